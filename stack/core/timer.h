@@ -1,0 +1,63 @@
+/* core/timer.h: the hierarchical timing wheel.
+ *
+ * Theory of operation. Varghese and Lauck's wheel: levels of 64 slots, level 0 one slot a
+ * microsecond, each further level 64 times coarser, with a bitmap of occupied slots a level. Arming
+ * and cancelling unlink and link one list node: O(1) for 10 or 100,000 connections. Time only moves
+ * in wheel_run(). Deadlines are rounded UP to a microsecond, so a timer never fires early; equal
+ * deadlines fire in the order in which they were armed (each arming takes a sequence number).
+ *
+ * A timer is embedded in its owner and remembers what armed it (`cause`, an event or call number of
+ * the journal), so that `why` can tell that this retransmission comes from that segment.
+ */
+#ifndef CORE_TIMER_H
+#define CORE_TIMER_H
+
+#include "tapdeck/types.h"
+
+struct timer;
+typedef void timer_fn(struct td_stack *st, struct timer *t);
+
+struct timer {
+    struct timer *next, **prev; /* list in a slot; prev NULL = not armed */
+    td_time deadline;           /* ns, rounded up to 1 us */
+    uint64_t seq;               /* arming order */
+    uint64_t cause;             /* journal id that was current when it was armed */
+    timer_fn *fn;
+    const char *name;           /* static string: "rexmt", "delack", "neigh" ... for `timers` */
+    uint16_t slot;              /* which slot, level * 64 + index */
+};
+
+#define WHEEL_BITS   6
+#define WHEEL_SLOTS  (1 << WHEEL_BITS)
+#define WHEEL_LEVELS 9
+
+struct wheel {
+    td_time now_us;                     /* wheel's position, microseconds */
+    uint64_t seq;
+    uint64_t armed;                     /* timers armed now */
+    uint64_t fired;                     /* since the start */
+    uint64_t occupied[WHEEL_LEVELS];    /* a bit a slot */
+    struct timer *slot[WHEEL_LEVELS][WHEEL_SLOTS];
+    td_time next_cache;                 /* cached earliest deadline; 0 = unknown */
+};
+
+void wheel_init(struct wheel *w, td_time now);
+
+void timer_init(struct timer *t, timer_fn *fn, const char *name);
+static inline bool timer_armed(const struct timer *t)
+{
+    return t->prev != NULL;
+}
+/* Arms (or re-arms) t for `deadline`. A deadline in the past fires at the next wheel_run(). */
+void timer_arm(struct td_stack *st, struct timer *t, td_time deadline);
+void timer_cancel(struct td_stack *st, struct timer *t);
+
+/* Fires everything due at or before now, in order of (deadline, arming). A handler may arm, cancel
+ * and free timers, its own among them. st->now is the deadline of each timer while it runs. */
+void wheel_run(struct td_stack *st, td_time now);
+/* The earliest deadline, exact to 1 us, or TD_NEVER. */
+td_time wheel_next(struct wheel *w);
+/* Visits armed timers for `timers`: calls fn for each in unspecified but deterministic order. */
+void wheel_each(const struct wheel *w, void (*fn)(void *ctx, const struct timer *t), void *ctx);
+
+#endif

@@ -1,0 +1,37 @@
+/* dev/sim.h: the simulated wire: several stacks in one process, in virtual time.
+ *
+ * Theory of operation. A world has a clock that nobody waits for, hosts (each a td_stack) and wires.
+ * A wire joins two interfaces; each direction is a netem queue discipline, so it has rate, delay,
+ * jitter, loss, reordering, duplication and corruption, seeded. sim_run() takes the earliest of all
+ * deadlines (timers of every stack, departures of every wire), moves the clock there, and lets the
+ * hosts do what is due, in order of creation, until time `until` or until a condition holds. The
+ * same seeds give the same run, bit for bit.
+ */
+#ifndef DEV_SIM_H
+#define DEV_SIM_H
+
+#include "tapdeck/device.h"
+#include "tapdeck/stack.h"
+
+struct sim;
+struct sim_wire;
+
+struct sim *sim_new(uint64_t seed, td_time start);
+void sim_free(struct sim *s); /* frees the stacks it made too */
+td_time sim_now(const struct sim *s);
+/* A new host whose RNG is seeded from the world's seed and its number. */
+struct td_stack *sim_host(struct sim *s, enum td_profile profile);
+/* Gives st an interface `name` and joins it to the wire's end; both directions start unimpaired.
+ * Interfaces are brought up; addresses are the caller's. Returns the wire, with *a_if and *b_if. */
+struct sim_wire *sim_join(struct sim *s, struct td_stack *a, const char *a_name, uint32_t *a_if,
+                          struct td_stack *b, const char *b_name, uint32_t *b_if, uint32_t mtu);
+/* Impairs a→b and/or b→a (either may be NULL: leave as it is). */
+int sim_impair(struct sim_wire *w, const struct td_netem *a_to_b, const struct td_netem *b_to_a);
+/* Sees (borrowed) every frame put on the wire before impairment: dir 0 a→b, 1 b→a. For captures. */
+void sim_tap(struct sim_wire *w, void (*fn)(void *ctx, int dir, td_time now, const struct pkt *p),
+             void *ctx);
+/* Runs until the clock reaches `until`, nothing is left to happen, or stop(ctx) (may be NULL) says
+ * so; it is asked after every step. Returns the number of steps. */
+uint64_t sim_run(struct sim *s, td_time until, bool (*stop)(void *ctx), void *ctx);
+
+#endif

@@ -1,0 +1,34 @@
+/* dev/tap.h: a Linux TAP device as an interface of a stack. */
+#ifndef DEV_TAP_H
+#define DEV_TAP_H
+
+#include "tapdeck/stack.h"
+
+struct tap;
+
+struct tap_config {
+    const char *name;      /* of the kernel's side, "tap0"; %d allowed */
+    const char *stack_name;/* of the stack's side, "eth0" */
+    struct td_mac mac;     /* of the stack's side; zero: random */
+    uint32_t mtu;          /* both sides; 0 = 1500 */
+    uint32_t txqueuelen;   /* the kernel's transmit queue, frames; 0 = 4000 (see the trap in dev/tap.c) */
+    bool persist;          /* leave the device when the daemon ends */
+};
+/* Opens /dev/net/tun (non-blocking), makes or attaches to the device, adds an interface to st and
+ * brings it up. NULL: *err is -errno and msg says in one sentence what is wrong and what helps. */
+struct tap *tap_open(struct td_stack *st, const struct tap_config *c, int *err, char *msg,
+                     size_t msg_size);
+void tap_close(struct tap *t); /* removes the interface from its stack */
+int tap_fd(const struct tap *t);
+const char *tap_name(const struct tap *t); /* as the kernel named it */
+uint32_t tap_ifindex(const struct tap *t); /* the stack's */
+/* fd is readable: reads at most `budget` frames into the stack at `now`. Returns how many. */
+int tap_readable(struct tap *t, td_time now, int budget);
+/* True while a write returned EAGAIN: the loop should wait for writability and then call
+ * tap_writable. */
+bool tap_wants_write(const struct tap *t);
+void tap_writable(struct tap *t);
+/* See every frame: dir 0 in, 1 out (borrowed). For capture. NULL: none. */
+void tap_observe(struct tap *t, void (*fn)(void *ctx, int dir, const struct pkt *p), void *ctx);
+
+#endif

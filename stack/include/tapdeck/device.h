@@ -1,0 +1,64 @@
+/* tapdeck/device.h: what stands between a stack and the world.
+ *
+ * A device hands frames in with td_stack_input() and is given frames through td_device_ops. Frames
+ * are whole Ethernet frames without FCS.
+ */
+#ifndef TAPDECK_DEVICE_H
+#define TAPDECK_DEVICE_H
+
+#include "tapdeck/types.h"
+
+struct td_device_ops {
+    /* Sends one frame; the packet stays the caller's (borrowed): copy or write it before returning.
+     * 0: sent (or lost where real hardware would lose it). -EAGAIN: busy; the frame stays queued and
+     * the device must call td_if_ready() later. Must not call back into the stack. */
+    int (*transmit)(void *dev, const struct pkt *p);
+};
+
+enum td_if_flags {
+    TD_IF_UP        = 1 << 0,
+    TD_IF_BROADCAST = 1 << 1,
+    TD_IF_LOOPBACK  = 1 << 2,
+    TD_IF_NOARP     = 1 << 3,
+    TD_IF_PROMISC   = 1 << 4,
+    TD_IF_MULTICAST = 1 << 5,
+};
+
+struct td_if_config {
+    char name[16];
+    struct td_mac mac;        /* all zero: drawn at random, locally administered */
+    uint32_t mtu;             /* 0 = 1500 */
+    uint32_t flags;           /* enum td_if_flags to start with */
+    uint32_t txqueuelen;      /* packets in the egress pfifo; 0 = 1000 */
+    const struct td_device_ops *ops;
+    void *dev;
+};
+
+struct td_if_stats { /* as `ip -s link` prints them */
+    uint64_t rx_bytes, rx_packets, rx_errors, rx_dropped, rx_multicast;
+    uint64_t tx_bytes, tx_packets, tx_errors, tx_dropped;
+};
+
+/* Impairments, in tc-netem's terms. Probabilities are in parts per 2^32 (UINT32_MAX = always);
+ * td_percent() makes them. Zero everywhere: no impairment. */
+struct td_netem {
+    uint64_t rate;        /* bits a second of Ethernet frame bytes; 0 = unlimited */
+    td_time delay;        /* ns added to every frame */
+    td_time jitter;       /* ns: uniform in delay ± jitter; may reorder, as in netem */
+    uint32_t loss;        /* probability */
+    uint32_t duplicate;
+    uint32_t corrupt;     /* one random bit flipped */
+    uint32_t reorder;     /* probability of leaving at once instead of after the delay; 0 = never.
+                             netem's meaning: it takes effect every `gap`-th frame when gap > 0 */
+    uint32_t gap;
+    /* Gilbert-Elliott: p good→bad, r bad→good, loss in bad, loss in good; used when ge_p > 0 */
+    uint32_t ge_p, ge_r, ge_bad, ge_good;
+    uint32_t limit;       /* packets queued at most; 0 = 1000 */
+    uint64_t seed;        /* of its generator */
+};
+static inline uint32_t td_percent(double percent) /* configuration only, never on a packet's path */
+{
+    return percent <= 0 ? 0 : percent >= 100 ? UINT32_MAX : (uint32_t)(percent / 100.0 * 4294967295.0);
+}
+
+#endif

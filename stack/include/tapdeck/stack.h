@@ -1,0 +1,111 @@
+/* tapdeck/stack.h: making a host, feeding it frames and time, configuring it.
+ *
+ * The contract in one picture:
+ *
+ *     frame   ──► td_stack_input(st, ifindex, pkt, now) ─┐  any number of times
+ *     time    ──► td_stack_tick(st, now)                 │
+ *     calls   ──► td_socket(), td_sendmsg() …            │  (tapdeck/socket.h)
+ *                                                        ▼
+ *                 td_stack_flush(st, now): acknowledgements and output are decided once a batch,
+ *                 frames go to devices, then the application's notifications run
+ *                 td_stack_next_deadline(st): call tick again at that time at the latest
+ *
+ * A stack makes no system call, reads no clock, starts no thread and has no state outside its
+ * struct. It belongs to one thread. All calls that change something enter through one door, which
+ * can record them (td_stack_record): the same calls with the same times give the same bytes again.
+ *
+ * The socket and configuration calls happen at the stack's present time, the `now` of the last
+ * td_stack_input/tick/flush/clock.
+ */
+#ifndef TAPDECK_STACK_H
+#define TAPDECK_STACK_H
+
+#include "tapdeck/device.h"
+#include "tapdeck/types.h"
+
+enum td_profile { TD_PROFILE_LINUX, TD_PROFILE_RFC };
+
+struct td_stack_config {
+    uint8_t seed[32];        /* of the CSPRNG: from the system's entropy in a daemon, fixed in a test */
+    td_time now;             /* the time it starts at */
+    uint64_t memory_limit;   /* bytes; 0 = none */
+    enum td_profile profile;
+    void *(*alloc)(void *ctx, size_t size);            /* NULL: malloc */
+    void (*release)(void *ctx, void *p, size_t size);  /* with alloc */
+    void *alloc_ctx;
+};
+/* A host with a loopback interface `lo` (127.0.0.1/8, up) and nothing else. NULL = no memory. */
+struct td_stack *td_stack_new(const struct td_stack_config *c);
+/* Frees everything, connections without a word to their peers. */
+void td_stack_free(struct td_stack *st);
+
+/* ---- frames and time ---- */
+/* Consumes p, which must have been allocated from td_stack_mem(st). */
+void td_stack_input(struct td_stack *st, uint32_t ifindex, struct pkt *p, td_time now);
+/* The same from bytes, copied. -ENOMEM (counted as a drop), -EMSGSIZE */
+int td_stack_input_bytes(struct td_stack *st, uint32_t ifindex, const void *frame, size_t len,
+                         td_time now);
+void td_stack_clock(struct td_stack *st, td_time now); /* moves the time, fires nothing */
+void td_stack_tick(struct td_stack *st, td_time now);  /* fires timers due */
+void td_stack_flush(struct td_stack *st, td_time now);
+td_time td_stack_next_deadline(struct td_stack *st);   /* TD_NEVER = none; never in the past after a tick */
+td_time td_stack_now(const struct td_stack *st);
+struct mem *td_stack_mem(struct td_stack *st);
+/* Mixes more entropy in. */
+void td_stack_entropy(struct td_stack *st, const void *bytes, size_t len);
+
+/* ---- configuration (each: 0 or a negative errno) ---- */
+int td_if_add(struct td_stack *st, const struct td_if_config *c, uint32_t *ifindex); /* -EEXIST -EINVAL */
+int td_if_del(struct td_stack *st, uint32_t ifindex);
+int td_if_up(struct td_stack *st, uint32_t ifindex, bool up);
+int td_if_set_mtu(struct td_stack *st, uint32_t ifindex, uint32_t mtu);
+int td_if_set_mac(struct td_stack *st, uint32_t ifindex, struct td_mac mac);
+void td_if_ready(struct td_stack *st, uint32_t ifindex);  /* the device can take frames again */
+uint32_t td_if_index(const struct td_stack *st, const char *name); /* 0 = none */
+/* Impairments on an interface; NULL takes them off. */
+int td_if_netem(struct td_stack *st, uint32_t ifindex, bool ingress, const struct td_netem *params);
+
+int td_addr_add(struct td_stack *st, uint32_t ifindex, td_ip4 addr, uint8_t plen);
+int td_addr_del(struct td_stack *st, uint32_t ifindex, td_ip4 addr, uint8_t plen);
+
+struct td_route {
+    td_ip4 prefix;
+    uint8_t plen;
+    uint8_t type;      /* enum fib_type's numbers: 0 unicast, 4 blackhole, 5 unreachable, 6 prohibit */
+    td_ip4 gateway;    /* 0 = on-link */
+    td_ip4 src;        /* preferred source; 0 = none */
+    uint32_t ifindex;  /* 0: the gateway's */
+    uint32_t metric;
+    uint32_t mtu;      /* 0 = the interface's */
+};
+int td_route_add(struct td_stack *st, const struct td_route *r, bool replace);
+int td_route_del(struct td_stack *st, const struct td_route *r);
+struct td_route_answer { /* what `ip route get` prints */
+    td_ip4 src, nexthop;
+    uint32_t ifindex, mtu;
+    uint8_t type;
+};
+int td_route_get(struct td_stack *st, td_ip4 dst, td_ip4 src, struct td_route_answer *out);
+
+enum td_neigh_state { TD_NEIGH_PERMANENT, TD_NEIGH_REACHABLE, TD_NEIGH_STALE };
+int td_neigh_add(struct td_stack *st, uint32_t ifindex, td_ip4 addr, struct td_mac mac,
+                 enum td_neigh_state state);
+int td_neigh_del(struct td_stack *st, uint32_t ifindex, td_ip4 addr);
+int td_neigh_flush(struct td_stack *st, uint32_t ifindex); /* 0: all */
+
+/* Knobs by sysctl name, dots or slashes. Values as text: "1", "4096 131072 6291456", "reno". set:
+ * -ENOENT, -EINVAL (not a number), -ERANGE. get: length, or -ENOENT. */
+int td_knob_set(struct td_stack *st, const char *name, const char *value);
+int td_knob_get(const struct td_stack *st, const char *name, char *dst, size_t size);
+/* Walks all knobs: fn(name, doc). Interface knobs appear once per all, default and interface. */
+void td_knob_each(const struct td_stack *st, void (*fn)(void *ctx, const char *name, const char *doc),
+                  void *ctx);
+
+/* ---- the door's recorder ---- */
+struct td_call; /* tapdeck/call.h */
+typedef void td_recorder(void *ctx, const struct td_call *call, int64_t result);
+void td_stack_record(struct td_stack *st, td_recorder *fn, void *ctx); /* NULL: stop */
+/* Re-issues a recorded call; returns its result, to be compared with the recorded one. */
+int64_t td_stack_replay(struct td_stack *st, const struct td_call *call);
+
+#endif

@@ -1,0 +1,58 @@
+/* ip/fib.h: the forwarding information base, behind an ops table.
+ *
+ * Part of the architecture's replaceable organs: ip/ asks only through fib_ops. The reference
+ * implementation is a binary trie with path compression (ip/fib_trie.c), simple and right; one that
+ * holds an Internet table comes with forwarding.
+ */
+#ifndef IP_FIB_H
+#define IP_FIB_H
+
+#include "core/mem.h"
+#include "tapdeck/types.h"
+
+enum fib_type { FIB_UNICAST, FIB_LOCAL, FIB_BROADCAST, FIB_MULTICAST, FIB_BLACKHOLE,
+                FIB_UNREACHABLE, FIB_PROHIBIT };
+const char *fib_type_name(enum fib_type t); /* "unicast", "local" … */
+
+enum fib_proto { FIB_PROTO_KERNEL, FIB_PROTO_STATIC, FIB_PROTO_REDIRECT };
+
+struct fib_route {
+    struct fib_route *next; /* same prefix, larger metric (or same metric, later) */
+    td_ip4 prefix;
+    uint8_t plen;
+    enum fib_type type;
+    enum fib_proto proto;
+    uint32_t metric;
+    td_ip4 gateway;         /* 0 = on-link */
+    td_ip4 src;             /* preferred source, 0 = the interface's */
+    uint32_t ifindex;
+    uint32_t mtu;           /* 0 = the interface's */
+    bool dead;              /* its gateway is believed dead, or its interface is down */
+    uint64_t order;         /* insertion number: dumps */
+};
+
+struct fib;
+struct fib_ops {
+    const char *name;
+    struct fib *(*create)(struct mem *m);
+    void (*destroy)(struct fib *f);
+    /* Copies *r in. -EEXIST when prefix, metric and type are there already. */
+    int (*insert)(struct fib *f, const struct fib_route *r);
+    /* Removes the route with prefix, plen, and metric (UINT32_MAX: the first), gateway (0: any) and
+     * ifindex (0: any). -ESRCH. */
+    int (*remove)(struct fib *f, const struct fib_route *r);
+    /* Longest prefix match: the best live route for dst (of those on ifindex, when not 0), or NULL. */
+    struct fib_route *(*lookup)(struct fib *f, td_ip4 dst, uint32_t ifindex);
+    /* In order of prefix, then length, then metric: the first with order-key >= *cursor. Deterministic
+     * and resumable; NULL at the end. */
+    struct fib_route *(*next)(struct fib *f, uint64_t *cursor);
+    uint32_t (*count)(const struct fib *f);
+};
+extern const struct fib_ops fib_trie;
+
+/* Configuration: `ip route add|del|replace`. -EINVAL (host bits set, metric), -ENETUNREACH (gateway not on-link),
+ * -ENODEV, -EEXIST, -ESRCH, -ENOMEM */
+int ip_route_add(struct td_stack *st, const struct fib_route *r, bool replace);
+int ip_route_del(struct td_stack *st, const struct fib_route *r);
+
+#endif

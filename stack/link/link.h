@@ -1,0 +1,103 @@
+/* link/link.h: network interfaces and Ethernet.
+ *
+ * A struct netif is an interface: its name, MAC, MTU, flags, IPv4 addresses, queue discipline and
+ * counters. The device behind it (TAP, simulated wire, capture file) is somebody else's: it hands
+ * frames in through td_stack_input and gets frames out through `transmit`, which never re-enters the
+ * stack. eth_output puts the Ethernet header on and passes the frame through the egress queue
+ * discipline; when the device says -EAGAIN the frame waits there until td_if_ready.
+ *
+ * Loopback is an interface without Ethernet and without device: what is sent on it is queued and
+ * comes in again at the next flush round (never re-entered).
+ */
+#ifndef LINK_LINK_H
+#define LINK_LINK_H
+
+#include "core/stack.h"
+#include "link/qdisc.h"
+#include "tapdeck/device.h"
+#include "wire/eth.h"
+
+#define NETIF_NAME_LEN 16
+
+enum netif_addr_state {
+    ADDR_TENTATIVE, /* RFC 5227: being probed, not in use yet */
+    ADDR_READY,
+    ADDR_CONFLICT, /* somebody else has it: not used */
+};
+
+/* One IPv4 address of an interface. Owned by ip/addr.c; read by arp and ip. */
+struct netif_addr {
+    struct netif_addr *next; /* in order of configuration: the first is the primary one */
+    td_ip4 addr;
+    uint8_t plen;            /* prefix length, 0..32 */
+    td_ip4 broadcast;        /* 0 = none (/31, /32: RFC 3021) */
+    enum netif_addr_state state;
+    void *acd;               /* arp's conflict-detection state, or NULL */
+};
+
+struct netif {
+    struct netif *next;      /* list in order of index */
+    uint32_t index;          /* from 1 */
+    char name[NETIF_NAME_LEN];
+    struct td_mac mac;
+    uint32_t mtu;            /* bytes of IP datagram */
+    uint32_t flags;          /* enum td_if_flags */
+    struct netif_addr *addrs;
+    struct qdisc *egress;    /* never NULL on a device interface */
+    struct qdisc *ingress;   /* NULL = frames go straight in */
+    const struct td_device_ops *ops; /* NULL: loopback */
+    void *dev;
+    bool busy;               /* the device said -EAGAIN */
+    int64_t knob[IFKNOB_COUNT];
+    struct td_if_stats stats;
+    struct timer egress_timer, ingress_timer; /* a qdisc's next departure */
+    struct pkt_queue loop;   /* loopback: waiting for the next round */
+    struct netif *dirty_next;
+    bool dirty;              /* has egress or loop work at the next flush */
+};
+
+int link_init(struct td_stack *st);
+void link_done(struct td_stack *st);
+
+struct netif *netif_by_index(const struct td_stack *st, uint32_t index); /* NULL = none */
+struct netif *netif_by_name(const struct td_stack *st, const char *name);
+struct netif *netif_first(const struct td_stack *st);
+
+static inline bool netif_is_up(const struct netif *nif)
+{
+    return (nif->flags & TD_IF_UP) != 0;
+}
+
+/* Receives frames of an EtherType; pkt->data is behind the Ethernet header. Consumes pkt. */
+typedef void link_handler(struct td_stack *st, struct netif *nif, struct pkt *p,
+                          const struct eth_hdr *eth);
+int link_register(struct td_stack *st, uint16_t ethertype, link_handler *fn); /* -EEXIST, -ENOMEM */
+/* Told when an interface goes up or down, is added (up = false) or is about to be removed. */
+enum link_change { LINK_ADDED, LINK_UP, LINK_DOWN, LINK_REMOVED, LINK_MTU, LINK_MAC };
+typedef void link_watch(struct td_stack *st, struct netif *nif, enum link_change what);
+int link_watch_add(struct td_stack *st, link_watch *fn);
+
+/* A frame from a device, as td_stack_input got it: through the ingress qdisc, then eth_input. */
+void link_input(struct td_stack *st, struct netif *nif, struct pkt *p);
+/* Pulls the Ethernet header, drops what is not for us, hands on by EtherType. */
+void eth_input(struct td_stack *st, struct netif *nif, struct pkt *p);
+/* Sends an IP datagram or ARP packet to dst: Ethernet header (or loopback), padding to the minimum
+ * frame with zeroes, qdisc, device. Consumes p. p->tos is the datagram's TOS. 0, or a negative errno when it was dropped
+ * (-ENETDOWN, -ENOBUFS: queue full) — the drop is already journaled and counted. */
+int eth_output(struct td_stack *st, struct netif *nif, struct td_mac dst, uint16_t ethertype,
+               struct pkt *p);
+/* Bytes waiting in the egress queue: TCP bounds its share by it. */
+uint64_t netif_backlog(const struct netif *nif);
+/* End of a flush round: moves frames from qdiscs to devices and loopback queues back in. Returns
+ * true when frames were looped back, i.e. protocols may have marked more work. */
+bool link_flush(struct td_stack *st);
+
+/* The configuration calls of tapdeck/stack.h end here. */
+int netif_add(struct td_stack *st, const struct td_if_config *c, uint32_t *index);
+int netif_del(struct td_stack *st, uint32_t index);
+int netif_set_flags(struct td_stack *st, struct netif *nif, uint32_t set, uint32_t clear);
+int netif_set_mtu(struct td_stack *st, struct netif *nif, uint32_t mtu); /* 68..65535, -EINVAL */
+int netif_set_mac(struct td_stack *st, struct netif *nif, struct td_mac mac);
+void netif_ready(struct td_stack *st, struct netif *nif);
+
+#endif

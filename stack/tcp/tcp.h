@@ -1,0 +1,84 @@
+/* tcp/tcp.h: TCP (RFC 9293) as socket/ uses it. The inside is in tcp/tcp_internal.h. */
+#ifndef TCP_TCP_H
+#define TCP_TCP_H
+
+#include "core/stack.h"
+#include "ip/ip.h"
+#include "wire/tcp.h"
+
+struct iovec;
+struct tcp_info;
+
+int tcp_init(struct td_stack *st);
+void tcp_done(struct td_stack *st);
+
+enum tcp_state { /* RFC 9293 3.3.2; numbers are Linux's TCP_* so that TCP_INFO can carry them */
+    TCPS_ESTABLISHED = 1, TCPS_SYN_SENT, TCPS_SYN_RECEIVED, TCPS_FIN_WAIT_1, TCPS_FIN_WAIT_2,
+    TCPS_TIME_WAIT, TCPS_CLOSED, TCPS_CLOSE_WAIT, TCPS_LAST_ACK, TCPS_LISTEN, TCPS_CLOSING,
+};
+const char *tcp_state_name(enum tcp_state s); /* "SYN-RECEIVED", as the RFC writes it */
+const char *tcp_state_ss(enum tcp_state s);   /* "SYN-RECV", "ESTAB" … as ss prints it */
+
+struct tcb; /* transmission control block */
+
+/* Something changed that the owner may want to know: bits of the poll mask that became true
+ * (POLLIN, POLLOUT, POLLHUP, POLLERR, POLLPRI, POLLRDHUP). Called only from tcp code, never re-enters; socket/ just
+ * remembers it and notifies the application at the end of flush. */
+struct tcp_upcalls {
+    void (*event)(struct td_stack *st, void *owner, uint32_t poll_bits);
+    /* A listener's half-open connection completed its handshake and waits in the accept queue. */
+    void (*acceptable)(struct td_stack *st, void *owner);
+};
+
+/* ---- the user calls of RFC 9293 3.9.1; socket/ wraps them as BSD calls ---- */
+struct tcb *tcp_new(struct td_stack *st, void *owner, uint32_t id, const struct tcp_upcalls *up);
+/* port 0 = ephemeral. -EADDRINUSE, -EADDRNOTAVAIL, -EINVAL (already bound). */
+int tcp_bind(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port, bool reuse_addr,
+             bool reuse_port);
+int tcp_listen(struct td_stack *st, struct tcb *t, int backlog);
+/* The oldest completed connection, which now belongs to `owner`; NULL = none (would block). */
+struct tcb *tcp_accept(struct td_stack *st, struct tcb *listener, void *owner, uint32_t id,
+                       const struct tcp_upcalls *up);
+/* Active OPEN: -EINPROGRESS when the SYN is on its way, -EISCONN, -EALREADY, -EADDRNOTAVAIL,
+ * -ENETUNREACH, -EINVAL/-EACCES (broadcast, multicast), -ECONNREFUSED … when it ended before. */
+int tcp_connect(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port);
+/* SEND: bytes taken, -EAGAIN (no room; -EAGAIN also while connecting), -EPIPE, -ENOTCONN, the pending error. flags: MSG_*. */
+int64_t tcp_send(struct td_stack *st, struct tcb *t, const struct iovec *iov, size_t niov,
+                 int flags);
+/* RECEIVE: bytes, 0 = FIN seen, -EAGAIN, -ENOTCONN, -ECONNRESET, -ETIMEDOUT … MSG_PEEK, MSG_OOB, MSG_TRUNC. */
+int64_t tcp_recv(struct td_stack *st, struct tcb *t, const struct iovec *iov, size_t niov,
+                 int flags);
+/* CLOSE of one or both directions: how = SHUT_RD, SHUT_WR, SHUT_RDWR. -ENOTCONN. */
+int tcp_shutdown(struct td_stack *st, struct tcb *t, int how);
+/* The owner lets go: orderly close, or a reset (unread data, linger 0), and the tcb lives on as an
+ * orphan as long as the protocol needs it. t must not be used after. A listener's queue is reset. */
+void tcp_close(struct td_stack *st, struct tcb *t);
+/* ABORT. */
+void tcp_abort(struct td_stack *st, struct tcb *t);
+
+/* The level-triggered poll mask, always readable. */
+uint32_t tcp_poll(const struct tcb *t);
+/* Pending error (SO_ERROR): positive errno, cleared by reading; peek keeps it. */
+int tcp_error(struct tcb *t, bool peek);
+enum tcp_state tcp_state(const struct tcb *t);
+struct tcp_addrs { td_ip4 laddr, raddr; uint16_t lport, rport; };
+struct tcp_addrs tcp_addrs(const struct tcb *t);
+uint32_t tcp_readable(const struct tcb *t);  /* bytes: SIOCINQ */
+uint32_t tcp_unsent(const struct tcb *t);    /* bytes not acknowledged: SIOCOUTQ */
+
+/* Options that are TCP's to keep: level IPPROTO_TCP (TCP_NODELAY, TCP_MAXSEG, TCP_KEEPIDLE,
+ * TCP_KEEPINTVL, TCP_KEEPCNT, TCP_SYNCNT, TCP_USER_TIMEOUT, TCP_INFO, TCP_CONGESTION, TCP_CORK,
+ * TCP_QUICKACK, TCP_DEFER_ACCEPT, TCP_LINGER2, TCP_WINDOW_CLAMP …), SOL_SOCKET (SO_KEEPALIVE, SO_LINGER, SO_RCVBUF,
+ * SO_SNDBUF, SO_OOBINLINE) and IPPROTO_IP (IP_TOS, IP_TTL). Linux's numbers and value shapes. -ENOPROTOOPT, -EINVAL. */
+int tcp_setsockopt(struct td_stack *st, struct tcb *t, int level, int name, const void *v,
+                   uint32_t len);
+int tcp_getsockopt(struct td_stack *st, struct tcb *t, int level, int name, void *v, uint32_t *len);
+
+/* ---- the door's part ---- */
+/* tcp_output for every connection marked since the last flush. */
+void tcp_flush(struct td_stack *st);
+
+/* Orderly end of everything: closes all connections; true while some still need time. */
+bool tcp_closing(const struct td_stack *st);
+
+#endif
