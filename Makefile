@@ -1,47 +1,123 @@
-# tapdeck: see README.md. `make help` lists the targets.
+# tapdeck. `make help` lists the targets; README.md tells where to start.
+#
+# Everything is built under $(BUILD), so differently built trees stand side by side:
+#   make BUILD=build-asan SAN='-fsanitize=address,undefined' all
 BUILD    ?= build
-CC       ?= gcc
+CC       := $(if $(filter default,$(origin CC)),gcc,$(CC))
 SAN      ?=
 OPT      ?= -O2 -g
 WARN     := -std=c11 -pedantic -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Werror
-CPPFLAGS += -D_GNU_SOURCE -Istack/include -Istack
+CPPFLAGS += -D_GNU_SOURCE -Istack/include -Istack -Iapps
 CFLAGS   += $(WARN) $(OPT) $(SAN) -fno-strict-aliasing -fstack-protector-strong
 LDFLAGS  += $(SAN)
 
-CORE_SRC := $(filter-out stack/dev/%,$(sort $(shell find stack -name '*.c')))
-DEV_SRC  := $(sort $(shell find stack/dev -name '*.c'))
-CORE_OBJ := $(CORE_SRC:%.c=$(BUILD)/obj/%.o)
-DEV_OBJ  := $(DEV_SRC:%.c=$(BUILD)/obj/%.o)
+sources   = $(sort $(foreach d,$(1),$(shell find $(d) -name '*.c' 2>/dev/null)))
+objects   = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+CORE_SRC := $(filter-out stack/dev/%,$(call sources,stack))
+DEV_SRC  := $(call sources,stack/dev)
+CORE_OBJ := $(call objects,$(CORE_SRC))
+DEV_OBJ  := $(call objects,$(DEV_SRC))
 LIB      := $(BUILD)/libtapdeck.a
 DEVLIB   := $(BUILD)/libtapdeck-dev.a
 
-all: $(BUILD)/tapdeckd $(BUILD)/tapdeck
+# apps/common is shared by the daemon and the console; its app.c is the daemon's list of applications.
+# $(APPLIB) holds everything but the two main()s, so that tests can link it.
+APP_MAIN   := apps/tapdeckd/main.c apps/tapdeck/main.c
+APP_SRC    := $(filter-out $(APP_MAIN) apps/common/app.c,$(call sources,apps)) apps/common/app.c
+CLIENT_SRC := $(call sources,apps/tapdeck) $(filter-out apps/common/app.c,$(call sources,apps/common))
+APPLIB     := $(BUILD)/libtapdeck-apps.a
+APP_LIBS   := -ljansson -lhttp_parser -lnettle -lpcap
+DEV_LIBS   := -lpcap -lnettle
+
+PREFIX   ?= /usr/local
+
+all: $(BUILD)/tapdeckd $(BUILD)/tapdeck ## build the daemon, the console and the libraries
 lib: $(LIB) $(DEVLIB)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(LIB): $(CORE_OBJ)
-	@rm -f $@; ar rcs $@ $^
 $(DEVLIB): $(DEV_OBJ)
-	@rm -f $@; ar rcs $@ $^
+$(APPLIB): $(call objects,$(APP_SRC))
+$(LIB) $(DEVLIB) $(APPLIB):
+	@rm -f $@
+	ar rcs $@ $^
 
-# While modules are being written: archives whatever compiles.
+$(BUILD)/tapdeckd: $(BUILD)/obj/apps/tapdeckd/main.o $(APPLIB) $(DEVLIB) $(LIB)
+	$(CC) $(LDFLAGS) -o $@ $^ $(APP_LIBS)
+$(BUILD)/tapdeck: $(call objects,$(CLIENT_SRC)) $(DEVLIB) $(LIB)
+	$(CC) $(LDFLAGS) -o $@ $^ $(APP_LIBS) -lreadline
+
+# While a module is being written: compiles what compiles and archives it.
 partial:
-	-@$(MAKE) -k --no-print-directory $(CORE_OBJ) $(DEV_OBJ) 2>&1 | grep -E 'error|warning' | head -40
-	@rm -f $(LIB) $(DEVLIB)
-	@ar rcs $(LIB) $(wildcard $(CORE_OBJ)); ar rcs $(DEVLIB) $(wildcard $(DEV_OBJ))
+	-@$(MAKE) -k --no-print-directory $(CORE_OBJ) $(DEV_OBJ) $(call objects,$(APP_SRC)) 2>&1 | grep -E 'error|warning' | head -40
+	@rm -f $(LIB) $(DEVLIB) $(APPLIB)
+	@ar rcs $(LIB) $(wildcard $(CORE_OBJ)); ar rcs $(DEVLIB) $(wildcard $(DEV_OBJ)); ar rcs $(APPLIB) $(wildcard $(call objects,$(APP_SRC)))
 
-# One program a test file; they link what they use of the archives.
-TEST_SRC := $(sort $(shell find tests/stack tests/apps -name 'test_*.c' 2>/dev/null))
-TEST_BIN := $(TEST_SRC:%.c=$(BUILD)/%)
-$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(LIB) $(DEVLIB)
+# ---- tests: one program a file tests/…/test_*.c, scripts tests/…/test_*.sh and tests/e2e/*.sh ----
+TEST_SRC    := $(shell find tests/stack tests/apps -name 'test_*.c' 2>/dev/null | sort)
+TEST_BIN    := $(TEST_SRC:%.c=$(BUILD)/%)
+TEST_COMMON := $(call objects,$(call sources,tests/common))
+TEST_LIBS    = $(shell pkg-config --libs check 2>/dev/null) $(APP_LIBS)
+$(TEST_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_COMMON) $(APPLIB) $(DEVLIB) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $< $(DEVLIB) $(LIB) -lcheck -lsubunit -lm -lrt -lpthread -lpcap -ljansson -lnettle
+	$(CC) $(LDFLAGS) -o $@ $< $(TEST_COMMON) $(APPLIB) $(DEVLIB) $(LIB) $(TEST_LIBS)
+$(BUILD)/obj/tests/%: CPPFLAGS += -Itests -Itests/common
+tests: $(TEST_BIN)
 
-clean:
+deps-build:
+	@scripts/deps.sh build
+deps-demo:
+	@scripts/deps.sh build demo
+deps-test:
+	@scripts/deps.sh build demo test
+deps-bench:
+	@scripts/deps.sh build demo test bench
+
+demo: deps-demo ## install what is missing, build, ping it, curl it, show what it did (KEEP=1: stay)
+	@$(MAKE) --no-print-directory -s all
+	@BUILD=$(BUILD) KEEP='$(KEEP)' scripts/demo.sh
+
+test: deps-test ## install what is missing, build, run every test
+	@$(MAKE) --no-print-directory -s all tests
+	@BUILD=$(BUILD) scripts/run-tests.sh unit scripts e2e fuzz valgrind
+
+unit: deps-test ## the unit tests alone: no root, no sleeping
+	@$(MAKE) --no-print-directory -s all tests
+	@BUILD=$(BUILD) scripts/run-tests.sh unit scripts
+
+ASAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+asan: deps-test ## the same tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)-asan SAN='$(ASAN)' OPT='-O1 -g' all tests
+	@BUILD=$(BUILD)-asan SANITIZED=1 scripts/run-tests.sh unit e2e
+
+SECONDS ?= 60
+fuzz: deps-test ## every fuzz target for SECONDS=60 each
+	@BUILD=$(BUILD) tests/fuzz/run.sh $(SECONDS)
+
+conformance: unit ## every clause of the requirement tables: which test shows it, or why not
+	@BUILD=$(BUILD) scripts/conformance.sh
+
+bench: deps-bench ## the measured figures, side by side with peers
+	@$(MAKE) --no-print-directory -s all $(BUILD)/bench/bulk
+	@BUILD=$(BUILD) scripts/bench.sh
+$(BUILD)/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
+
+install: all ## install to PREFIX
+	install -D $(BUILD)/tapdeckd $(DESTDIR)$(PREFIX)/bin/tapdeckd
+	install -D $(BUILD)/tapdeck $(DESTDIR)$(PREFIX)/bin/tapdeck
+
+clean: ## remove everything that was built
 	rm -rf build build-*
 
-.PHONY: all lib partial clean
+.PHONY: all lib help partial tests deps-build deps-demo deps-test deps-bench demo test unit asan fuzz \
+	conformance bench install clean
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
