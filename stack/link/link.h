@@ -50,7 +50,12 @@ struct netif {
     bool busy;               /* the device said -EAGAIN */
     int64_t knob[IFKNOB_COUNT];
     struct td_if_stats stats;
+    struct pkt *held;        /* the frame a busy device refused: first to go when it is ready */
+    uint32_t txqlen;         /* packets the egress pfifo (or the loopback queue) holds */
     struct timer egress_timer, ingress_timer; /* a qdisc's next departure */
+    struct td_stack *st;     /* for the timers */
+    uint32_t acd_conflicts;  /* arp's: conflicts since an address was last won here (RFC 5227) */
+    td_time acd_attempt;     /* arp's: when probing last began here */
     struct pkt_queue loop;   /* loopback: waiting for the next round */
     struct netif *dirty_next;
     bool dirty;              /* has egress or loop work at the next flush */
@@ -92,12 +97,18 @@ uint64_t netif_backlog(const struct netif *nif);
  * true when frames were looped back, i.e. protocols may have marked more work. */
 bool link_flush(struct td_stack *st);
 
-/* The configuration calls of tapdeck/stack.h end here. */
+/* The configuration calls of tapdeck/stack.h end here. netif_add: c->ops NULL is right for a
+ * TD_IF_LOOPBACK interface only (its MTU defaults to 65535); -EEXIST (name), -EINVAL (name, MTU, MAC),
+ * -ENOMEM. Flags BROADCAST and MULTICAST come by themselves on Ethernet. */
 int netif_add(struct td_stack *st, const struct td_if_config *c, uint32_t *index);
 int netif_del(struct td_stack *st, uint32_t index);
 int netif_set_flags(struct td_stack *st, struct netif *nif, uint32_t set, uint32_t clear);
 int netif_set_mtu(struct td_stack *st, struct netif *nif, uint32_t mtu); /* 68..65535, -EINVAL */
 int netif_set_mac(struct td_stack *st, struct netif *nif, struct td_mac mac);
 void netif_ready(struct td_stack *st, struct netif *nif);
+/* td_if_netem ends here: puts a netem in front of the device (egress) or of eth_input (ingress), or
+ * changes the one that is there; frames waiting stay. NULL takes it off. -EOPNOTSUPP on loopback. */
+int netif_set_netem(struct td_stack *st, struct netif *nif, bool ingress,
+                    const struct td_netem *params);
 
 #endif

@@ -1,0 +1,384 @@
+/* link/netif.c: interfaces, and everything that configures them.
+ *
+ * Theory of operation. An interface is made with a name, an address and a device, gets the next
+ * free index, and is found again by that index (an array: every frame that arrives asks) or by its
+ * name (a list: people ask). Indices are never used twice, as in Linux, so an index in the journal
+ * stays meaningful after the interface has gone.
+ *
+ * Modules above keep state by interface (neighbours, addresses, routes). They watch: each watcher
+ * is told of the change after it has taken effect, except LINK_REMOVED, which comes first so that
+ * they can let go of the struct netif. Watchers are called in the order in which they registered.
+ *
+ * A loopback interface is one without a device; it has no queue discipline and no Ethernet.
+ */
+#include "link/link_priv.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define MTU_MIN 68 /* RFC 791: every module forwards 68 bytes without fragmenting */
+#define MTU_MAX 65535
+
+int link_init(struct td_stack *st)
+{
+    st->link = mem_alloc(&st->mem, MEM_LINK, sizeof *st->link);
+    if (st->link == NULL)
+        return -ENOMEM;
+    st->link->next_index = 1;
+    netif_tables_init(st);
+    return 0;
+}
+
+static void netif_free(struct td_stack *st, struct netif *nif)
+{
+    timer_cancel(st, &nif->egress_timer);
+    timer_cancel(st, &nif->ingress_timer);
+    pkt_free(nif->held);
+    pkt_queue_clear(&nif->loop);
+    qdisc_destroy(nif->egress);
+    qdisc_destroy(nif->ingress);
+    mem_free(&st->mem, MEM_LINK, nif, sizeof *nif);
+}
+
+void link_done(struct td_stack *st)
+{
+    struct link *l = st->link;
+
+    if (l == NULL)
+        return;
+    for (struct netif *nif = l->first, *next; nif != NULL; nif = next) {
+        next = nif->next;
+        netif_free(st, nif);
+    }
+    mem_free(&st->mem, MEM_LINK, l->by_index, l->by_index_cap * sizeof *l->by_index);
+    mem_free(&st->mem, MEM_LINK, l->protos, l->nprotos * sizeof *l->protos);
+    mem_free(&st->mem, MEM_LINK, l->watches, l->nwatches * sizeof *l->watches);
+    mem_free(&st->mem, MEM_LINK, l, sizeof *l);
+    st->link = NULL;
+}
+
+struct netif *netif_by_index(const struct td_stack *st, uint32_t index)
+{
+    return index < st->link->by_index_cap ? st->link->by_index[index] : NULL;
+}
+
+struct netif *netif_by_name(const struct td_stack *st, const char *name)
+{
+    struct netif *nif = st->link->first;
+
+    while (nif != NULL && strcmp(nif->name, name) != 0)
+        nif = nif->next;
+    return nif;
+}
+
+struct netif *netif_first(const struct td_stack *st)
+{
+    return st->link->first;
+}
+
+int link_register(struct td_stack *st, uint16_t ethertype, link_handler *fn)
+{
+    struct link *l = st->link;
+    struct link_proto *grown;
+
+    for (uint32_t i = 0; i < l->nprotos; i++)
+        if (l->protos[i].type == ethertype)
+            return -EEXIST;
+    grown = mem_resize(&st->mem, MEM_LINK, l->protos, l->nprotos * sizeof *grown,
+                       (l->nprotos + 1) * sizeof *grown);
+    if (grown == NULL)
+        return -ENOMEM;
+    grown[l->nprotos++] = (struct link_proto){.type = ethertype, .fn = fn};
+    l->protos = grown;
+    return 0;
+}
+
+int link_watch_add(struct td_stack *st, link_watch *fn)
+{
+    struct link *l = st->link;
+    link_watch **grown = mem_resize(&st->mem, MEM_LINK, l->watches, l->nwatches * sizeof *grown,
+                                    (l->nwatches + 1) * sizeof *grown);
+
+    if (grown == NULL)
+        return -ENOMEM;
+    grown[l->nwatches++] = fn;
+    l->watches = grown;
+    return 0;
+}
+
+static void link_tell(struct td_stack *st, struct netif *nif, enum link_change what)
+{
+    for (uint32_t i = 0; i < st->link->nwatches; i++)
+        st->link->watches[i](st, nif, what);
+}
+
+/* ---- adding and removing ---- */
+
+/* As the kernel's dev_valid_name: what can't be typed on a command line or in a sysctl name. */
+static bool name_valid(const char *name)
+{
+    size_t len = strnlen(name, NETIF_NAME_LEN);
+
+    if (len == 0 || len == NETIF_NAME_LEN || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (name[i] <= ' ' || name[i] == '/' || name[i] == ':' || name[i] == 0x7f)
+            return false;
+    return true;
+}
+
+static int by_index_reserve(struct td_stack *st, uint32_t index)
+{
+    struct link *l = st->link;
+    uint32_t cap = l->by_index_cap == 0 ? 4 : l->by_index_cap;
+    struct netif **grown;
+
+    while (cap <= index)
+        cap *= 2;
+    if (cap == l->by_index_cap)
+        return 0;
+    grown = mem_resize(&st->mem, MEM_LINK, l->by_index, l->by_index_cap * sizeof *grown,
+                       cap * sizeof *grown);
+    if (grown == NULL)
+        return -ENOMEM;
+    l->by_index = grown;
+    l->by_index_cap = cap;
+    return 0;
+}
+
+/* A random address: unicast, locally administered (IEEE 802-2014 8.4). */
+static struct td_mac mac_random(struct td_stack *st)
+{
+    struct td_mac mac;
+
+    rng_bytes(&st->rng, mac.b, sizeof mac.b);
+    mac.b[0] = (uint8_t)((mac.b[0] & 0xfc) | 0x02);
+    return mac;
+}
+
+int netif_add(struct td_stack *st, const struct td_if_config *c, uint32_t *index)
+{
+    struct link *l = st->link;
+    bool loopback = (c->flags & TD_IF_LOOPBACK) != 0;
+    uint32_t mtu = c->mtu != 0 ? c->mtu : loopback ? MTU_MAX : 1500;
+    struct netif *nif;
+
+    if (!name_valid(c->name) || mtu < MTU_MIN || mtu > MTU_MAX || loopback != (c->ops == NULL) ||
+        mac_is_multicast(c->mac))
+        return -EINVAL;
+    if (netif_by_name(st, c->name) != NULL)
+        return -EEXIST;
+    if (by_index_reserve(st, l->next_index) < 0)
+        return -ENOMEM;
+    nif = mem_alloc(&st->mem, MEM_LINK, sizeof *nif);
+    if (nif == NULL)
+        return -ENOMEM;
+    nif->st = st;
+    nif->index = l->next_index;
+    memcpy(nif->name, c->name, strnlen(c->name, NETIF_NAME_LEN - 1));
+    nif->mtu = mtu;
+    nif->flags = c->flags & ~(uint32_t)TD_IF_UP;
+    nif->txqlen = c->txqueuelen != 0 ? c->txqueuelen : 1000;
+    nif->ops = c->ops;
+    nif->dev = c->dev;
+    memcpy(nif->knob, st->knobs.dflt, sizeof nif->knob);
+    pkt_queue_init(&nif->loop);
+    timer_init(&nif->egress_timer, netif_egress_due, "egress");
+    timer_init(&nif->ingress_timer, netif_ingress_due, "ingress");
+    if (!loopback) {
+        nif->flags |= TD_IF_BROADCAST | TD_IF_MULTICAST;
+        nif->mac = mac_is_zero(c->mac) ? mac_random(st) : c->mac;
+        nif->egress = qdisc_pfifo(&st->mem, nif->txqlen);
+        if (nif->egress == NULL) {
+            netif_free(st, nif);
+            return -ENOMEM;
+        }
+    }
+
+    l->next_index++;
+    l->by_index[nif->index] = nif;
+    if (l->last != NULL)
+        l->last->next = nif;
+    else
+        l->first = nif;
+    l->last = nif;
+    *index = nif->index;
+    struct journal_subject sub = netif_subject(nif, NULL);
+    JOURNAL(st, EV_LINK_ADDED, &sub, nif->index, mac_u64(nif->mac), nif->mtu);
+    link_tell(st, nif, LINK_ADDED);
+    if ((c->flags & TD_IF_UP) != 0)
+        return netif_set_flags(st, nif, TD_IF_UP, 0);
+    return 0;
+}
+
+static void dirty_unlink(struct link *l, struct netif *nif)
+{
+    struct netif *prev = NULL;
+
+    for (struct netif *n = l->dirty_first; n != NULL; prev = n, n = n->dirty_next) {
+        if (n != nif)
+            continue;
+        if (prev != NULL)
+            prev->dirty_next = n->dirty_next;
+        else
+            l->dirty_first = n->dirty_next;
+        if (l->dirty_last == n)
+            l->dirty_last = prev;
+        break;
+    }
+}
+
+int netif_del(struct td_stack *st, uint32_t index)
+{
+    struct link *l = st->link;
+    struct netif *nif = netif_by_index(st, index), *prev = NULL;
+
+    if (nif == NULL)
+        return -ENODEV;
+    netif_set_flags(st, nif, 0, TD_IF_UP);
+    link_tell(st, nif, LINK_REMOVED);
+    struct journal_subject sub = netif_subject(nif, NULL);
+    JOURNAL(st, EV_LINK_REMOVED, &sub, nif->index);
+
+    dirty_unlink(l, nif);
+    for (struct netif *n = l->first; n != nif; n = n->next)
+        prev = n;
+    if (prev != NULL)
+        prev->next = nif->next;
+    else
+        l->first = nif->next;
+    if (l->last == nif)
+        l->last = prev;
+    l->by_index[index] = NULL;
+    netif_free(st, nif);
+    return 0;
+}
+
+/* ---- changing ---- */
+
+int netif_set_flags(struct td_stack *st, struct netif *nif, uint32_t set, uint32_t clear)
+{
+    const uint32_t may = TD_IF_UP | TD_IF_NOARP | TD_IF_PROMISC | TD_IF_MULTICAST | TD_IF_BROADCAST;
+    uint32_t from = nif->flags, to = (from & ~clear) | set;
+    struct journal_subject sub = netif_subject(nif, NULL);
+
+    if (((from ^ to) & ~may) != 0)
+        return -EINVAL;
+    if (from == to)
+        return 0;
+    nif->flags = to;
+    if (((from ^ to) & ~(uint32_t)TD_IF_UP) != 0)
+        JOURNAL(st, EV_LINK_FLAGS, &sub, nif->index, from, to);
+    if (((from ^ to) & TD_IF_UP) == 0)
+        return 0;
+    JOURNAL_CAUSE(st, EV_LINK_STATE, &sub, nif->index, netif_is_up(nif));
+    if (!netif_is_up(nif)) {
+        uint64_t frames = netif_clear_queues(st, nif);
+
+        if (frames > 0) {
+            JOURNAL(st, EV_LINK_DROP_FLUSH, &sub, nif->index, frames);
+            count_add(st, EthOutDrops, frames);
+            nif->stats.tx_dropped += frames;
+        }
+    }
+    link_tell(st, nif, netif_is_up(nif) ? LINK_UP : LINK_DOWN);
+    return 0;
+}
+
+int netif_set_mtu(struct td_stack *st, struct netif *nif, uint32_t mtu)
+{
+    struct journal_subject sub = netif_subject(nif, NULL);
+
+    if (mtu < MTU_MIN || mtu > MTU_MAX)
+        return -EINVAL;
+    if (mtu == nif->mtu)
+        return 0;
+    JOURNAL_CAUSE(st, EV_LINK_MTU, &sub, nif->index, nif->mtu, mtu);
+    nif->mtu = mtu;
+    link_tell(st, nif, LINK_MTU);
+    return 0;
+}
+
+int netif_set_mac(struct td_stack *st, struct netif *nif, struct td_mac mac)
+{
+    struct journal_subject sub = netif_subject(nif, NULL);
+
+    if ((nif->flags & TD_IF_LOOPBACK) != 0)
+        return -EOPNOTSUPP;
+    if (mac_is_multicast(mac) || mac_is_zero(mac))
+        return -EADDRNOTAVAIL;
+    if (mac_eq(mac, nif->mac))
+        return 0;
+    JOURNAL_CAUSE(st, EV_LINK_MAC, &sub, nif->index, mac_u64(nif->mac), mac_u64(mac));
+    nif->mac = mac;
+    link_tell(st, nif, LINK_MAC);
+    return 0;
+}
+
+void netif_ready(struct td_stack *st, struct netif *nif)
+{
+    struct journal_subject sub = netif_subject(nif, NULL);
+
+    if (!nif->busy)
+        return;
+    nif->busy = false;
+    JOURNAL(st, EV_LINK_READY, &sub, nif->index,
+            (nif->egress != NULL ? nif->egress->packets : 0) + (nif->held != NULL));
+    netif_mark_dirty(st, nif);
+}
+
+/* Moves what waits in `from` to `to` in the order in which it would have left. */
+static void qdisc_move(struct td_stack *st, struct netif *nif, struct qdisc *from, struct qdisc *to)
+{
+    const char *why = "";
+    struct pkt *p;
+
+    while ((p = from->ops->dequeue(from, TD_NEVER)) != NULL) {
+        struct journal_subject sub = netif_subject(nif, p);
+
+        if (to->ops->enqueue(to, p, st->now, &why) < 0) {
+            JOURNAL(st, EV_LINK_DROP_FLUSH, &sub, nif->index, 1);
+            count(st, EthOutDrops);
+            nif->stats.tx_dropped++;
+        }
+    }
+    qdisc_destroy(from);
+}
+
+int netif_set_netem(struct td_stack *st, struct netif *nif, bool ingress,
+                    const struct td_netem *params)
+{
+    struct qdisc **place = ingress ? &nif->ingress : &nif->egress, *old = *place, *fresh;
+    struct journal_subject sub = netif_subject(nif, NULL);
+
+    if ((nif->flags & TD_IF_LOOPBACK) != 0)
+        return -EOPNOTSUPP;
+    if (params != NULL && old != NULL && qdisc_netem_params(old) != NULL) {
+        qdisc_netem_change(old, params);
+    } else if (params != NULL) {
+        fresh = qdisc_netem(&st->mem, params);
+        if (fresh == NULL)
+            return -ENOMEM;
+        if (old != NULL)
+            qdisc_move(st, nif, old, fresh);
+        *place = fresh;
+    } else if (ingress && old != NULL) {
+        struct pkt *p;
+
+        *place = NULL;
+        timer_cancel(st, &nif->ingress_timer);
+        while ((p = old->ops->dequeue(old, TD_NEVER)) != NULL)
+            eth_input(st, nif, p);
+        qdisc_destroy(old);
+    } else if (!ingress && qdisc_netem_params(old) != NULL) {
+        fresh = qdisc_pfifo(&st->mem, nif->txqlen);
+        if (fresh == NULL)
+            return -ENOMEM;
+        qdisc_move(st, nif, old, fresh);
+        *place = fresh;
+    }
+    JOURNAL(st, EV_LINK_QDISC, &sub, nif->index, ingress, params != NULL);
+    if (!ingress)
+        netif_mark_dirty(st, nif);
+    return 0;
+}
