@@ -30,7 +30,8 @@ struct icmp_hdr {
     uint16_t csum; /* as read */
     union {
         struct { uint16_t id, seq; } echo;           /* echo, timestamp */
-        struct { uint8_t length; uint16_t mtu; } unreach; /* length: RFC 4884, 32-bit words; mtu: code 4 */
+        struct { uint8_t length; uint16_t mtu; } unreach; /* unreachable, time exceeded. length: RFC 4884,
+                                                             32-bit words; mtu: code 4 */
         struct { uint8_t pointer, length; } param;
         td_ip4 gateway;                               /* redirect */
         uint32_t word;                                /* bytes 4..7 whatever they are */

@@ -30,7 +30,8 @@ struct ipv4_hdr {
 };
 /* Checks version, IHL, total length (hlen <= total_len <= n) and the header checksum. A super-frame
  * (GSO) may have total_len 0: not accepted here; the device completes it. Options are copied, not
- * judged: ipv4_options_check does that. */
+ * judged: ipv4_options_check does that. A checksum of 0xffff verifies where ipv4_emit would write 0:
+ * both are zero in ones' complement. */
 enum wire_status ipv4_parse(struct ipv4_hdr *h, const uint8_t *b, size_t n);
 /* Writes hlen bytes (from opt_len, rounded up to 4 with zero), checksum computed. Returns hlen. */
 size_t ipv4_emit(const struct ipv4_hdr *h, uint8_t *b);
@@ -53,7 +54,8 @@ struct ipv4_opt {
     uint8_t off;         /* offset of the type octet from the start of the IP header */
 };
 bool ipv4_opt_next(const struct ipv4_hdr *h, unsigned *pos, struct ipv4_opt *o, int *bad);
-/* Well-formedness of all options: lengths, pointers (RR, TS, LSRR, SSRR), one source route at most.
+/* Well-formedness of all options: lengths, pointers (RR, TS, LSRR, SSRR), at most one source
+ * route, one record route and one timestamp.
  * WIRE_OK or WIRE_BAD_OPTION with *pointer = offset of the bad octet in the header. */
 enum wire_status ipv4_options_check(const struct ipv4_hdr *h, unsigned *pointer);
 /* The options that non-first fragments carry (RFC 791 3.1); returns their padded length. */
