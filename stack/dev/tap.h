@@ -24,11 +24,28 @@ const char *tap_name(const struct tap *t); /* as the kernel named it */
 uint32_t tap_ifindex(const struct tap *t); /* the stack's */
 /* fd is readable: reads at most `budget` frames into the stack at `now`. Returns how many. */
 int tap_readable(struct tap *t, td_time now, int budget);
+/* Changes the MTU on both sides; 0, or -errno and a sentence. */
+int tap_set_mtu(struct tap *t, uint32_t mtu, char *msg, size_t msg_size);
+/* What went less than well when it was opened, a sentence, or NULL (a transmit queue that couldn't be
+ * lengthened for want of permission). */
+const char *tap_warning(const struct tap *t);
+struct tap_stats {
+    uint64_t rx_frames, rx_nomem, rx_errors; /* read; lost for want of memory; read() failed */
+    uint64_t tx_frames, tx_lost, tx_busy;    /* written; the kernel's side refused them; EAGAIN */
+};
+struct tap_stats tap_stats(const struct tap *t);
 /* True while a write returned EAGAIN: the loop should wait for writability and then call
  * tap_writable. */
 bool tap_wants_write(const struct tap *t);
 void tap_writable(struct tap *t);
 /* See every frame: dir 0 in, 1 out (borrowed). For capture. NULL: none. */
 void tap_observe(struct tap *t, void (*fn)(void *ctx, int dir, const struct pkt *p), void *ctx);
+
+/* ---- below an interface: the device alone, for a wire between two of them ---- */
+/* Opens, makes or attaches to c->name (may be NETNS:NAME: in that named network namespace), sets MTU and queue length, brings the kernel's side up.
+ * The file descriptor (non-blocking), or -errno and a sentence. name: as the kernel named it; *mtu: the kernel's side's. */
+int tap_open_fd(const struct tap_config *c, char name[16], uint32_t *mtu, char *msg, size_t msg_size);
+/* Writes one frame (borrowed): 0, -EAGAIN, or -errno (lost). */
+int tap_write_fd(int fd, const struct pkt *p);
 
 #endif

@@ -1,0 +1,209 @@
+/* common/control.c: what the daemon and its clients agree on.
+ *
+ * A daemon is known by a name; its control socket is NAME.sock in the first directory of a short list
+ * that is fit for it. A client looks in the same list. The directory must belong to the user and be
+ * closed to others: whoever can write to the socket commands the daemon.
+ *
+ * On the socket each side writes JSON objects, one a line:
+ *     → {"id":1,"cmd":["ip","addr"],"json":false,"tty":true}
+ *     ← {"id":1,"out":"1: lo: …"}          any number of these
+ *     ← {"id":1,"status":0}                or {"id":1,"err":"a sentence","status":2}
+ *     → {"id":1,"cancel":true}             ends a command that is still running
+ * Several commands may run at once; the id tells whose output a line is. Writing is done here by
+ * hand, so that output that is not UTF-8 still gives valid JSON; reading is jansson's.
+ */
+#include "common/control.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool daemon_name_ok(const char *name)
+{
+    size_t n = strlen(name);
+    if (n == 0 || n > DAEMON_NAME_MAX || *name == '.' || *name == '-')
+        return false;
+    for (const char *s = name; *s; s++)
+        if (!isalnum((unsigned char)*s) && strchr("._-", *s) == NULL)
+            return false;
+    return true;
+}
+
+bool run_dir_candidate(unsigned n, char *dst, size_t size)
+{
+    const char *run = getenv("TAPDECK_RUN"), *xdg = getenv("XDG_RUNTIME_DIR");
+    if (run != NULL && *run != '\0' && n-- == 0)
+        return snprintf(dst, size, "%s", run) < (int)size;
+    if (xdg != NULL && *xdg != '\0' && n-- == 0)
+        return snprintf(dst, size, "%s/tapdeck", xdg) < (int)size;
+    if (n == 0)
+        return snprintf(dst, size, "/run/tapdeck") < (int)size;
+    if (n == 1)
+        return snprintf(dst, size, "/tmp/tapdeck-%u", (unsigned)getuid()) < (int)size;
+    return false;
+}
+
+bool run_dir_make(char *dst, size_t size, char *msg, size_t msg_size)
+{
+    struct text tried = {0};
+    for (unsigned n = 0; run_dir_candidate(n, dst, size); n++) {
+        struct stat st;
+        if (mkdir(dst, 0700) < 0 && errno != EEXIST) {
+            text_printf(&tried, "%s%s: %s", n ? ", " : "", dst, strerror(errno));
+            continue;
+        }
+        /* lstat: a symbolic link somebody left in /tmp is nobody's directory. */
+        if (lstat(dst, &st) < 0 || !S_ISDIR(st.st_mode)) {
+            text_printf(&tried, "%s%s: not a directory", n ? ", " : "", dst);
+        } else if (st.st_uid != geteuid()) {
+            text_printf(&tried, "%s%s: belongs to another user", n ? ", " : "", dst);
+        } else if ((st.st_mode & 0022) != 0) {
+            text_printf(&tried, "%s%s: others can write to it", n ? ", " : "", dst);
+        } else if (access(dst, W_OK | X_OK) < 0) {
+            text_printf(&tried, "%s%s: %s", n ? ", " : "", dst, strerror(errno));
+        } else {
+            text_free(&tried);
+            return true;
+        }
+    }
+    snprintf(msg, msg_size,
+             "there is no directory for the control socket (%s): set TAPDECK_RUN to a directory of your own",
+             tried.s ? tried.s : "no candidate");
+    text_free(&tried);
+    return false;
+}
+
+bool take_line(struct text *in, struct text *line)
+{
+    const char *nl = in->len > 0 ? memchr(in->s, '\n', in->len) : NULL;
+    if (nl == NULL)
+        return false;
+    line->len = 0;
+    text_add(line, in->s, (size_t)(nl - in->s));
+    text_consume(in, (size_t)(nl - in->s) + 1);
+    return true;
+}
+
+static bool words_from_json(const json_t *cmd, struct request *r, char *msg, size_t msg_size)
+{
+    size_t n = json_array_size(cmd);
+    if (!json_is_array(cmd) || n == 0 || n > WORDS_MAX) {
+        snprintf(msg, msg_size, "\"cmd\" must be an array of 1 to %d strings, for example [\"ip\",\"addr\"]", WORDS_MAX);
+        return false;
+    }
+    char *words[WORDS_MAX];
+    for (size_t i = 0; i < n; i++) {
+        const json_t *w = json_array_get(cmd, i);
+        const char *s = json_string_value(w);
+        if (s == NULL || strlen(s) != json_string_length(w)) {
+            snprintf(msg, msg_size, "word %zu of \"cmd\" is not a string", i + 1);
+            return false;
+        }
+        words[i] = (char *)(uintptr_t)s;
+    }
+    r->argc = (int)n;
+    r->argv = words_copy((int)n, words);
+    return true;
+}
+
+bool request_parse(const char *line, size_t len, struct request *r, char *msg, size_t msg_size)
+{
+    memset(r, 0, sizeof(*r));
+    r->id = -1;
+    json_error_t e;
+    json_t *o = json_loadb(line, len, JSON_REJECT_DUPLICATES, &e);
+    if (!json_is_object(o)) {
+        snprintf(msg, msg_size, "a request is one JSON object a line, for example {\"id\":1,\"cmd\":[\"ip\",\"addr\"]}%s%s",
+                 o == NULL ? "; this is not JSON: " : "", o == NULL ? e.text : "");
+        json_decref(o);
+        return false;
+    }
+    bool ok = false;
+    const json_t *id = json_object_get(o, "id");
+    if (!json_is_integer(id) || json_integer_value(id) < 0) {
+        snprintf(msg, msg_size, "\"id\" must be a whole number from 0");
+    } else {
+        r->id = json_integer_value(id);
+        r->json = json_is_true(json_object_get(o, "json"));
+        r->tty = json_is_true(json_object_get(o, "tty"));
+        r->cancel = json_is_true(json_object_get(o, "cancel"));
+        ok = r->cancel || words_from_json(json_object_get(o, "cmd"), r, msg, msg_size);
+    }
+    json_decref(o);
+    return ok;
+}
+
+void request_write(struct text *out, long long id, int argc, char *const *argv, bool json, bool tty)
+{
+    text_printf(out, "{\"id\":%lld,\"cmd\":[", id);
+    for (int i = 0; i < argc; i++) {
+        text_puts(out, i ? ",\"" : "\"");
+        text_json(out, argv[i], strlen(argv[i]));
+        text_puts(out, "\"");
+    }
+    text_printf(out, "],\"json\":%s,\"tty\":%s}\n", json ? "true" : "false", tty ? "true" : "false");
+}
+
+void cancel_write(struct text *out, long long id)
+{
+    text_printf(out, "{\"id\":%lld,\"cancel\":true}\n", id);
+}
+
+void reply_out(struct text *out, long long id, const char *bytes, size_t n)
+{
+    text_printf(out, "{\"id\":%lld,\"out\":\"", id);
+    text_json(out, bytes, n);
+    text_puts(out, "\"}\n");
+}
+
+void reply_end(struct text *out, long long id, int status, const char *err)
+{
+    text_printf(out, "{\"id\":%lld,", id);
+    if (err != NULL && *err != '\0') {
+        text_puts(out, "\"err\":\"");
+        text_json(out, err, strlen(err));
+        text_puts(out, "\",");
+    }
+    text_printf(out, "\"status\":%d}\n", status);
+}
+
+bool reply_parse(const char *line, size_t len, struct reply *r)
+{
+    memset(r, 0, sizeof(*r));
+    json_error_t e;
+    json_t *o = json_loadb(line, len, JSON_ALLOW_NUL, &e);
+    if (!json_is_object(o)) {
+        json_decref(o);
+        return false;
+    }
+    r->id = json_integer_value(json_object_get(o, "id"));
+    const json_t *out = json_object_get(o, "out"), *err = json_object_get(o, "err");
+    const json_t *status = json_object_get(o, "status");
+    if (json_is_string(out)) {
+        r->out_len = json_string_length(out);
+        r->out = malloc(r->out_len + 1);
+        if (r->out != NULL)
+            memcpy(r->out, json_string_value(out), r->out_len + 1);
+    }
+    if (json_is_string(err))
+        r->err = strdup(json_string_value(err));
+    if (json_is_integer(status)) {
+        r->end = true;
+        r->status = (int)json_integer_value(status);
+    }
+    json_decref(o);
+    return true;
+}
+
+void reply_free(struct reply *r)
+{
+    free(r->out);
+    free(r->err);
+    memset(r, 0, sizeof(*r));
+}

@@ -1,0 +1,334 @@
+/* tapdeckd/deck.c: what the daemon has, and the life of a command.
+ *
+ * A run begins in run_start, which looks its command up and calls it. Short commands are over when
+ * that returns. Long ones set `step` and return RUN_MORE; whoever drives them calls run_step when
+ * `wake` has come, or when `ready` is set and the reader has taken enough of the output: a dump of a
+ * hundred thousand sockets holds 64 KiB at a time, not all of it. Runs hang on the deck in order of
+ * their start, so that nothing depends on who asks first.
+ */
+#include "tapdeckd/deck.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dev/capture.h"
+#include "link/link.h"
+
+static int64_t wall_seconds(void *ctx)
+{
+    const struct deck *d = ctx;
+    return ((int64_t)deck_now(d) + d->wall_offset) / (int64_t)TD_SEC;
+}
+
+void deck_init(struct deck *d, struct td_stack *st, const char *name)
+{
+    memset(d, 0, sizeof(*d));
+    d->st = st;
+    d->name = name;
+    d->started = td_stack_now(st);
+    d->next_app = 1;
+    d->host = (struct app_host){.st = st, .wall = wall_seconds, .ctx = d};
+}
+
+td_time deck_now(const struct deck *d)
+{
+    return d->hooks.clock ? d->hooks.clock(d->hooks.ctx) : td_stack_now(d->st);
+}
+
+void deck_stop_apps(struct deck *d)
+{
+    while (d->apps != NULL) {
+        struct deck_app *a = d->apps;
+        d->apps = a->next;
+        a->class->stop(a->instance);
+        free(a->line);
+        free(a);
+    }
+}
+
+void deck_done(struct deck *d)
+{
+    while (d->runs != NULL)
+        run_free(d->runs);
+    deck_stop_apps(d);
+    while (d->taps != NULL)
+        deck_tap_remove(d, d->taps);
+    while (d->netems != NULL) {
+        struct deck_netem *n = d->netems;
+        d->netems = n->next;
+        free(n);
+    }
+}
+
+void deck_tick(struct deck *d, td_time now)
+{
+    for (struct deck_app *a = d->apps; a != NULL; a = a->next)
+        if (a->class->tick != NULL)
+            a->class->tick(a->instance, now);
+}
+
+struct deck_tap *deck_tap_find(const struct deck *d, const char *name)
+{
+    for (struct deck_tap *t = d->taps; t != NULL; t = t->next) {
+        const struct netif *nif = netif_by_index(d->st, tap_ifindex(t->tap));
+        if (strcmp(tap_name(t->tap), name) == 0 || (nif != NULL && strcmp(nif->name, name) == 0))
+            return t;
+    }
+    return NULL;
+}
+
+void deck_tap_remove(struct deck *d, struct deck_tap *t)
+{
+    struct deck_tap **at = &d->taps;
+    while (*at != t)
+        at = &(*at)->next;
+    *at = t->next;
+    uint32_t ifindex = tap_ifindex(t->tap);
+    for (struct deck_netem **n = &d->netems; *n != NULL;) {
+        struct deck_netem *gone = *n;
+        if (gone->ifindex == ifindex) {
+            *n = gone->next;
+            free(gone);
+        } else {
+            n = &gone->next;
+        }
+    }
+    if (d->hooks.tap_removing != NULL)
+        d->hooks.tap_removing(d->hooks.ctx, t);
+    tap_observe(t->tap, NULL, NULL);
+    if (t->capture != NULL)
+        capture_finish(t->capture);
+    free(t->capture_file);
+    tap_close(t->tap);
+    free(t);
+}
+
+/* ---- runs ---- */
+
+struct run *run_start(struct deck *d, int argc, char *const *argv, bool json, bool tty)
+{
+    struct run *r = calloc(1, sizeof(*r));
+    if (r == NULL)
+        abort();
+    r->deck = d;
+    r->json = json;
+    r->tty = tty;
+    r->wake = TD_NEVER;
+    r->jw.t = &r->out;
+    r->argv = words_copy(argc, argv);
+    r->argc = argc;
+    struct run **at = &d->runs;
+    while (*at != NULL)
+        at = &(*at)->next;
+    r->prev = at;
+    *at = r;
+    /* -j may stand before the command, as in `ip -j addr` behind the command word. */
+    r->cmd = command_find(argv[0]);
+    if (r->cmd == NULL) {
+        r->status = run_fail(r, EXIT_USAGE, "there is no command '%s': `help` lists them", argv[0]);
+        return r;
+    }
+    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+        run_printf(r, "%s\n\n%s\n", r->cmd->usage, r->cmd->doc);
+        if (r->cmd->more != NULL)
+            run_printf(r, "\n%s\n", r->cmd->more);
+        return r;
+    }
+    r->status = r->cmd->fn(r);
+    return r;
+}
+
+void run_step(struct run *r, td_time now)
+{
+    if (r->status != RUN_MORE || r->step == NULL)
+        return;
+    r->ready = false;
+    r->status = r->step(r, now);
+}
+
+void run_interrupt(struct run *r)
+{
+    if (r->status == RUN_MORE)
+        r->status = r->interrupt != NULL ? r->interrupt(r) : run_fail(r, EXIT_FAILED, "interrupted");
+}
+
+void run_free(struct run *r)
+{
+    if (r == NULL)
+        return;
+    if (r->release != NULL)
+        r->release(r);
+    else
+        free(r->state);
+    *r->prev = r->next;
+    if (r->next != NULL)
+        r->next->prev = r->prev;
+    text_free(&r->out);
+    words_free(r->argv);
+    free(r);
+}
+
+td_time runs_deadline(const struct deck *d)
+{
+    td_time at = TD_NEVER;
+    for (const struct run *r = d->runs; r != NULL; r = r->next)
+        if (r->status == RUN_MORE && r->wake < at)
+            at = r->wake;
+    return at;
+}
+
+void run_puts(struct run *r, const char *s)
+{
+    text_puts(&r->out, s);
+}
+
+void run_printf(struct run *r, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    text_vprintf(&r->out, fmt, ap);
+    va_end(ap);
+}
+
+int run_fail(struct run *r, int status, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(r->err, sizeof(r->err), fmt, ap);
+    va_end(ap);
+    return status;
+}
+
+/* The words before `at`, for a sentence that says where. */
+static void words_before(const struct run *r, int at, char *dst, size_t size)
+{
+    size_t n = 0;
+    dst[0] = '\0';
+    for (int i = 0; i < at && i < r->argc && n < size; i++)
+        n += (size_t)snprintf(dst + n, size - n, "%s%s", i ? " " : "", r->argv[i]);
+}
+
+int run_bad_word(struct run *r, int at, const char *would_be_right)
+{
+    char where[256];
+    words_before(r, at, where, sizeof(where));
+    if (at >= r->argc)
+        return run_fail(r, EXIT_USAGE, "a word is missing after '%s': %s", where, would_be_right);
+    return run_fail(r, EXIT_USAGE, "'%s' doesn't belong after '%s': %s", r->argv[at], where,
+                    would_be_right);
+}
+
+const char *run_value(struct run *r, int at, const char *what)
+{
+    if (at + 1 < r->argc)
+        return r->argv[at + 1];
+    char where[256];
+    words_before(r, at + 1, where, sizeof(where));
+    run_fail(r, EXIT_USAGE, "%s is missing after '%s'", what, where);
+    return NULL;
+}
+
+uint32_t run_interface(struct run *r, const char *name)
+{
+    uint32_t index = td_if_index(r->deck->st, name);
+    if (index != 0)
+        return index;
+    char list[256] = "";
+    size_t n = 0;
+    for (const struct netif *nif = netif_first(r->deck->st); nif != NULL && n < sizeof(list);
+         nif = nif->next)
+        n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", n ? ", " : "", nif->name);
+    run_fail(r, EXIT_USAGE, "there is no interface '%s': there is %s", name, list);
+    return 0;
+}
+
+const char *error_text(int err)
+{
+    switch (err < 0 ? -err : err) {
+    case ENOENT:
+    case ESRCH:
+        return "there is no such entry";
+    case EEXIST:
+        return "it is there already";
+    case ENETUNREACH:
+        return "the network is unreachable: no route leads there";
+    case EHOSTUNREACH:
+        return "the host is unreachable";
+    case EADDRNOTAVAIL:
+        return "this host has no such address";
+    case ENODEV:
+        return "there is no such interface";
+    case ENOMEM:
+        return "there is no memory left (or the table is full)";
+    case ENOSPC:
+        return "the table is full";
+    case EINVAL:
+        return "the value is not valid here";
+    case ENETDOWN:
+        return "the interface is down";
+    default:
+        return strerror(err < 0 ? -err : err);
+    }
+}
+
+/* ---- tables ---- */
+
+int table_column(const struct table *t, const char *name)
+{
+    for (unsigned i = 0; i < t->ncolumns; i++)
+        if (strcmp(t->columns[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+const struct value *row_value(const struct table *t, const struct row *row, const char *column)
+{
+    int i = table_column(t, column);
+    return i >= 0 && row->v[i].type != VAL_NONE ? &row->v[i] : NULL;
+}
+
+uint64_t row_number(const struct table *t, const struct row *row, const char *column)
+{
+    const struct value *v = row_value(t, row, column);
+    return v != NULL && v->type != VAL_STR ? v->u : 0;
+}
+
+bool row_has(const struct table *t, const struct row *row, const char *column)
+{
+    return row_value(t, row, column) != NULL;
+}
+
+const char *row_text(const struct table *t, const struct row *row, const char *column, char dst[64])
+{
+    const struct value *v = row_value(t, row, column);
+    if (v == NULL)
+        return "";
+    if (v->type == VAL_STR)
+        return v->s;
+    value_format(v, dst, 64);
+    return dst;
+}
+
+void row_json(struct jsonw *w, const struct table *t, const struct row *row, const char *column, const char *key)
+{
+    const struct value *v = row_value(t, row, column);
+    char text[64];
+    if (v == NULL)
+        return;
+    switch (v->type) {
+    case VAL_U64:
+    case VAL_NS:
+        jw_u64(w, key, v->u);
+        break;
+    case VAL_I64:
+        jw_i64(w, key, v->i);
+        break;
+    case VAL_BOOL:
+        jw_bool(w, key, v->u != 0);
+        break;
+    default:
+        jw_str(w, key, row_text(t, row, column, text));
+    }
+}

@@ -1,0 +1,162 @@
+/* tapdeckd/deck.h: what the daemon has, and how its commands act on it.
+ *
+ * A deck is one stack with what stands around it: TAP devices, applications, captures. A command is
+ * a run: it is started with its words, writes text into its output, and either is over at once or
+ * asks to be stepped again (a dump that pauses while its reader catches up, a ping). Nothing here
+ * knows of sockets or epoll: the daemon's loop drives runs, and so does a unit test, with a stack
+ * that has no device and a clock of its own.
+ */
+#ifndef TAPDECKD_DECK_H
+#define TAPDECKD_DECK_H
+
+#include "common/app.h"
+#include "common/control.h"
+#include "common/jsonw.h"
+#include "common/parse.h"
+#include "common/text.h"
+#include "core/stack.h"
+#include "dev/tap.h"
+#include "tapdeck/stack.h"
+
+struct capture_writer;
+
+struct deck_tap { /* a TAP device that is an interface of the stack */
+    struct deck_tap *next;
+    struct deck *deck;
+    struct tap *tap;
+    struct capture_writer *capture; /* NULL: none */
+    char *capture_file;
+    uint64_t captured; /* frames written */
+    bool capture_broken;
+    void *loop_source; /* the loop's */
+};
+
+struct deck_app { /* an application that runs */
+    struct deck_app *next;
+    unsigned id;
+    const struct app_class *class;
+    void *instance;
+    char *line; /* the words it was started with */
+};
+
+struct deck_netem { /* impairments in force, for `tc qdisc show` */
+    struct deck_netem *next;
+    uint32_t ifindex;
+    bool ingress;
+    struct td_netem params;
+};
+
+struct deck_hooks { /* the loop's part; any may be NULL */
+    td_time (*clock)(void *ctx); /* now, ns, monotonic; NULL: the stack's present time */
+    int (*tap_added)(void *ctx, struct deck_tap *t); /* 0 or -errno */
+    void (*tap_removing)(void *ctx, struct deck_tap *t);
+    void (*shutdown)(void *ctx); /* NULL: `shutdown` is refused */
+    void *ctx;
+};
+
+struct deck {
+    struct td_stack *st;
+    struct deck_hooks hooks;
+    const char *name;       /* the daemon's */
+    int64_t wall_offset;    /* wall clock less stack time, ns: what people read */
+    td_time started;
+    struct deck_tap *taps;
+    struct deck_app *apps;
+    struct deck_netem *netems;
+    struct app_host host;   /* what applications are given */
+    unsigned next_app;
+    uint64_t nstat_last[CNT_COUNT];
+    struct run *runs;       /* those that are not over */
+    bool stopped;           /* the daemon has let go of everything: `shutdown` may answer */
+};
+
+void deck_init(struct deck *d, struct td_stack *st, const char *name);
+/* Stops applications and runs, closes captures and TAPs. The stack stays its owner's. */
+void deck_done(struct deck *d);
+void deck_stop_apps(struct deck *d);
+void deck_tick(struct deck *d, td_time now); /* applications' ticks: about once a second */
+td_time deck_now(const struct deck *d);
+struct deck_tap *deck_tap_find(const struct deck *d, const char *name); /* either side's name */
+void deck_tap_remove(struct deck *d, struct deck_tap *t);
+
+/* ---- runs ---- */
+
+#define RUN_MORE (-1) /* not over: step again at `wake`, when told, or when output has drained */
+
+struct command;
+struct run {
+    struct run *next, **prev; /* deck->runs */
+    struct deck *deck;
+    const struct command *cmd;
+    int argc;
+    char **argv;
+    bool json, tty;
+    int status;       /* RUN_MORE or an exit status */
+    struct text out;  /* output not taken yet */
+    char err[768];    /* the sentence, when status is not 0 (or a warning) */
+    struct jsonw jw;  /* over out */
+    td_time wake;     /* when it wants to be stepped; TD_NEVER: only when something happened */
+    bool ready;       /* has more to do at once: step as soon as its reader has room */
+    bool follow;      /* wants a step when the journal grew */
+    int (*step)(struct run *r, td_time now); /* RUN_MORE or the status; NULL when it never runs on */
+    /* The reader interrupted it: may print (ping's summary); returns the status. NULL: EXIT_FAILED */
+    int (*interrupt)(struct run *r);
+    void (*release)(struct run *r); /* frees `state`; NULL: free() does */
+    void *state;
+    uint64_t cursor;  /* of the dump that is under way */
+    void *owner;      /* the client, or whoever started it */
+    long long id;     /* its id in the protocol */
+};
+
+/* Starts a command. Never NULL; when r->status is not RUN_MORE it is over already. */
+struct run *run_start(struct deck *d, int argc, char *const *argv, bool json, bool tty);
+void run_step(struct run *r, td_time now);
+void run_interrupt(struct run *r);
+void run_free(struct run *r); /* also one that is not over */
+/* The earliest time a run wants to be stepped; *ready: one wants it now. */
+td_time runs_deadline(const struct deck *d);
+
+/* Output a run keeps before it must wait for its reader. */
+#define RUN_OUT_HIGH 65536
+
+/* ---- for commands ---- */
+
+struct command {
+    const char *name;
+    const char *usage;    /* one form a line, without the indent */
+    const char *doc;      /* one sentence for the list */
+    const char *more;     /* paragraphs and examples, or NULL */
+    int (*fn)(struct run *r);
+};
+extern const struct command *const commands[]; /* in the order of `help`; NULL at the end */
+const struct command *command_find(const char *name);
+
+void run_puts(struct run *r, const char *s);
+void run_printf(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Sets the sentence and returns status: `return run_fail(r, EXIT_USAGE, "…");` */
+int run_fail(struct run *r, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* "unknown word 'x' after 'ip addr': …" with the command's usage. */
+int run_bad_word(struct run *r, int at, const char *would_be_right);
+/* The value that must follow word `at`; NULL (sentence set): there is none. */
+const char *run_value(struct run *r, int at, const char *what);
+
+/* A table of the registry, row by row, resumable. */
+int table_column(const struct table *t, const char *name); /* -1 = none */
+const struct value *row_value(const struct table *t, const struct row *row, const char *column); /* NULL = none */
+uint64_t row_number(const struct table *t, const struct row *row, const char *column); /* 0 = none */
+bool row_has(const struct table *t, const struct row *row, const char *column);
+/* As text; "" = none. */
+const char *row_text(const struct table *t, const struct row *row, const char *column, char dst[64]);
+/* One column into JSON with its type; nothing when the row has no value there. */
+void row_json(struct jsonw *w, const struct table *t, const struct row *row, const char *column, const char *key);
+
+/* An interface by name; 0 and a sentence when there is none. */
+uint32_t run_interface(struct run *r, const char *name);
+/* An errno of the stack as words a person can use. */
+const char *error_text(int err);
+
+extern const struct command command_ip, command_ss, command_ping, command_why, command_sysctl, command_nstat,
+    command_app, command_tap, command_tc, command_capture, command_timers, command_help, command_version,
+    command_shutdown;
+
+#endif

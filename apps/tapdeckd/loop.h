@@ -1,0 +1,58 @@
+/* tapdeckd/loop.h: the daemon's event loop and its control socket. */
+#ifndef TAPDECKD_LOOP_H
+#define TAPDECKD_LOOP_H
+
+#include <sys/epoll.h>
+
+#include "tapdeckd/deck.h"
+
+struct loop;
+struct source { /* something the loop waits for */
+    int fd;
+    void (*fn)(struct loop *l, struct source *s, uint32_t events);
+    void *ctx;
+    bool dead; /* freed at the end of the turn */
+    struct source *next_dead;
+};
+
+struct loop {
+    int epoll;
+    struct deck *deck;
+    struct source *dead;
+    struct source *signals;
+    struct server *server; /* the control socket; NULL: none yet */
+    td_time now;           /* of this turn, monotonic, ns */
+    td_time spin;          /* how long to poll before sleeping after traffic, ns */
+    td_time last_traffic;
+    td_time next_tick;     /* applications' */
+    uint64_t journal_seen;
+    int stop;              /* asked to stop so many times */
+};
+
+/* Blocks SIGTERM, SIGINT and SIGHUP and waits for them with the rest. 0 or -errno. */
+int loop_init(struct loop *l, struct deck *d, td_time spin);
+void loop_done(struct loop *l);
+/* Waits for something to happen, at most max_wait ns, and does everything that is due. */
+void loop_turn(struct loop *l, td_time max_wait);
+struct source *loop_watch(struct loop *l, int fd, uint32_t events,
+                          void (*fn)(struct loop *l, struct source *s, uint32_t events), void *ctx);
+void loop_change(struct loop *l, struct source *s, uint32_t events);
+void loop_unwatch(struct loop *l, struct source *s); /* doesn't close fd */
+td_time monotonic_now(void);
+
+/* ---- the control socket (server.c) ---- */
+
+struct server;
+/* Makes sure no other daemon has this name, clears what a dead one left, and listens. NULL: msg is a sentence,
+ * *status the exit status it asks for. */
+struct server *server_open(const char *name, int *status, char *msg, size_t msg_size);
+const char *server_path(const struct server *s);
+void server_start(struct server *s, struct loop *l); /* from now on clients are served */
+void server_stop_accepting(struct server *s);        /* removes the socket from the file system */
+/* Moves the output of runs to their clients, ends runs that are over. True: some have more to do at
+ * once. */
+bool server_pump(struct server *s);
+bool server_clogged(const struct run *r); /* its reader must catch up first */
+void server_close(struct server *s);
+
+#endif

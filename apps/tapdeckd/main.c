@@ -1,0 +1,359 @@
+/* tapdeckd/main.c: the daemon: its command line, its start, its end.
+ *
+ * Start: the stack is made and seeded from the system's entropy; the name is claimed; then the
+ * commands of -f and -e run in the order in which they stand, each to its end, and the first that
+ * fails ends the daemon with its sentence and its status. Only then clients are served, and whoever
+ * waits for readiness (--daemon, --ready-fd) is told.
+ *
+ * End (SIGTERM, SIGINT, SIGHUP, or the command `shutdown`): applications stop and close their
+ * sockets, connections are closed in order, and while some of them still need time for their FINs the
+ * loop goes on, for a few seconds at most; a second signal ends that too.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tapdeckd/loop.h"
+#include "tcp/tcp.h"
+
+#define CLOSING_TIME (3 * TD_SEC)
+#define DEFAULT_SPIN (20 * TD_US)
+
+static const char usage[] =
+    "usage: tapdeckd [-n NAME] [-f CONFIG] [-e COMMAND]...\n"
+    "\n"
+    "Puts a TCP/IP host of its own on a Linux TAP device. Stays in the foreground; `tapdeck` talks to it.\n"
+    "\n"
+    "  -n, --name NAME      the daemon's name (default: default); its socket is NAME.sock\n"
+    "  -f, --file CONFIG    runs the console commands in CONFIG, one a line, # begins a comment\n"
+    "  -e, --execute CMD    runs one console command; -f and -e may be repeated, their order counts\n"
+    "      --daemon         goes into the background once it is ready\n"
+    "      --ready-fd N     writes \"ready\\n\" to file descriptor N once it is ready, and closes it\n"
+    "      --profile P      linux (default): a stock kernel's constants; rfc: the RFCs' own\n"
+    "      --memory BYTES   limits the stack's memory (default: no limit)\n"
+    "      --spin TIME      how long to poll after traffic before sleeping (default: 20us; 0: never)\n"
+    "  -h, --help           this page\n"
+    "  -V, --version        the version\n"
+    "\n"
+    "The control socket is in the first of $TAPDECK_RUN, $XDG_RUNTIME_DIR/tapdeck, /run/tapdeck and\n"
+    "/tmp/tapdeck-UID that is a directory of the user's own.\n"
+    "\n"
+    "Exit status: 0 ended as asked, 1 something failed, 2 bad usage, configuration or input.\n"
+    "\n"
+    "Example: sudo tapdeckd -e 'tap add tap0 as eth0' -e 'ip addr add 10.0.0.2/24 dev eth0' \\\n"
+    "                       -e 'app start httpd -p 80 /srv'\n";
+
+struct script { /* -f and -e, in order */
+    struct script *next;
+    bool file;
+    const char *text;
+};
+
+struct options {
+    const char *name;
+    struct script *scripts;
+    bool background;
+    int ready_fd;
+    td_time spin;
+    enum td_profile profile;
+    uint64_t memory;
+};
+
+static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    fputs("tapdeckd: ", stderr);
+    vfprintf(stderr, fmt, ap);
+    fputc('\n', stderr);
+    va_end(ap);
+}
+
+/* EXIT_DONE: go on; -1: done (help, version); EXIT_USAGE. */
+static int read_options(int argc, char **argv, struct options *o)
+{
+    enum { OPT_DAEMON = 256, OPT_READY, OPT_PROFILE, OPT_MEMORY, OPT_SPIN };
+    static const struct option longs[] = {
+        {"name", required_argument, NULL, 'n'},           {"file", required_argument, NULL, 'f'},
+        {"execute", required_argument, NULL, 'e'},        {"daemon", no_argument, NULL, OPT_DAEMON},
+        {"ready-fd", required_argument, NULL, OPT_READY}, {"profile", required_argument, NULL, OPT_PROFILE},
+        {"memory", required_argument, NULL, OPT_MEMORY},  {"spin", required_argument, NULL, OPT_SPIN},
+        {"help", no_argument, NULL, 'h'},                 {"version", no_argument, NULL, 'V'},
+        {NULL, 0, NULL, 0},
+    };
+    struct script **last = &o->scripts;
+    uint32_t n;
+    int c;
+    while ((c = getopt_long(argc, argv, "n:f:e:hV", longs, NULL)) != -1) {
+        switch (c) {
+        case 'n':
+            o->name = optarg;
+            break;
+        case 'f':
+        case 'e':
+            *last = calloc(1, sizeof(**last));
+            if (*last == NULL)
+                return EXIT_FAILED;
+            (*last)->file = c == 'f';
+            (*last)->text = optarg;
+            last = &(*last)->next;
+            break;
+        case OPT_DAEMON:
+            o->background = true;
+            break;
+        case OPT_READY:
+            if (!parse_u32(optarg, 65535, &n) || fcntl((int)n, F_GETFD) < 0) {
+                say("--ready-fd: '%s' is not an open file descriptor", optarg);
+                return EXIT_USAGE;
+            }
+            o->ready_fd = (int)n;
+            break;
+        case OPT_PROFILE:
+            if (strcmp(optarg, "linux") != 0 && strcmp(optarg, "rfc") != 0) {
+                say("--profile: '%s' is neither linux nor rfc", optarg);
+                return EXIT_USAGE;
+            }
+            o->profile = optarg[0] == 'r' ? TD_PROFILE_RFC : TD_PROFILE_LINUX;
+            break;
+        case OPT_MEMORY:
+            if (!parse_u64(optarg, UINT64_MAX, &o->memory)) {
+                say("--memory: '%s' is not a number of bytes", optarg);
+                return EXIT_USAGE;
+            }
+            break;
+        case OPT_SPIN:
+            if (!parse_time(optarg, &o->spin) || o->spin > TD_SEC) {
+                say("--spin: '%s' is not a time of at most a second, such as 20us", optarg);
+                return EXIT_USAGE;
+            }
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            return -1;
+        case 'V':
+            puts("tapdeckd " TAPDECK_VERSION);
+            return -1;
+        default:
+            fputs("tapdeckd: `tapdeckd --help` lists the options\n", stderr);
+            return EXIT_USAGE;
+        }
+    }
+    if (optind < argc) {
+        say("'%s' is left over: a command goes after -e, as one word in quotes", argv[optind]);
+        return EXIT_USAGE;
+    }
+    if (!daemon_name_ok(o->name)) {
+        say("'%s' is not a name for a daemon: use letters, digits, '.', '_' and '-', at most %d", o->name, DAEMON_NAME_MAX);
+        return EXIT_USAGE;
+    }
+    return EXIT_DONE;
+}
+
+/* ---- start ---- */
+
+/* Runs one line to its end. `where` is for the sentence: "demo.conf:3". */
+static int run_line(struct loop *l, const char *line, const char *where)
+{
+    char msg[256], **argv;
+    int argc = words_split(line, &argv, msg, sizeof(msg));
+    if (argc <= 0) {
+        words_free(argv);
+        if (argc == 0)
+            return EXIT_DONE;
+        say("%s: %s", where, msg);
+        return EXIT_USAGE;
+    }
+    struct run *r = run_start(l->deck, argc, argv, false, false);
+    words_free(argv);
+    td_stack_flush(l->deck->st, monotonic_now());
+    while (r->status == RUN_MORE && l->stop == 0) {
+        fwrite(r->out.s, 1, r->out.len, stdout);
+        text_consume(&r->out, r->out.len);
+        fflush(stdout);
+        loop_turn(l, TD_NEVER);
+    }
+    int status = r->status == RUN_MORE ? EXIT_DONE : r->status;
+    fwrite(r->out.s, 1, r->out.len, stdout);
+    fflush(stdout);
+    if (r->err[0] != '\0')
+        say("%s: %s", where, r->err);
+    run_free(r);
+    return status;
+}
+
+static int run_file(struct loop *l, const char *path)
+{
+    FILE *f = fopen(path, "re");
+    if (f == NULL) {
+        say("the configuration %s can't be read: %s", path, strerror(errno));
+        return EXIT_USAGE;
+    }
+    char *line = NULL, where[512];
+    size_t size = 0;
+    int status = EXIT_DONE;
+    for (unsigned n = 1; status == EXIT_DONE && l->stop == 0 && getline(&line, &size, f) >= 0; n++) {
+        snprintf(where, sizeof(where), "%s:%u", path, n);
+        status = run_line(l, line, where);
+    }
+    if (ferror(f)) {
+        say("the configuration %s can't be read: %s", path, strerror(errno));
+        status = EXIT_USAGE;
+    }
+    free(line);
+    fclose(f);
+    return status;
+}
+
+/* Goes into the background; the parent waits until the child is ready or has failed. Returns the
+ * descriptor the child reports on. */
+static int go_background(void)
+{
+    int pipe_fd[2];
+    if (pipe2(pipe_fd, O_CLOEXEC) < 0)
+        return -1;
+    pid_t pid = fork();
+    if (pid < 0)
+        return -1;
+    if (pid == 0) {
+        close(pipe_fd[0]);
+        setsid();
+        return pipe_fd[1];
+    }
+    close(pipe_fd[1]);
+    unsigned char status = EXIT_FAILED;
+    ssize_t n = read(pipe_fd[0], &status, 1);
+    /* No word: it ended before it could give one. */
+    _exit(n == 1 ? status : EXIT_FAILED);
+}
+
+static void report(int fd, int status)
+{
+    unsigned char byte = (unsigned char)status;
+    if (fd >= 0) {
+        ssize_t ignored = write(fd, &byte, 1);
+        (void)ignored;
+        close(fd);
+    }
+}
+
+static void announce(const struct options *o, const struct server *s, int background_fd)
+{
+    if (o->ready_fd >= 0) {
+        ssize_t ignored = write(o->ready_fd, "ready\n", 6);
+        (void)ignored;
+        close(o->ready_fd);
+    }
+    if (!o->background) {
+        say("ready; the control socket is %s", server_path(s));
+        return;
+    }
+    int null = open("/dev/null", O_RDWR);
+    for (int fd = 0; fd <= 2 && null >= 0; fd++)
+        dup2(null, fd);
+    if (null > 2)
+        close(null);
+    report(background_fd, EXIT_DONE);
+}
+
+/* ---- end ---- */
+
+static void shut_down(struct loop *l, struct server *s)
+{
+    struct deck *d = l->deck;
+    int asked = l->stop;
+    for (struct run *r = d->runs; r != NULL; r = r->next)
+        run_interrupt(r);
+    deck_stop_apps(d);
+    td_time until = monotonic_now() + CLOSING_TIME;
+    do
+        loop_turn(l, 20 * TD_MS);
+    while (tcp_closing(d->st) && l->stop == asked && monotonic_now() < until);
+    loop_turn(l, 0);
+    while (d->taps != NULL)
+        deck_tap_remove(d, d->taps);
+    server_stop_accepting(s);
+    /* Whoever asked hears that it is done: name and devices are free again. */
+    d->stopped = true;
+    for (struct run *r = d->runs; r != NULL; r = r->next)
+        run_step(r, l->now);
+    until = monotonic_now() + TD_SEC / 2;
+    while (d->runs != NULL && monotonic_now() < until)
+        loop_turn(l, 10 * TD_MS);
+}
+
+static int serve(const struct options *o, struct td_stack *st, int background_fd)
+{
+    struct deck deck;
+    struct loop loop;
+    struct timespec wall;
+    char msg[1024];
+    int status;
+    struct server *server = server_open(o->name, &status, msg, sizeof(msg));
+    if (server == NULL) {
+        say("%s", msg);
+        return status;
+    }
+    deck_init(&deck, st, o->name);
+    int err = loop_init(&loop, &deck, o->spin);
+    if (err < 0) {
+        say("the event loop can't be made: %s", strerror(-err));
+        server_close(server);
+        return EXIT_FAILED;
+    }
+    clock_gettime(CLOCK_REALTIME, &wall);
+    deck.wall_offset = (int64_t)wall.tv_sec * (int64_t)TD_SEC + wall.tv_nsec - (int64_t)monotonic_now();
+    status = EXIT_DONE;
+    for (const struct script *c = o->scripts; c != NULL && status == EXIT_DONE && loop.stop == 0; c = c->next)
+        status = c->file ? run_file(&loop, c->text) : run_line(&loop, c->text, "-e");
+    if (status == EXIT_DONE) {
+        server_start(server, &loop);
+        announce(o, server, background_fd);
+        while (loop.stop == 0)
+            loop_turn(&loop, TD_NEVER);
+        shut_down(&loop, server);
+    }
+    server_close(server);
+    deck_done(&deck);
+    loop_done(&loop);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {.name = DEFAULT_NAME, .ready_fd = -1, .spin = DEFAULT_SPIN, .profile = TD_PROFILE_LINUX};
+    int status = read_options(argc, argv, &o);
+    if (status != EXIT_DONE)
+        return status < 0 ? EXIT_DONE : status;
+    int background_fd = o.background ? go_background() : -1;
+    if (o.background && background_fd < 0) {
+        say("it can't go into the background: %s", strerror(errno));
+        return EXIT_FAILED;
+    }
+    struct td_stack_config config = {.now = monotonic_now(), .memory_limit = o.memory, .profile = o.profile};
+    if (getrandom(config.seed, sizeof(config.seed), 0) != (ssize_t)sizeof(config.seed)) {
+        say("the system gives no entropy: %s", strerror(errno));
+        return EXIT_FAILED;
+    }
+    struct td_stack *st = td_stack_new(&config);
+    if (st == NULL) {
+        say("there is no memory for the stack");
+        return EXIT_FAILED;
+    }
+    status = serve(&o, st, background_fd);
+    td_stack_free(st);
+    if (status != EXIT_DONE)
+        report(background_fd, status);
+    while (o.scripts != NULL) {
+        struct script *next = o.scripts->next;
+        free(o.scripts);
+        o.scripts = next;
+    }
+    return status;
+}

@@ -1,0 +1,365 @@
+/* tapdeckd/server.c: the control socket.
+ *
+ * A daemon's name is its own while it holds the lock on NAME.lock; whoever holds the lock may remove
+ * a NAME.sock that a dead daemon left behind. (Asking the socket itself would leave a gap between
+ * the question and the answer in which two daemons could both believe the name to be free.)
+ *
+ * Each client has an input of at most one request line, an output queue with a high-water mark, and
+ * its runs. Output is moved from the runs into the queue while there is room below the mark; a run
+ * whose client doesn't read is not stepped, so a stopped console costs the daemon a bounded amount of
+ * memory however long the table it asked for.
+ */
+#include "tapdeckd/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define CLIENTS_MAX    64
+#define RUNS_A_CLIENT  16
+#define CLIENT_HIGH    262144 /* bytes queued for one client before its runs wait */
+
+struct client {
+    struct client *next;
+    struct server *server;
+    struct source *source;
+    struct text in, out;
+    unsigned runs;
+    bool read_closed; /* it will send no more; what runs may finish */
+    bool closing;     /* to be closed when the queue is empty */
+    bool gone;
+    uint32_t watching;
+};
+
+struct server {
+    int fd, lock;
+    char path[108], lock_path[112];
+    struct loop *loop;
+    struct source *source;
+    struct client *clients;
+    unsigned nclients;
+};
+
+/* ---- the name ---- */
+
+/* Locks path; the descriptor, or -1 with *pid of who has it (0 unknown). */
+static int take_lock(const char *path, long *pid)
+{
+    for (;;) {
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+            return -1;
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+            char text[32] = "";
+            ssize_t n = read(fd, text, sizeof(text) - 1);
+            *pid = n > 0 ? strtol(text, NULL, 10) : 0;
+            close(fd);
+            errno = EADDRINUSE;
+            return -1;
+        }
+        /* The holder before us may have removed the file between our open and our lock. */
+        struct stat a, b;
+        if (fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev) {
+            char text[32];
+            int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+            if (ftruncate(fd, 0) == 0 && write(fd, text, (size_t)n) != n)
+                (void)0; /* only the sentence of a second daemon is poorer for it */
+            return fd;
+        }
+        close(fd);
+    }
+}
+
+struct server *server_open(const char *name, int *status, char *msg, size_t msg_size)
+{
+    char dir[256];
+    *status = EXIT_USAGE;
+    if (!run_dir_make(dir, sizeof(dir), msg, msg_size))
+        return NULL;
+    struct server *s = calloc(1, sizeof(*s));
+    if (s == NULL)
+        return NULL;
+    s->fd = s->lock = -1;
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    if (snprintf(s->path, sizeof(s->path), "%s/%s.sock", dir, name) >= (int)sizeof(s->path) ||
+        snprintf(s->lock_path, sizeof(s->lock_path), "%s/%s.lock", dir, name) >= (int)sizeof(s->lock_path)) {
+        snprintf(msg, msg_size, "the path %s/%s.sock is too long for a socket (107 bytes): set TAPDECK_RUN to a shorter directory", dir, name);
+        goto fail;
+    }
+    memcpy(sa.sun_path, s->path, sizeof(sa.sun_path));
+    long pid = 0;
+    s->lock = take_lock(s->lock_path, &pid);
+    if (s->lock < 0 && errno == EADDRINUSE) {
+        snprintf(msg, msg_size, "a daemon named '%s' is running already (process %ld): choose another name with -n, or end that one with `tapdeck -n %s shutdown`", name, pid, name);
+        goto fail;
+    }
+    if (s->lock < 0) {
+        snprintf(msg, msg_size, "%s can't be made: %s", s->lock_path, strerror(errno));
+        goto fail;
+    }
+    unlink(s->path);
+    s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    mode_t old = umask(0177); /* the socket is made with mode 0600, not given it afterwards */
+    int err = s->fd < 0 || bind(s->fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(s->fd, 16) < 0;
+    umask(old);
+    if (err) {
+        snprintf(msg, msg_size, "the control socket %s can't be made: %s", s->path, strerror(errno));
+        goto fail;
+    }
+    return s;
+fail:
+    if (s->fd >= 0)
+        close(s->fd);
+    if (s->lock >= 0)
+        close(s->lock);
+    free(s);
+    return NULL;
+}
+
+const char *server_path(const struct server *s)
+{
+    return s->path;
+}
+
+/* ---- clients ---- */
+
+static void client_close(struct client *c)
+{
+    struct server *s = c->server;
+    for (struct run *r = s->loop->deck->runs, *next; r != NULL; r = next) {
+        next = r->next;
+        if (r->owner == c)
+            run_free(r);
+    }
+    close(c->source->fd);
+    loop_unwatch(s->loop, c->source);
+    struct client **at = &s->clients;
+    while (*at != c)
+        at = &(*at)->next;
+    *at = c->next;
+    s->nclients--;
+    text_free(&c->in);
+    text_free(&c->out);
+    free(c);
+}
+
+static void client_request(struct client *c, const char *line, size_t len)
+{
+    struct request q;
+    char msg[512];
+    struct deck *d = c->server->loop->deck;
+    if (!request_parse(line, len, &q, msg, sizeof(msg))) {
+        reply_end(&c->out, q.id, EXIT_USAGE, msg);
+        return;
+    }
+    for (struct run *r = d->runs; r != NULL; r = r->next) {
+        if (r->owner != c || r->id != q.id)
+            continue;
+        if (q.cancel) {
+            run_interrupt(r);
+            return;
+        }
+        words_free(q.argv);
+        reply_end(&c->out, q.id, EXIT_USAGE, "a command with this \"id\" is still running: choose another number");
+        return;
+    }
+    if (q.cancel)
+        return; /* it was over before the word arrived */
+    if (c->runs >= RUNS_A_CLIENT) {
+        words_free(q.argv);
+        reply_end(&c->out, q.id, EXIT_FAILED, "too many commands are running for this client");
+        return;
+    }
+    struct run *r = run_start(d, q.argc, q.argv, q.json, q.tty);
+    words_free(q.argv);
+    r->owner = c;
+    r->id = q.id;
+    c->runs++;
+}
+
+static void client_read(struct client *c)
+{
+    char buf[16384];
+    struct text line = {0};
+    ssize_t n = -1;
+    while (!c->closing && (n = read(c->source->fd, buf, sizeof(buf))) != 0) {
+        if (n < 0) {
+            if (errno != EAGAIN && errno != EINTR)
+                c->gone = true;
+            break;
+        }
+        text_add(&c->in, buf, (size_t)n);
+        while (take_line(&c->in, &line))
+            if (line.len > 0)
+                client_request(c, line.s, line.len);
+        if (c->in.len > REQUEST_MAX) {
+            reply_end(&c->out, -1, EXIT_USAGE, "a request line has at most 65536 bytes");
+            c->closing = true;
+        }
+        if (c->out.len > CLIENT_HIGH)
+            break; /* it asks without reading the answers: the rest waits in its socket */
+    }
+    if (!c->closing && n == 0)
+        c->read_closed = true;
+    text_free(&line);
+}
+
+static void client_event(struct loop *l, struct source *s, uint32_t events)
+{
+    (void)l;
+    struct client *c = s->ctx;
+    if (events & (EPOLLIN | EPOLLRDHUP))
+        client_read(c);
+    /* Both directions are closed: nobody is there to read. */
+    if (events & (EPOLLHUP | EPOLLERR))
+        c->gone = true;
+}
+
+static void accept_event(struct loop *l, struct source *src, uint32_t events)
+{
+    (void)events;
+    struct server *s = src->ctx;
+    for (;;) {
+        int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0)
+            return;
+        struct client *c = s->nclients < CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
+        if (c == NULL) {
+            static const char full[] = "{\"id\":-1,\"err\":\"too many clients are connected to this daemon\",\"status\":1}\n";
+            ssize_t ignored = write(fd, full, sizeof(full) - 1);
+            (void)ignored;
+            close(fd);
+            continue;
+        }
+        c->server = s;
+        c->watching = EPOLLIN | EPOLLRDHUP;
+        c->source = loop_watch(l, fd, c->watching, client_event, c);
+        if (c->source == NULL) {
+            close(fd);
+            free(c);
+            continue;
+        }
+        c->next = s->clients;
+        s->clients = c;
+        s->nclients++;
+    }
+}
+
+/* The length of the next piece of output: up to a line's end, and never half a character. */
+static size_t chunk_length(const struct text *t)
+{
+    if (t->len <= CHUNK_MAX)
+        return t->len;
+    const char *nl = memrchr(t->s, '\n', CHUNK_MAX);
+    if (nl != NULL)
+        return (size_t)(nl - t->s) + 1;
+    size_t n = CHUNK_MAX;
+    while (n > CHUNK_MAX - 4 && ((unsigned char)t->s[n] & 0xc0) == 0x80)
+        n--;
+    return n;
+}
+
+static void client_collect(struct client *c)
+{
+    for (struct run *r = c->server->loop->deck->runs, *next; r != NULL; r = next) {
+        next = r->next;
+        if (r->owner != c)
+            continue;
+        while (r->out.len > 0 && c->out.len < CLIENT_HIGH) {
+            size_t n = chunk_length(&r->out);
+            reply_out(&c->out, r->id, r->out.s, n);
+            text_consume(&r->out, n);
+        }
+        if (r->status != RUN_MORE && r->out.len == 0) {
+            reply_end(&c->out, r->id, r->status, r->err);
+            c->runs--;
+            run_free(r);
+        }
+    }
+}
+
+static void client_write(struct client *c)
+{
+    size_t done = 0;
+    while (done < c->out.len) {
+        ssize_t n = send(c->source->fd, c->out.s + done, c->out.len - done, MSG_NOSIGNAL);
+        if (n < 0) {
+            if (errno == EINTR)
+                continue;
+            if (errno != EAGAIN)
+                c->gone = true;
+            break;
+        }
+        done += (size_t)n;
+    }
+    text_consume(&c->out, done);
+    uint32_t want = (c->read_closed || c->closing || c->out.len > CLIENT_HIGH ? 0 : EPOLLIN | EPOLLRDHUP) |
+                    (c->out.len > 0 ? EPOLLOUT : 0);
+    if (want != c->watching) {
+        c->watching = want;
+        loop_change(c->server->loop, c->source, want);
+    }
+}
+
+bool server_clogged(const struct run *r)
+{
+    const struct client *c = r->owner;
+    return r->out.len >= RUN_OUT_HIGH || (c != NULL && c->out.len >= CLIENT_HIGH);
+}
+
+bool server_pump(struct server *s)
+{
+    bool more = false;
+    for (struct client *c = s->clients, *next; c != NULL; c = next) {
+        next = c->next;
+        if (!c->gone) {
+            client_collect(c);
+            client_write(c);
+        }
+        if (c->gone || ((c->closing || c->read_closed) && c->runs == 0 && c->out.len == 0))
+            client_close(c);
+    }
+    for (const struct run *r = s->loop->deck->runs; r != NULL; r = r->next)
+        more = more || (r->status == RUN_MORE && r->ready && !server_clogged(r));
+    return more;
+}
+
+void server_start(struct server *s, struct loop *l)
+{
+    s->loop = l;
+    l->server = s;
+    s->source = loop_watch(l, s->fd, EPOLLIN, accept_event, s);
+}
+
+void server_stop_accepting(struct server *s)
+{
+    if (s->fd < 0)
+        return;
+    unlink(s->path);
+    unlink(s->lock_path);
+    if (s->source != NULL)
+        loop_unwatch(s->loop, s->source);
+    s->source = NULL;
+    close(s->fd);
+    s->fd = -1;
+}
+
+void server_close(struct server *s)
+{
+    if (s == NULL)
+        return;
+    server_stop_accepting(s);
+    while (s->clients != NULL)
+        client_close(s->clients);
+    close(s->lock);
+    if (s->loop != NULL)
+        s->loop->server = NULL;
+    free(s);
+}
