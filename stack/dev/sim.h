@@ -15,6 +15,7 @@
 
 struct sim;
 struct sim_wire;
+struct qdisc;
 
 struct sim *sim_new(uint64_t seed, td_time start);
 void sim_free(struct sim *s); /* frees the stacks it made too */
@@ -25,13 +26,18 @@ struct td_stack *sim_host(struct sim *s, enum td_profile profile);
  * Interfaces are brought up; addresses are the caller's. Returns the wire, with *a_if and *b_if. */
 struct sim_wire *sim_join(struct sim *s, struct td_stack *a, const char *a_name, uint32_t *a_if,
                           struct td_stack *b, const char *b_name, uint32_t *b_if, uint32_t mtu);
-/* Impairs a→b and/or b→a (either may be NULL: leave as it is). */
+/* Impairs a→b and/or b→a (either may be NULL: leave as it is). Frames in flight keep their time. */
 int sim_impair(struct sim_wire *w, const struct td_netem *a_to_b, const struct td_netem *b_to_a);
 /* Sees (borrowed) every frame put on the wire before impairment: dir 0 a→b, 1 b→a. For captures. */
 void sim_tap(struct sim_wire *w, void (*fn)(void *ctx, int dir, td_time now, const struct pkt *p),
              void *ctx);
+/* The frames in flight in a direction, and its counters (drops are the impairment's). Borrowed. */
+const struct qdisc *sim_flight(const struct sim_wire *w, int dir);
 /* Runs until the clock reaches `until`, nothing is left to happen, or stop(ctx) (may be NULL) says
- * so; it is asked after every step. Returns the number of steps. */
+ * so; it is asked after every step, and may make calls on any host. When nothing is left before
+ * `until`, the clock moves to `until` (with TD_NEVER it stays at the last thing that happened).
+ * Returns the number of steps. An application that never stops sending over unimpaired wires never
+ * lets the clock move: give a wire a delay or a rate. */
 uint64_t sim_run(struct sim *s, td_time until, bool (*stop)(void *ctx), void *ctx);
 
 #endif

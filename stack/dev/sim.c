@@ -1,0 +1,326 @@
+/* dev/sim.c: the simulated wire (theory of operation: dev/sim.h).
+ *
+ * How a step goes. The earliest deadline of all stacks and wires is where the clock moves to. There
+ *     1. every wire, in order of creation, a→b before b→a, delivers the frames that have arrived;
+ *     2. every host, in order of creation, fires its due timers, and is flushed if it had a frame
+ * or a timer or was marked by a call. What it sends lies on a wire afterwards and is delivered in a
+ *        later step, at the same time when the wire is unimpaired: a host never calls another.
+ * All hosts see the same clock: one that has nothing to do is told the time (td_stack_clock) before
+ * anybody outside may call it, so that timers armed by such a call count from now.
+ *
+ * A frame is copied twice: into the wire's memory when it is sent (packets never cross instances),
+ * and into the receiver's when it arrives. A frame that the wire drops is gone, as on a real one;
+ * the wire's queue disciplines count it.
+ *
+ * Deadlines are asked of each host at each step: a stack answers from a cache, and the worlds that
+ * are simulated here have tens of hosts.
+ */
+#include "dev/sim.h"
+
+#include "core/stack.h"
+#include "link/qdisc.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct sim_end {
+    struct sim_wire *wire;
+    int dir; /* what is sent at this end travels in this direction */
+    size_t host;
+    uint32_t ifindex;
+};
+
+struct sim_wire {
+    struct sim_wire *next;
+    struct sim *sim;
+    struct mem mem;
+    struct sim_end end[2];
+    struct qdisc *flight[2]; /* [dir] frames on their way */
+    void (*tap)(void *ctx, int dir, td_time now, const struct pkt *p);
+    void *tap_ctx;
+};
+
+struct sim_host {
+    struct td_stack *st;
+    uint32_t interfaces;
+    bool touched; /* in this step */
+};
+
+struct sim {
+    td_time now;
+    uint64_t seed;
+    struct sim_host *hosts;
+    size_t nhosts;
+    struct sim_wire *wires, *last_wire;
+    uint64_t nwires;
+};
+
+/* SplitMix64: one seed makes many. */
+static uint64_t seed_mix(uint64_t seed, uint64_t n)
+{
+    uint64_t z = seed + (n + 1) * UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+struct sim *sim_new(uint64_t seed, td_time start)
+{
+    struct sim *s = calloc(1, sizeof *s);
+
+    if (s == NULL)
+        return NULL;
+    s->seed = seed;
+    s->now = start;
+    return s;
+}
+
+static void wire_free(struct sim_wire *w)
+{
+    qdisc_destroy(w->flight[0]);
+    qdisc_destroy(w->flight[1]);
+    free(w);
+}
+
+void sim_free(struct sim *s)
+{
+    if (s == NULL)
+        return;
+    for (size_t i = 0; i < s->nhosts; i++)
+        td_stack_free(s->hosts[i].st);
+    for (struct sim_wire *w = s->wires, *next; w != NULL; w = next) {
+        next = w->next;
+        wire_free(w);
+    }
+    free(s->hosts);
+    free(s);
+}
+
+td_time sim_now(const struct sim *s)
+{
+    return s->now;
+}
+
+struct td_stack *sim_host(struct sim *s, enum td_profile profile)
+{
+    struct td_stack_config c = {.now = s->now, .profile = profile};
+    struct sim_host *grown = realloc(s->hosts, (s->nhosts + 1) * sizeof *grown);
+    struct td_stack *st;
+
+    if (grown == NULL)
+        return NULL;
+    s->hosts = grown;
+    for (size_t i = 0; i < sizeof c.seed; i += 8) {
+        uint64_t v = seed_mix(seed_mix(s->seed, s->nhosts), i);
+
+        memcpy(&c.seed[i], &v, 8);
+    }
+    st = td_stack_new(&c);
+    if (st != NULL)
+        s->hosts[s->nhosts++] = (struct sim_host){.st = st};
+    return st;
+}
+
+/* ---- wires ---- */
+
+/* A stack sends: the frame is on the wire now. */
+static int sim_transmit(void *dev, const struct pkt *p)
+{
+    const struct sim_end *e = dev;
+    struct sim_wire *w = e->wire;
+    struct qdisc *q = w->flight[e->dir];
+    const char *why = "";
+    struct pkt *copy;
+
+    if (w->tap != NULL)
+        w->tap(w->tap_ctx, e->dir, w->sim->now, p);
+    copy = pkt_copy(&w->mem, p, 0);
+    if (copy != NULL)
+        (void)q->ops->enqueue(q, copy, w->sim->now, &why);
+    return 0;
+}
+
+static const struct td_device_ops sim_ops = {.transmit = sim_transmit};
+
+static size_t host_index(const struct sim *s, const struct td_stack *st)
+{
+    size_t i = 0;
+
+    while (i < s->nhosts && s->hosts[i].st != st)
+        i++;
+    return i;
+}
+
+static int end_attach(struct sim *s, struct sim_end *e, struct td_stack *st, const char *name,
+                      uint32_t mtu, uint32_t *ifindex)
+{
+    struct td_if_config c = {.mtu = mtu, .flags = TD_IF_UP, .ops = &sim_ops, .dev = e};
+    size_t host = host_index(s, st);
+    uint32_t n;
+    int rc;
+
+    if (host == s->nhosts || strlen(name) >= sizeof c.name)
+        return -EINVAL;
+    n = ++s->hosts[host].interfaces;
+    snprintf(c.name, sizeof c.name, "%s", name);
+    /* Locally administered, and readable in a capture: host number, interface number. */
+    c.mac = (struct td_mac){
+        {0x02, 0, (uint8_t)((host + 1) >> 8), (uint8_t)(host + 1), (uint8_t)(n >> 8), (uint8_t)n}};
+    e->host = host;
+    rc = td_if_add(st, &c, ifindex);
+    e->ifindex = *ifindex;
+    return rc;
+}
+
+struct sim_wire *sim_join(struct sim *s, struct td_stack *a, const char *a_name, uint32_t *a_if,
+                          struct td_stack *b, const char *b_name, uint32_t *b_if, uint32_t mtu)
+{
+    struct sim_wire *w = calloc(1, sizeof *w);
+
+    if (w == NULL)
+        return NULL;
+    w->sim = s;
+    mem_init(&w->mem, 0);
+    for (int dir = 0; dir < 2; dir++) {
+        struct td_netem plain = {.seed = seed_mix(~s->seed, s->nwires * 2 + (uint64_t)dir),
+                                 .limit = UINT32_MAX};
+
+        w->flight[dir] = qdisc_netem(&w->mem, &plain);
+        w->end[dir] = (struct sim_end){.wire = w, .dir = dir};
+    }
+    if (w->flight[0] == NULL || w->flight[1] == NULL ||
+        end_attach(s, &w->end[0], a, a_name, mtu, a_if) < 0) {
+        wire_free(w);
+        return NULL;
+    }
+    if (end_attach(s, &w->end[1], b, b_name, mtu, b_if) < 0) {
+        (void)td_if_del(a, *a_if);
+        wire_free(w);
+        return NULL;
+    }
+    if (s->last_wire != NULL)
+        s->last_wire->next = w;
+    else
+        s->wires = w;
+    s->last_wire = w;
+    s->nwires++;
+    return w;
+}
+
+int sim_impair(struct sim_wire *w, const struct td_netem *a_to_b, const struct td_netem *b_to_a)
+{
+    if (a_to_b != NULL)
+        qdisc_netem_change(w->flight[0], a_to_b);
+    if (b_to_a != NULL)
+        qdisc_netem_change(w->flight[1], b_to_a);
+    return 0;
+}
+
+const struct qdisc *sim_flight(const struct sim_wire *w, int dir)
+{
+    return w->flight[dir];
+}
+
+void sim_tap(struct sim_wire *w, void (*fn)(void *ctx, int dir, td_time now, const struct pkt *p),
+             void *ctx)
+{
+    w->tap = fn;
+    w->tap_ctx = ctx;
+}
+
+/* ---- running ---- */
+
+static td_time host_deadline(const struct sim *s, const struct sim_host *h)
+{
+    return h->st->flush_wanted ? s->now : td_stack_next_deadline(h->st);
+}
+
+static td_time sim_earliest(const struct sim *s)
+{
+    td_time earliest = TD_NEVER, t;
+
+    for (size_t i = 0; i < s->nhosts; i++) {
+        t = host_deadline(s, &s->hosts[i]);
+        if (t < earliest)
+            earliest = t;
+    }
+    for (const struct sim_wire *w = s->wires; w != NULL; w = w->next) {
+        for (int dir = 0; dir < 2; dir++) {
+            t = w->flight[dir]->ops->next(w->flight[dir]);
+            if (t < earliest)
+                earliest = t;
+        }
+    }
+    return earliest < s->now ? s->now : earliest;
+}
+
+static void wire_deliver(struct sim *s, struct sim_wire *w, int dir)
+{
+    struct qdisc *q = w->flight[dir];
+    const struct sim_end *to = &w->end[1 - dir];
+    struct sim_host *h = &s->hosts[to->host];
+    struct pkt *p;
+
+    while ((p = q->ops->dequeue(q, s->now)) != NULL) {
+        struct pkt *copy = pkt_copy(td_stack_mem(h->st), p, 0);
+
+        if (copy != NULL) /* else the receiver has no memory for it: lost */
+            td_stack_input(h->st, to->ifindex, copy, s->now);
+        pkt_free(p);
+        h->touched = true;
+    }
+}
+
+static void sim_step(struct sim *s)
+{
+    for (struct sim_wire *w = s->wires; w != NULL; w = w->next) {
+        wire_deliver(s, w, 0);
+        wire_deliver(s, w, 1);
+    }
+    for (size_t i = 0; i < s->nhosts; i++) {
+        struct sim_host *h = &s->hosts[i];
+
+        if (td_stack_next_deadline(h->st) <= s->now) {
+            td_stack_tick(h->st, s->now);
+            h->touched = true;
+        }
+        if (h->touched || h->st->flush_wanted)
+            td_stack_flush(h->st, s->now);
+        h->touched = false;
+    }
+}
+
+static void sim_tell_time(struct sim *s)
+{
+    for (size_t i = 0; i < s->nhosts; i++)
+        if (td_stack_now(s->hosts[i].st) != s->now)
+            td_stack_clock(s->hosts[i].st, s->now);
+}
+
+uint64_t sim_run(struct sim *s, td_time until, bool (*stop)(void *ctx), void *ctx)
+{
+    uint64_t steps = 0;
+
+    for (;;) {
+        td_time t = sim_earliest(s);
+
+        if (t == TD_NEVER || t > until) {
+            if (until != TD_NEVER && until > s->now)
+                s->now = until;
+            break;
+        }
+        s->now = t;
+        sim_step(s);
+        steps++;
+        if (stop != NULL) {
+            sim_tell_time(s);
+            if (stop(ctx))
+                break;
+        }
+    }
+    sim_tell_time(s);
+    return steps;
+}
