@@ -5,15 +5,15 @@
  * can collide with what is left of an older connection there, so ports should not simply be random
  * either. RFC 6056 has an algorithm for each need, and both are used:
  *
- *   - The peer is known (TCP's connect, a UDP connect): algorithm 3, simple hash-based selection. Each
- *     peer sees its own sequence that starts at F(local address, peer, secret) and goes up with
- *     a counter, so a port comes round again only after the whole range.
+ *   - The peer is known (TCP's connect, a UDP connect): algorithm 3, simple hash-based selection.
+ * Each peer sees its own sequence that starts at F(local address, peer, secret) and goes up with a
+ * counter, so a port comes round again only after the whole range.
  *   - No peer (bind to port 0, first send of an unconnected socket): there is nothing to hash, and
  *     algorithm 3 would count up by one from socket to socket, for all to see. So algorithm 1:
  *     a random start, then the following ports.
  *
- * A search asks for candidate 0, 1, 2 … and takes the first that is free. net.ipv4.ip_local_port_range bounds
- * the range.
+ * A search asks for candidate 0, 1, 2 … and takes the first that is free.
+ * net.ipv4.ip_local_port_range bounds the range.
  */
 #include "udp/udp_internal.h"
 

@@ -8,8 +8,8 @@
  *   was a broadcast or multicast (RFC 1122 4.1.3.1, 3.2.2).
  *
  *   Output (udp_send): route first, because the checksum covers the source address; then header,
- *   checksum over the pseudo-header of RFC 768 (a sum of zero is sent as all ones, because zero means "none"),
- *   ip_output.
+ *   checksum over the pseudo-header of RFC 768 (a sum of zero is sent as all ones, because zero
+ * means "none"), ip_output.
  *
  *   Errors (udp_error): an ICMP message quotes the datagram it is about; its ports find the
  *   endpoint as an answer would. The errno is Linux's.

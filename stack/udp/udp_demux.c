@@ -142,8 +142,8 @@ bool udp_conflicts(const struct td_stack *st, const struct udp_pcb *u, td_ip4 ad
         return false;
     }
     for (const struct udp_pcb *o = s->first; o != NULL; o = o->in[UDP_BY_PORT].next) {
-        bool other_device = u->opts.ifindex != 0 && o->opts.ifindex != 0 &&
-                            u->opts.ifindex != o->opts.ifindex;
+        bool other_device =
+            u->opts.ifindex != 0 && o->opts.ifindex != 0 && u->opts.ifindex != o->opts.ifindex;
         bool other_addr = addr != 0 && o->a.laddr != 0 && addr != o->a.laddr;
         uint32_t shared = u->opts.flags & o->opts.flags & (UDP_REUSEADDR | UDP_REUSEPORT);
         if (o != u && !other_device && !other_addr && (strict || shared == 0)) {
@@ -169,7 +169,8 @@ static unsigned udp_score(const struct udp_pcb *u)
     return (u->a.raddr != 0 ? 2U : 0U) + (u->opts.ifindex != 0 ? 1U : 0U);
 }
 
-/* The best of those that share a key; *sharers counts the SO_REUSEPORT endpoints that are as good. */
+/* The best of those that share a key; *sharers counts the SO_REUSEPORT endpoints that are as good.
+ */
 static struct udp_pcb *udp_slot_best(const struct udp_slot *s, const struct udp_addrs *a,
                                      uint32_t ifindex, uint32_t *sharers)
 {
@@ -260,8 +261,19 @@ struct udp_pcb *udp_next_receiver(const struct td_stack *st, struct udp_pcb *u,
 
 /* ---- what ss -u prints ---- */
 
-enum { COL_ID, COL_STATE, COL_RECVQ, COL_SENDQ, COL_LADDR, COL_LPORT, COL_RADDR, COL_RPORT, COL_DEV,
-       COL_DROPS, NCOLS };
+enum {
+    COL_ID,
+    COL_STATE,
+    COL_RECVQ,
+    COL_SENDQ,
+    COL_LADDR,
+    COL_LPORT,
+    COL_RADDR,
+    COL_RPORT,
+    COL_DEV,
+    COL_DROPS,
+    NCOLS
+};
 const struct column udp_columns[] = {
     [COL_ID] = {"id", VAL_U64, "number of the socket, as the journal and why use it"},
     [COL_STATE] = {"state", VAL_STR, "UNCONN, or ESTAB when connected"},
