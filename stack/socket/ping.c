@@ -144,7 +144,8 @@ static int ping_transmit(struct td_stack *st, struct ping *g, const struct pkt *
         return err;
     }
     if (g->opts.pmtu == UDP_PMTU_DO || g->opts.pmtu == UDP_PMTU_PROBE ||
-        (g->opts.pmtu == UDP_PMTU_WANT && IPV4_HLEN + tx->opt_len + p->len <= r.mtu)) {
+        (g->opts.pmtu == UDP_PMTU_WANT && !r.mtu_floor &&
+         IPV4_HLEN + tx->opt_len + p->len <= r.mtu)) {
         tx->flags |= IP_TX_DF;
     }
     if (g->a.lport == 0) {
@@ -236,6 +237,9 @@ static void ping_error(struct td_stack *st, const struct ip_error *e, uint16_t i
     int err = udp_icmp_errno(e->type, e->code, &hard);
     if (g == NULL || err == 0 || (err == EMSGSIZE && g->d.pmtu == UDP_PMTU_DONT)) {
         return;
+    }
+    if (err == EMSGSIZE) {
+        udp_pmtu_error(st, e);
     }
     dgram_icmp_error(st, &g->d, err, hard, e, 0);
 }

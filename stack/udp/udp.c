@@ -269,7 +269,7 @@ int udp_send(struct td_stack *st, struct udp_pcb *u, struct pkt *p, const struct
     if (df_always && size > mtu) {
         return udp_refuse(st, u, p, out.dst, dport, -EMSGSIZE);
     }
-    if (df_always || (u->opts.pmtu == UDP_PMTU_WANT && size <= mtu)) {
+    if (df_always || (u->opts.pmtu == UDP_PMTU_WANT && size <= mtu && !r.mtu_floor)) {
         out.flags |= IP_TX_DF;
     }
 
@@ -478,6 +478,14 @@ int udp_icmp_errno(uint8_t type, uint8_t code, bool *hard)
     }
 }
 
+void udp_pmtu_error(struct td_stack *st, const struct ip_error *e)
+{
+    uint32_t mtu = e->mtu != 0 ? e->mtu : ip_pmtu_plateau(e->h.total_len);
+    if (mtu < e->h.total_len) { /* else it can't have been the reason */
+        ip_pmtu_update(st, e->h.dst, mtu);
+    }
+}
+
 static void udp_error(struct td_stack *st, const struct ip_error *e)
 {
     const struct udp_addrs a = {
@@ -505,6 +513,9 @@ static void udp_error(struct td_stack *st, const struct ip_error *e)
         /* We asked routers to fragment; one that didn't has no claim on the sender's attention. */
         JOURNAL(st, EV_UDP_ERROR_IGNORED, &who, e->from, what);
         return;
+    }
+    if (err == EMSGSIZE) {
+        udp_pmtu_error(st, e);
     }
     JOURNAL_CAUSE(st, EV_UDP_ERROR, &who, e->from, what, (uint64_t)err);
     u->up->error(st, u->owner, err, hard, e);
