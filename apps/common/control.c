@@ -1,8 +1,8 @@
 /* common/control.c: what the daemon and its clients agree on.
  *
- * A daemon is known by a name; its control socket is NAME.sock in the first directory of a short list
- * that is fit for it. A client looks in the same list. The directory must belong to the user and be
- * closed to others: whoever can write to the socket commands the daemon.
+ * A daemon is known by a name; its control socket is NAME.sock in the first directory of a short
+ * list that is fit for it. A client looks in the same list. The directory must belong to the user
+ * and be closed to others: whoever can write to the socket commands the daemon.
  *
  * On the socket each side writes JSON objects, one a line:
  *     → {"id":1,"cmd":["ip","addr"],"json":false,"tty":true}
@@ -73,7 +73,8 @@ bool run_dir_make(char *dst, size_t size, char *msg, size_t msg_size)
         }
     }
     snprintf(msg, msg_size,
-             "there is no directory for the control socket (%s): set TAPDECK_RUN to a directory of your own",
+             "there is no directory for the control socket (%s): set TAPDECK_RUN to a directory of "
+             "your own",
              tried.s ? tried.s : "no candidate");
     text_free(&tried);
     return false;
@@ -94,7 +95,9 @@ static bool words_from_json(const json_t *cmd, struct request *r, char *msg, siz
 {
     size_t n = json_array_size(cmd);
     if (!json_is_array(cmd) || n == 0 || n > WORDS_MAX) {
-        snprintf(msg, msg_size, "\"cmd\" must be an array of 1 to %d strings, for example [\"ip\",\"addr\"]", WORDS_MAX);
+        snprintf(msg, msg_size,
+                 "\"cmd\" must be an array of 1 to %d strings, for example [\"ip\",\"addr\"]",
+                 WORDS_MAX);
         return false;
     }
     char *words[WORDS_MAX];
@@ -119,7 +122,9 @@ bool request_parse(const char *line, size_t len, struct request *r, char *msg, s
     json_error_t e;
     json_t *o = json_loadb(line, len, JSON_REJECT_DUPLICATES, &e);
     if (!json_is_object(o)) {
-        snprintf(msg, msg_size, "a request is one JSON object a line, for example {\"id\":1,\"cmd\":[\"ip\",\"addr\"]}%s%s",
+        snprintf(msg, msg_size,
+                 "a request is one JSON object a line, for example "
+                 "{\"id\":1,\"cmd\":[\"ip\",\"addr\"]}%s%s",
                  o == NULL ? "; this is not JSON: " : "", o == NULL ? e.text : "");
         json_decref(o);
         return false;
@@ -147,7 +152,8 @@ void request_write(struct text *out, long long id, int argc, char *const *argv, 
         text_json(out, argv[i], strlen(argv[i]));
         text_puts(out, "\"");
     }
-    text_printf(out, "],\"json\":%s,\"tty\":%s}\n", json ? "true" : "false", tty ? "true" : "false");
+    text_printf(out, "],\"json\":%s,\"tty\":%s}\n", json ? "true" : "false",
+                tty ? "true" : "false");
 }
 
 void cancel_write(struct text *out, long long id)

@@ -1,4 +1,5 @@
-/* common/control.h: what the daemon and its clients agree on (apps/README.md describes the protocol).
+/* common/control.h: what the daemon and its clients agree on (apps/README.md describes the
+ * protocol).
  *
  * Where a daemon's socket is, one JSON object a line in each direction, and the exit statuses.
  */
@@ -13,9 +14,9 @@
 #define TAPDECK_VERSION "0.1.0"
 
 enum exit_status {
-    EXIT_DONE      = 0,
-    EXIT_FAILED    = 1, /* the thing asked for failed: no echo reply came */
-    EXIT_USAGE     = 2, /* bad usage or input: one sentence says what, where, what would be right */
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1, /* the thing asked for failed: no echo reply came */
+    EXIT_USAGE = 2,  /* bad usage or input: one sentence says what, where, what would be right */
     EXIT_NO_DAEMON = 3,
 };
 
@@ -25,11 +26,11 @@ enum exit_status {
 bool daemon_name_ok(const char *name);
 
 /* The n-th directory (0, 1, …) in which a daemon's socket may be: $TAPDECK_RUN,
- * $XDG_RUNTIME_DIR/tapdeck, /run/tapdeck, /tmp/tapdeck-UID; those whose variable is not set are left
- * out. False past the last. */
+ * $XDG_RUNTIME_DIR/tapdeck, /run/tapdeck, /tmp/tapdeck-UID; those whose variable is not set are
+ * left out. False past the last. */
 bool run_dir_candidate(unsigned n, char *dst, size_t size);
-/* The first candidate that is (or can be made) a directory of mode 0700 which belongs to the user and
- * can be written. False: none, msg says so. */
+/* The first candidate that is (or can be made) a directory of mode 0700 which belongs to the user
+ * and can be written. False: none, msg says so. */
 bool run_dir_make(char *dst, size_t size, char *msg, size_t msg_size);
 
 /* ---- lines ---- */
@@ -56,11 +57,13 @@ struct request {
  * read, else -1. */
 bool request_parse(const char *line, size_t len, struct request *r, char *msg, size_t msg_size);
 /* Adds the request as a line. */
-void request_write(struct text *out, long long id, int argc, char *const *argv, bool json, bool tty);
+void request_write(struct text *out, long long id, int argc, char *const *argv, bool json,
+                   bool tty);
 void cancel_write(struct text *out, long long id);
 
 void reply_out(struct text *out, long long id, const char *bytes, size_t n);
-void reply_end(struct text *out, long long id, int status, const char *err); /* err may be NULL or "" */
+void reply_end(struct text *out, long long id, int status,
+               const char *err); /* err may be NULL or "" */
 
 struct reply {
     long long id;

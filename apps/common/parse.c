@@ -179,9 +179,9 @@ static bool with_unit(const char *s, const struct unit *units, double max, uint6
 bool parse_time(const char *s, td_time *out)
 {
     static const struct unit units[] = {
-        {"", 1e3},     {"us", 1e3},   {"usec", 1e3}, {"usecs", 1e3}, {"ms", 1e6},  {"msec", 1e6},
-        {"msecs", 1e6}, {"s", 1e9},   {"sec", 1e9},  {"secs", 1e9},  {"ns", 1},    {"nsec", 1},
-        {"nsecs", 1},  {NULL, 0},
+        {"", 1e3},     {"us", 1e3},    {"usec", 1e3}, {"usecs", 1e3}, {"ms", 1e6},
+        {"msec", 1e6}, {"msecs", 1e6}, {"s", 1e9},    {"sec", 1e9},   {"secs", 1e9},
+        {"ns", 1},     {"nsec", 1},    {"nsecs", 1},  {NULL, 0},
     };
     return with_unit(s, units, 1e18, out);
 }
@@ -287,7 +287,8 @@ static bool take_percent(struct words *w, const char *what, uint32_t *out)
     }
     if (!parse_percent(s, &p)) {
         snprintf(w->msg, w->msg_size,
-                 "'%s' after '%s' is not a percentage: write 0%% to 100%%, for example 0.5%%", s, what);
+                 "'%s' after '%s' is not a percentage: write 0%% to 100%%, for example 0.5%%", s,
+                 what);
         return false;
     }
     w->at++;
@@ -309,8 +310,8 @@ static bool take_number(struct words *w, const char *what, uint64_t max, uint64_
 {
     const char *s = peek(w);
     if (s == NULL || !parse_u64(s, max, out)) {
-        snprintf(w->msg, w->msg_size, "'%s' needs a whole number%s%s%s, for example '%s 1000'", what,
-                 s ? " instead of '" : "", s ? s : "", s ? "'" : "", what);
+        snprintf(w->msg, w->msg_size, "'%s' needs a whole number%s%s%s, for example '%s 1000'",
+                 what, s ? " instead of '" : "", s ? s : "", s ? "'" : "", what);
         return false;
     }
     w->at++;
@@ -355,7 +356,8 @@ static bool netem_delay(struct words *w, struct td_netem *n)
 {
     const char *s = peek(w);
     if (s == NULL || !parse_time(s, &n->delay)) {
-        snprintf(w->msg, w->msg_size, "'delay' needs a time%s%s%s, for example 'delay 20ms' or 'delay 20ms 5ms'",
+        snprintf(w->msg, w->msg_size,
+                 "'delay' needs a time%s%s%s, for example 'delay 20ms' or 'delay 20ms 5ms'",
                  s ? " instead of '" : "", s ? s : "", s ? "'" : "");
         return false;
     }
@@ -445,7 +447,7 @@ void format_netem(const struct td_netem *n, char *dst, size_t size)
 {
     char a[32], b[32], buf[512];
     size_t at = (size_t)snprintf(buf, sizeof(buf), "limit %u", n->limit ? n->limit : 1000);
-#define ADD(...) at += (size_t)snprintf(buf + at, sizeof(buf) - at, __VA_ARGS__)
+#define ADD(...)             at += (size_t)snprintf(buf + at, sizeof(buf) - at, __VA_ARGS__)
 #define ADD_PERCENT(what, p) at += (size_t)percent_text(buf + at, sizeof(buf) - at, what, p)
     if (n->delay || n->jitter) {
         format_time(n->delay, a, sizeof(a));

@@ -1,7 +1,8 @@
 /* common/text.c: growing strings, and splitting a command line into words.
  *
- * Programs under apps/ may run out of memory in no interesting way: they say so and end. (The stack,
- * which has a limit of its own and tests that make allocations fail, never allocates through here.)
+ * Programs under apps/ may run out of memory in no interesting way: they say so and end. (The
+ * stack, which has a limit of its own and tests that make allocations fail, never allocates through
+ * here.)
  */
 #include "common/text.h"
 
@@ -88,7 +89,10 @@ static size_t utf8_length(const unsigned char *s, size_t n)
 {
     if (s[0] < 0x80)
         return 1;
-    size_t need = s[0] >= 0xf0 && s[0] <= 0xf4 ? 4 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : 0;
+    size_t need = s[0] >= 0xf0 && s[0] <= 0xf4  ? 4
+                  : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+                  : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+                                                : 0;
     if (need == 0 || n < need)
         return 0;
     for (size_t i = 1; i < need; i++)

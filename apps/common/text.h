@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Bytes that grow at the end and are taken from the front. s is NUL-terminated (NULL while empty). */
+/* Bytes that grow at the end and are taken from the front. s is NUL-terminated (NULL while empty).
+ */
 struct text {
     char *s;
     size_t len, cap;
@@ -14,7 +15,8 @@ struct text {
 void text_add(struct text *t, const char *bytes, size_t n);
 void text_puts(struct text *t, const char *s);
 void text_printf(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void text_vprintf(struct text *t, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+void text_vprintf(struct text *t, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
 /* Adds s as the inside of a JSON string: quotes, backslashes and control characters escaped, bytes
  * that are not UTF-8 replaced by U+FFFD. */
 void text_json(struct text *t, const char *s, size_t n);
@@ -24,9 +26,10 @@ void text_free(struct text *t);
 #define WORDS_MAX 256
 
 /* Splits a line into words as a shell would: blanks separate, '…' and "…" keep them together, a
- * backslash takes the next character as it is, # at the start of a word begins a comment. Returns the
- * number of words; argv (NULL-terminated) and the words are one allocation that words_free(argv)
- * gives back. -1: msg says why (an open quote, too many words); argv is NULL then. */
+ * backslash takes the next character as it is, # at the start of a word begins a comment. Returns
+ * the number of words; argv (NULL-terminated) and the words are one allocation that
+ * words_free(argv) gives back. -1: msg says why (an open quote, too many words); argv is NULL then.
+ */
 int words_split(const char *line, char ***argv, char *msg, size_t msg_size);
 /* The same form from an existing vector. */
 char **words_copy(int argc, char *const *argv);

@@ -1,7 +1,7 @@
 /* tapdeckd/cmd_ip.c: `ip`: its objects, and the first two of them, addresses and links.
  *
- * Grammar, abbreviations, output and JSON keys are iproute2's, the useful subset; what is shown comes
- * from the stack's interfaces. Routes and neighbours are in cmd_route.c.
+ * Grammar, abbreviations, output and JSON keys are iproute2's, the useful subset; what is shown
+ * comes from the stack's interfaces. Routes and neighbours are in cmd_route.c.
  */
 #include "tapdeckd/cmd_ip.h"
 
@@ -16,10 +16,10 @@ enum ip_verb ip_verb(const char *word)
         const char *word;
         enum ip_verb verb;
     } verbs[] = {
-        {"add", VERB_ADD},         {"delete", VERB_DEL}, {"show", VERB_SHOW}, {"list", VERB_SHOW},
-        {"lst", VERB_SHOW},        {"ls", VERB_SHOW},    {"replace", VERB_REPLACE},
-        {"change", VERB_CHANGE},   {"chg", VERB_CHANGE}, {"set", VERB_SET},   {"get", VERB_GET},
-        {"flush", VERB_FLUSH},
+        {"add", VERB_ADD},         {"delete", VERB_DEL},    {"show", VERB_SHOW},
+        {"list", VERB_SHOW},       {"lst", VERB_SHOW},      {"ls", VERB_SHOW},
+        {"replace", VERB_REPLACE}, {"change", VERB_CHANGE}, {"chg", VERB_CHANGE},
+        {"set", VERB_SET},         {"get", VERB_GET},       {"flush", VERB_FLUSH},
     };
     for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
         if (word_abbrev(word, verbs[i].word))
@@ -37,8 +37,8 @@ static const struct {
     {TD_IF_PROMISC, "PROMISC"},   {TD_IF_NOARP, "NOARP"},         {TD_IF_UP, "UP"},
 };
 
-/* Fills names with the words between < and >; returns how many. A device is always attached, so what
- * is up has a carrier: LOWER_UP. */
+/* Fills names with the words between < and >; returns how many. A device is always attached, so
+ * what is up has a carrier: LOWER_UP. */
 static int link_flags(const struct netif *nif, const char *names[8])
 {
     int n = 0;
@@ -82,10 +82,12 @@ static void link_head_json(struct run *r, const struct netif *nif)
     jw_str(&r->jw, "qdisc", qdisc_kind(nif));
     jw_str(&r->jw, "operstate", operstate(nif));
     jw_str(&r->jw, "group", "default");
+    jw_u64(&r->jw, "txqlen", nif->txqlen);
     jw_str(&r->jw, "link_type", nif->flags & TD_IF_LOOPBACK ? "loopback" : "ether");
     format_mac(nif->mac, mac);
     jw_str(&r->jw, "address", mac);
-    jw_str(&r->jw, "broadcast", nif->flags & TD_IF_LOOPBACK ? "00:00:00:00:00:00" : "ff:ff:ff:ff:ff:ff");
+    jw_str(&r->jw, "broadcast",
+           nif->flags & TD_IF_LOOPBACK ? "00:00:00:00:00:00" : "ff:ff:ff:ff:ff:ff");
 }
 
 static void link_head(struct run *r, const struct netif *nif)
@@ -97,8 +99,9 @@ static void link_head(struct run *r, const struct netif *nif)
     for (int i = 0; i < n; i++)
         run_printf(r, "%s%s", i ? "," : "", names[i]);
     format_mac(nif->mac, mac);
-    run_printf(r, "> mtu %u qdisc %s state %s group default\n    link/%s %s brd %s\n", nif->mtu,
-               qdisc_kind(nif), operstate(nif), nif->flags & TD_IF_LOOPBACK ? "loopback" : "ether", mac,
+    run_printf(r, "> mtu %u qdisc %s state %s group default qlen %u\n    link/%s %s brd %s\n",
+               nif->mtu, qdisc_kind(nif), operstate(nif), nif->txqlen,
+               nif->flags & TD_IF_LOOPBACK ? "loopback" : "ether", mac,
                nif->flags & TD_IF_LOOPBACK ? "00:00:00:00:00:00" : "ff:ff:ff:ff:ff:ff");
 }
 
@@ -126,7 +129,8 @@ static void link_stats(struct run *r, const struct netif *nif)
         jw_close(&r->jw, '}');
         return;
     }
-    run_printf(r, "    RX: %12s %10s %7s %7s %7s\n", "bytes", "packets", "errors", "dropped", "mcast");
+    run_printf(r, "    RX: %12s %10s %7s %7s %7s\n", "bytes", "packets", "errors", "dropped",
+               "mcast");
     run_printf(r, "        %12llu %10llu %7llu %7llu %7llu\n", (unsigned long long)s->rx_bytes,
                (unsigned long long)s->rx_packets, (unsigned long long)s->rx_errors,
                (unsigned long long)s->rx_dropped, (unsigned long long)s->rx_multicast);
@@ -168,9 +172,9 @@ static void addr_text(struct run *r, const struct netif *nif, const struct netif
         format_ip4(a->broadcast, text);
         run_printf(r, " brd %s", text);
     }
-    run_printf(r, " scope %s%s%s %s\n       valid_lft forever preferred_lft forever\n", scope_of(nif, a),
-               a->state == ADDR_TENTATIVE ? " tentative" : "", a->state == ADDR_CONFLICT ? " dadfailed" : "",
-               nif->name);
+    run_printf(r, " scope %s%s%s %s\n       valid_lft forever preferred_lft forever\n",
+               scope_of(nif, a), a->state == ADDR_TENTATIVE ? " tentative" : "",
+               a->state == ADDR_CONFLICT ? " dadfailed" : "", nif->name);
 }
 
 static void brief(struct run *r, const struct netif *nif, bool addresses)
@@ -265,15 +269,20 @@ int ip_address(struct run *r, int at, const struct ip_options *o)
             return EXIT_USAGE;
     }
     if (ifindex == 0)
-        return run_fail(r, EXIT_USAGE, "which interface? write `ip addr %s %s dev eth0`", verb == VERB_ADD ? "add" : "del", text);
+        return run_fail(r, EXIT_USAGE, "which interface? write `ip addr %s %s dev eth0`",
+                        verb == VERB_ADD ? "add" : "del", text);
     int err = verb == VERB_ADD ? td_addr_add(r->deck->st, ifindex, addr, plen)
                                : td_addr_del(r->deck->st, ifindex, addr, plen);
     if (err == -EEXIST)
         return run_fail(r, EXIT_USAGE, "%s is already an address of the interface", text);
     if (err == -ENOENT || err == -EADDRNOTAVAIL || err == -ESRCH)
-        return run_fail(r, EXIT_USAGE, "%s is not an address of the interface: `ip addr` lists them", text);
+        return run_fail(r, EXIT_USAGE,
+                        "%s is not an address of the interface: `ip addr` lists them", text);
     if (err == -EINVAL)
-        return run_fail(r, EXIT_USAGE, "%s can't be the address of an interface (it is a broadcast, multicast or reserved address)", text);
+        return run_fail(r, EXIT_USAGE,
+                        "%s can't be the address of an interface (it is a broadcast, multicast or "
+                        "reserved address)",
+                        text);
     return err == 0 ? EXIT_DONE : run_fail(r, EXIT_FAILED, "%s: %s", text, error_text(err));
 }
 
@@ -286,12 +295,15 @@ static int link_set(struct run *r, int at)
     if (name != NULL && strcmp(name, "dev") == 0)
         name = run_value(r, at++, "the interface's name");
     if (name == NULL)
-        return r->err[0] ? EXIT_USAGE : run_fail(r, EXIT_USAGE, "which interface? write `ip link set eth0 up`");
+        return r->err[0] ? EXIT_USAGE
+                         : run_fail(r, EXIT_USAGE, "which interface? write `ip link set eth0 up`");
     uint32_t ifindex = run_interface(r, name);
     if (ifindex == 0)
         return EXIT_USAGE;
     if (at + 1 >= r->argc)
-        return run_fail(r, EXIT_USAGE, "what is to be set? write `ip link set %s up|down|mtu N|address MAC`", name);
+        return run_fail(r, EXIT_USAGE,
+                        "what is to be set? write `ip link set %s up|down|mtu N|address MAC`",
+                        name);
     for (int i = at + 1; i < r->argc; i++) {
         const char *word = r->argv[i], *value;
         int err = 0;
@@ -302,7 +314,8 @@ static int link_set(struct run *r, int at)
             if ((value = run_value(r, i++, "the MTU in bytes")) == NULL)
                 return EXIT_USAGE;
             if (!parse_u32(value, 65535, &mtu) || mtu < 68)
-                return run_fail(r, EXIT_USAGE, "'%s' is not an MTU: write 68 to 65535 (bytes)", value);
+                return run_fail(r, EXIT_USAGE, "'%s' is not an MTU: write 68 to 65535 (bytes)",
+                                value);
             struct deck_tap *tap = deck_tap_find(r->deck, name);
             char msg[256];
             if (tap != NULL && tap_set_mtu(tap->tap, mtu, msg, sizeof(msg)) < 0)
@@ -314,9 +327,11 @@ static int link_set(struct run *r, int at)
             if ((value = run_value(r, i++, "the MAC address")) == NULL)
                 return EXIT_USAGE;
             if (!parse_mac(value, &mac))
-                return run_fail(r, EXIT_USAGE, "'%s' is not a MAC address: write it as 02:00:00:00:00:01", value);
+                return run_fail(r, EXIT_USAGE,
+                                "'%s' is not a MAC address: write it as 02:00:00:00:00:01", value);
             if (mac.b[0] & 1)
-                return run_fail(r, EXIT_USAGE, "'%s' is a group address: a station's first byte is even", value);
+                return run_fail(r, EXIT_USAGE,
+                                "'%s' is a group address: a station's first byte is even", value);
             err = td_if_set_mac(st, ifindex, mac);
         } else {
             return run_bad_word(r, i, "write up, down, mtu N or address MAC");
@@ -353,7 +368,8 @@ static int ip_main(struct run *r)
             o.stats = true;
         else if (strcmp(w, "-br") == 0 || strcmp(w, "-brief") == 0)
             o.brief = true;
-        else if (strcmp(w, "-4") != 0 && strcmp(w, "-d") != 0 && strcmp(w, "-p") != 0 && strcmp(w, "-c") != 0)
+        else if (strcmp(w, "-4") != 0 && strcmp(w, "-d") != 0 && strcmp(w, "-p") != 0 &&
+                 strcmp(w, "-c") != 0)
             return run_bad_word(r, at, "the options here are -j, -s, -br and -4");
     }
     if (at >= r->argc)
@@ -374,8 +390,10 @@ const struct command command_ip = {
     .name = "ip",
     .usage = "ip [-j] [-br] addr [show] [dev X] | addr add|del ADDR/PLEN dev X\n"
              "ip [-j] [-s] [-br] link [show] [dev X] | link set X up|down|mtu N|address MAC\n"
-             "ip [-j] route [show [table all]] | route add|del|replace PREFIX [via GW] [dev X] [src A] [metric N] [mtu N] | route get ADDR\n"
-             "ip [-j] neigh [show] [dev X] | neigh add|replace ADDR lladdr MAC dev X [nud STATE] | neigh del ADDR dev X | neigh flush [dev X]",
+             "ip [-j] route [show [table all]] | route add|del|replace PREFIX [via GW] [dev X] "
+             "[src A] [metric N] [mtu N] | route get ADDR\n"
+             "ip [-j] neigh [show] [dev X] | neigh add|replace ADDR lladdr MAC dev X [nud STATE] | "
+             "neigh del ADDR dev X | neigh flush [dev X]",
     .doc = "addresses, links, routes and neighbours of the stack, in iproute2's words",
     .more = "Words may be shortened as iproute2 allows: ip a, ip l, ip r, ip n.\n"
             "Examples:\n"

@@ -1,4 +1,5 @@
-/* tapdeckd/cmd_ip.h: the objects of `ip`, one function each. `at` is the first word after the object. */
+/* tapdeckd/cmd_ip.h: the objects of `ip`, one function each. `at` is the first word after the
+ * object. */
 #ifndef TAPDECKD_CMD_IP_H
 #define TAPDECKD_CMD_IP_H
 
@@ -14,7 +15,17 @@ int ip_route_cmd(struct run *r, int at);
 int ip_neigh(struct run *r, int at);
 
 /* What a word asks for, abbreviated as iproute2 allows. */
-enum ip_verb { VERB_SHOW, VERB_ADD, VERB_DEL, VERB_REPLACE, VERB_CHANGE, VERB_SET, VERB_GET, VERB_FLUSH, VERB_UNKNOWN };
+enum ip_verb {
+    VERB_SHOW,
+    VERB_ADD,
+    VERB_DEL,
+    VERB_REPLACE,
+    VERB_CHANGE,
+    VERB_SET,
+    VERB_GET,
+    VERB_FLUSH,
+    VERB_UNKNOWN
+};
 enum ip_verb ip_verb(const char *word);
 
 #endif

@@ -76,7 +76,8 @@ static bool route_wanted(const struct dump *d, const struct table *t, const stru
     char text[64];
     const char *type = row_text(t, row, "type", text);
     return dev_matches(d, t, row) &&
-           (d->all || (strcmp(type, "local") != 0 && strcmp(type, "broadcast") != 0 && strcmp(type, "multicast") != 0));
+           (d->all || (strcmp(type, "local") != 0 && strcmp(type, "broadcast") != 0 &&
+                       strcmp(type, "multicast") != 0));
 }
 
 /* iproute2 says default for 0.0.0.0/0 and leaves /32 out. */
@@ -119,7 +120,11 @@ static void route_print(struct run *r, const struct table *t, const struct row *
     }
     static const struct {
         const char *column, *word;
-    } parts[] = {{"gateway", "via"}, {"dev", "dev"}, {"protocol", "proto"}, {"scope", "scope"}, {"prefsrc", "src"}};
+    } parts[] = {{"gateway", "via"},
+                 {"dev", "dev"},
+                 {"protocol", "proto"},
+                 {"scope", "scope"},
+                 {"prefsrc", "src"}};
     if (!plain)
         run_printf(r, "%s ", type);
     run_printf(r, "%s ", route_dst(t, row, b));
@@ -187,7 +192,10 @@ static int route_get(struct run *r, int at)
         return run_fail(r, EXIT_FAILED, "%s: %s", r->argv[at], error_text(err));
     char text[16];
     const struct netif *nif = netif_by_index(r->deck->st, a.ifindex);
-    const char *type = a.type == 1 ? "local" : a.type == 2 ? "broadcast" : a.type == 3 ? "multicast" : NULL;
+    const char *type = a.type == 1   ? "local"
+                       : a.type == 2 ? "broadcast"
+                       : a.type == 3 ? "multicast"
+                                     : NULL;
     format_ip4(dst, text);
     if (r->json) {
         jw_open(&r->jw, NULL, '[');
@@ -248,7 +256,9 @@ static int route_words(struct run *r, int at, struct td_route *route)
     const char *prefix = r->argv[at];
     if (strcmp(prefix, "default") != 0 && strcmp(prefix, "any") != 0 &&
         !parse_prefix(prefix, &route->prefix, &route->plen))
-        return run_fail(r, EXIT_USAGE, "'%s' is not a prefix: write it as 192.0.2.0/24, or default", prefix), -1;
+        return run_fail(r, EXIT_USAGE, "'%s' is not a prefix: write it as 192.0.2.0/24, or default",
+                        prefix),
+               -1;
     for (int i = at + 1; i < r->argc; i += 2) {
         const char *word = r->argv[i], *value;
         if (strcmp(word, "via") != 0 && strcmp(word, "dev") != 0 && strcmp(word, "src") != 0 &&
@@ -262,9 +272,13 @@ static int route_words(struct run *r, int at, struct td_route *route)
         } else if (strcmp(word, "metric") == 0 || strcmp(word, "mtu") == 0) {
             uint32_t *n = word[1] == 'e' ? &route->metric : &route->mtu;
             if (!parse_u32(value, word[1] == 'e' ? UINT32_MAX - 1 : 65535, n))
-                return run_fail(r, EXIT_USAGE, "'%s' after '%s' is not a number it can take", value, word), -1;
+                return run_fail(r, EXIT_USAGE, "'%s' after '%s' is not a number it can take", value,
+                                word),
+                       -1;
         } else if (!parse_ip4(value, word[0] == 'v' ? &route->gateway : &route->src)) {
-            return run_fail(r, EXIT_USAGE, "'%s' after '%s' is not an address: write it as 10.0.0.1", value, word), -1;
+            return run_fail(r, EXIT_USAGE,
+                            "'%s' after '%s' is not an address: write it as 10.0.0.1", value, word),
+                   -1;
         }
     }
     return 0;
@@ -286,23 +300,32 @@ int ip_route_cmd(struct run *r, int at)
     td_ip4 mask = route.plen == 0 ? 0 : UINT32_MAX << (32 - route.plen);
     if ((route.prefix & ~mask) != 0) {
         format_ip4(route.prefix & mask, text);
-        return run_fail(r, EXIT_USAGE, "the prefix has host bits set: a /%u here is %s/%u", route.plen, text, route.plen);
+        return run_fail(r, EXIT_USAGE, "the prefix has host bits set: a /%u here is %s/%u",
+                        route.plen, text, route.plen);
     }
     if (verb != VERB_DEL && route.type == 0 && route.gateway == 0 && route.ifindex == 0)
-        return run_fail(r, EXIT_USAGE, "where does the route lead? add `via GATEWAY` or `dev INTERFACE`");
+        return run_fail(r, EXIT_USAGE,
+                        "where does the route lead? add `via GATEWAY` or `dev INTERFACE`");
     int err = verb == VERB_DEL ? td_route_del(r->deck->st, &route)
                                : td_route_add(r->deck->st, &route, verb == VERB_REPLACE);
     if (err == -EEXIST)
-        return run_fail(r, EXIT_USAGE, "there is such a route already: `ip route replace` changes it");
+        return run_fail(r, EXIT_USAGE,
+                        "there is such a route already: `ip route replace` changes it");
     if (err == -ESRCH || err == -ENOENT)
         return run_fail(r, EXIT_USAGE, "there is no such route: `ip route` lists them");
     if (err == -ENETUNREACH && route.gateway != 0) {
         format_ip4(route.gateway, text);
-        return run_fail(r, EXIT_USAGE, "the gateway %s is on no attached network: give an interface an address in its subnet first", text);
+        return run_fail(r, EXIT_USAGE,
+                        "the gateway %s is on no attached network: give an interface an address in "
+                        "its subnet first",
+                        text);
     }
     if (err == -EADDRNOTAVAIL)
-        return run_fail(r, EXIT_USAGE, "the source address is not one of this host: `ip addr` lists them");
-    return err == 0 ? EXIT_DONE : run_fail(r, err == -ENOMEM ? EXIT_FAILED : EXIT_USAGE, "the route: %s", error_text(err));
+        return run_fail(r, EXIT_USAGE,
+                        "the source address is not one of this host: `ip addr` lists them");
+    return err == 0 ? EXIT_DONE
+                    : run_fail(r, err == -ENOMEM ? EXIT_FAILED : EXIT_USAGE, "the route: %s",
+                               error_text(err));
 }
 
 /* ---- neighbours ---- */
@@ -358,7 +381,9 @@ static int neigh_words(struct run *r, int at, struct neigh_words *w)
             if ((value = run_value(r, i++, "the MAC address")) == NULL)
                 return -1;
             if (!parse_mac(value, &w->mac))
-                return run_fail(r, EXIT_USAGE, "'%s' is not a MAC address: write it as 02:00:00:00:00:01", value), -1;
+                return run_fail(r, EXIT_USAGE,
+                                "'%s' is not a MAC address: write it as 02:00:00:00:00:01", value),
+                       -1;
             w->has_mac = true;
         } else if (strcmp(word, "nud") == 0) {
             if ((value = run_value(r, i++, "the state")) == NULL)
@@ -370,16 +395,23 @@ static int neigh_words(struct run *r, int at, struct neigh_words *w)
             else if (strcasecmp(value, "stale") == 0)
                 w->state = TD_NEIGH_STALE;
             else
-                return run_bad_word(r, i, "the states one can set are permanent, reachable and stale"), -1;
+                return run_bad_word(r, i,
+                                    "the states one can set are permanent, reachable and stale"),
+                       -1;
         } else if ((i == at || strcmp(word, "to") == 0) && !w->has_addr) {
             value = strcmp(word, "to") == 0 ? run_value(r, i++, "the address") : word;
             if (value == NULL)
                 return -1;
             if (!parse_ip4(value, &w->addr))
-                return run_fail(r, EXIT_USAGE, "'%s' is not an address: write it as 10.0.0.1", value), -1;
+                return run_fail(r, EXIT_USAGE, "'%s' is not an address: write it as 10.0.0.1",
+                                value),
+                       -1;
             w->has_addr = true;
         } else {
-            return run_bad_word(r, i, "write `ip neigh show|add|replace|del|flush [ADDR] [lladdr MAC] [dev X] [nud STATE]`"), -1;
+            return run_bad_word(r, i,
+                                "write `ip neigh show|add|replace|del|flush [ADDR] [lladdr MAC] "
+                                "[dev X] [nud STATE]`"),
+                   -1;
         }
     }
     return 0;
@@ -402,13 +434,16 @@ int ip_neigh(struct run *r, int at)
     }
     if (verb == VERB_FLUSH) {
         if (w.has_addr)
-            return run_fail(r, EXIT_USAGE, "`ip neigh flush` takes an interface or nothing: one entry goes with `ip neigh del ADDR dev X`");
+            return run_fail(r, EXIT_USAGE,
+                            "`ip neigh flush` takes an interface or nothing: one entry goes with "
+                            "`ip neigh del ADDR dev X`");
         td_neigh_flush(st, w.ifindex);
         return EXIT_DONE;
     }
     if (!w.has_addr || w.ifindex == 0 || (verb != VERB_DEL && !w.has_mac))
-        return run_fail(r, EXIT_USAGE, verb == VERB_DEL ? "write `ip neigh del ADDR dev X`"
-                                                        : "write `ip neigh %s ADDR lladdr MAC dev X`",
+        return run_fail(r, EXIT_USAGE,
+                        verb == VERB_DEL ? "write `ip neigh del ADDR dev X`"
+                                         : "write `ip neigh %s ADDR lladdr MAC dev X`",
                         verb == VERB_ADD ? "add" : "replace");
     int err;
     if (verb == VERB_DEL) {
@@ -420,7 +455,8 @@ int ip_neigh(struct run *r, int at)
         struct netif *nif = netif_by_index(st, w.ifindex);
         enum neigh_state there = neigh_lookup(st, nif, w.addr, NULL);
         if (verb == VERB_ADD && there != NEIGH_NONE && there != NEIGH_FAILED)
-            return run_fail(r, EXIT_USAGE, "there is such an entry already: `ip neigh replace` changes it");
+            return run_fail(r, EXIT_USAGE,
+                            "there is such an entry already: `ip neigh replace` changes it");
         err = td_neigh_add(st, w.ifindex, w.addr, w.mac, w.state);
     }
     return err == 0 ? EXIT_DONE : run_fail(r, EXIT_USAGE, "the neighbour: %s", error_text(err));

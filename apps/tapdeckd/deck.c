@@ -2,9 +2,9 @@
  *
  * A run begins in run_start, which looks its command up and calls it. Short commands are over when
  * that returns. Long ones set `step` and return RUN_MORE; whoever drives them calls run_step when
- * `wake` has come, or when `ready` is set and the reader has taken enough of the output: a dump of a
- * hundred thousand sockets holds 64 KiB at a time, not all of it. Runs hang on the deck in order of
- * their start, so that nothing depends on who asks first.
+ * `wake` has come, or when `ready` is set and the reader has taken enough of the output: a dump of
+ * a hundred thousand sockets holds 64 KiB at a time, not all of it. Runs hang on the deck in order
+ * of their start, so that nothing depends on who asks first.
  */
 #include "tapdeckd/deck.h"
 
@@ -55,11 +55,6 @@ void deck_done(struct deck *d)
     deck_stop_apps(d);
     while (d->taps != NULL)
         deck_tap_remove(d, d->taps);
-    while (d->netems != NULL) {
-        struct deck_netem *n = d->netems;
-        d->netems = n->next;
-        free(n);
-    }
 }
 
 void deck_tick(struct deck *d, td_time now)
@@ -85,16 +80,6 @@ void deck_tap_remove(struct deck *d, struct deck_tap *t)
     while (*at != t)
         at = &(*at)->next;
     *at = t->next;
-    uint32_t ifindex = tap_ifindex(t->tap);
-    for (struct deck_netem **n = &d->netems; *n != NULL;) {
-        struct deck_netem *gone = *n;
-        if (gone->ifindex == ifindex) {
-            *n = gone->next;
-            free(gone);
-        } else {
-            n = &gone->next;
-        }
-    }
     if (d->hooks.tap_removing != NULL)
         d->hooks.tap_removing(d->hooks.ctx, t);
     tap_observe(t->tap, NULL, NULL);
@@ -151,7 +136,8 @@ void run_step(struct run *r, td_time now)
 void run_interrupt(struct run *r)
 {
     if (r->status == RUN_MORE)
-        r->status = r->interrupt != NULL ? r->interrupt(r) : run_fail(r, EXIT_FAILED, "interrupted");
+        r->status =
+            r->interrupt != NULL ? r->interrupt(r) : run_fail(r, EXIT_FAILED, "interrupted");
 }
 
 void run_free(struct run *r)
@@ -311,7 +297,8 @@ const char *row_text(const struct table *t, const struct row *row, const char *c
     return dst;
 }
 
-void row_json(struct jsonw *w, const struct table *t, const struct row *row, const char *column, const char *key)
+void row_json(struct jsonw *w, const struct table *t, const struct row *row, const char *column,
+              const char *key)
 {
     const struct value *v = row_value(t, row, column);
     char text[64];

@@ -39,14 +39,7 @@ struct deck_app { /* an application that runs */
     char *line; /* the words it was started with */
 };
 
-struct deck_netem { /* impairments in force, for `tc qdisc show` */
-    struct deck_netem *next;
-    uint32_t ifindex;
-    bool ingress;
-    struct td_netem params;
-};
-
-struct deck_hooks { /* the loop's part; any may be NULL */
+struct deck_hooks {              /* the loop's part; any may be NULL */
     td_time (*clock)(void *ctx); /* now, ns, monotonic; NULL: the stack's present time */
     int (*tap_added)(void *ctx, struct deck_tap *t); /* 0 or -errno */
     void (*tap_removing)(void *ctx, struct deck_tap *t);
@@ -57,17 +50,16 @@ struct deck_hooks { /* the loop's part; any may be NULL */
 struct deck {
     struct td_stack *st;
     struct deck_hooks hooks;
-    const char *name;       /* the daemon's */
-    int64_t wall_offset;    /* wall clock less stack time, ns: what people read */
+    const char *name;    /* the daemon's */
+    int64_t wall_offset; /* wall clock less stack time, ns: what people read */
     td_time started;
     struct deck_tap *taps;
     struct deck_app *apps;
-    struct deck_netem *netems;
-    struct app_host host;   /* what applications are given */
+    struct app_host host; /* what applications are given */
     unsigned next_app;
     uint64_t nstat_last[CNT_COUNT];
-    struct run *runs;       /* those that are not over */
-    bool stopped;           /* the daemon has let go of everything: `shutdown` may answer */
+    struct run *runs; /* those that are not over */
+    bool stopped;     /* the daemon has let go of everything: `shutdown` may answer */
 };
 
 void deck_init(struct deck *d, struct td_stack *st, const char *name);
@@ -91,21 +83,23 @@ struct run {
     int argc;
     char **argv;
     bool json, tty;
-    int status;       /* RUN_MORE or an exit status */
-    struct text out;  /* output not taken yet */
-    char err[768];    /* the sentence, when status is not 0 (or a warning) */
-    struct jsonw jw;  /* over out */
-    td_time wake;     /* when it wants to be stepped; TD_NEVER: only when something happened */
-    bool ready;       /* has more to do at once: step as soon as its reader has room */
-    bool follow;      /* wants a step when the journal grew */
-    int (*step)(struct run *r, td_time now); /* RUN_MORE or the status; NULL when it never runs on */
-    /* The reader interrupted it: may print (ping's summary); returns the status. NULL: EXIT_FAILED */
+    int status;      /* RUN_MORE or an exit status */
+    struct text out; /* output not taken yet */
+    char err[768];   /* the sentence, when status is not 0 (or a warning) */
+    struct jsonw jw; /* over out */
+    td_time wake;    /* when it wants to be stepped; TD_NEVER: only when something happened */
+    bool ready;      /* has more to do at once: step as soon as its reader has room */
+    bool follow;     /* wants a step when the journal grew */
+    int (*step)(struct run *r,
+                td_time now); /* RUN_MORE or the status; NULL when it never runs on */
+    /* The reader interrupted it: may print (ping's summary); returns the status. NULL: EXIT_FAILED
+     */
     int (*interrupt)(struct run *r);
     void (*release)(struct run *r); /* frees `state`; NULL: free() does */
     void *state;
-    uint64_t cursor;  /* of the dump that is under way */
-    void *owner;      /* the client, or whoever started it */
-    long long id;     /* its id in the protocol */
+    uint64_t cursor; /* of the dump that is under way */
+    void *owner;     /* the client, or whoever started it */
+    long long id;    /* its id in the protocol */
 };
 
 /* Starts a command. Never NULL; when r->status is not RUN_MORE it is over already. */
@@ -123,9 +117,9 @@ td_time runs_deadline(const struct deck *d);
 
 struct command {
     const char *name;
-    const char *usage;    /* one form a line, without the indent */
-    const char *doc;      /* one sentence for the list */
-    const char *more;     /* paragraphs and examples, or NULL */
+    const char *usage; /* one form a line, without the indent */
+    const char *doc;   /* one sentence for the list */
+    const char *more;  /* paragraphs and examples, or NULL */
     int (*fn)(struct run *r);
 };
 extern const struct command *const commands[]; /* in the order of `help`; NULL at the end */
@@ -142,21 +136,25 @@ const char *run_value(struct run *r, int at, const char *what);
 
 /* A table of the registry, row by row, resumable. */
 int table_column(const struct table *t, const char *name); /* -1 = none */
-const struct value *row_value(const struct table *t, const struct row *row, const char *column); /* NULL = none */
-uint64_t row_number(const struct table *t, const struct row *row, const char *column); /* 0 = none */
+const struct value *row_value(const struct table *t, const struct row *row,
+                              const char *column); /* NULL = none */
+uint64_t row_number(const struct table *t, const struct row *row,
+                    const char *column); /* 0 = none */
 bool row_has(const struct table *t, const struct row *row, const char *column);
 /* As text; "" = none. */
-const char *row_text(const struct table *t, const struct row *row, const char *column, char dst[64]);
+const char *row_text(const struct table *t, const struct row *row, const char *column,
+                     char dst[64]);
 /* One column into JSON with its type; nothing when the row has no value there. */
-void row_json(struct jsonw *w, const struct table *t, const struct row *row, const char *column, const char *key);
+void row_json(struct jsonw *w, const struct table *t, const struct row *row, const char *column,
+              const char *key);
 
 /* An interface by name; 0 and a sentence when there is none. */
 uint32_t run_interface(struct run *r, const char *name);
 /* An errno of the stack as words a person can use. */
 const char *error_text(int err);
 
-extern const struct command command_ip, command_ss, command_ping, command_why, command_sysctl, command_nstat,
-    command_app, command_tap, command_tc, command_capture, command_timers, command_help, command_version,
-    command_shutdown;
+extern const struct command command_ip, command_ss, command_ping, command_why, command_sysctl,
+    command_nstat, command_app, command_tap, command_tc, command_capture, command_timers,
+    command_help, command_version, command_shutdown;
 
 #endif

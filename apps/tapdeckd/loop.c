@@ -1,10 +1,10 @@
 /* tapdeckd/loop.c: the event loop.
  *
- * One turn: wait (TAP devices, control clients, signals, or the earliest deadline of the stack and of
- * the commands that run), read what has come, fire the timers that are due, step the commands that
- * want it, and then flush once: the stack decides its acknowledgements and its output for the whole
- * batch, which halves the number of frames it writes. The batch is bounded, so that a flood at one
- * device doesn't starve the others or the console.
+ * One turn: wait (TAP devices, control clients, signals, or the earliest deadline of the stack and
+ * of the commands that run), read what has come, fire the timers that are due, step the commands
+ * that want it, and then flush once: the stack decides its acknowledgements and its output for the
+ * whole batch, which halves the number of frames it writes. The batch is bounded, so that a flood
+ * at one device doesn't starve the others or the console.
  *
  * Sleeping and waking cost more than anything else a small packet costs. After traffic the loop
  * therefore polls for a few microseconds before it sleeps (`spin`): a peer that answers at once is
@@ -86,9 +86,12 @@ static void tap_event(struct loop *l, struct source *s, uint32_t events)
         tap_writable(t->tap);
         loop_change(l, s, EPOLLIN);
     }
-    /* The device is gone (its interface was deleted): without this the loop would spin on the error. */
+    /* The device is gone (its interface was deleted): without this the loop would spin on the
+     * error. */
     if ((events & (EPOLLERR | EPOLLHUP)) != 0 && (events & EPOLLIN) == 0) {
-        fprintf(stderr, "tapdeckd: the TAP device %s is gone; its interface stays without a cable\n", tap_name(t->tap));
+        fprintf(stderr,
+                "tapdeckd: the TAP device %s is gone; its interface stays without a cable\n",
+                tap_name(t->tap));
         loop_unwatch(l, s);
         t->loop_source = NULL;
     }

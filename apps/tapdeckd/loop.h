@@ -24,9 +24,9 @@ struct loop {
     td_time now;           /* of this turn, monotonic, ns */
     td_time spin;          /* how long to poll before sleeping after traffic, ns */
     td_time last_traffic;
-    td_time next_tick;     /* applications' */
+    td_time next_tick; /* applications' */
     uint64_t journal_seen;
-    int stop;              /* asked to stop so many times */
+    int stop; /* asked to stop so many times */
 };
 
 /* Blocks SIGTERM, SIGINT and SIGHUP and waits for them with the rest. 0 or -errno. */
@@ -43,8 +43,8 @@ td_time monotonic_now(void);
 /* ---- the control socket (server.c) ---- */
 
 struct server;
-/* Makes sure no other daemon has this name, clears what a dead one left, and listens. NULL: msg is a sentence,
- * *status the exit status it asks for. */
+/* Makes sure no other daemon has this name, clears what a dead one left, and listens. NULL: msg is
+ * a sentence, *status the exit status it asks for. */
 struct server *server_open(const char *name, int *status, char *msg, size_t msg_size);
 const char *server_path(const struct server *s);
 void server_start(struct server *s, struct loop *l); /* from now on clients are served */

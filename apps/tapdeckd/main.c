@@ -6,8 +6,8 @@
  * waits for readiness (--daemon, --ready-fd) is told.
  *
  * End (SIGTERM, SIGINT, SIGHUP, or the command `shutdown`): applications stop and close their
- * sockets, connections are closed in order, and while some of them still need time for their FINs the
- * loop goes on, for a few seconds at most; a second signal ends that too.
+ * sockets, connections are closed in order, and while some of them still need time for their FINs
+ * the loop goes on, for a few seconds at most; a second signal ends that too.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,20 +28,25 @@
 static const char usage[] =
     "usage: tapdeckd [-n NAME] [-f CONFIG] [-e COMMAND]...\n"
     "\n"
-    "Puts a TCP/IP host of its own on a Linux TAP device. Stays in the foreground; `tapdeck` talks to it.\n"
+    "Puts a TCP/IP host of its own on a Linux TAP device. Stays in the foreground; `tapdeck` talks "
+    "to it.\n"
     "\n"
     "  -n, --name NAME      the daemon's name (default: default); its socket is NAME.sock\n"
     "  -f, --file CONFIG    runs the console commands in CONFIG, one a line, # begins a comment\n"
-    "  -e, --execute CMD    runs one console command; -f and -e may be repeated, their order counts\n"
+    "  -e, --execute CMD    runs one console command; -f and -e may be repeated, their order "
+    "counts\n"
     "      --daemon         goes into the background once it is ready\n"
-    "      --ready-fd N     writes \"ready\\n\" to file descriptor N once it is ready, and closes it\n"
+    "      --ready-fd N     writes \"ready\\n\" to file descriptor N once it is ready, and closes "
+    "it\n"
     "      --profile P      linux (default): a stock kernel's constants; rfc: the RFCs' own\n"
     "      --memory BYTES   limits the stack's memory (default: no limit)\n"
-    "      --spin TIME      how long to poll after traffic before sleeping (default: 20us; 0: never)\n"
+    "      --spin TIME      how long to poll after traffic before sleeping (default: 20us; 0: "
+    "never)\n"
     "  -h, --help           this page\n"
     "  -V, --version        the version\n"
     "\n"
-    "The control socket is in the first of $TAPDECK_RUN, $XDG_RUNTIME_DIR/tapdeck, /run/tapdeck and\n"
+    "The control socket is in the first of $TAPDECK_RUN, $XDG_RUNTIME_DIR/tapdeck, /run/tapdeck "
+    "and\n"
     "/tmp/tapdeck-UID that is a directory of the user's own.\n"
     "\n"
     "Exit status: 0 ended as asked, 1 something failed, 2 bad usage, configuration or input.\n"
@@ -81,11 +86,16 @@ static int read_options(int argc, char **argv, struct options *o)
 {
     enum { OPT_DAEMON = 256, OPT_READY, OPT_PROFILE, OPT_MEMORY, OPT_SPIN };
     static const struct option longs[] = {
-        {"name", required_argument, NULL, 'n'},           {"file", required_argument, NULL, 'f'},
-        {"execute", required_argument, NULL, 'e'},        {"daemon", no_argument, NULL, OPT_DAEMON},
-        {"ready-fd", required_argument, NULL, OPT_READY}, {"profile", required_argument, NULL, OPT_PROFILE},
-        {"memory", required_argument, NULL, OPT_MEMORY},  {"spin", required_argument, NULL, OPT_SPIN},
-        {"help", no_argument, NULL, 'h'},                 {"version", no_argument, NULL, 'V'},
+        {"name", required_argument, NULL, 'n'},
+        {"file", required_argument, NULL, 'f'},
+        {"execute", required_argument, NULL, 'e'},
+        {"daemon", no_argument, NULL, OPT_DAEMON},
+        {"ready-fd", required_argument, NULL, OPT_READY},
+        {"profile", required_argument, NULL, OPT_PROFILE},
+        {"memory", required_argument, NULL, OPT_MEMORY},
+        {"spin", required_argument, NULL, OPT_SPIN},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0},
     };
     struct script **last = &o->scripts;
@@ -150,7 +160,8 @@ static int read_options(int argc, char **argv, struct options *o)
         return EXIT_USAGE;
     }
     if (!daemon_name_ok(o->name)) {
-        say("'%s' is not a name for a daemon: use letters, digits, '.', '_' and '-', at most %d", o->name, DAEMON_NAME_MAX);
+        say("'%s' is not a name for a daemon: use letters, digits, '.', '_' and '-', at most %d",
+            o->name, DAEMON_NAME_MAX);
         return EXIT_USAGE;
     }
     return EXIT_DONE;
@@ -198,7 +209,8 @@ static int run_file(struct loop *l, const char *path)
     char *line = NULL, where[512];
     size_t size = 0;
     int status = EXIT_DONE;
-    for (unsigned n = 1; status == EXIT_DONE && l->stop == 0 && getline(&line, &size, f) >= 0; n++) {
+    for (unsigned n = 1; status == EXIT_DONE && l->stop == 0 && getline(&line, &size, f) >= 0;
+         n++) {
         snprintf(where, sizeof(where), "%s:%u", path, n);
         status = run_line(l, line, where);
     }
@@ -308,9 +320,11 @@ static int serve(const struct options *o, struct td_stack *st, int background_fd
         return EXIT_FAILED;
     }
     clock_gettime(CLOCK_REALTIME, &wall);
-    deck.wall_offset = (int64_t)wall.tv_sec * (int64_t)TD_SEC + wall.tv_nsec - (int64_t)monotonic_now();
+    deck.wall_offset =
+        (int64_t)wall.tv_sec * (int64_t)TD_SEC + wall.tv_nsec - (int64_t)monotonic_now();
     status = EXIT_DONE;
-    for (const struct script *c = o->scripts; c != NULL && status == EXIT_DONE && loop.stop == 0; c = c->next)
+    for (const struct script *c = o->scripts; c != NULL && status == EXIT_DONE && loop.stop == 0;
+         c = c->next)
         status = c->file ? run_file(&loop, c->text) : run_line(&loop, c->text, "-e");
     if (status == EXIT_DONE) {
         server_start(server, &loop);
@@ -327,7 +341,8 @@ static int serve(const struct options *o, struct td_stack *st, int background_fd
 
 int main(int argc, char **argv)
 {
-    struct options o = {.name = DEFAULT_NAME, .ready_fd = -1, .spin = DEFAULT_SPIN, .profile = TD_PROFILE_LINUX};
+    struct options o = {
+        .name = DEFAULT_NAME, .ready_fd = -1, .spin = DEFAULT_SPIN, .profile = TD_PROFILE_LINUX};
     int status = read_options(argc, argv, &o);
     if (status != EXIT_DONE)
         return status < 0 ? EXIT_DONE : status;
@@ -336,7 +351,8 @@ int main(int argc, char **argv)
         say("it can't go into the background: %s", strerror(errno));
         return EXIT_FAILED;
     }
-    struct td_stack_config config = {.now = monotonic_now(), .memory_limit = o.memory, .profile = o.profile};
+    struct td_stack_config config = {
+        .now = monotonic_now(), .memory_limit = o.memory, .profile = o.profile};
     if (getrandom(config.seed, sizeof(config.seed), 0) != (ssize_t)sizeof(config.seed)) {
         say("the system gives no entropy: %s", strerror(errno));
         return EXIT_FAILED;

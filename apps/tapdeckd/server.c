@@ -1,13 +1,13 @@
 /* tapdeckd/server.c: the control socket.
  *
- * A daemon's name is its own while it holds the lock on NAME.lock; whoever holds the lock may remove
- * a NAME.sock that a dead daemon left behind. (Asking the socket itself would leave a gap between
- * the question and the answer in which two daemons could both believe the name to be free.)
+ * A daemon's name is its own while it holds the lock on NAME.lock; whoever holds the lock may
+ * remove a NAME.sock that a dead daemon left behind. (Asking the socket itself would leave a gap
+ * between the question and the answer in which two daemons could both believe the name to be free.)
  *
  * Each client has an input of at most one request line, an output queue with a high-water mark, and
  * its runs. Output is moved from the runs into the queue while there is room below the mark; a run
- * whose client doesn't read is not stepped, so a stopped console costs the daemon a bounded amount of
- * memory however long the table it asked for.
+ * whose client doesn't read is not stepped, so a stopped console costs the daemon a bounded amount
+ * of memory however long the table it asked for.
  */
 #include "tapdeckd/loop.h"
 
@@ -22,9 +22,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define CLIENTS_MAX    64
-#define RUNS_A_CLIENT  16
-#define CLIENT_HIGH    262144 /* bytes queued for one client before its runs wait */
+#define CLIENTS_MAX   64
+#define RUNS_A_CLIENT 16
+#define CLIENT_HIGH   262144 /* bytes queued for one client before its runs wait */
 
 struct client {
     struct client *next;
@@ -66,7 +66,8 @@ static int take_lock(const char *path, long *pid)
         }
         /* The holder before us may have removed the file between our open and our lock. */
         struct stat a, b;
-        if (fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev) {
+        if (fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_ino == b.st_ino &&
+            a.st_dev == b.st_dev) {
             char text[32];
             int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
             if (ftruncate(fd, 0) == 0 && write(fd, text, (size_t)n) != n)
@@ -89,15 +90,22 @@ struct server *server_open(const char *name, int *status, char *msg, size_t msg_
     s->fd = s->lock = -1;
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
     if (snprintf(s->path, sizeof(s->path), "%s/%s.sock", dir, name) >= (int)sizeof(s->path) ||
-        snprintf(s->lock_path, sizeof(s->lock_path), "%s/%s.lock", dir, name) >= (int)sizeof(s->lock_path)) {
-        snprintf(msg, msg_size, "the path %s/%s.sock is too long for a socket (107 bytes): set TAPDECK_RUN to a shorter directory", dir, name);
+        snprintf(s->lock_path, sizeof(s->lock_path), "%s/%s.lock", dir, name) >=
+            (int)sizeof(s->lock_path)) {
+        snprintf(msg, msg_size,
+                 "the path %s/%s.sock is too long for a socket (107 bytes): set TAPDECK_RUN to a "
+                 "shorter directory",
+                 dir, name);
         goto fail;
     }
     memcpy(sa.sun_path, s->path, sizeof(sa.sun_path));
     long pid = 0;
     s->lock = take_lock(s->lock_path, &pid);
     if (s->lock < 0 && errno == EADDRINUSE) {
-        snprintf(msg, msg_size, "a daemon named '%s' is running already (process %ld): choose another name with -n, or end that one with `tapdeck -n %s shutdown`", name, pid, name);
+        snprintf(msg, msg_size,
+                 "a daemon named '%s' is running already (process %ld): choose another name with "
+                 "-n, or end that one with `tapdeck -n %s shutdown`",
+                 name, pid, name);
         goto fail;
     }
     if (s->lock < 0) {
@@ -107,10 +115,12 @@ struct server *server_open(const char *name, int *status, char *msg, size_t msg_
     unlink(s->path);
     s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     mode_t old = umask(0177); /* the socket is made with mode 0600, not given it afterwards */
-    int err = s->fd < 0 || bind(s->fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(s->fd, 16) < 0;
+    int err =
+        s->fd < 0 || bind(s->fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(s->fd, 16) < 0;
     umask(old);
     if (err) {
-        snprintf(msg, msg_size, "the control socket %s can't be made: %s", s->path, strerror(errno));
+        snprintf(msg, msg_size, "the control socket %s can't be made: %s", s->path,
+                 strerror(errno));
         goto fail;
     }
     return s;
@@ -167,7 +177,8 @@ static void client_request(struct client *c, const char *line, size_t len)
             return;
         }
         words_free(q.argv);
-        reply_end(&c->out, q.id, EXIT_USAGE, "a command with this \"id\" is still running: choose another number");
+        reply_end(&c->out, q.id, EXIT_USAGE,
+                  "a command with this \"id\" is still running: choose another number");
         return;
     }
     if (q.cancel)
@@ -232,7 +243,8 @@ static void accept_event(struct loop *l, struct source *src, uint32_t events)
             return;
         struct client *c = s->nclients < CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
         if (c == NULL) {
-            static const char full[] = "{\"id\":-1,\"err\":\"too many clients are connected to this daemon\",\"status\":1}\n";
+            static const char full[] = "{\"id\":-1,\"err\":\"too many clients are connected to "
+                                       "this daemon\",\"status\":1}\n";
             ssize_t ignored = write(fd, full, sizeof(full) - 1);
             (void)ignored;
             close(fd);
@@ -300,8 +312,9 @@ static void client_write(struct client *c)
         done += (size_t)n;
     }
     text_consume(&c->out, done);
-    uint32_t want = (c->read_closed || c->closing || c->out.len > CLIENT_HIGH ? 0 : EPOLLIN | EPOLLRDHUP) |
-                    (c->out.len > 0 ? EPOLLOUT : 0);
+    uint32_t want =
+        (c->read_closed || c->closing || c->out.len > CLIENT_HIGH ? 0 : EPOLLIN | EPOLLRDHUP) |
+        (c->out.len > 0 ? EPOLLOUT : 0);
     if (want != c->watching) {
         c->watching = want;
         loop_change(c->server->loop, c->source, want);

@@ -1,26 +1,27 @@
 /* dev/tap.c: a Linux TAP device as an interface of a stack.
  *
  * Theory of operation. /dev/net/tun gives a program one end of a virtual Ethernet cable; the kernel
- * has the other end as an interface (tap0). What the kernel sends there, read() returns, one frame a
- * call; what we write() there, the kernel receives, in our thread and at once. Frames are whole
+ * has the other end as an interface (tap0). What the kernel sends there, read() returns, one frame
+ * a call; what we write() there, the kernel receives, in our thread and at once. Frames are whole
  * Ethernet frames without FCS and without any prefix (IFF_NO_PI).
  *
  * Reading: tap_readable() takes up to `budget` frames, each straight into the head of a packet that
- * has headroom for nothing (it is on its way up) and size for the largest frame the kernel's side can
- * send. A short frame is copied into a packet of its own size, so that a queue of acknowledgements
- * doesn't pin a queue of 1,700-byte blocks; the large packet is kept for the next frame.
+ * has headroom for nothing (it is on its way up) and size for the largest frame the kernel's side
+ * can send. A short frame is copied into a packet of its own size, so that a queue of
+ * acknowledgements doesn't pin a queue of 1,700-byte blocks; the large packet is kept for the next
+ * frame.
  *
  * Writing: writev() of the head and the payload slices, nothing is copied together first. EAGAIN
- * means the kernel's side is full: the frame stays in the interface's queue discipline, and the loop
- * waits for writability. EIO means that the kernel's side is down: the frame is lost, as it is on a
- * cable nobody holds.
+ * means the kernel's side is full: the frame stays in the interface's queue discipline, and the
+ * loop waits for writability. EIO means that the kernel's side is down: the frame is lost, as it is
+ * on a cable nobody holds.
  *
  * The trap of the transmit queue. Towards us the kernel queues frames in the device's ring, 1000
- * frames by default, and when it is full it drops without telling the sender. A receive window larger
- * than the ring (1000 × 1460 bytes = 1.4 MB) invites a sender to overflow it whenever we are not
- * scheduled for a moment; throughput then falls to a tenth. So the queue is made 4000 frames long
- * when the device is opened. This needs CAP_NET_ADMIN, which the user of somebody else's persistent
- * device may not have: then the device is used as it is and tap_warning() says so.
+ * frames by default, and when it is full it drops without telling the sender. A receive window
+ * larger than the ring (1000 × 1460 bytes = 1.4 MB) invites a sender to overflow it whenever we are
+ * not scheduled for a moment; throughput then falls to a tenth. So the queue is made 4000 frames
+ * long when the device is opened. This needs CAP_NET_ADMIN, which the user of somebody else's
+ * persistent device may not have: then the device is used as it is and tap_warning() says so.
  *
  * This module doesn't touch the kernel side's addresses: whoever wants to talk to the stack gives
  * the kernel an address himself.
@@ -54,8 +55,8 @@ struct tap {
     int fd;
     char name[IFNAMSIZ];
     uint32_t ifindex;
-    uint32_t frame_max;  /* bytes a read must have room for */
-    struct pkt *spare;   /* for the next frame */
+    uint32_t frame_max; /* bytes a read must have room for */
+    struct pkt *spare;  /* for the next frame */
     bool wants_write;
     void (*observe)(void *ctx, int dir, const struct pkt *p);
     void *observe_ctx;
@@ -85,39 +86,57 @@ static int open_tun(char *msg, size_t size)
     case ENOENT:
     case ENODEV:
     case ENXIO:
-        return fail(msg, size, errno, "/dev/net/tun is missing, so no TAP device can be made: load the driver with `modprobe tun` (`tapdeck doctor` looks further)");
+        return fail(msg, size, errno,
+                    "/dev/net/tun is missing, so no TAP device can be made: load the driver with "
+                    "`modprobe tun` (`tapdeck doctor` looks further)");
     case EACCES:
     case EPERM:
-        return fail(msg, size, errno, "no permission to open /dev/net/tun: use sudo, or a network namespace of your own with `unshare -Urn`");
+        return fail(msg, size, errno,
+                    "no permission to open /dev/net/tun: use sudo, or a network namespace of your "
+                    "own with `unshare -Urn`");
     default:
         return fail(msg, size, errno, "/dev/net/tun can't be opened: %s", strerror(errno));
     }
 }
 
 /* TUNSETIFF: makes the device, or attaches to the one of that name. */
-static int attach(int fd, const struct tap_config *c, const char *name, struct ifreq *ifr, char *msg,
-                  size_t size)
+static int attach(int fd, const struct tap_config *c, const char *name, struct ifreq *ifr,
+                  char *msg, size_t size)
 {
     memset(ifr, 0, sizeof(*ifr));
     if (*name == '\0' || strlen(name) >= IFNAMSIZ || strpbrk(name, "/ :") != NULL)
-        return fail(msg, size, EINVAL, "'%s' is not a name for an interface: 1 to %d characters without '/', ':' or blanks", name, IFNAMSIZ - 1);
+        return fail(
+            msg, size, EINVAL,
+            "'%s' is not a name for an interface: 1 to %d characters without '/', ':' or blanks",
+            name, IFNAMSIZ - 1);
     memcpy(ifr->ifr_name, name, strlen(name));
     ifr->ifr_flags = IFF_TAP | IFF_NO_PI;
     if (ioctl(fd, TUNSETIFF, ifr) < 0) {
         switch (errno) {
         case EBUSY:
-            return fail(msg, size, EBUSY, "the TAP device %s is in use by another program: choose another name, or end that program", name);
+            return fail(msg, size, EBUSY,
+                        "the TAP device %s is in use by another program: choose another name, or "
+                        "end that program",
+                        name);
         case EPERM:
-            return fail(msg, size, EPERM, "no permission to make or use the TAP device %s: use sudo, or a network namespace of your own with `unshare -Urn`", name);
+            return fail(msg, size, EPERM,
+                        "no permission to make or use the TAP device %s: use sudo, or a network "
+                        "namespace of your own with `unshare -Urn`",
+                        name);
         case EINVAL:
         case EEXIST:
-            return fail(msg, size, EEXIST, "there is already an interface %s and it is no TAP device: choose another name", name);
+            return fail(
+                msg, size, EEXIST,
+                "there is already an interface %s and it is no TAP device: choose another name",
+                name);
         default:
-            return fail(msg, size, errno, "the TAP device %s can't be made: %s", name, strerror(errno));
+            return fail(msg, size, errno, "the TAP device %s can't be made: %s", name,
+                        strerror(errno));
         }
     }
     if (c->persist && ioctl(fd, TUNSETPERSIST, 1) < 0)
-        return fail(msg, size, errno, "the TAP device %s can't be made persistent: %s", ifr->ifr_name, strerror(errno));
+        return fail(msg, size, errno, "the TAP device %s can't be made persistent: %s",
+                    ifr->ifr_name, strerror(errno));
     return 0;
 }
 
@@ -143,8 +162,13 @@ static int kernel_mtu(const char *name, uint32_t mtu, char *msg, size_t size)
     ifr.ifr_mtu = (int)mtu;
     err = kernel_ioctl(name, SIOCSIFMTU, &ifr);
     if (err == -EPERM)
-        return fail(msg, size, EPERM, "no permission to set the MTU of %s to %u: use sudo, or set it with `ip link set %s mtu %u` first", name, mtu, name, mtu);
-    return err == 0 ? 0 : fail(msg, size, -err, "the MTU of %s can't be set to %u: %s", name, mtu, strerror(-err));
+        return fail(msg, size, EPERM,
+                    "no permission to set the MTU of %s to %u: use sudo, or set it with `ip link "
+                    "set %s mtu %u` first",
+                    name, mtu, name, mtu);
+    return err == 0 ? 0
+                    : fail(msg, size, -err, "the MTU of %s can't be set to %u: %s", name, mtu,
+                           strerror(-err));
 }
 
 static int kernel_up(const char *name, char *msg, size_t size)
@@ -157,7 +181,9 @@ static int kernel_up(const char *name, char *msg, size_t size)
     if (err == 0)
         err = kernel_ioctl(name, SIOCSIFFLAGS, &ifr);
     if (err == -EPERM)
-        return fail(msg, size, EPERM, "no permission to bring %s up: use sudo, or `ip link set %s up` first", name, name);
+        return fail(msg, size, EPERM,
+                    "no permission to bring %s up: use sudo, or `ip link set %s up` first", name,
+                    name);
     return err == 0 ? 0 : fail(msg, size, -err, "%s can't be brought up: %s", name, strerror(-err));
 }
 
@@ -171,12 +197,14 @@ static void kernel_queue(const char *name, uint32_t frames, char *warning, size_
     ifr.ifr_qlen = (int)frames;
     err = kernel_ioctl(name, SIOCSIFTXQLEN, &ifr);
     if (err < 0 && warning != NULL)
-        snprintf(warning, size, "the transmit queue of %s stays at %d frames (%s): receive windows beyond %d bytes may overflow it; `ip link set %s txqueuelen %u` mends it",
+        snprintf(warning, size,
+                 "the transmit queue of %s stays at %d frames (%s): receive windows beyond %d "
+                 "bytes may overflow it; `ip link set %s txqueuelen %u` mends it",
                  name, had, strerror(-err), had * 1460, name, frames);
 }
 
-static int open_device(const struct tap_config *c, const char *name, char out[IFNAMSIZ], uint32_t *mtu,
-                       char *warning, size_t warning_size, char *msg, size_t size)
+static int open_device(const struct tap_config *c, const char *name, char out[IFNAMSIZ],
+                       uint32_t *mtu, char *warning, size_t warning_size, char *msg, size_t size)
 {
     struct ifreq ifr;
     int fd = open_tun(msg, size);
@@ -208,20 +236,23 @@ static int enter_netns(const char *name, size_t len, char *msg, size_t size)
     snprintf(path, sizeof(path), "/run/netns/%.*s", (int)len, name);
     int there = open(path, O_RDONLY | O_CLOEXEC);
     if (there < 0)
-        return fail(msg, size, errno, "there is no network namespace '%.*s': `ip netns` lists them", (int)len, name);
+        return fail(msg, size, errno, "there is no network namespace '%.*s': `ip netns` lists them",
+                    (int)len, name);
     int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     if (here < 0 || setns(there, CLONE_NEWNET) < 0) {
         int err = errno;
         close(there);
         if (here >= 0)
             close(here);
-        return fail(msg, size, err, "the network namespace '%.*s' can't be entered: %s", (int)len, name, strerror(err));
+        return fail(msg, size, err, "the network namespace '%.*s' can't be entered: %s", (int)len,
+                    name, strerror(err));
     }
     close(there);
     return here;
 }
 
-int tap_open_fd(const struct tap_config *c, char name[16], uint32_t *mtu, char *msg, size_t msg_size)
+int tap_open_fd(const struct tap_config *c, char name[16], uint32_t *mtu, char *msg,
+                size_t msg_size)
 {
     const char *colon = strchr(c->name, ':');
     if (colon == NULL)
@@ -232,7 +263,8 @@ int tap_open_fd(const struct tap_config *c, char name[16], uint32_t *mtu, char *
     int fd = open_device(c, colon + 1, name, mtu, NULL, 0, msg, msg_size);
     if (setns(here, CLONE_NEWNET) < 0 && fd >= 0) {
         close(fd);
-        fd = fail(msg, msg_size, errno, "the way back to the first network namespace is closed: %s", strerror(errno));
+        fd = fail(msg, msg_size, errno, "the way back to the first network namespace is closed: %s",
+                  strerror(errno));
     }
     close(here);
     return fd;
@@ -323,9 +355,11 @@ struct tap *tap_open(struct td_stack *st, const struct tap_config *c, int *err, 
     *err = strlen(name) < sizeof(ic.name) ? td_if_add(st, &ic, &t->ifindex) : -EINVAL;
     if (*err < 0) {
         if (*err == -EEXIST)
-            fail(msg, msg_size, EEXIST, "the stack already has an interface %s: choose another name after `as`", name);
+            fail(msg, msg_size, EEXIST,
+                 "the stack already has an interface %s: choose another name after `as`", name);
         else
-            fail(msg, msg_size, -*err, "the stack doesn't take an interface %s: %s", name, strerror(-*err));
+            fail(msg, msg_size, -*err, "the stack doesn't take an interface %s: %s", name,
+                 strerror(-*err));
         close(t->fd);
         free(t);
         return NULL;
@@ -350,7 +384,8 @@ int tap_set_mtu(struct tap *t, uint32_t mtu, char *msg, size_t msg_size)
         return err;
     err = td_if_set_mtu(t->st, t->ifindex, mtu);
     if (err < 0)
-        return fail(msg, msg_size, -err, "the stack doesn't take an MTU of %u: %s", mtu, strerror(-err));
+        return fail(msg, msg_size, -err, "the stack doesn't take an MTU of %u: %s", mtu,
+                    strerror(-err));
     if (mtu + LINK_ROOM > t->frame_max) {
         t->frame_max = mtu + LINK_ROOM;
         pkt_free(t->spare);

@@ -7,12 +7,13 @@
 struct tap;
 
 struct tap_config {
-    const char *name;      /* of the kernel's side, "tap0"; %d allowed */
-    const char *stack_name;/* of the stack's side, "eth0" */
-    struct td_mac mac;     /* of the stack's side; zero: random */
-    uint32_t mtu;          /* both sides; 0 = 1500 */
-    uint32_t txqueuelen;   /* the kernel's transmit queue, frames; 0 = 4000 (see the trap in dev/tap.c) */
-    bool persist;          /* leave the device when the daemon ends */
+    const char *name;       /* of the kernel's side, "tap0"; %d allowed */
+    const char *stack_name; /* of the stack's side, "eth0" */
+    struct td_mac mac;      /* of the stack's side; zero: random */
+    uint32_t mtu;           /* both sides; 0 = 1500 */
+    uint32_t
+        txqueuelen; /* the kernel's transmit queue, frames; 0 = 4000 (see the trap in dev/tap.c) */
+    bool persist;   /* leave the device when the daemon ends */
 };
 /* Opens /dev/net/tun (non-blocking), makes or attaches to the device, adds an interface to st and
  * brings it up. NULL: *err is -errno and msg says in one sentence what is wrong and what helps. */
@@ -26,8 +27,8 @@ uint32_t tap_ifindex(const struct tap *t); /* the stack's */
 int tap_readable(struct tap *t, td_time now, int budget);
 /* Changes the MTU on both sides; 0, or -errno and a sentence. */
 int tap_set_mtu(struct tap *t, uint32_t mtu, char *msg, size_t msg_size);
-/* What went less than well when it was opened, a sentence, or NULL (a transmit queue that couldn't be
- * lengthened for want of permission). */
+/* What went less than well when it was opened, a sentence, or NULL (a transmit queue that couldn't
+ * be lengthened for want of permission). */
 const char *tap_warning(const struct tap *t);
 struct tap_stats {
     uint64_t rx_frames, rx_nomem, rx_errors; /* read; lost for want of memory; read() failed */
@@ -42,9 +43,11 @@ void tap_writable(struct tap *t);
 void tap_observe(struct tap *t, void (*fn)(void *ctx, int dir, const struct pkt *p), void *ctx);
 
 /* ---- below an interface: the device alone, for a wire between two of them ---- */
-/* Opens, makes or attaches to c->name (may be NETNS:NAME: in that named network namespace), sets MTU and queue length, brings the kernel's side up.
- * The file descriptor (non-blocking), or -errno and a sentence. name: as the kernel named it; *mtu: the kernel's side's. */
-int tap_open_fd(const struct tap_config *c, char name[16], uint32_t *mtu, char *msg, size_t msg_size);
+/* Opens, makes or attaches to c->name (may be NETNS:NAME: in that named network namespace), sets
+ * MTU and queue length, brings the kernel's side up. The file descriptor (non-blocking), or -errno
+ * and a sentence. name: as the kernel named it; *mtu: the kernel's side's. */
+int tap_open_fd(const struct tap_config *c, char name[16], uint32_t *mtu, char *msg,
+                size_t msg_size);
 /* Writes one frame (borrowed): 0, -EAGAIN, or -errno (lost). */
 int tap_write_fd(int fd, const struct pkt *p);
 

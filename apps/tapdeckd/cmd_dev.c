@@ -1,0 +1,388 @@
+/* tapdeckd/cmd_dev.c: `tap`, `tc` and `capture`: what stands between the stack and its cables. */
+#include "tapdeckd/deck.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dev/capture.h"
+#include "link/link.h"
+
+/* ---- tap ---- */
+
+static int tap_add(struct run *r)
+{
+    struct deck *d = r->deck;
+    struct tap_config c = {.name = run_value(r, 1, "the device's name")};
+    if (c.name == NULL)
+        return EXIT_USAGE;
+    if (strchr(c.name, ':') != NULL)
+        return run_fail(r, EXIT_USAGE, "'%s' is not a name for an interface: it has a ':'", c.name);
+    for (int i = 3; i < r->argc; i++) {
+        const char *word = r->argv[i], *value;
+        if (strcmp(word, "persist") == 0) {
+            c.persist = true;
+            continue;
+        }
+        if (strcmp(word, "as") != 0 && strcmp(word, "mtu") != 0 && strcmp(word, "mac") != 0 &&
+            strcmp(word, "address") != 0 && strcmp(word, "txqueuelen") != 0)
+            return run_bad_word(
+                r, i, "write `tap add NAME [as eth0] [mtu N] [mac M] [txqueuelen N] [persist]`");
+        if ((value = run_value(r, i++, "a value")) == NULL)
+            return EXIT_USAGE;
+        if (strcmp(word, "as") == 0) {
+            c.stack_name = value;
+        } else if (strcmp(word, "mtu") == 0) {
+            if (!parse_u32(value, 65521, &c.mtu) || c.mtu < 68)
+                return run_fail(r, EXIT_USAGE, "'%s' is not an MTU: write 68 to 65521 (bytes)",
+                                value);
+        } else if (strcmp(word, "txqueuelen") == 0) {
+            if (!parse_u32(value, 1000000, &c.txqueuelen) || c.txqueuelen == 0)
+                return run_fail(r, EXIT_USAGE,
+                                "'%s' is not a queue length: write 1 to 1000000 (frames)", value);
+        } else if (!parse_mac(value, &c.mac)) {
+            return run_fail(r, EXIT_USAGE,
+                            "'%s' is not a MAC address: write it as 02:00:00:00:00:01", value);
+        } else if (c.mac.b[0] & 1) {
+            return run_fail(r, EXIT_USAGE,
+                            "'%s' is a group address: a station's first byte is even", value);
+        }
+    }
+    struct deck_tap *t = calloc(1, sizeof(*t));
+    int err = -ENOMEM;
+    if (t == NULL)
+        return run_fail(r, EXIT_FAILED, "out of memory");
+    t->deck = d;
+    t->tap = tap_open(d->st, &c, &err, r->err, sizeof(r->err));
+    if (t->tap == NULL) {
+        free(t);
+        return EXIT_USAGE;
+    }
+    struct deck_tap **at = &d->taps;
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = t;
+    if (d->hooks.tap_added != NULL && (err = d->hooks.tap_added(d->hooks.ctx, t)) < 0) {
+        deck_tap_remove(d, t);
+        return run_fail(r, EXIT_FAILED, "the device can't be watched: %s", error_text(err));
+    }
+    if (tap_warning(t->tap) != NULL)
+        run_printf(r, "note: %s\n", tap_warning(t->tap));
+    return EXIT_DONE;
+}
+
+static int tap_show(struct run *r)
+{
+    if (r->json)
+        jw_open(&r->jw, NULL, '[');
+    for (const struct deck_tap *t = r->deck->taps; t != NULL; t = t->next) {
+        const struct netif *nif = netif_by_index(r->deck->st, tap_ifindex(t->tap));
+        struct tap_stats s = tap_stats(t->tap);
+        const char *name = nif != NULL ? nif->name : "-";
+        if (r->json) {
+            jw_open(&r->jw, NULL, '{');
+            jw_str(&r->jw, "tap", tap_name(t->tap));
+            jw_str(&r->jw, "ifname", name);
+            jw_u64(&r->jw, "rx_frames", s.rx_frames);
+            jw_u64(&r->jw, "rx_nomem", s.rx_nomem);
+            jw_u64(&r->jw, "rx_errors", s.rx_errors);
+            jw_u64(&r->jw, "tx_frames", s.tx_frames);
+            jw_u64(&r->jw, "tx_lost", s.tx_lost);
+            jw_u64(&r->jw, "tx_busy", s.tx_busy);
+            if (t->capture != NULL) {
+                jw_str(&r->jw, "capture", t->capture_file);
+                jw_u64(&r->jw, "captured", t->captured);
+            }
+            jw_close(&r->jw, '}');
+            continue;
+        }
+        run_printf(r, "%s: %s, %llu frames in, %llu out", tap_name(t->tap), name,
+                   (unsigned long long)s.rx_frames, (unsigned long long)s.tx_frames);
+        if (s.tx_lost + s.rx_nomem + s.rx_errors > 0)
+            run_printf(r, ", %llu lost out, %llu lost in", (unsigned long long)s.tx_lost,
+                       (unsigned long long)(s.rx_nomem + s.rx_errors));
+        if (s.tx_busy > 0)
+            run_printf(r, ", %llu times busy", (unsigned long long)s.tx_busy);
+        if (t->capture != NULL)
+            run_printf(r, ", capturing to %s (%llu frames)", t->capture_file,
+                       (unsigned long long)t->captured);
+        run_puts(r, "\n");
+    }
+    if (r->json) {
+        jw_close(&r->jw, ']');
+        run_puts(r, "\n");
+    }
+    return EXIT_DONE;
+}
+
+static int tap_main(struct run *r)
+{
+    const char *verb = r->argc > 1 ? r->argv[1] : "show";
+    if (word_abbrev(verb, "add"))
+        return tap_add(r);
+    if (word_abbrev(verb, "show") || word_abbrev(verb, "list"))
+        return r->argc > 2 ? run_bad_word(r, 2, "`tap show` takes no more words") : tap_show(r);
+    if (!word_abbrev(verb, "del"))
+        return run_bad_word(r, 1, "write `tap add|del|show`");
+    const char *name = run_value(r, 1, "the device's name");
+    if (name == NULL)
+        return EXIT_USAGE;
+    struct deck_tap *t = deck_tap_find(r->deck, name);
+    if (t == NULL)
+        return run_fail(r, EXIT_USAGE, "there is no TAP device '%s' here: `tap show` lists them",
+                        name);
+    deck_tap_remove(r->deck, t);
+    return EXIT_DONE;
+}
+
+const struct command command_tap = {
+    .name = "tap",
+    .usage = "tap add NAME [as IFACE] [mtu N] [mac M] [txqueuelen N] [persist] | del NAME | [show]",
+    .doc =
+        "TAP devices: gives the stack an interface whose other end is the kernel's interface NAME",
+    .more = "NAME is the kernel's side: made, or attached to if it is there (%d in it is replaced "
+            "by a number). `as` names the stack's\n"
+            "side (default: the same). The MTU is set on both sides, the kernel's side is brought "
+            "up, its transmit queue made\n"
+            "4000 frames long (txqueuelen); addresses on the kernel's side are yours to give. "
+            "persist leaves the device\n"
+            "when the daemon ends.\n"
+            "Examples:\n"
+            "  tap add tap0 as eth0\n"
+            "  tap add tap1 as eth1 mtu 9000 mac 02:00:00:00:00:02\n"
+            "  tap del tap1",
+    .fn = tap_main,
+};
+
+/* ---- tc ---- */
+
+static void tc_show_one(struct run *r, const struct netif *nif, const struct qdisc *q, bool ingress,
+                        bool stats)
+{
+    const struct td_netem *n = qdisc_netem_params(q);
+    char text[512] = "";
+    if (n != NULL)
+        format_netem(n, text, sizeof(text));
+    if (r->json) {
+        jw_open(&r->jw, NULL, '{');
+        jw_str(&r->jw, "kind", q->ops->kind);
+        jw_str(&r->jw, "dev", nif->name);
+        jw_bool(&r->jw, ingress ? "ingress" : "root", true);
+        jw_open(&r->jw, "options", '{');
+        jw_u64(&r->jw, "limit", n == NULL ? nif->txqlen : n->limit ? n->limit : 1000);
+        if (n != NULL)
+            jw_str(&r->jw, "netem", text);
+        jw_close(&r->jw, '}');
+        jw_u64(&r->jw, "bytes", q->sent_bytes);
+        jw_u64(&r->jw, "packets", q->sent_packets);
+        jw_u64(&r->jw, "drops", q->drops);
+        jw_u64(&r->jw, "overlimits", q->overlimits);
+        jw_u64(&r->jw, "backlog", q->bytes);
+        jw_u64(&r->jw, "qlen", q->packets);
+        jw_close(&r->jw, '}');
+        return;
+    }
+    run_printf(r, "qdisc %s dev %s %s ", q->ops->kind, nif->name, ingress ? "ingress" : "root");
+    if (n != NULL)
+        run_printf(r, "%s\n", text);
+    else
+        run_printf(r, "limit %up\n", nif->txqlen);
+    if (stats)
+        run_printf(r,
+                   " Sent %llu bytes %llu pkt (dropped %llu, overlimits %llu requeues 0)\n backlog "
+                   "%llub %llup requeues 0\n",
+                   (unsigned long long)q->sent_bytes, (unsigned long long)q->sent_packets,
+                   (unsigned long long)q->drops, (unsigned long long)q->overlimits,
+                   (unsigned long long)q->bytes, (unsigned long long)q->packets);
+}
+
+static int tc_show(struct run *r, uint32_t only, bool stats)
+{
+    if (r->json)
+        jw_open(&r->jw, NULL, '[');
+    for (const struct netif *nif = netif_first(r->deck->st); nif != NULL; nif = nif->next) {
+        if (only != 0 && nif->index != only)
+            continue;
+        if (nif->egress != NULL)
+            tc_show_one(r, nif, nif->egress, false, stats);
+        if (nif->ingress != NULL)
+            tc_show_one(r, nif, nif->ingress, true, stats);
+    }
+    if (r->json) {
+        jw_close(&r->jw, ']');
+        run_puts(r, "\n");
+    }
+    return EXIT_DONE;
+}
+
+static int tc_main(struct run *r)
+{
+    static const char *const right =
+        "write `tc qdisc add|change|replace|del|show dev X [root|ingress] [netem ...]`";
+    int at = 1;
+    bool stats = false, ingress = false, impaired;
+    for (; at < r->argc && r->argv[at][0] == '-'; at++) {
+        if (strcmp(r->argv[at], "-s") == 0)
+            stats = true;
+        else if (strcmp(r->argv[at], "-j") == 0)
+            r->json = true;
+        else
+            return run_bad_word(r, at, "the options here are -s and -j");
+    }
+    if (at >= r->argc || !word_abbrev(r->argv[at], "qdisc"))
+        return run_bad_word(r, at, right);
+    const char *verb = ++at < r->argc ? r->argv[at++] : "show";
+    bool showing =
+        word_abbrev(verb, "show") || word_abbrev(verb, "list") || strcmp(verb, "ls") == 0;
+    bool deleting = word_abbrev(verb, "delete"), adding = strcmp(verb, "add") == 0;
+    if (!showing && !deleting && !adding && !word_abbrev(verb, "change") &&
+        !word_abbrev(verb, "replace"))
+        return run_bad_word(r, at - 1, right);
+    uint32_t ifindex = 0;
+    for (; at < r->argc && strcmp(r->argv[at], "netem") != 0; at++) {
+        const char *name;
+        if (strcmp(r->argv[at], "dev") == 0) {
+            if ((name = run_value(r, at++, "the interface's name")) == NULL ||
+                (ifindex = run_interface(r, name)) == 0)
+                return EXIT_USAGE;
+        } else if (strcmp(r->argv[at], "ingress") == 0) {
+            ingress = true;
+        } else if (strcmp(r->argv[at], "root") != 0) {
+            return run_bad_word(r, at, right);
+        }
+    }
+    if (showing)
+        return at < r->argc ? run_bad_word(r, at, right) : tc_show(r, ifindex, stats);
+    if (ifindex == 0)
+        return run_fail(r, EXIT_USAGE, "which interface? write `tc qdisc %s dev eth0 netem ...`",
+                        verb);
+    const struct netif *nif = netif_by_index(r->deck->st, ifindex);
+    const struct qdisc *q = ingress ? nif->ingress : nif->egress;
+    impaired = q != NULL && qdisc_netem_params(q) != NULL;
+    if (!deleting && at >= r->argc)
+        return run_fail(r, EXIT_USAGE,
+                        "which queue discipline? write `tc qdisc %s dev %s netem delay 20ms loss "
+                        "1%%` (others are not offered)",
+                        verb, nif->name);
+    if (adding && impaired)
+        return run_fail(r, EXIT_USAGE, "%s has a netem already: `tc qdisc change` alters it",
+                        nif->name);
+    if ((deleting || strcmp(verb, "change") == 0) && !impaired)
+        return run_fail(
+            r, EXIT_USAGE, "%s has no netem%s: `tc qdisc add dev %s%s netem ...` puts one there",
+            nif->name, ingress ? " at ingress" : "", nif->name, ingress ? " ingress" : "");
+    struct td_netem params;
+    if (!deleting) {
+        int used = parse_netem(r->argc - at - 1, r->argv + at + 1, &params, r->err, sizeof(r->err));
+        if (used < 0)
+            return EXIT_USAGE;
+        if (at + 1 + used < r->argc)
+            return run_bad_word(r, at + 1 + used,
+                                "netem's words are delay, loss, duplicate, corrupt, reorder, gap, "
+                                "rate, limit and seed");
+    }
+    int err = td_if_netem(r->deck->st, ifindex, ingress, deleting ? NULL : &params);
+    return err == 0 ? EXIT_DONE : run_fail(r, EXIT_FAILED, "%s: %s", nif->name, error_text(err));
+}
+
+const struct command command_tc = {
+    .name = "tc",
+    .usage = "tc [-s] [-j] qdisc [show] [dev X]\n"
+             "tc qdisc add|change|replace dev X [root|ingress] netem [delay TIME [JITTER]] [loss "
+             "P% | loss gemodel P [R [1-H [1-K]]]]\n"
+             "    [duplicate P%] [corrupt P%] [reorder P% [gap N]] [rate RATE] [limit N] [seed N]\n"
+             "tc qdisc del dev X [root|ingress]",
+    .doc = "impairments of an interface, in tc-netem's words: outgoing, or with `ingress` incoming "
+           "frames",
+    .more = "The same seed gives the same losses. Examples:\n"
+            "  tc qdisc add dev eth0 netem delay 20ms 5ms loss 1%\n"
+            "  tc qdisc change dev eth0 netem rate 10mbit limit 50\n"
+            "  tc qdisc add dev eth0 ingress netem loss gemodel 1% 30% seed 7\n"
+            "  tc qdisc del dev eth0",
+    .fn = tc_main,
+};
+
+/* ---- capture ---- */
+
+static void capture_frame(void *ctx, int dir, const struct pkt *p)
+{
+    (void)dir;
+    struct deck_tap *t = ctx;
+    if (t->capture_broken)
+        return;
+    if (capture_write(t->capture, (td_time)((int64_t)deck_now(t->deck) + t->deck->wall_offset), p) <
+        0)
+        t->capture_broken = true; /* `tap show` and `capture stop` tell */
+    else
+        t->captured++;
+}
+
+static int capture_stop(struct run *r, struct deck_tap *t)
+{
+    bool broken = t->capture_broken;
+    tap_observe(t->tap, NULL, NULL);
+    capture_finish(t->capture);
+    run_printf(r, "%s: %llu frames\n", t->capture_file, (unsigned long long)t->captured);
+    if (broken)
+        run_fail(r, EXIT_FAILED, "%s is incomplete: writing it failed", t->capture_file);
+    free(t->capture_file);
+    t->capture = NULL;
+    t->capture_file = NULL;
+    t->capture_broken = false;
+    return broken ? EXIT_FAILED : EXIT_DONE;
+}
+
+static int capture_main(struct run *r)
+{
+    static const char *const right = "write `capture start FILE [dev X]` or `capture stop [dev X]`";
+    struct deck_tap *t = r->deck->taps;
+    const char *verb = r->argc > 1 ? r->argv[1] : "";
+    bool start = strcmp(verb, "start") == 0;
+    int at = start ? 3 : 2;
+    if (!start && strcmp(verb, "stop") != 0)
+        return run_bad_word(r, 1, right);
+    if (r->argc < at)
+        return run_bad_word(r, at - 1, right);
+    if (r->argc > at) {
+        const char *name;
+        if (strcmp(r->argv[at], "dev") != 0 || r->argc > at + 2)
+            return run_bad_word(r, at, right);
+        if ((name = run_value(r, at, "the interface's name")) == NULL)
+            return EXIT_USAGE;
+        if ((t = deck_tap_find(r->deck, name)) == NULL)
+            return run_fail(r, EXIT_USAGE,
+                            "there is no TAP device '%s' here: `tap show` lists them", name);
+    } else if (t == NULL) {
+        return run_fail(r, EXIT_USAGE,
+                        "there is no TAP device to capture from: `tap add` makes one");
+    } else if (start && t->next != NULL) {
+        return run_fail(r, EXIT_USAGE, "there are several devices: say which with `dev X`");
+    }
+    if (!start && r->argc == at) /* stop: the one that captures */
+        while (t->next != NULL && t->capture == NULL)
+            t = t->next;
+    if (!start)
+        return t->capture != NULL ? capture_stop(r, t)
+                                  : run_fail(r, EXIT_USAGE, "no capture is running");
+    if (t->capture != NULL)
+        return run_fail(r, EXIT_USAGE,
+                        "%s is being captured to %s already: `capture stop` ends that",
+                        tap_name(t->tap), t->capture_file);
+    t->capture = capture_create(r->argv[2], 0, r->err, sizeof(r->err));
+    if (t->capture == NULL)
+        return EXIT_USAGE;
+    t->capture_file = strdup(r->argv[2]);
+    t->captured = 0;
+    tap_observe(t->tap, capture_frame, t);
+    return EXIT_DONE;
+}
+
+const struct command command_capture = {
+    .name = "capture",
+    .usage = "capture start FILE [dev X] | stop [dev X]",
+    .doc = "writes every frame of a TAP device to a pcap file (nanosecond times)",
+    .more = "FILE is the daemon's to open: a relative path is relative to where the daemon was "
+            "started.\n"
+            "Example:\n  capture start /tmp/eth0.pcap dev eth0\n  capture stop",
+    .fn = capture_main,
+};

@@ -1,0 +1,356 @@
+/* tapdeckd/cmd_misc.c: the list of commands, and the small ones: help, version, shutdown, app,
+ * timers. */
+#include "tapdeckd/deck.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct command *const commands[] = {
+    &command_ip,     &command_ss,   &command_ping,    &command_why,      &command_sysctl,
+    &command_nstat,  &command_app,  &command_tap,     &command_tc,       &command_capture,
+    &command_timers, &command_help, &command_version, &command_shutdown, NULL,
+};
+
+const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; commands[i] != NULL; i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+/* ---- help ---- */
+
+static int help_main(struct run *r)
+{
+    if (r->argc > 2)
+        return run_bad_word(r, 2, "write `help` or `help COMMAND`");
+    if (r->argc == 2) {
+        const struct command *c = command_find(r->argv[1]);
+        if (c == NULL)
+            return run_fail(r, EXIT_USAGE, "there is no command '%s': `help` lists them",
+                            r->argv[1]);
+        run_printf(r, "%s\n\n%s\n", c->usage, c->doc);
+        if (c->more != NULL)
+            run_printf(r, "\n%s\n", c->more);
+        return EXIT_DONE;
+    }
+    if (r->json)
+        jw_open(&r->jw, NULL, '[');
+    for (size_t i = 0; commands[i] != NULL; i++) {
+        if (r->json) {
+            jw_open(&r->jw, NULL, '{');
+            jw_str(&r->jw, "name", commands[i]->name);
+            jw_str(&r->jw, "usage", commands[i]->usage);
+            jw_str(&r->jw, "doc", commands[i]->doc);
+            jw_close(&r->jw, '}');
+        } else {
+            run_printf(r, "%-10s %s\n", commands[i]->name, commands[i]->doc);
+        }
+    }
+    if (r->json) {
+        jw_close(&r->jw, ']');
+        run_puts(r, "\n");
+    } else {
+        run_puts(r, "`help COMMAND` shows its words and examples; -j gives JSON.\n");
+    }
+    return EXIT_DONE;
+}
+
+const struct command command_help = {
+    .name = "help",
+    .usage = "help [COMMAND]",
+    .doc = "what the daemon understands",
+    .fn = help_main,
+};
+
+/* ---- version ---- */
+
+static int version_main(struct run *r)
+{
+    if (r->json) {
+        jw_open(&r->jw, NULL, '{');
+        jw_str(&r->jw, "version", TAPDECK_VERSION);
+        jw_str(&r->jw, "name", r->deck->name);
+        jw_str(&r->jw, "profile", r->deck->st->knobs.profile == PROFILE_RFC ? "rfc" : "linux");
+        jw_u64(&r->jw, "uptime_ns", deck_now(r->deck) - r->deck->started);
+        jw_close(&r->jw, '}');
+        run_puts(r, "\n");
+        return EXIT_DONE;
+    }
+    run_printf(r, "tapdeckd %s, daemon '%s', profile %s, up %llu s\n", TAPDECK_VERSION,
+               r->deck->name, r->deck->st->knobs.profile == PROFILE_RFC ? "rfc" : "linux",
+               (unsigned long long)((deck_now(r->deck) - r->deck->started) / TD_SEC));
+    return EXIT_DONE;
+}
+
+const struct command command_version = {
+    .name = "version",
+    .usage = "version",
+    .doc = "the daemon's version, name, profile and age",
+    .fn = version_main,
+};
+
+/* ---- shutdown ---- */
+
+static int shutdown_step(struct run *r, td_time now)
+{
+    (void)now;
+    return r->deck->stopped ? EXIT_DONE : RUN_MORE;
+}
+
+static int shutdown_interrupt(struct run *r)
+{
+    (void)r;
+    return RUN_MORE; /* what has begun isn't called back */
+}
+
+static int shutdown_main(struct run *r)
+{
+    if (r->argc > 1)
+        return run_bad_word(r, 1, "`shutdown` takes no words");
+    if (r->deck->hooks.shutdown == NULL)
+        return run_fail(r, EXIT_FAILED, "nothing here can be shut down");
+    r->deck->hooks.shutdown(r->deck->hooks.ctx);
+    r->step = shutdown_step;
+    r->interrupt = shutdown_interrupt;
+    return RUN_MORE;
+}
+
+const struct command command_shutdown = {
+    .name = "shutdown",
+    .usage = "shutdown",
+    .doc =
+        "stops applications, closes connections in order, ends the daemon; returns when it is done",
+    .fn = shutdown_main,
+};
+
+/* ---- app ---- */
+
+static const struct app_class *class_find(const char *name)
+{
+    for (size_t i = 0; app_classes[i] != NULL; i++)
+        if (strcmp(app_classes[i]->name, name) == 0)
+            return app_classes[i];
+    return NULL;
+}
+
+static int app_start(struct run *r)
+{
+    struct deck *d = r->deck;
+    const char *name = run_value(r, 1, "the application's name");
+    if (name == NULL)
+        return EXIT_USAGE;
+    const struct app_class *class = class_find(name);
+    if (class == NULL) {
+        char list[256] = "";
+        size_t n = 0;
+        for (size_t i = 0; app_classes[i] != NULL && n < sizeof(list); i++)
+            n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", i ? ", " : "",
+                                  app_classes[i]->name);
+        return run_fail(r, EXIT_USAGE, "there is no application '%s': there are %s", name, list);
+    }
+    struct deck_app *a = calloc(1, sizeof(*a));
+    if (a == NULL)
+        return run_fail(r, EXIT_FAILED, "out of memory");
+    /* The class may permute its words (getopt), so it gets a copy of its own. */
+    char **argv = words_copy(r->argc - 2, r->argv + 2);
+    int err = class->start(&d->host, r->argc - 2, argv, &a->instance, r->err, sizeof(r->err));
+    words_free(argv);
+    if (err < 0) {
+        free(a);
+        if (r->err[0] == '\0')
+            run_fail(r, EXIT_USAGE, "%s doesn't start: %s", name, error_text(err));
+        return EXIT_USAGE;
+    }
+    struct text line = {0};
+    for (int i = 2; i < r->argc; i++)
+        text_printf(&line, "%s%s", i > 2 ? " " : "", r->argv[i]);
+    a->line = line.s;
+    a->class = class;
+    a->id = d->next_app++;
+    struct deck_app **at = &d->apps;
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = a;
+    if (r->json) {
+        jw_open(&r->jw, NULL, '{');
+        jw_u64(&r->jw, "id", a->id);
+        jw_close(&r->jw, '}');
+        run_puts(r, "\n");
+    }
+    return EXIT_DONE;
+}
+
+static int app_stop(struct run *r)
+{
+    struct deck *d = r->deck;
+    uint32_t id;
+    const char *word = run_value(r, 1, "the application's number");
+    if (word == NULL)
+        return EXIT_USAGE;
+    if (!parse_u32(word, UINT32_MAX, &id))
+        return run_fail(r, EXIT_USAGE,
+                        "'%s' is not the number of an application: `app list` shows them", word);
+    for (struct deck_app **at = &d->apps; *at != NULL; at = &(*at)->next) {
+        struct deck_app *a = *at;
+        if (a->id != id)
+            continue;
+        *at = a->next;
+        a->class->stop(a->instance);
+        free(a->line);
+        free(a);
+        return EXIT_DONE;
+    }
+    return run_fail(r, EXIT_USAGE, "no application has the number %u: `app list` shows them", id);
+}
+
+static int app_list(struct run *r)
+{
+    char status[512];
+    if (r->json)
+        jw_open(&r->jw, NULL, '[');
+    for (const struct deck_app *a = r->deck->apps; a != NULL; a = a->next) {
+        status[0] = '\0';
+        if (a->class->status != NULL)
+            a->class->status(a->instance, status, sizeof(status));
+        if (r->json) {
+            jw_open(&r->jw, NULL, '{');
+            jw_u64(&r->jw, "id", a->id);
+            jw_str(&r->jw, "class", a->class->name);
+            jw_str(&r->jw, "command", a->line);
+            jw_str(&r->jw, "status", status);
+            jw_close(&r->jw, '}');
+        } else {
+            run_printf(r, "%u: %s  %s\n", a->id, a->line, status);
+        }
+    }
+    if (r->json) {
+        jw_close(&r->jw, ']');
+        run_puts(r, "\n");
+    }
+    return EXIT_DONE;
+}
+
+static int app_classes_list(struct run *r)
+{
+    for (size_t i = 0; app_classes[i] != NULL; i++)
+        run_printf(r, "%s\n    %s\n", app_classes[i]->usage, app_classes[i]->doc);
+    return EXIT_DONE;
+}
+
+static int app_main(struct run *r)
+{
+    const char *verb = r->argc > 1 ? r->argv[1] : "list";
+    if (strcmp(verb, "list") == 0 || strcmp(verb, "show") == 0 || strcmp(verb, "ls") == 0)
+        return r->argc > 2 ? run_bad_word(r, 2, "`app list` takes no more words") : app_list(r);
+    if (strcmp(verb, "classes") == 0)
+        return app_classes_list(r);
+    if (strcmp(verb, "start") == 0)
+        return app_start(r);
+    if (strcmp(verb, "stop") == 0)
+        return app_stop(r);
+    return run_bad_word(
+        r, 1, "write `app list`, `app classes`, `app start NAME [WORD...]` or `app stop ID`");
+}
+
+const struct command command_app = {
+    .name = "app",
+    .usage = "app [list] | classes | start NAME [WORD]... | stop ID",
+    .doc = "applications inside the daemon: web server, echo and the like",
+    .more =
+        "`app classes` shows which there are and their words.\n"
+        "Examples:\n  app start httpd -p 80 /srv/www\n  app start echo\n  app list\n  app stop 1",
+    .fn = app_main,
+};
+
+/* ---- timers ---- */
+
+#define TIMERS_MAX 10000
+
+struct soonest { /* the first `limit` timers to fire, in order */
+    const struct timer **v;
+    size_t n, limit;
+};
+
+static bool before(const struct timer *a, const struct timer *b)
+{
+    return a->deadline != b->deadline ? a->deadline < b->deadline : a->seq < b->seq;
+}
+
+static void keep_soonest(void *ctx, const struct timer *t)
+{
+    struct soonest *s = ctx;
+    if (s->n == s->limit && !before(t, s->v[s->n - 1]))
+        return;
+    size_t i = s->n < s->limit ? s->n++ : s->n - 1;
+    for (; i > 0 && before(t, s->v[i - 1]); i--)
+        s->v[i] = s->v[i - 1];
+    s->v[i] = t;
+}
+
+static int timers_main(struct run *r)
+{
+    struct td_stack *st = r->deck->st;
+    uint32_t limit = 100;
+    for (int i = 1; i < r->argc; i++) {
+        const char *value;
+        if (strcmp(r->argv[i], "-j") == 0) {
+            r->json = true;
+            continue;
+        }
+        if (strcmp(r->argv[i], "-n") != 0)
+            return run_bad_word(r, i, "write `timers [-n N]`");
+        if ((value = run_value(r, i++, "a number")) == NULL)
+            return EXIT_USAGE;
+        if (!parse_u32(value, TIMERS_MAX, &limit) || limit == 0)
+            return run_fail(r, EXIT_USAGE, "'%s' is not a number of timers: write 1 to %d", value,
+                            TIMERS_MAX);
+    }
+    struct soonest s = {.v = calloc(limit, sizeof(*s.v)), .limit = limit};
+    if (s.v == NULL)
+        return run_fail(r, EXIT_FAILED, "out of memory");
+    wheel_each(&st->wheel, keep_soonest, &s);
+    if (r->json)
+        jw_open(&r->jw, NULL, '[');
+    else
+        run_printf(r, "%llu armed, %llu fired since the start\n",
+                   (unsigned long long)st->wheel.armed, (unsigned long long)st->wheel.fired);
+    for (size_t i = 0; i < s.n; i++) {
+        const struct timer *t = s.v[i];
+        td_time in = t->deadline > st->now ? t->deadline - st->now : 0;
+        const struct journal_record *cause = t->cause != 0 ? journal_find(st, t->cause) : NULL;
+        if (r->json) {
+            jw_open(&r->jw, NULL, '{');
+            jw_str(&r->jw, "name", t->name);
+            jw_ms(&r->jw, "in_ms", in);
+            jw_u64(&r->jw, "deadline_ns", t->deadline);
+            jw_u64(&r->jw, "seq", t->seq);
+            if (t->cause != 0)
+                jw_u64(&r->jw, "cause", t->cause);
+            jw_close(&r->jw, '}');
+            continue;
+        }
+        run_printf(r, "%-16s in %llu.%03llu ms", t->name, (unsigned long long)(in / TD_MS),
+                   (unsigned long long)(in / TD_US % 1000));
+        if (cause != NULL)
+            run_printf(r, "  since #%llu %s", (unsigned long long)t->cause,
+                       event_info[cause->event].name);
+        run_puts(r, "\n");
+    }
+    free(s.v);
+    if (r->json) {
+        jw_close(&r->jw, ']');
+        run_puts(r, "\n");
+    }
+    return EXIT_DONE;
+}
+
+const struct command command_timers = {
+    .name = "timers",
+    .usage = "timers [-n N] [-j]",
+    .doc = "the timers that will fire next, and the event that armed each",
+    .fn = timers_main,
+};
