@@ -62,9 +62,10 @@ size_t tcp_emit(const struct tcp_hdr *h, uint8_t *b);
 /* How the options are laid out: Linux's order and alignment (pkt-language "5.3"), or plainly in
  * kind order with NOPs in front for alignment. */
 enum tcp_opt_style { TCP_OPTS_LINUX, TCP_OPTS_PLAIN };
-/* Lays out h->o into h->raw / raw_len (a multiple of 4), dropping SACK blocks (and a Fast Open cookie)
- * that don't fit into 40 bytes. `syn` says that it is a SYN or SYN-ACK (MSS, WSCALE, SACK-permitted and Fast Open only
- * there). Sets hlen too. Returns raw_len. */
+/* Lays out h->o into h->raw / raw_len (a multiple of 4), dropping SACK blocks (and a Fast Open
+ * cookie) that don't fit into 40 bytes. `syn` says that it is a SYN or SYN-ACK (MSS, WSCALE,
+ * SACK-permitted and Fast Open only there; SACK blocks only elsewhere). Sets hlen too. Returns
+ * raw_len. */
 unsigned tcp_opts_layout(struct tcp_hdr *h, bool syn, enum tcp_opt_style style);
 
 #endif
