@@ -70,12 +70,25 @@ uint32_t checksum_add(uint32_t sum, const void *bytes, size_t n)
         p += 8;
         n -= 8;
     }
-    if (n > 0) {
-        uint8_t tail[8] = {0};
-        for (size_t i = 0; i < n; i++) {
-            tail[i] = p[i];
-        }
-        total = add_carry(total, load64(tail));
+    /* At most seven bytes are left. They start at an even offset, so whole words may be added as
+     * they are; the last odd byte is the first of a word whose second is zero. */
+    if ((n & 4) != 0) {
+        uint32_t word;
+        memcpy(&word, p, sizeof word);
+        total = add_carry(total, word);
+        p += 4;
+    }
+    if ((n & 2) != 0) {
+        uint16_t word;
+        memcpy(&word, p, sizeof word);
+        total = add_carry(total, word);
+        p += 2;
+    }
+    if ((n & 1) != 0) {
+        const uint8_t padded[2] = {*p, 0};
+        uint16_t word;
+        memcpy(&word, padded, sizeof word);
+        total = add_carry(total, word);
     }
     uint64_t out = (uint64_t)sum + from_native(fold64(total));
     return (uint32_t)out + (uint32_t)(out >> 32);
