@@ -85,8 +85,10 @@ struct journal_record {
 };
 
 struct journal {
-    struct journal_record *ring; /* allocated at first use */
-    uint32_t size;               /* records in ring; changed by the knob */
+    struct journal_record *ring; /* allocated at first use, doubled while full, up to size */
+    uint32_t size;               /* records it may hold at most; changed by the knob */
+    uint32_t capacity;           /* records there is room for now */
+    uint32_t count, oldest;      /* records held, and the index of the oldest */
     uint64_t next_seq;           /* of the next event; the first is 1 */
     uint64_t written;            /* records written into the ring since the start */
     uint64_t lost;               /* overwritten, or not kept for want of memory */

@@ -47,6 +47,8 @@ struct td_stack {
     struct sockets *sockets;      /* handles */
     struct door *door;            /* recorder */
 
+    /* link's: the name of an interface, for the journal's text; NULL = none such. */
+    const char *(*ifname)(const struct td_stack *st, uint32_t ifindex);
     bool flush_wanted;            /* something was marked; td_stack_flush has work */
 };
 

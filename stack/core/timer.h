@@ -39,6 +39,7 @@ struct wheel {
     uint64_t occupied[WHEEL_LEVELS];    /* a bit a slot */
     struct timer *slot[WHEEL_LEVELS][WHEEL_SLOTS];
     td_time next_cache;                 /* cached earliest deadline; 0 = unknown */
+    bool running;                       /* inside wheel_run */
 };
 
 void wheel_init(struct wheel *w, td_time now);

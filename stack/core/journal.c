@@ -1,0 +1,177 @@
+/* core/journal.c: the ring of records; core/journal.h has the theory of operation.
+ *
+ * The ring starts small and doubles while it is full, up to the size the knob names: an idle
+ * instance pays for no journal it doesn't fill. Records lie in order of writing at index
+ * `written % size` while full, so the oldest is found by counting.
+ */
+#include "core/journal.h"
+
+#include "core/stack.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define JOURNAL_FIRST 256 /* records of a ring when it is first needed */
+
+const struct event_info event_info[EV_COUNT] = {
+    [EV_NONE] = {"none", EVK_DETAIL, "-", "", "Nothing."},
+#define EVENT(id, name, kind, clause, fields, sentence)                                            \
+    [EV_##id] = {name, kind, clause, fields, sentence},
+#include "core/events.def"
+#undef EVENT
+};
+
+const char *const journal_words[W_COUNT] = {
+    [W_NONE] = "-",
+#define WORD(id, text) [W_##id] = text,
+#include "core/words.def"
+#undef WORD
+};
+
+void journal_init(struct journal *j, uint32_t size)
+{
+    memset(j, 0, sizeof *j);
+    j->size = size;
+    j->next_seq = 1;
+}
+
+void journal_done(struct td_stack *st)
+{
+    struct journal *j = &st->journal;
+    mem_free(&st->mem, MEM_JOURNAL, j->ring, j->capacity * sizeof *j->ring);
+    j->ring = NULL;
+    j->capacity = j->count = 0;
+}
+
+/* The k-th oldest record in the ring. */
+static struct journal_record *nth(const struct journal *j, uint32_t k)
+{
+    return &j->ring[(j->oldest + k) % j->capacity];
+}
+
+/* Another ring of `capacity` records with the newest of the present ones. */
+static int ring_remake(struct td_stack *st, uint32_t capacity)
+{
+    struct journal *j = &st->journal;
+    struct journal_record *ring =
+        mem_alloc_raw(&st->mem, MEM_JOURNAL, (size_t)capacity * sizeof *ring);
+    if (ring == NULL)
+        return -ENOMEM;
+    uint32_t keep = j->count < capacity ? j->count : capacity;
+    for (uint32_t k = 0; k < keep; k++)
+        ring[k] = *nth(j, j->count - keep + k);
+    j->lost += j->count - keep;
+    mem_free(&st->mem, MEM_JOURNAL, j->ring, j->capacity * sizeof *j->ring);
+    j->ring = ring;
+    j->capacity = capacity;
+    j->count = keep;
+    j->oldest = 0;
+    return 0;
+}
+
+int journal_resize(struct td_stack *st, uint32_t size)
+{
+    struct journal *j = &st->journal;
+    if (size == 0)
+        return -EINVAL;
+    if (j->capacity > size) {
+        int err = ring_remake(st, size);
+        if (err != 0)
+            return err;
+    }
+    j->size = size;
+    return 0;
+}
+
+static bool journal_keeps(const struct td_stack *st, enum event_kind kind)
+{
+    int64_t level = knob(st, JOURNAL_LEVEL);
+    return level >= JOURNAL_ALL || (level == JOURNAL_NORMAL && kind != EVK_DETAIL);
+}
+
+/* The place for one more record: a larger ring, or the oldest record's. NULL = no memory at all. */
+static struct journal_record *ring_place(struct td_stack *st)
+{
+    struct journal *j = &st->journal;
+    if (j->count == j->capacity && j->capacity < j->size) {
+        uint32_t capacity = j->capacity == 0 ? JOURNAL_FIRST : j->capacity * 2;
+        (void)ring_remake(st, capacity < j->size ? capacity : j->size);
+    }
+    if (j->capacity == 0)
+        return NULL;
+    if (j->count < j->capacity)
+        return nth(j, j->count++);
+    struct journal_record *r = nth(j, 0);
+    j->oldest = (j->oldest + 1) % j->capacity;
+    j->lost++;
+    return r;
+}
+
+uint64_t journal_emit(struct td_stack *st, enum event_id ev, const struct journal_subject *subject,
+                      const uint64_t args[JOURNAL_ARGS])
+{
+    struct journal *j = &st->journal;
+    uint64_t seq = j->next_seq++;
+    j->events[ev]++;
+    if (!journal_keeps(st, event_info[ev].kind))
+        return seq;
+    struct journal_record *r = ring_place(st);
+    if (r == NULL) {
+        j->lost++;
+        return seq;
+    }
+    *r = (struct journal_record){
+        .seq = seq,
+        .cause = j->cause,
+        .origin_id = j->origin_id,
+        .time = st->now,
+        .event = (uint16_t)ev,
+        .origin = j->origin,
+    };
+    if (subject != NULL)
+        r->subject = *subject;
+    memcpy(r->arg, args, sizeof r->arg);
+    j->written++;
+    if (j->tap != NULL)
+        j->tap(j->tap_ctx, r);
+    return seq;
+}
+
+struct journal_frame journal_enter(struct td_stack *st, enum journal_origin origin,
+                                   uint64_t origin_id, uint64_t cause)
+{
+    struct journal *j = &st->journal;
+    struct journal_frame saved = {j->cause, j->origin_id, j->origin};
+    j->origin = (uint8_t)origin;
+    j->origin_id = origin_id;
+    j->cause = cause;
+    return saved;
+}
+
+void journal_leave(struct td_stack *st, struct journal_frame saved)
+{
+    struct journal *j = &st->journal;
+    j->cause = saved.cause;
+    j->origin_id = saved.origin_id;
+    j->origin = saved.origin;
+}
+
+const struct journal_record *journal_from(const struct td_stack *st, uint64_t from)
+{
+    const struct journal *j = &st->journal;
+    uint32_t lo = 0, hi = j->count; /* the first k with seq >= from is in [lo, hi] */
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (nth(j, mid)->seq < from)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < j->count ? nth(j, lo) : NULL;
+}
+
+const struct journal_record *journal_find(const struct td_stack *st, uint64_t seq)
+{
+    const struct journal_record *r = journal_from(st, seq);
+    return r != NULL && r->seq == seq ? r : NULL;
+}
