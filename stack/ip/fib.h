@@ -27,24 +27,37 @@ struct fib_route {
     td_ip4 src;             /* preferred source, 0 = the interface's */
     uint32_t ifindex;
     uint32_t mtu;           /* 0 = the interface's */
-    bool dead;              /* its gateway is believed dead, or its interface is down */
+    bool dead;              /* its gateway is believed dead (RFC 1122 3.3.1.5) */
+    bool linkdown;          /* its interface is down */
     uint64_t order;         /* insertion number: dumps */
 };
+
+/* Where a dump that starts with prefix/plen begins: prefix(32) plen(6) place(25), 0 is the beginning
+ * of all. The highest bit stays free, for whoever lists something else behind the routes. */
+#define FIB_PLACE_BITS 25
+static inline uint64_t fib_cursor(td_ip4 prefix, uint8_t plen)
+{
+    return (uint64_t)prefix << (FIB_PLACE_BITS + 6) | (uint64_t)plen << FIB_PLACE_BITS;
+}
 
 struct fib;
 struct fib_ops {
     const char *name;
     struct fib *(*create)(struct mem *m);
     void (*destroy)(struct fib *f);
-    /* Copies *r in. -EEXIST when prefix, metric and type are there already. */
+    /* Copies *r in; among routes of one prefix LOCAL and BROADCAST come first, then the smaller
+     * metric, then the older. -EEXIST when prefix, metric, type, gateway and interface are there
+     * already; -ENOMEM. */
     int (*insert)(struct fib *f, const struct fib_route *r);
     /* Removes the route with prefix, plen, and metric (UINT32_MAX: the first), gateway (0: any) and
-     * ifindex (0: any). -ESRCH. */
+     * ifindex (0: any). Its type must be the same, but FIB_UNICAST also finds BLACKHOLE, UNREACHABLE
+     * and PROHIBIT (`ip route del` names no type). -ESRCH. */
     int (*remove)(struct fib *f, const struct fib_route *r);
     /* Longest prefix match: the best live route for dst (of those on ifindex, when not 0), or NULL. */
     struct fib_route *(*lookup)(struct fib *f, td_ip4 dst, uint32_t ifindex);
-    /* In order of prefix, then length, then metric: the first with order-key >= *cursor. Deterministic
-     * and resumable; NULL at the end. */
+    /* In order of prefix, then length, then place in the list of the prefix: the first at or behind
+     * *cursor, which moves behind it. A cursor is fib_cursor() + place. Deterministic and resumable;
+     * NULL at the end. */
     struct fib_route *(*next)(struct fib *f, uint64_t *cursor);
     uint32_t (*count)(const struct fib *f);
 };

@@ -32,7 +32,12 @@ struct ip_protocol {
     void (*input)(struct td_stack *st, struct pkt *p, const struct ip_rx *rx);
     void (*error)(struct td_stack *st, const struct ip_error *e); /* may be NULL */
 };
+/* ops lives as long as the instance. -EEXIST. */
 int ip_register(struct td_stack *st, uint8_t proto, const struct ip_protocol *ops);
+
+/* The largest transport message that can be received (RFC 1122 3.3.2: MMS_R = EMTU_R - 20). The
+ * largest that can be sent (MMS_S, 3.3.3) is ip_route's mtu - 20 - options. */
+#define IP_MMS_R (65535 - IPV4_HLEN)
 
 /* ---- output ---- */
 
@@ -43,6 +48,7 @@ enum ip_tx_flags {
     IP_TX_ID         = 1 << 3, /* use id (replay, tests) */
     IP_TX_MCAST_LOOP = 1 << 4,
     IP_TX_NO_SRC_CHECK = 1 << 5, /* source may be 0.0.0.0 or foreign: forwarding, DHCP; nobody else */
+    IP_TX_ANSWER_ROUTE = 1 << 6, /* opt holds the reversed source route of an answer (ip/ itself) */
 };
 struct ip_tx {
     td_ip4 src;          /* 0 = choose (RFC 1122 3.3.4.3) */
@@ -63,12 +69,16 @@ int ip_output(struct td_stack *st, struct pkt *p, const struct ip_tx *tx);
 
 /* ---- addresses and routes, as transports ask about them ---- */
 
-/* Source, interface, next hop and MTU for dst. src: 0 = choose. -ENETUNREACH … */
+/* Source, interface, next hop and MTU for dst. src: 0 = choose; otherwise it is taken as it is (the
+ * strong host model sends it by its own interface). ifindex: 0 = any. -ENETUNREACH (no route),
+ * -EHOSTUNREACH, -EACCES, -EINVAL (unreachable, prohibit and blackhole routes), -EADDRNOTAVAIL (no
+ * source address), -ENODEV. */
 struct ip_route_result {
     td_ip4 src;          /* chosen or confirmed source address */
     td_ip4 nexthop;      /* dst itself when on-link */
     struct netif *nif;
     uint32_t mtu;        /* of the path: interface MTU or what PMTU discovery knows */
+    bool mtu_floor;      /* the path wants less than the least we go to: fragments, no DF */
     enum fib_type type;  /* FIB_UNICAST, FIB_LOCAL, FIB_BROADCAST; FIB_MULTICAST for 224/4 */
     const struct fib_route *route; /* NULL for limited broadcast and the like */
 };
@@ -77,20 +87,28 @@ int ip_route(struct td_stack *st, td_ip4 dst, td_ip4 src, uint32_t ifindex,
 bool ip_is_local(const struct td_stack *st, td_ip4 addr);    /* one of ours (127/8 too) */
 /* Broadcast as seen from nif (NULL: any): 255.255.255.255 or a subnet's. */
 bool ip_is_broadcast(const struct td_stack *st, const struct netif *nif, td_ip4 addr);
-/* Path MTU learnt by ICMP (RFC 1191): lowers it for dst, at least 552 (knob min_pmtu later). */
+/* Path MTU learnt by ICMP (RFC 1191): lowers it for dst, for 10 minutes, at least to 552. The
+ * transport calls it, after it has found that the quoted segment may be its own (RFC 5927). */
 void ip_pmtu_update(struct td_stack *st, td_ip4 dst, uint32_t mtu);
+/* Where the router didn't say: the next plateau of RFC 1191 7.1 below the total length of the
+ * datagram that was too big (quoted header's total_len). */
+uint32_t ip_pmtu_plateau(uint32_t total_len);
 /* Negative advice from a transport (RFC 1122 3.3.1.4): another route, a fresh neighbour. */
 void ip_advise_bad(struct td_stack *st, td_ip4 dst);
 /* Positive advice: dst's next hop answers. */
 void ip_advise_good(struct td_stack *st, td_ip4 dst);
 
-/* Multicast membership (RFC 1112, level 2 without IGMP). */
+/* Multicast membership (RFC 1112, level 2 without IGMP), counted: as many leaves as joins. 224.0.0.1
+ * is joined on every interface that can multicast. -EINVAL (no group, or an interface without
+ * TD_IF_MULTICAST), -ENOBUFS (too many), -ENOMEM, -EADDRNOTAVAIL (leave: not joined). */
 int ip_mcast_join(struct td_stack *st, struct netif *nif, td_ip4 group);
 int ip_mcast_leave(struct td_stack *st, struct netif *nif, td_ip4 group);
 
 /* ---- configuration: `ip addr`, `ip route` end here ---- */
+/* -ENODEV, -EINVAL (no host's address, or 127/8 off the loopback interface), -EEXIST, -ENOMEM. */
 int ip_addr_add(struct td_stack *st, uint32_t ifindex, td_ip4 addr, uint8_t plen,
                 td_ip4 broadcast /* 0 = the usual one */);
+/* -ENODEV, -EADDRNOTAVAIL. Routes with it as preferred source go with it. */
 int ip_addr_del(struct td_stack *st, uint32_t ifindex, td_ip4 addr, uint8_t plen);
 
 /* ---- ICMP (ip/icmp.c) ---- */
@@ -104,7 +122,7 @@ void icmp_send_error(struct td_stack *st, const struct pkt *p, uint8_t type, uin
 /* Echo requests for `ping`; replies go to the raw ICMP endpoints below. data may be NULL (zeroes). */
 int icmp_send_echo(struct td_stack *st, const struct ip_tx *tx, uint16_t id, uint16_t seq,
                    const void *data, uint32_t len);
-/* "ping sockets" (IPPROTO_ICMP datagram sockets): socket/ registers one listener; it sees echo replies, and errors
+/* p->data is at the ICMP header in reply(). "ping sockets" (IPPROTO_ICMP datagram sockets): socket/ registers one listener; it sees echo replies, and errors
  * about echo requests we sent. Both borrowed. */
 struct icmp_listener {
     void (*reply)(struct td_stack *st, const struct pkt *p, const struct ip_rx *rx,
