@@ -25,6 +25,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WIRE_LIMIT 65536 /* frames in flight on an unimpaired wire */
+
 struct sim_end {
     struct sim_wire *wire;
     int dir; /* what is sent at this end travels in this direction */
@@ -186,7 +188,7 @@ struct sim_wire *sim_join(struct sim *s, struct td_stack *a, const char *a_name,
     mem_init(&w->mem, 0);
     for (int dir = 0; dir < 2; dir++) {
         struct td_netem plain = {.seed = seed_mix(~s->seed, s->nwires * 2 + (uint64_t)dir),
-                                 .limit = UINT32_MAX};
+                                 .limit = WIRE_LIMIT};
 
         w->flight[dir] = qdisc_netem(&w->mem, &plain);
         w->end[dir] = (struct sim_end){.wire = w, .dir = dir};
@@ -210,12 +212,21 @@ struct sim_wire *sim_join(struct sim *s, struct td_stack *a, const char *a_name,
     return w;
 }
 
+static void flight_change(struct qdisc *q, const struct td_netem *params)
+{
+    struct td_netem n = *params;
+
+    if (n.seed == 0)
+        n.seed = qdisc_netem_params(q)->seed;
+    qdisc_netem_change(q, &n);
+}
+
 int sim_impair(struct sim_wire *w, const struct td_netem *a_to_b, const struct td_netem *b_to_a)
 {
     if (a_to_b != NULL)
-        qdisc_netem_change(w->flight[0], a_to_b);
+        flight_change(w->flight[0], a_to_b);
     if (b_to_a != NULL)
-        qdisc_netem_change(w->flight[1], b_to_a);
+        flight_change(w->flight[1], b_to_a);
     return 0;
 }
 

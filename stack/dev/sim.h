@@ -26,7 +26,8 @@ struct td_stack *sim_host(struct sim *s, enum td_profile profile);
  * Interfaces are brought up; addresses are the caller's. Returns the wire, with *a_if and *b_if. */
 struct sim_wire *sim_join(struct sim *s, struct td_stack *a, const char *a_name, uint32_t *a_if,
                           struct td_stack *b, const char *b_name, uint32_t *b_if, uint32_t mtu);
-/* Impairs a→b and/or b→a (either may be NULL: leave as it is). Frames in flight keep their time. */
+/* Impairs a→b and/or b→a (either may be NULL: leave as it is). Frames in flight keep their
+ * time. Seed 0: the direction keeps its own, which comes from the world's seed. */
 int sim_impair(struct sim_wire *w, const struct td_netem *a_to_b, const struct td_netem *b_to_a);
 /* Sees (borrowed) every frame put on the wire before impairment: dir 0 a→b, 1 b→a. For captures. */
 void sim_tap(struct sim_wire *w, void (*fn)(void *ctx, int dir, td_time now, const struct pkt *p),
