@@ -1,0 +1,15 @@
+/* tapdeck/console.h: the console: a line read, sent to the daemon, its answer shown. */
+#ifndef TAPDECK_CONSOLE_H
+#define TAPDECK_CONSOLE_H
+
+#include "tapdeck/client.h"
+
+/* With a terminal: readline, until Ctrl-D, `exit` or `quit`; the exit status of the last command.
+ * Without: stdin is a script, which ends at the first command that fails, with that command's
+ * status. */
+int console(struct client *c, const char *name, bool json);
+
+/* Commands that need no daemon: doctor, wire. -1: it is none of them. */
+int local_command(int argc, char **argv);
+
+#endif

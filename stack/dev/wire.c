@@ -1,0 +1,216 @@
+/* dev/wire.c: a wire between two TAP devices, in real time.
+ *
+ * Theory of operation. Each direction is a queue discipline (link/netem.c), the same object that
+ * impairs an interface of a stack or a simulated wire. A frame read at one end is enqueued with the
+ * time; netem decides at once what becomes of it and when it may leave; wire_send takes out what is
+ * due and writes it to the other end. If that end is full (EAGAIN) the frame is held and the
+ * direction stands still until the descriptor is writable: a full cable delays, it doesn't reorder.
+ *
+ * epoll_pwait2 waits with the clock's resolution for the next departure, so delays are kept to some
+ * tens of microseconds: what the scheduler allows.
+ */
+#include "dev/wire.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/pkt.h"
+#include "dev/tap.h"
+#include "link/qdisc.h"
+
+#define BUDGET 64 /* frames read from one end before the other has its turn */
+
+struct direction {
+    struct qdisc *q;
+    struct pkt *held; /* dequeued, but the end was full */
+    struct wire_stats stats;
+};
+
+struct wire {
+    struct mem mem;
+    int fd[2];
+    uint32_t frame_max;
+    struct direction dir[2]; /* dir[i] starts at end i */
+};
+
+struct wire *wire_new(int fd_a, int fd_b, uint32_t frame_max, const struct td_netem *a_to_b,
+                      const struct td_netem *b_to_a)
+{
+    static const struct td_netem none = {0};
+    struct wire *w = calloc(1, sizeof(*w));
+    if (w == NULL)
+        return NULL;
+    mem_init(&w->mem, 0);
+    w->fd[0] = fd_a;
+    w->fd[1] = fd_b;
+    w->frame_max = frame_max;
+    w->dir[0].q = qdisc_netem(&w->mem, a_to_b != NULL ? a_to_b : &none);
+    w->dir[1].q = qdisc_netem(&w->mem, b_to_a != NULL ? b_to_a : &none);
+    if (w->dir[0].q == NULL || w->dir[1].q == NULL) {
+        qdisc_destroy(w->dir[0].q);
+        qdisc_destroy(w->dir[1].q);
+        free(w);
+        return NULL;
+    }
+    return w;
+}
+
+void wire_free(struct wire *w)
+{
+    if (w == NULL)
+        return;
+    for (int i = 0; i < 2; i++) {
+        pkt_free(w->dir[i].held);
+        qdisc_destroy(w->dir[i].q);
+        close(w->fd[i]);
+    }
+    free(w);
+}
+
+int wire_read(struct wire *w, int end, td_time now, int budget)
+{
+    struct direction *d = &w->dir[end];
+    int frames = 0;
+    for (; frames < budget; frames++) {
+        struct pkt *p = pkt_alloc(&w->mem, 0, w->frame_max);
+        uint8_t *room = p != NULL ? pkt_put(p, w->frame_max) : NULL;
+        uint8_t byte;
+        ssize_t n;
+        do
+            n = read(w->fd[end], room != NULL ? room : &byte, room != NULL ? w->frame_max : 1);
+        while (n < 0 && errno == EINTR);
+        if (n <= 0) {
+            pkt_free(p);
+            return frames == 0 && n < 0 && errno != EAGAIN ? -errno : frames;
+        }
+        d->stats.frames++;
+        d->stats.bytes += (uint64_t)n;
+        if (room == NULL) {
+            pkt_free(p);
+            d->stats.lost++;
+            continue;
+        }
+        pkt_trim(p, (uint32_t)n);
+        const char *why;
+        if (d->q->ops->enqueue(d->q, p, now, &why) < 0)
+            d->stats.dropped++;
+    }
+    return frames;
+}
+
+static void send_direction(struct wire *w, int i, td_time now)
+{
+    struct direction *d = &w->dir[i];
+    for (;;) {
+        struct pkt *p = d->held != NULL ? d->held : d->q->ops->dequeue(d->q, now);
+        d->held = NULL;
+        if (p == NULL)
+            return;
+        int err = tap_write_fd(w->fd[1 - i], p);
+        if (err == -EAGAIN) {
+            d->held = p;
+            return;
+        }
+        if (err < 0)
+            d->stats.lost++;
+        else
+            d->stats.delivered++;
+        pkt_free(p);
+    }
+}
+
+void wire_send(struct wire *w, td_time now)
+{
+    send_direction(w, 0, now);
+    send_direction(w, 1, now);
+}
+
+td_time wire_next(const struct wire *w)
+{
+    td_time at = TD_NEVER;
+    for (int i = 0; i < 2; i++) {
+        struct qdisc *q = w->dir[i].q;
+        td_time t = w->dir[i].held == NULL ? q->ops->next(q) : TD_NEVER;
+        at = t < at ? t : at;
+    }
+    return at;
+}
+
+bool wire_blocked(const struct wire *w, int end)
+{
+    return w->dir[1 - end].held != NULL;
+}
+
+struct wire_stats wire_stats(const struct wire *w, int direction)
+{
+    return w->dir[direction].stats;
+}
+
+/* ---- in real time ---- */
+
+static td_time clock_now(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (td_time)ts.tv_sec * TD_SEC + (td_time)ts.tv_nsec;
+}
+
+static int watch(int ep, int op, int fd, uint32_t events, uint32_t tag)
+{
+    struct epoll_event ev = {.events = events, .data.u32 = tag};
+    return epoll_ctl(ep, op, fd, &ev) < 0 ? -errno : 0;
+}
+
+/* One wait and what it brought; 1: asked to stop. */
+static int turn(struct wire *w, int ep)
+{
+    struct epoll_event ev[3];
+    td_time now = clock_now(), next = wire_next(w);
+    struct timespec ts = {0};
+    if (next > now && next != TD_NEVER) {
+        ts.tv_sec = (time_t)((next - now) / TD_SEC);
+        ts.tv_nsec = (long)((next - now) % TD_SEC);
+    }
+    int n = epoll_pwait2(ep, ev, 3, next == TD_NEVER ? NULL : &ts, NULL);
+    if (n < 0)
+        return errno == EINTR ? 0 : -errno;
+    now = clock_now();
+    for (int i = 0; i < n; i++) {
+        if (ev[i].data.u32 == 2)
+            return 1;
+        if (ev[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP)) {
+            int got = wire_read(w, (int)ev[i].data.u32, now, BUDGET);
+            /* A device that was deleted is readable for ever and gives nothing. */
+            if (got < 0 || (got == 0 && (ev[i].events & (EPOLLERR | EPOLLHUP))))
+                return got < 0 ? got : -ENODEV;
+        }
+    }
+    wire_send(w, now);
+    return 0;
+}
+
+int wire_run(struct wire *w, int stop_fd)
+{
+    int ep = epoll_create1(EPOLL_CLOEXEC);
+    if (ep < 0)
+        return -errno;
+    bool blocked[2] = {false, false};
+    int err = watch(ep, EPOLL_CTL_ADD, stop_fd, EPOLLIN, 2);
+    for (uint32_t i = 0; i < 2 && err == 0; i++)
+        err = watch(ep, EPOLL_CTL_ADD, w->fd[i], EPOLLIN, i);
+    while (err == 0) {
+        err = turn(w, ep);
+        for (uint32_t i = 0; i < 2 && err == 0; i++) {
+            if (wire_blocked(w, (int)i) == blocked[i])
+                continue;
+            blocked[i] = !blocked[i];
+            err = watch(ep, EPOLL_CTL_MOD, w->fd[i], EPOLLIN | (blocked[i] ? EPOLLOUT : 0U), i);
+        }
+    }
+    close(ep);
+    return err == 1 ? 0 : err;
+}
