@@ -19,12 +19,20 @@
 #define MTU_MIN 68 /* RFC 791: every module forwards 68 bytes without fragmenting */
 #define MTU_MAX 65535
 
+/* For the journal's text. */
+static const char *netif_name(const struct td_stack *st, uint32_t ifindex)
+{
+    const struct netif *nif = netif_by_index(st, ifindex);
+    return nif != NULL ? nif->name : NULL;
+}
+
 int link_init(struct td_stack *st)
 {
     st->link = mem_alloc(&st->mem, MEM_LINK, sizeof *st->link);
     if (st->link == NULL)
         return -ENOMEM;
     st->link->next_index = 1;
+    st->ifname = netif_name;
     netif_tables_init(st);
     return 0;
 }

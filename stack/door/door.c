@@ -1,0 +1,266 @@
+/* door/door.c: the one door.
+ *
+ * Everything that can change an instance comes in here as a struct td_call: frames, time, socket and
+ * configuration calls, entropy. door_dispatch moves the instance's clock, opens a bracket in the
+ * journal (so every event knows what let it happen), does the call, and shows it with its result to
+ * the recorder. Nothing else writes an instance, so issuing the same calls again gives the same
+ * instance again. The td_* functions below only pack arguments.
+ *
+ * A flush is a call like the others. The notifications it runs make calls of their own, which are
+ * dispatched (and recorded) one by one inside it; a replay runs no application, so it issues the
+ * recorded inner calls itself.
+ */
+#include "door/door.h"
+
+#include "arp/arp.h"
+#include "core/journal.h"
+#include "ip/ip.h"
+#include "link/link.h"
+#include "socket/sockets.h"
+#include "tapdeck/stack.h"
+#include "tcp/tcp.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Rounds of loopback and notifications in one flush. What is left waits for the next flush, which
+ * td_stack_next_deadline then asks for at once: two applications that wake each other for ever must
+ * not hold the loop. */
+#define FLUSH_ROUNDS 64
+
+static const char *const call_names[TD_CALL_KINDS] = {
+    "input",     "clock",     "tick",      "flush",      "entropy",   "if-add",    "if-del",
+    "if-up",     "if-mtu",    "if-mac",    "if-ready",   "if-netem",  "addr-add",  "addr-del",
+    "route-add", "route-del", "neigh-add", "neigh-del",  "neigh-flush", "knob-set", "socket",
+    "bind",      "listen",    "accept",    "connect",    "sendmsg",   "recvmsg",   "shutdown",
+    "close",     "dup",       "setsockopt", "getsockopt",
+};
+
+const char *td_call_name(enum td_call_kind kind)
+{
+    return (unsigned)kind < TD_CALL_KINDS ? call_names[kind] : "?";
+}
+
+static int64_t do_input(struct td_stack *st, struct td_call *c)
+{
+    struct pkt *p = c->u.input.p;
+    struct netif *nif = netif_by_index(st, c->u.input.ifindex);
+    if (p == NULL) {
+        p = pkt_from_bytes(&st->mem, PKT_HEADROOM, c->u.input.bytes, (uint32_t)c->u.input.len);
+        if (p == NULL) {
+            count(st, EthInDrops);
+            if (nif != NULL)
+                nif->stats.rx_dropped++;
+            return -ENOMEM;
+        }
+    }
+    if (nif == NULL) {
+        pkt_free(p);
+        return -ENODEV;
+    }
+    p->id = ++st->journal.next_packet;
+    p->tstamp = st->now;
+    p->ifindex = c->u.input.ifindex;
+    st->journal.origin_id = p->id;
+    link_input(st, nif, p);
+    return 0;
+}
+
+static int64_t do_flush(struct td_stack *st)
+{
+    st->flush_wanted = false;
+    for (int round = 0; round < FLUSH_ROUNDS; round++) {
+        tcp_flush(st);
+        if (link_flush(st))
+            continue; /* frames came back over loopback: protocols may have more to say */
+        if (!sockets_notify(st))
+            return 0;
+    }
+    st->flush_wanted = true;
+    return 0;
+}
+
+static int64_t do_iface(struct td_stack *st, const struct td_call *c)
+{
+    struct netif *nif = netif_by_index(st, c->u.iface.ifindex);
+    if (nif == NULL)
+        return -ENODEV;
+    switch (c->kind) {
+    case TD_CALL_IF_DEL:
+        return netif_del(st, nif->index);
+    case TD_CALL_IF_UP:
+        return netif_set_flags(st, nif, c->u.iface.up ? TD_IF_UP : 0, c->u.iface.up ? 0 : TD_IF_UP);
+    case TD_CALL_IF_MTU:
+        return netif_set_mtu(st, nif, c->u.iface.mtu);
+    case TD_CALL_IF_MAC:
+        return netif_set_mac(st, nif, c->u.iface.mac);
+    case TD_CALL_IF_READY:
+        netif_ready(st, nif);
+        return 0;
+    default:
+        return netif_set_netem(st, nif, c->u.iface.ingress, c->u.iface.netem);
+    }
+}
+
+static int64_t do_route(struct td_stack *st, const struct td_call *c)
+{
+    const struct td_route *r = c->u.route.r;
+    struct fib_route f = {
+        .prefix = r->prefix,
+        .plen = r->plen,
+        .type = (enum fib_type)r->type,
+        .proto = FIB_PROTO_STATIC,
+        .metric = r->metric,
+        .gateway = r->gateway,
+        .src = r->src,
+        .ifindex = r->ifindex,
+        .mtu = r->mtu,
+    };
+    return c->kind == TD_CALL_ROUTE_ADD ? ip_route_add(st, &f, c->u.route.replace)
+                                        : ip_route_del(st, &f);
+}
+
+static int64_t do_neigh(struct td_stack *st, const struct td_call *c)
+{
+    struct netif *nif = netif_by_index(st, c->u.neigh.ifindex);
+    if (c->kind == TD_CALL_NEIGH_FLUSH && c->u.neigh.ifindex == 0) {
+        neigh_flush(st, NULL);
+        return 0;
+    }
+    if (nif == NULL)
+        return -ENODEV;
+    if (c->kind == TD_CALL_NEIGH_FLUSH) {
+        neigh_flush(st, nif);
+        return 0;
+    }
+    if (c->kind == TD_CALL_NEIGH_DEL)
+        return neigh_del(st, nif, c->u.neigh.addr);
+    static const enum neigh_state states[] = {
+        [TD_NEIGH_PERMANENT] = NEIGH_PERMANENT,
+        [TD_NEIGH_REACHABLE] = NEIGH_REACHABLE,
+        [TD_NEIGH_STALE] = NEIGH_STALE,
+    };
+    if ((unsigned)c->u.neigh.state > TD_NEIGH_STALE)
+        return -EINVAL;
+    return neigh_set(st, nif, c->u.neigh.addr, c->u.neigh.mac, states[c->u.neigh.state]);
+}
+
+static int64_t do_socket(struct td_stack *st, struct td_call *c)
+{
+    switch (c->kind) {
+    case TD_CALL_SOCKET:
+        return socket_open(st, c->u.socket.domain, c->u.socket.type, c->u.socket.protocol);
+    case TD_CALL_BIND:
+        return socket_bind(st, c->u.sock.s, c->u.sock.sa, c->u.sock.len);
+    case TD_CALL_LISTEN:
+        return socket_listen(st, c->u.sock.s, c->u.sock.n);
+    case TD_CALL_ACCEPT:
+        return socket_accept(st, c->u.sock.s, c->u.sock.out, c->u.sock.outlen);
+    case TD_CALL_CONNECT:
+        return socket_connect(st, c->u.sock.s, c->u.sock.sa, c->u.sock.len);
+    case TD_CALL_SENDMSG:
+        return socket_sendmsg(st, c->u.msg.s, c->u.msg.out, c->u.msg.flags);
+    case TD_CALL_RECVMSG:
+        return socket_recvmsg(st, c->u.msg.s, c->u.msg.in, c->u.msg.flags);
+    case TD_CALL_SHUTDOWN:
+        return socket_shutdown(st, c->u.sock.s, c->u.sock.n);
+    case TD_CALL_CLOSE:
+        return socket_close(st, c->u.sock.s);
+    case TD_CALL_DUP:
+        return socket_dup(st, c->u.sock.s);
+    case TD_CALL_SETSOCKOPT:
+        return socket_setopt(st, c->u.opt.s, c->u.opt.level, c->u.opt.name, c->u.opt.set,
+                             c->u.opt.len);
+    case TD_CALL_GETSOCKOPT:
+        return socket_getopt(st, c->u.opt.s, c->u.opt.level, c->u.opt.name, c->u.opt.get,
+                             c->u.opt.outlen);
+    default:
+        return -ENOSYS;
+    }
+}
+
+static int64_t do_call(struct td_stack *st, struct td_call *c)
+{
+    switch (c->kind) {
+    case TD_CALL_INPUT:
+        return do_input(st, c);
+    case TD_CALL_CLOCK:
+        return 0;
+    case TD_CALL_TICK:
+        wheel_run(st, c->now);
+        return 0;
+    case TD_CALL_FLUSH:
+        return do_flush(st);
+    case TD_CALL_ENTROPY:
+        rng_stir(&st->rng, c->u.entropy.bytes, c->u.entropy.len);
+        return 0;
+    case TD_CALL_IF_ADD:
+        return netif_add(st, c->u.if_add.config, c->u.if_add.ifindex);
+    case TD_CALL_IF_DEL:
+    case TD_CALL_IF_UP:
+    case TD_CALL_IF_MTU:
+    case TD_CALL_IF_MAC:
+    case TD_CALL_IF_READY:
+    case TD_CALL_IF_NETEM:
+        return do_iface(st, c);
+    case TD_CALL_ADDR_ADD:
+        return ip_addr_add(st, c->u.addr.ifindex, c->u.addr.addr, c->u.addr.plen, 0);
+    case TD_CALL_ADDR_DEL:
+        return ip_addr_del(st, c->u.addr.ifindex, c->u.addr.addr, c->u.addr.plen);
+    case TD_CALL_ROUTE_ADD:
+    case TD_CALL_ROUTE_DEL:
+        return do_route(st, c);
+    case TD_CALL_NEIGH_ADD:
+    case TD_CALL_NEIGH_DEL:
+    case TD_CALL_NEIGH_FLUSH:
+        return do_neigh(st, c);
+    case TD_CALL_KNOB_SET:
+        return knob_set_text(st, c->u.knob.name, c->u.knob.value);
+    default:
+        return do_socket(st, c);
+    }
+}
+
+static enum journal_origin origin_of(enum td_call_kind kind)
+{
+    switch (kind) {
+    case TD_CALL_INPUT:
+        return ORIGIN_FRAME;
+    case TD_CALL_FLUSH:
+        return ORIGIN_FLUSH;
+    case TD_CALL_TICK:
+        return ORIGIN_TIMER;
+    default:
+        return ORIGIN_CALL;
+    }
+}
+
+int64_t door_dispatch(struct td_stack *st, struct td_call *c)
+{
+    struct door *d = st->door;
+    /* A tick's time is reached timer by timer (wheel_run); for all others it is now. */
+    if (c->kind != TD_CALL_TICK && c->now > st->now)
+        st->now = c->now;
+    struct journal_frame saved = journal_enter(st, origin_of(c->kind), ++d->calls, 0);
+    d->depth++;
+    int64_t result = do_call(st, c);
+    d->depth--;
+    journal_leave(st, saved);
+    if (c->kind != TD_CALL_FLUSH && c->kind != TD_CALL_CLOCK)
+        st->flush_wanted = true;
+    if (d->record != NULL)
+        d->record(d->record_ctx, c, result);
+    return result;
+}
+
+void td_stack_record(struct td_stack *st, td_recorder *fn, void *ctx)
+{
+    st->door->record = fn;
+    st->door->record_ctx = ctx;
+}
+
+int64_t td_stack_replay(struct td_stack *st, const struct td_call *call)
+{
+    struct td_call c = *call;
+    return door_dispatch(st, &c);
+}

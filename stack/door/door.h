@@ -1,0 +1,27 @@
+/* door/door.h: between the door's own files. */
+#ifndef DOOR_DOOR_H
+#define DOOR_DOOR_H
+
+#include "core/stack.h"
+#include "core/table.h"
+#include "tapdeck/call.h"
+
+#define DOOR_TABLES 4
+
+struct door {
+    td_recorder *record;
+    void *record_ctx;
+    uint64_t calls;      /* dispatched since the start: the number a journal origin shows */
+    unsigned depth;      /* notifications make calls inside a flush */
+    struct table tables[DOOR_TABLES];
+};
+
+int64_t door_dispatch(struct td_stack *st, struct td_call *c);
+
+/* door/knobs.c */
+int knob_set_text(struct td_stack *st, const char *name, const char *value);
+
+/* door/tables.c: counters, events, knobs, timers, memory */
+void door_tables_init(struct td_stack *st);
+
+#endif

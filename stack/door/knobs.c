@@ -1,0 +1,211 @@
+/* door/knobs.c: knobs by their sysctl names.
+ *
+ * A name may be written with dots or slashes. The catalogue's names are matched whole; names of
+ * per-interface knobs ("conf.%s.arp_ignore") are matched with `all`, `default` or an interface's name
+ * in the place of %s. Values are text, as a student would write them: "1", "4096 131072 6291456", or
+ * a word of the knob's list.
+ */
+#include "door/door.h"
+
+#include "core/journal.h"
+#include "core/knobs.h"
+#include "link/link.h"
+#include "tapdeck/stack.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NAME_MAX_LEN 96
+#define IFKNOB_PREFIX "net.ipv4."
+
+/* Dots for slashes. False: too long to be any knob's. */
+static bool canonical(const char *name, char out[NAME_MAX_LEN])
+{
+    size_t n = strlen(name);
+    if (n == 0 || n >= NAME_MAX_LEN)
+        return false;
+    for (size_t i = 0; i <= n; i++)
+        out[i] = name[i] == '/' ? '.' : name[i];
+    return true;
+}
+
+/* If `name` is the pattern with something in the place of %s, copies that something. */
+static bool match_pattern(const char *pattern, const char *name, char who[NETIF_NAME_LEN])
+{
+    size_t prefix = strlen(IFKNOB_PREFIX);
+    if (strncmp(name, IFKNOB_PREFIX, prefix) != 0)
+        return false;
+    name += prefix;
+    const char *hole = strstr(pattern, "%s");
+    size_t head = (size_t)(hole - pattern), n = strlen(name), tail = strlen(hole + 2);
+    if (n <= head + tail || strncmp(name, pattern, head) != 0 ||
+        strcmp(name + n - tail, hole + 2) != 0 || n - head - tail >= NETIF_NAME_LEN)
+        return false;
+    memcpy(who, name + head, n - head - tail);
+    who[n - head - tail] = '\0';
+    return true;
+}
+
+/* Where a knob's values are, and what is allowed there. */
+struct place {
+    const struct knob_info *info;
+    int64_t *v;
+    unsigned number;   /* in its catalogue, for the journal */
+    enum knob_id id;   /* KNOB_COUNT for per-interface knobs */
+};
+
+static bool knob_place(struct td_stack *st, const char *text, struct place *p)
+{
+    char name[NAME_MAX_LEN], who[NETIF_NAME_LEN];
+    memset(p, 0, sizeof *p);
+    if (!canonical(text, name))
+        return false;
+    for (unsigned i = 0; i < KNOB_COUNT; i++) {
+        if (strcmp(knob_info[i].name, name) == 0) {
+            *p = (struct place){&knob_info[i], st->knobs.v[i], i, (enum knob_id)i};
+            return true;
+        }
+    }
+    for (unsigned i = 0; i < IFKNOB_COUNT; i++) {
+        if (!match_pattern(ifknob_info[i].name, name, who))
+            continue;
+        int64_t *v = NULL;
+        if (strcmp(who, "all") == 0) {
+            v = &st->knobs.all[i];
+        } else if (strcmp(who, "default") == 0) {
+            v = &st->knobs.dflt[i];
+        } else {
+            struct netif *nif = netif_by_name(st, who);
+            v = nif != NULL ? &nif->knob[i] : NULL;
+        }
+        if (v == NULL)
+            return false;
+        *p = (struct place){&ifknob_info[i], v, KNOB_COUNT + i, KNOB_COUNT};
+        return true;
+    }
+    return false;
+}
+
+/* One whole number at *s; moves *s behind it and the blanks around it. */
+static bool take_number(const char **s, int64_t *out)
+{
+    const char *p = *s;
+    bool negative = false;
+    uint64_t v = 0;
+    while (*p == ' ' || *p == '\t')
+        p++;
+    if (*p == '-') {
+        negative = true;
+        p++;
+    }
+    if (*p < '0' || *p > '9')
+        return false;
+    for (; *p >= '0' && *p <= '9'; p++) {
+        v = v * 10 + (uint64_t)(*p - '0');
+        if (v > INT64_MAX / 16)
+            return false;
+    }
+    while (*p == ' ' || *p == '\t')
+        p++;
+    *out = negative ? -(int64_t)v : (int64_t)v;
+    *s = p;
+    return true;
+}
+
+static int parse_word(const char *words, const char *value, int64_t *out)
+{
+    int64_t index = 0;
+    size_t n = strlen(value);
+    for (const char *p = words; *p != '\0'; index++) {
+        size_t len = strcspn(p, " ");
+        if (len == n && strncmp(p, value, n) == 0) {
+            *out = index;
+            return 0;
+        }
+        p += len;
+        while (*p == ' ')
+            p++;
+    }
+    return -EINVAL;
+}
+
+static int parse_values(const struct knob_info *info, const char *value, int64_t v[3])
+{
+    if (info->words != NULL)
+        return parse_word(info->words, value, &v[0]);
+    unsigned n = 0;
+    while (*value != '\0' && n < info->nvalues) {
+        if (!take_number(&value, &v[n]))
+            return -EINVAL;
+        if (v[n] < info->min || v[n] > info->max) {
+            /* A third value that a knob doesn't use may be its zero. */
+            if (!(info->nvalues == 3 && n == 2 && v[n] == 0))
+                return -ERANGE;
+        }
+        n++;
+    }
+    return n == 0 || *value != '\0' ? -EINVAL : 0;
+}
+
+int knob_set_text(struct td_stack *st, const char *name, const char *value)
+{
+    struct place p;
+    if (!knob_place(st, name, &p))
+        return -ENOENT;
+    int64_t v[3] = {p.v[0], p.info->nvalues == 3 ? p.v[1] : 0, p.info->nvalues == 3 ? p.v[2] : 0};
+    int err = parse_values(p.info, value, v);
+    if (err != 0)
+        return err;
+    if (p.id == KNOB_JOURNAL_RECORDS) {
+        err = journal_resize(st, (uint32_t)v[0]);
+        if (err != 0)
+            return err;
+    }
+    JOURNAL(st, EV_KNOB_SET, NULL, p.number, (uint64_t)p.v[0], (uint64_t)v[0]);
+    memcpy(p.v, v, p.info->nvalues * sizeof v[0]);
+    return 0;
+}
+
+int td_knob_get(const struct td_stack *st, const char *name, char *dst, size_t size)
+{
+    struct place p;
+    /* Looking the place up changes nothing; only the pointer it gives could. */
+    if (!knob_place((struct td_stack *)(uintptr_t)st, name, &p))
+        return -ENOENT;
+    if (p.info->words != NULL) {
+        const char *w = p.info->words;
+        for (int64_t i = p.v[0]; i > 0 && *w != '\0'; i--) {
+            w += strcspn(w, " ");
+            while (*w == ' ')
+                w++;
+        }
+        return snprintf(dst, size, "%.*s", (int)strcspn(w, " "), w);
+    }
+    if (p.info->nvalues == 3)
+        return snprintf(dst, size, "%lld\t%lld\t%lld", (long long)p.v[0], (long long)p.v[1],
+                        (long long)p.v[2]);
+    return snprintf(dst, size, "%lld", (long long)p.v[0]);
+}
+
+static void each_of_interface(const char *who, void (*fn)(void *, const char *, const char *), void *ctx)
+{
+    char name[NAME_MAX_LEN];
+    for (unsigned i = 0; i < IFKNOB_COUNT; i++) {
+        const char *pattern = ifknob_info[i].name, *hole = strstr(pattern, "%s");
+        (void)snprintf(name, sizeof name, IFKNOB_PREFIX "%.*s%s%s", (int)(hole - pattern), pattern, who,
+                       hole + 2);
+        fn(ctx, name, ifknob_info[i].doc);
+    }
+}
+
+void td_knob_each(const struct td_stack *st, void (*fn)(void *ctx, const char *name, const char *doc),
+                  void *ctx)
+{
+    for (unsigned i = 0; i < KNOB_COUNT; i++)
+        fn(ctx, knob_info[i].name, knob_info[i].doc);
+    each_of_interface("all", fn, ctx);
+    each_of_interface("default", fn, ctx);
+    for (const struct netif *nif = netif_first(st); nif != NULL; nif = nif->next)
+        each_of_interface(nif->name, fn, ctx);
+}

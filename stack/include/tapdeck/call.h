@@ -1,0 +1,122 @@
+/* tapdeck/call.h: one input of a stack, as the door sees and records it.
+ *
+ * Every call that can change an instance is one of these: which call, the time it happened at, and
+ * its arguments. The pointers in it (frame bytes, buffers, names) belong to the caller and are good
+ * during the call only; a recorder that keeps a call copies what they point at. For calls that give
+ * something back through a pointer (accept's address, recvmsg's data), the result is in the memory
+ * pointed at when the recorder runs. td_stack_replay takes the same struct with the pointers filled
+ * in again.
+ */
+#ifndef TAPDECK_CALL_H
+#define TAPDECK_CALL_H
+
+#include "tapdeck/socket.h"
+#include "tapdeck/stack.h"
+
+enum td_call_kind {
+    TD_CALL_INPUT, /* frame, len: bytes of the frame; consumed as a packet */
+    TD_CALL_CLOCK,
+    TD_CALL_TICK,
+    TD_CALL_FLUSH,
+    TD_CALL_ENTROPY,
+    TD_CALL_IF_ADD,
+    TD_CALL_IF_DEL,
+    TD_CALL_IF_UP,
+    TD_CALL_IF_MTU,
+    TD_CALL_IF_MAC,
+    TD_CALL_IF_READY,
+    TD_CALL_IF_NETEM,
+    TD_CALL_ADDR_ADD,
+    TD_CALL_ADDR_DEL,
+    TD_CALL_ROUTE_ADD,
+    TD_CALL_ROUTE_DEL,
+    TD_CALL_NEIGH_ADD,
+    TD_CALL_NEIGH_DEL,
+    TD_CALL_NEIGH_FLUSH,
+    TD_CALL_KNOB_SET,
+    TD_CALL_SOCKET,
+    TD_CALL_BIND,
+    TD_CALL_LISTEN,
+    TD_CALL_ACCEPT,
+    TD_CALL_CONNECT,
+    TD_CALL_SENDMSG,
+    TD_CALL_RECVMSG,
+    TD_CALL_SHUTDOWN,
+    TD_CALL_CLOSE,
+    TD_CALL_DUP,
+    TD_CALL_SETSOCKOPT,
+    TD_CALL_GETSOCKOPT, /* SO_ERROR changes what it reads */
+    TD_CALL_KINDS
+};
+const char *td_call_name(enum td_call_kind kind); /* "input", "sendmsg" … */
+
+struct td_call {
+    enum td_call_kind kind;
+    td_time now;
+    union {
+        struct {
+            uint32_t ifindex;
+            struct pkt *p; /* consumed; NULL when bytes are given (a replay) */
+            const void *bytes;
+            size_t len;
+        } input;
+        struct {
+            const void *bytes;
+            size_t len;
+        } entropy;
+        struct {
+            const struct td_if_config *config;
+            uint32_t *ifindex;
+        } if_add;
+        struct {
+            uint32_t ifindex;
+            bool up;
+            uint32_t mtu;
+            struct td_mac mac;
+            bool ingress;
+            const struct td_netem *netem;
+        } iface;
+        struct {
+            uint32_t ifindex;
+            td_ip4 addr;
+            uint8_t plen;
+        } addr;
+        struct {
+            const struct td_route *r;
+            bool replace;
+        } route;
+        struct {
+            uint32_t ifindex;
+            td_ip4 addr;
+            struct td_mac mac;
+            enum td_neigh_state state;
+        } neigh;
+        struct {
+            const char *name, *value;
+        } knob;
+        struct {
+            int domain, type, protocol;
+        } socket;
+        struct {
+            int s;
+            const struct sockaddr *sa; /* bind, connect */
+            struct sockaddr *out;      /* accept */
+            socklen_t len, *outlen;
+            int n;                     /* backlog, how */
+        } sock;
+        struct {
+            int s;
+            const struct msghdr *out; /* sendmsg */
+            struct msghdr *in;        /* recvmsg */
+            int flags;
+        } msg;
+        struct {
+            int s, level, name;
+            const void *set;
+            void *get;
+            socklen_t len, *outlen;
+        } opt;
+    } u;
+};
+
+#endif
