@@ -46,32 +46,34 @@ static const struct column event_columns[] = {
     {"sentence", VAL_STR, "what it says"},
 };
 
-/* Armed timers in the wheel's order: level, slot, place in the slot. */
-struct nth_timer {
-    uint64_t skip;
-    const struct timer *found;
-};
+/* Armed timers in the wheel's order. The cursor is a slot (level and index) and a place in its list,
+ * so a row costs a walk along one slot and not along the wheel. */
+#define PLACE_BITS 32
 
-static void nth_timer_visit(void *ctx, const struct timer *t)
+static const struct timer *timer_at(const struct wheel *w, uint64_t *cursor)
 {
-    struct nth_timer *n = ctx;
-    if (n->skip == 0 && n->found == NULL)
-        n->found = t;
-    else if (n->skip > 0)
-        n->skip--;
+    uint64_t slot = *cursor >> PLACE_BITS, place = *cursor & ((UINT64_C(1) << PLACE_BITS) - 1);
+    for (; slot < (uint64_t)WHEEL_LEVELS * WHEEL_SLOTS; slot++, place = 0) {
+        const struct timer *t = w->slot[slot / WHEEL_SLOTS][slot % WHEEL_SLOTS];
+        for (uint64_t k = 0; k < place && t != NULL; k++)
+            t = t->next;
+        if (t != NULL) {
+            *cursor = slot << PLACE_BITS | (place + 1);
+            return t;
+        }
+    }
+    return NULL;
 }
 
 static bool timers_next(struct td_stack *st, uint64_t *cursor, struct row *row)
 {
-    struct nth_timer n = {.skip = *cursor};
-    wheel_each(&st->wheel, nth_timer_visit, &n);
-    if (n.found == NULL)
+    const struct timer *t = timer_at(&st->wheel, cursor);
+    if (t == NULL)
         return false;
     row_clear(row);
-    row_word(row, 0, n.found->name);
-    row_ns(row, 1, n.found->deadline > st->now ? n.found->deadline - st->now : 0);
-    row_u64(row, 2, n.found->cause);
-    (*cursor)++;
+    row_word(row, 0, t->name);
+    row_ns(row, 1, t->deadline > st->now ? t->deadline - st->now : 0);
+    row_u64(row, 2, t->cause);
     return true;
 }
 
