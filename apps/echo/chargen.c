@@ -26,11 +26,11 @@ static void chargen_fill(uint8_t *p, size_t n, uint64_t at)
 static enum service_step chargen_step(struct service_conn *c)
 {
     uint8_t *buffer = c->v->buffer;
-    if (!c->eof) {
-        enum service_step step = service_drain(c);
-        if (step == SERVICE_END)
-            return SERVICE_END;
-    }
+    enum service_step input;
+    while ((input = service_drain(c)) == SERVICE_AGAIN)
+        ;
+    if (input == SERVICE_END)
+        return SERVICE_END;
     enum service_step held = service_send_held(c);
     if (held != SERVICE_AGAIN)
         return held;

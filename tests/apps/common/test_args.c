@@ -57,17 +57,25 @@ START_TEST(test_numbers)
         int err;
         uint64_t value;
     } cases[] = {
-        {"1", 0, 1},           {"65535", 0, 65535},  {"64K", 0, 65536}, {"0", -EINVAL, 0},
-        {"65537", -EINVAL, 0}, {"", -EINVAL, 0},     {"K", -EINVAL, 0}, {"12x", -EINVAL, 0},
-        {"-1", -EINVAL, 0},    {" 1", -EINVAL, 0},   {"1 ", -EINVAL, 0},
-        {"18446744073709551616", -EINVAL, 0},        {"18446744073709551615G", -EINVAL, 0},
+        {"1", 0, 1},
+        {"65535", 0, 65535},
+        {"64K", 0, 65536},
+        {"0", -EINVAL, 0},
+        {"65537", -EINVAL, 0},
+        {"", -EINVAL, 0},
+        {"K", -EINVAL, 0},
+        {"12x", -EINVAL, 0},
+        {"-1", -EINVAL, 0},
+        {" 1", -EINVAL, 0},
+        {"1 ", -EINVAL, 0},
+        {"18446744073709551616", -EINVAL, 0},
+        {"18446744073709551615G", -EINVAL, 0},
         {"99999999999999999999999999999", -EINVAL, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint64_t v = 0;
-        ck_assert_int_eq(
-            args_number("httpd", "port", cases[i].text, 1, 65536, &v, msg, sizeof msg),
-            cases[i].err);
+        ck_assert_int_eq(args_number("httpd", "port", cases[i].text, 1, 65536, &v, msg, sizeof msg),
+                         cases[i].err);
         ck_assert_uint_eq(v, cases[i].value);
     }
     uint64_t v;

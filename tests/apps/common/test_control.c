@@ -1,4 +1,5 @@
-/* tests of apps/common/control.c and text.c: the protocol's lines, words, JSON strings, run directories. */
+/* tests of apps/common/control.c and text.c: the protocol's lines, words, JSON strings, run
+ * directories. */
 #include "check_main.h"
 
 #include <stdlib.h>
@@ -11,7 +12,8 @@
 START_TEST(words)
 {
     char msg[128], **v;
-    ck_assert_int_eq(words_split("  ip  addr add\t10.0.0.2/24 # a comment", &v, msg, sizeof(msg)), 4);
+    ck_assert_int_eq(words_split("  ip  addr add\t10.0.0.2/24 # a comment", &v, msg, sizeof(msg)),
+                     4);
     ck_assert_str_eq(v[0], "ip");
     ck_assert_str_eq(v[3], "10.0.0.2/24");
     ck_assert_ptr_null(v[4]);
@@ -98,7 +100,8 @@ START_TEST(bad_requests)
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         struct request r;
         char msg[512] = "";
-        ck_assert_msg(!request_parse(bad[i].line, strlen(bad[i].line), &r, msg, sizeof(msg)), "%s", bad[i].line);
+        ck_assert_msg(!request_parse(bad[i].line, strlen(bad[i].line), &r, msg, sizeof(msg)), "%s",
+                      bad[i].line);
         ck_assert_msg(strstr(msg, bad[i].says) != NULL, "%s: %s", bad[i].line, msg);
         ck_assert_int_eq(r.id, bad[i].id);
     }
@@ -143,7 +146,8 @@ START_TEST(bytes_that_are_not_utf8)
     reply_out(&t, 1, bytes, sizeof(bytes) - 1);
     ck_assert(take_line(&t, &line));
     ck_assert(reply_parse(line.s, line.len, &r));
-    ck_assert_str_eq(r.out, "a\xef\xbf\xbd\xc3\xa9\xef\xbf\xbd(\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xf0\x9f\x98\x80\x01z");
+    ck_assert_str_eq(r.out, "a\xef\xbf\xbd\xc3\xa9\xef\xbf\xbd("
+                            "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xf0\x9f\x98\x80\x01z");
     reply_free(&r);
     text_free(&t);
     text_free(&line);

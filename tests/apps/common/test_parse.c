@@ -12,9 +12,11 @@ START_TEST(addresses)
     ck_assert_uint_eq(a, TD_IP4(10, 0, 0, 1));
     ck_assert(parse_ip4("255.255.255.255", &a));
     ck_assert_uint_eq(a, 0xffffffff);
-    static const char *const bad[] = {"",         "10",         "10.0.0",    "10.0.0.",   "10.0.0.256", "10.0.0.1.",
-                                      "10.0.0.1 ", " 10.0.0.1",  "10.0.0.01", "0x0a.0.0.1", "10..0.1",   "10.0.0.1/24",
-                                      "-1.0.0.1",  "1000.0.0.1", "10.0.0.a",  "10.0.0.1000000000000"};
+    static const char *const bad[] = {
+        "",           "10",         "10.0.0",    "10.0.0.",
+        "10.0.0.256", "10.0.0.1.",  "10.0.0.1 ", " 10.0.0.1",
+        "10.0.0.01",  "0x0a.0.0.1", "10..0.1",   "10.0.0.1/24",
+        "-1.0.0.1",   "1000.0.0.1", "10.0.0.a",  "10.0.0.1000000000000"};
     a = 7;
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
         ck_assert_msg(!parse_ip4(bad[i], &a) && a == 7, "'%s' was taken", bad[i]);
@@ -32,7 +34,8 @@ START_TEST(prefixes)
     ck_assert_uint_eq(len, 0);
     ck_assert(parse_prefix("10.0.0.1", &a, &len));
     ck_assert_uint_eq(len, 32);
-    static const char *const bad[] = {"10.0.0.1/", "10.0.0.1/33", "10.0.0.1/-1", "10.0.0.1/24x", "/24", "10/8", "10.0.0.1/ 8"};
+    static const char *const bad[] = {"10.0.0.1/", "10.0.0.1/33", "10.0.0.1/-1", "10.0.0.1/24x",
+                                      "/24",       "10/8",        "10.0.0.1/ 8"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
         ck_assert_msg(!parse_prefix(bad[i], &a, &len), "'%s' was taken", bad[i]);
 }
@@ -82,10 +85,19 @@ START_TEST(times)
     static const struct {
         const char *s;
         td_time t;
-    } good[] = {{"20ms", 20 * TD_MS}, {"1.5s", 1500 * TD_MS},   {"300us", 300 * TD_US}, {"10ns", 10},
-                {"0", 0},             {"250", 250 * TD_US},     {"2secs", 2 * TD_SEC},  {"0.5msec", 500 * TD_US},
-                {".5s", 500 * TD_MS}, {"20MS", 20 * TD_MS}};
-    static const char *const bad[] = {"", "ms", "20mm", "-20ms", "20 ms", "1e3ms", "0x10ms", "20ms5", ".", "nan", "inf", "99999999999999999999s"};
+    } good[] = {{"20ms", 20 * TD_MS},
+                {"1.5s", 1500 * TD_MS},
+                {"300us", 300 * TD_US},
+                {"10ns", 10},
+                {"0", 0},
+                {"250", 250 * TD_US},
+                {"2secs", 2 * TD_SEC},
+                {"0.5msec", 500 * TD_US},
+                {".5s", 500 * TD_MS},
+                {"20MS", 20 * TD_MS}};
+    static const char *const bad[] = {"",      "ms",    "20mm",   "-20ms",
+                                      "20 ms", "1e3ms", "0x10ms", "20ms5",
+                                      ".",     "nan",   "inf",    "99999999999999999999s"};
     td_time t = 0;
     for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
         ck_assert_msg(parse_time(good[i].s, &t), "'%s' was refused", good[i].s);
@@ -104,8 +116,9 @@ START_TEST(rates)
     static const struct {
         const char *s;
         uint64_t bits;
-    } good[] = {{"100mbit", 100000000}, {"1.5gbit", 1500000000}, {"64Kbit", 64000}, {"9600bit", 9600},
-                {"9600", 9600},         {"1mbps", 8000000},      {"1kibit", 1024},  {"1mibps", 8388608}};
+    } good[] = {{"100mbit", 100000000}, {"1.5gbit", 1500000000}, {"64Kbit", 64000},
+                {"9600bit", 9600},      {"9600", 9600},          {"1mbps", 8000000},
+                {"1kibit", 1024},       {"1mibps", 8388608}};
     static const char *const bad[] = {"", "fast", "100mb", "-1mbit", "10 mbit", "1e9"};
     uint64_t r = 0;
     for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
@@ -144,7 +157,9 @@ START_TEST(netem_words)
 {
     struct td_netem n;
     char msg[256], text[512];
-    ck_assert_int_eq(NETEM(&n, msg, "delay", "20ms", "5ms", "loss", "1%", "rate", "100mbit", "limit", "50", "seed", "7"), 11);
+    ck_assert_int_eq(NETEM(&n, msg, "delay", "20ms", "5ms", "loss", "1%", "rate", "100mbit",
+                           "limit", "50", "seed", "7"),
+                     11);
     ck_assert_uint_eq(n.delay, 20 * TD_MS);
     ck_assert_uint_eq(n.jitter, 5 * TD_MS);
     ck_assert_uint_eq(n.loss, td_percent(1));

@@ -84,10 +84,25 @@ END_TEST
 START_TEST(test_malformed)
 {
     static const char *const bad[] = {
-        "\r\n",          "g\r\n",           " 5\r\n",          "5 \r\nhello",     "0x5\r\nhello",
-        "-5\r\n",        "+5\r\n",          "5\nhello",        "5\r\nhelloXX0",   "5\r\nhello0\r\n",
-        "5\r\nhello\n",  "5\rhello",        ";a\r\n",          "5;a\nhello",      "5;\x01\r\n",
-        "0\r\nA: b\n\r\n", "0\r\n\rX",      "0\r\nA\x00",      "fffffffffffffffff\r\n",
+        "\r\n",
+        "g\r\n",
+        " 5\r\n",
+        "5 \r\nhello",
+        "0x5\r\nhello",
+        "-5\r\n",
+        "+5\r\n",
+        "5\nhello",
+        "5\r\nhelloXX0",
+        "5\r\nhello0\r\n",
+        "5\r\nhello\n",
+        "5\rhello",
+        ";a\r\n",
+        "5;a\nhello",
+        "5;\x01\r\n",
+        "0\r\nA: b\n\r\n",
+        "0\r\n\rX",
+        "0\r\nA\x00",
+        "fffffffffffffffff\r\n",
         "10000000000000000\r\n",
     };
     char out[128];

@@ -87,10 +87,14 @@ START_TEST(test_decode)
     static const struct {
         const char *url, *path;
     } cases[] = {
-        {"/", ""},         {"/a", "a"},         {"/a/", "a/"},          {"//a///b", "a/b"},
-        {"/./a/./", "a/"}, {"/%61%2Fb", NULL},  {"/a%20b", "a b"},      {"/%e2%82%ac", "\xe2\x82\xac"},
-        {"/...", "..."},   {"/..a/b..", "..a/b.."}, {"/a+b", "a+b"},    {"/%2e", ""},
-        {"/a%5cb", "a\\b"}, {"/%25%32%65", "%2e"}, {"/.", ""},          {"/a/.", "a/"},
+        {"/", ""},          {"/a", "a"},
+        {"/a/", "a/"},      {"//a///b", "a/b"},
+        {"/./a/./", "a/"},  {"/%61%2Fb", NULL},
+        {"/a%20b", "a b"},  {"/%e2%82%ac", "\xe2\x82\xac"},
+        {"/...", "..."},    {"/..a/b..", "..a/b.."},
+        {"/a+b", "a+b"},    {"/%2e", ""},
+        {"/a%5cb", "a\\b"}, {"/%25%32%65", "%2e"},
+        {"/.", ""},         {"/a/.", "a/"},
     };
     char path[HTTPD_PATH_MAX];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -107,9 +111,29 @@ END_TEST
 START_TEST(test_decode_refusals)
 {
     static const char *const bad[] = {
-        "", "a", "/..", "/../", "/../secret", "/a/../b", "/a/..", "/%2e%2e", "/%2e%2e/secret",
-        "/.%2e/secret", "/%2E./secret", "/d/%2e%2e/%2e%2e/secret", "/%00", "/a%00.html", "/%", "/%2",
-        "/%zz", "/%2x", "/a%", "/%u002e", "//../x", "/./../x", "/x%2f/../y",
+        "",
+        "a",
+        "/..",
+        "/../",
+        "/../secret",
+        "/a/../b",
+        "/a/..",
+        "/%2e%2e",
+        "/%2e%2e/secret",
+        "/.%2e/secret",
+        "/%2E./secret",
+        "/d/%2e%2e/%2e%2e/secret",
+        "/%00",
+        "/a%00.html",
+        "/%",
+        "/%2",
+        "/%zz",
+        "/%2x",
+        "/a%",
+        "/%u002e",
+        "//../x",
+        "/./../x",
+        "/x%2f/../y",
     };
     char path[HTTPD_PATH_MAX];
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -177,8 +201,20 @@ START_TEST(test_no_way_out)
 {
     opener *how = _i == 0 ? httpd_path_open : httpd_path_walk;
     static const char *const out[] = {
-        "out", "outdir", "outdir/f", "outdir/", "absolute", "magic", "loop", "bent", "..", "../secret",
-        "d/../../secret", "/etc/passwd", "../site/f", "outdir/../secret",
+        "out",
+        "outdir",
+        "outdir/f",
+        "outdir/",
+        "absolute",
+        "magic",
+        "loop",
+        "bent",
+        "..",
+        "../secret",
+        "d/../../secret",
+        "/etc/passwd",
+        "../site/f",
+        "outdir/../secret",
     };
     for (size_t i = 0; i < sizeof out / sizeof out[0]; i++)
         expect(how, out[i], -ENOENT);

@@ -49,8 +49,8 @@ START_TEST(test_ranges)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint64_t first = 0, last = 0;
-        enum httpd_range got = httpd_range_parse(cases[i].value, strlen(cases[i].value),
-                                                 cases[i].size, &first, &last);
+        enum httpd_range got =
+            httpd_range_parse(cases[i].value, strlen(cases[i].value), cases[i].size, &first, &last);
         ck_assert_msg(got == cases[i].want, "\"%s\" of %" PRIu64 ": %d", cases[i].value,
                       cases[i].size, (int)got);
         if (got == P) {

@@ -100,9 +100,9 @@ START_TEST(test_bodies)
     ck_assert_int_eq(verdict("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 007\r\n\r\n"), 0);
     ck_assert(req.has_length);
     ck_assert_uint_eq(req.length, 7);
-    ck_assert_int_eq(
-        verdict("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: Chunked\r\nExpect: 100-Continue\r\n\r\n"),
-        0);
+    ck_assert_int_eq(verdict("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: Chunked\r\nExpect: "
+                             "100-Continue\r\n\r\n"),
+                     0);
     ck_assert(req.chunked && !req.has_length && req.expect_continue);
     ck_assert_int_eq(verdict("PUT / HTTP/1.0\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n"),
                      0);
@@ -141,19 +141,21 @@ START_TEST(test_smuggling)
         {H "Transfer-Encoding: xchunked\r\n\r\n", 400},
         {H "Transfer-Encoding: chunked;x\r\n\r\n", 400},
         {H "Transfer-Encoding:\r\n\r\n", 400},
-        {H "Transfer-Encoding: \x0b" "chunked\r\n\r\n", 400},
+        {H "Transfer-Encoding: \x0b"
+           "chunked\r\n\r\n",
+         400},
         {H "Transfer-Encoding: gzip, chunked\r\n\r\n", 501},
         {"GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
-        {H "X: a\r\n b\r\n\r\n", 400},                       /* obs-fold */
+        {H "X: a\r\n b\r\n\r\n", 400}, /* obs-fold */
         {H "X: a\r\n\tTransfer-Encoding: chunked\r\n\r\n", 400},
-        {"GET / HTTP/1.1\r\n Host: h\r\n\r\n", 400},         /* blank before the first field */
-        {H "X: a\rContent-Length: 1\r\n\r\n", 400},          /* bare CR */
+        {"GET / HTTP/1.1\r\n Host: h\r\n\r\n", 400}, /* blank before the first field */
+        {H "X: a\rContent-Length: 1\r\n\r\n", 400},  /* bare CR */
         {H "X: a\r\r\n\r\n", 400},
         {H "X: a\x01\r\n\r\n", 400},
         {H "X y: a\r\n\r\n", 400},
         {H ": a\r\n\r\n", 400},
         {H "X\x80: a\r\n\r\n", 400},
-        {"GET / HTTP/1.1\r\n\r\n", 400},                     /* no Host */
+        {"GET / HTTP/1.1\r\n\r\n", 400}, /* no Host */
         {"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400},
         {"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400},
         {"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400},
@@ -184,14 +186,30 @@ START_TEST(test_request_lines)
         const char *line;
         int status;
     } cases[] = {
-        {"GET  / HTTP/1.1", 400},  {"GET /  HTTP/1.1", 400}, {" GET / HTTP/1.1", 400},
-        {"GET / HTTP/1.1 ", 400},  {"GET\t/ HTTP/1.1", 400}, {"GET /", 400},
-        {"GET / ", 400},           {"GET", 400},             {"GET / HTTP/1.10", 400},
-        {"GET / HTTP/11.1", 400},  {"GET / HTTP/x.y", 400},  {"GET / http/1.1", 400},
-        {"GET / HTTQ/1.1", 400},   {"GET /\x7f HTTP/1.1", 400}, {"GET /\x80 HTTP/1.1", 400},
-        {"G{T / HTTP/1.1", 400},   {"GET / HTTP/2.0", 505},  {"GET / HTTP/0.9", 505},
-        {"GET / HTTP/9.9", 505},   {"BREW / HTTP/1.1", 501}, {"get / HTTP/1.1", 501},
-        {"GET / HTTP/1.1", 0},     {"GET / HTTP/1.2", 0},    {"DELETE / HTTP/1.1", 0},
+        {"GET  / HTTP/1.1", 400},
+        {"GET /  HTTP/1.1", 400},
+        {" GET / HTTP/1.1", 400},
+        {"GET / HTTP/1.1 ", 400},
+        {"GET\t/ HTTP/1.1", 400},
+        {"GET /", 400},
+        {"GET / ", 400},
+        {"GET", 400},
+        {"GET / HTTP/1.10", 400},
+        {"GET / HTTP/11.1", 400},
+        {"GET / HTTP/x.y", 400},
+        {"GET / http/1.1", 400},
+        {"GET / HTTQ/1.1", 400},
+        {"GET /\x7f HTTP/1.1", 400},
+        {"GET /\x80 HTTP/1.1", 400},
+        {"G{T / HTTP/1.1", 400},
+        {"GET / HTTP/2.0", 505},
+        {"GET / HTTP/0.9", 505},
+        {"GET / HTTP/9.9", 505},
+        {"BREW / HTTP/1.1", 501},
+        {"get / HTTP/1.1", 501},
+        {"GET / HTTP/1.1", 0},
+        {"GET / HTTP/1.2", 0},
+        {"DELETE / HTTP/1.1", 0},
         {"\x16\x03\x01", 400},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
