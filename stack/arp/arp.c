@@ -267,26 +267,6 @@ static void arp_link_changed(struct td_stack *st, struct netif *nif, enum link_c
     acd_link_changed(st, nif, what);
 }
 
-int arp_init(struct td_stack *st)
-{
-    struct arp *arp = mem_alloc(&st->mem, MEM_ARP, sizeof *arp);
-    int rc;
-
-    if (arp == NULL)
-        return -ENOMEM;
-    st->arp = arp;
-    hash_init(&arp->table, &st->mem, &st->hash_key);
-    timer_init(&arp->gc_timer, neigh_gc_due, "neigh-gc");
-    neigh_table_init(st);
-    rc = link_register(st, ETHERTYPE_ARP, arp_input);
-    return rc < 0 ? rc : link_watch_add(st, arp_link_changed);
-}
-
-void arp_set_hooks(struct td_stack *st, const struct arp_hooks *hooks)
-{
-    st->arp->hooks = *hooks;
-}
-
 void arp_done(struct td_stack *st)
 {
     struct arp *arp = st->arp;
@@ -303,4 +283,28 @@ void arp_done(struct td_stack *st)
         mem_free(&st->mem, MEM_ARP, arp->asked, NEIGH_ASKED_SLOTS * sizeof *arp->asked);
     mem_free(&st->mem, MEM_ARP, arp, sizeof *arp);
     st->arp = NULL;
+}
+
+int arp_init(struct td_stack *st)
+{
+    struct arp *arp = mem_alloc(&st->mem, MEM_ARP, sizeof *arp);
+    int rc;
+
+    if (arp == NULL)
+        return -ENOMEM;
+    st->arp = arp;
+    hash_init(&arp->table, &st->mem, &st->hash_key);
+    timer_init(&arp->gc_timer, neigh_gc_due, "neigh-gc");
+    neigh_table_init(st);
+    rc = link_register(st, ETHERTYPE_ARP, arp_input);
+    if (rc == 0)
+        rc = link_watch_add(st, arp_link_changed);
+    if (rc < 0)
+        arp_done(st);
+    return rc;
+}
+
+void arp_set_hooks(struct td_stack *st, const struct arp_hooks *hooks)
+{
+    st->arp->hooks = *hooks;
 }
