@@ -261,6 +261,20 @@ void arp_addr_removed(struct td_stack *st, struct netif *nif, struct netif_addr 
     a->acd = NULL;
 }
 
+/* The interface came up: what is in use is tested anew, or at least announced. */
+static void acd_link_up(struct td_stack *st, struct netif *nif, struct netif_addr *a)
+{
+    const struct arp_hooks *hooks = &st->arp->hooks;
+
+    if (a->state == ADDR_READY && nif_speaks_arp(nif) && ifknob(st, nif, ARP_ACD) != 0 &&
+        hooks->acd_retest != NULL)
+        hooks->acd_retest(st, nif, a);
+    if (a->state == ADDR_TENTATIVE)
+        acd_start(st, nif, a);
+    else if (a->state == ADDR_READY && nif_speaks_arp(nif) && ifknob(st, nif, ARP_NOTIFY) != 0)
+        acd_announce(st, nif, a->addr, 1);
+}
+
 void acd_link_changed(struct td_stack *st, struct netif *nif, enum link_change what)
 {
     for (struct netif_addr *a = nif->addrs; a != NULL; a = a->next) {
@@ -271,11 +285,10 @@ void acd_link_changed(struct td_stack *st, struct netif *nif, enum link_change w
             c->phase = ACD_STOPPED;
         } else if (what == LINK_REMOVED) {
             arp_addr_removed(st, nif, a);
-        } else if (what == LINK_UP && a->state == ADDR_TENTATIVE) {
-            acd_start(st, nif, a);
-        } else if ((what == LINK_UP || (what == LINK_MAC && netif_is_up(nif))) &&
-                   a->state == ADDR_READY && nif_speaks_arp(nif) &&
-                   ifknob(st, nif, ARP_NOTIFY) != 0) {
+        } else if (what == LINK_UP) {
+            acd_link_up(st, nif, a);
+        } else if (what == LINK_MAC && netif_is_up(nif) && a->state == ADDR_READY &&
+                   nif_speaks_arp(nif) && ifknob(st, nif, ARP_NOTIFY) != 0) {
             acd_announce(st, nif, a->addr, 1);
         }
     }

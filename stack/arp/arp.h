@@ -37,6 +37,9 @@ struct arp_hooks {
     /* RFC 5227: the address passed its probes / lost to somebody. */
     void (*acd_ready)(struct td_stack *st, struct netif *nif, struct netif_addr *a);
     void (*acd_conflict)(struct td_stack *st, struct netif *nif, struct netif_addr *a);
+    /* RFC 5227 2.1: the interface came up, a READY address is to be tested again before it is used: ip
+     * makes it ADDR_TENTATIVE, probing begins when the hook returns. NULL: it stays in use untested. */
+    void (*acd_retest)(struct td_stack *st, struct netif *nif, struct netif_addr *a);
 };
 void arp_set_hooks(struct td_stack *st, const struct arp_hooks *hooks);
 

@@ -303,6 +303,15 @@ static void hook_acd_conflict(struct td_stack *st, struct netif *nif, struct net
     JOURNAL(st, EV_ADDR_LOST, &sub, (uint64_t)a->addr << 8 | a->plen, nif->index);
 }
 
+/* RFC 5227 2.1: the interface came up, so the address is tested again before it is used. */
+static void hook_acd_retest(struct td_stack *st, struct netif *nif, struct netif_addr *a)
+{
+    if (a->state != ADDR_READY)
+        return;
+    addr_routes_del(st, nif, a);
+    a->state = ADDR_TENTATIVE;
+}
+
 void addr_set_hooks(struct td_stack *st)
 {
     const struct arp_hooks hooks = {
@@ -312,6 +321,7 @@ void addr_set_hooks(struct td_stack *st)
         .source_for = hook_source_for,
         .acd_ready = hook_acd_ready,
         .acd_conflict = hook_acd_conflict,
+        .acd_retest = hook_acd_retest,
     };
 
     arp_set_hooks(st, &hooks); /* copied */

@@ -68,10 +68,18 @@ static inline void hook_conflict(struct td_stack *st, struct netif *on, struct n
     acd_lost++;
 }
 
+static inline void hook_retest(struct td_stack *st, struct netif *on, struct netif_addr *a)
+{
+    (void)st;
+    (void)on;
+    a->state = ADDR_TENTATIVE;
+}
+
 static inline void arp_setup(void)
 {
     static const struct arp_hooks hooks = {hook_unreachable, hook_is_local, hook_elsewhere,
-                                           hook_source,      hook_ready,    hook_conflict};
+                                           hook_source,      hook_ready,    hook_conflict,
+                                           hook_retest};
 
     r = rig_new(true);
     arp_set_hooks(&r->st, &hooks);

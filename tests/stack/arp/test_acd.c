@@ -348,6 +348,23 @@ START_TEST(interface_down_stops_and_up_begins_again)
 }
 END_TEST
 
+/* shows: 5227-02 */
+START_TEST(an_address_in_use_is_tested_again_when_the_interface_comes_up)
+{
+    until_won();
+    addr[0].state = ADDR_CONFLICT; /* out of the way */
+    nif->knob[IFKNOB_ARP_ACD] = 1;
+    netif_set_flags(&r->st, nif, 0, TD_IF_UP);
+    netif_set_flags(&r->st, nif, TD_IF_UP, 0);
+    ck_assert_int_eq(addr[1].state, ADDR_TENTATIVE);
+    run_to(3);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert(rig_is_arp(r, i, MAC_BROADCAST, 1, 0, ZERO_MAC, MINE));
+    rig_run(r, r->st.now + 2 * TD_SEC);
+    ck_assert_uint_eq(acd_won, 2);
+}
+END_TEST
+
 START_TEST(added_while_down_is_probed_when_up)
 {
     netif_set_flags(&r->st, nif, 0, TD_IF_UP);
@@ -410,6 +427,7 @@ static Suite *suite(void)
     tcase_add_test(t, a_lost_address_belongs_to_the_other);
     tcase_add_test(t, gratuitous_arp_without_detection);
     tcase_add_test(t, interface_down_stops_and_up_begins_again);
+    tcase_add_test(t, an_address_in_use_is_tested_again_when_the_interface_comes_up);
     tcase_add_test(t, added_while_down_is_probed_when_up);
     tcase_add_test(t, neighbours_entry_for_what_is_now_ours_goes);
     tcase_add_test(t, noarp_interfaces_need_no_test);
