@@ -15,7 +15,7 @@ out=$BUILD/fuzz
 jobs=${FUZZ_JOBS:-2}
 flags=(-std=c11 -D_GNU_SOURCE -Wall -Wextra -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing
     -fsanitize=address,undefined -fno-sanitize-recover=undefined
-    -Istack/include -Istack -Itests -Itests/fuzz)
+    -Istack/include -Istack -Iapps -Itests -Itests/fuzz)
 
 if ! command -v "$CLANG" >/dev/null; then
     echo "not ok - fuzz: no clang; install it with: apt-get install clang libclang-rt-14-dev"
@@ -40,7 +40,7 @@ compile() { # source
     mkdir -p "$(dirname "$object")"
     "$CLANG" "${flags[@]}" -fsanitize=fuzzer-no-link -MMD -c -o "$object" "$source" || rm -f "$object"
 }
-sources=$(find stack tests/fuzz -name '*.c' ! -name 'make_*.c' | LC_ALL=C sort)
+sources=$(find stack apps/httpd apps/common tests/fuzz -name '*.c' ! -name 'make_*.c' | LC_ALL=C sort)
 running=0
 for source in $sources; do
     compile "$source" &
@@ -59,7 +59,7 @@ objects() { # find arguments
 }
 rm -f "$out/libstack.a"
 # shellcheck disable=SC2046
-ar rcs "$out/libstack.a" $(objects stack) $(objects tests/fuzz ! -name 'fuzz_*' ! -name 'make_*')
+ar rcs "$out/libstack.a" $(objects stack) $(objects apps) $(objects tests/fuzz ! -name 'fuzz_*' ! -name 'make_*')
 
 targets=("$@")
 if [ ${#targets[@]} -eq 0 ]; then
@@ -69,7 +69,7 @@ status=0
 built=()
 for target in "${targets[@]}"; do
     if "$CLANG" "${flags[@]}" -fsanitize=fuzzer -o "$out/$target" "$out/obj/tests/fuzz/$target.o" \
-        "$out/libstack.a" -lpcap -lnettle >"$out/$target.link" 2>&1; then
+        "$out/libstack.a" -lpcap -lnettle -lhttp_parser -ljansson >"$out/$target.link" 2>&1; then
         built+=("$target")
     else
         echo "not ok - $target: can't be built ($out/$target.link)"
