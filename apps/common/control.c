@@ -115,7 +115,8 @@ static bool words_from_json(const json_t *cmd, struct request *r, char *msg, siz
     return true;
 }
 
-bool request_parse(const char *line, size_t len, struct request *r, char *msg, size_t msg_size)
+bool control_parse_request(const char *line, size_t len, struct request *r, char *msg,
+                           size_t msg_size)
 {
     memset(r, 0, sizeof(*r));
     r->id = -1;
@@ -144,7 +145,8 @@ bool request_parse(const char *line, size_t len, struct request *r, char *msg, s
     return ok;
 }
 
-void request_write(struct text *out, long long id, int argc, char *const *argv, bool json, bool tty)
+void control_write_request(struct text *out, long long id, int argc, char *const *argv, bool json,
+                           bool tty)
 {
     text_printf(out, "{\"id\":%lld,\"cmd\":[", id);
     for (int i = 0; i < argc; i++) {
@@ -156,19 +158,19 @@ void request_write(struct text *out, long long id, int argc, char *const *argv, 
                 tty ? "true" : "false");
 }
 
-void cancel_write(struct text *out, long long id)
+void control_write_cancel(struct text *out, long long id)
 {
     text_printf(out, "{\"id\":%lld,\"cancel\":true}\n", id);
 }
 
-void reply_out(struct text *out, long long id, const char *bytes, size_t n)
+void control_write_out(struct text *out, long long id, const char *bytes, size_t n)
 {
     text_printf(out, "{\"id\":%lld,\"out\":\"", id);
     text_json(out, bytes, n);
     text_puts(out, "\"}\n");
 }
 
-void reply_end(struct text *out, long long id, int status, const char *err)
+void control_write_end(struct text *out, long long id, int status, const char *err)
 {
     text_printf(out, "{\"id\":%lld,", id);
     if (err != NULL && *err != '\0') {
@@ -179,7 +181,7 @@ void reply_end(struct text *out, long long id, int status, const char *err)
     text_printf(out, "\"status\":%d}\n", status);
 }
 
-bool reply_parse(const char *line, size_t len, struct reply *r)
+bool control_parse_reply(const char *line, size_t len, struct reply *r)
 {
     memset(r, 0, sizeof(*r));
     json_error_t e;
@@ -207,7 +209,7 @@ bool reply_parse(const char *line, size_t len, struct reply *r)
     return true;
 }
 
-void reply_free(struct reply *r)
+void control_free_reply(struct reply *r)
 {
     free(r->out);
     free(r->err);

@@ -55,15 +55,16 @@ struct request {
 };
 /* Reads one request line. False: msg says what is wrong with it; r->id is the id if it could be
  * read, else -1. */
-bool request_parse(const char *line, size_t len, struct request *r, char *msg, size_t msg_size);
+bool control_parse_request(const char *line, size_t len, struct request *r, char *msg,
+                           size_t msg_size);
 /* Adds the request as a line. */
-void request_write(struct text *out, long long id, int argc, char *const *argv, bool json,
-                   bool tty);
-void cancel_write(struct text *out, long long id);
+void control_write_request(struct text *out, long long id, int argc, char *const *argv, bool json,
+                           bool tty);
+void control_write_cancel(struct text *out, long long id);
 
-void reply_out(struct text *out, long long id, const char *bytes, size_t n);
-void reply_end(struct text *out, long long id, int status,
-               const char *err); /* err may be NULL or "" */
+void control_write_out(struct text *out, long long id, const char *bytes, size_t n);
+void control_write_end(struct text *out, long long id, int status,
+                       const char *err); /* err may be NULL or "" */
 
 struct reply {
     long long id;
@@ -73,7 +74,7 @@ struct reply {
     bool end;  /* the command is over with `status` */
     int status;
 };
-bool reply_parse(const char *line, size_t len, struct reply *r);
-void reply_free(struct reply *r);
+bool control_parse_reply(const char *line, size_t len, struct reply *r);
+void control_free_reply(struct reply *r);
 
 #endif

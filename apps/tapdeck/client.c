@@ -95,7 +95,7 @@ static bool take_replies(struct client *c, long long id, FILE *out, int *status,
     bool over = false;
     while (!over && take_line(&c->in, &line)) {
         struct reply r;
-        if (!reply_parse(line.s, line.len, &r)) {
+        if (!control_parse_reply(line.s, line.len, &r)) {
             snprintf(err, err_size, "the daemon sent something that is not the control protocol");
             *status = EXIT_FAILED;
             over = true;
@@ -111,7 +111,7 @@ static bool take_replies(struct client *c, long long id, FILE *out, int *status,
                 over = true;
             }
         }
-        reply_free(&r);
+        control_free_reply(&r);
     }
     text_free(&line);
     return over;
@@ -125,7 +125,7 @@ int client_run(struct client *c, int argc, char *const *argv, bool json, bool tt
     sigset_t block, old;
     int status = EXIT_NO_DAEMON, cancelled = 0;
     err[0] = '\0';
-    request_write(&request, id, argc, argv, json, tty);
+    control_write_request(&request, id, argc, argv, json, tty);
     interrupts = 0;
     sigemptyset(&block);
     sigaddset(&block, SIGINT);
@@ -141,7 +141,7 @@ int client_run(struct client *c, int argc, char *const *argv, bool json, bool tt
                 break;
             }
             text_consume(&request, request.len);
-            cancel_write(&request, id);
+            control_write_cancel(&request, id);
             alive = send_all(c, &request);
             continue;
         }

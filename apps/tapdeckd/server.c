@@ -165,8 +165,8 @@ static void client_request(struct client *c, const char *line, size_t len)
     struct request q;
     char msg[512];
     struct deck *d = c->server->loop->deck;
-    if (!request_parse(line, len, &q, msg, sizeof(msg))) {
-        reply_end(&c->out, q.id, EXIT_USAGE, msg);
+    if (!control_parse_request(line, len, &q, msg, sizeof(msg))) {
+        control_write_end(&c->out, q.id, EXIT_USAGE, msg);
         return;
     }
     for (struct run *r = d->runs; r != NULL; r = r->next) {
@@ -177,15 +177,16 @@ static void client_request(struct client *c, const char *line, size_t len)
             return;
         }
         words_free(q.argv);
-        reply_end(&c->out, q.id, EXIT_USAGE,
-                  "a command with this \"id\" is still running: choose another number");
+        control_write_end(&c->out, q.id, EXIT_USAGE,
+                          "a command with this \"id\" is still running: choose another number");
         return;
     }
     if (q.cancel)
         return; /* it was over before the word arrived */
     if (c->runs >= RUNS_A_CLIENT) {
         words_free(q.argv);
-        reply_end(&c->out, q.id, EXIT_FAILED, "too many commands are running for this client");
+        control_write_end(&c->out, q.id, EXIT_FAILED,
+                          "too many commands are running for this client");
         return;
     }
     struct run *r = run_start(d, q.argc, q.argv, q.json, q.tty);
@@ -211,7 +212,7 @@ static void client_read(struct client *c)
             if (line.len > 0)
                 client_request(c, line.s, line.len);
         if (c->in.len > REQUEST_MAX) {
-            reply_end(&c->out, -1, EXIT_USAGE, "a request line has at most 65536 bytes");
+            control_write_end(&c->out, -1, EXIT_USAGE, "a request line has at most 65536 bytes");
             c->closing = true;
         }
         if (c->out.len > CLIENT_HIGH)
@@ -286,11 +287,11 @@ static void client_collect(struct client *c)
             continue;
         while (r->out.len > 0 && c->out.len < CLIENT_HIGH) {
             size_t n = chunk_length(&r->out);
-            reply_out(&c->out, r->id, r->out.s, n);
+            control_write_out(&c->out, r->id, r->out.s, n);
             text_consume(&r->out, n);
         }
         if (r->status != RUN_MORE && r->out.len == 0) {
-            reply_end(&c->out, r->id, r->status, r->err);
+            control_write_end(&c->out, r->id, r->status, r->err);
             c->runs--;
             run_free(r);
         }

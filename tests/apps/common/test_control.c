@@ -2,6 +2,7 @@
  * directories. */
 #include "check_main.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -58,18 +59,18 @@ START_TEST(request_round_trip)
     char a[] = "why", b[] = "a \"quoted\"\nword", *argv[] = {a, b, NULL}, msg[256];
     struct text t = {0}, line = {0};
     struct request r;
-    request_write(&t, 7, 2, argv, true, false);
+    control_write_request(&t, 7, 2, argv, true, false);
     ck_assert(take_line(&t, &line));
     ck_assert_uint_eq(t.len, 0);
-    ck_assert(request_parse(line.s, line.len, &r, msg, sizeof(msg)));
+    ck_assert(control_parse_request(line.s, line.len, &r, msg, sizeof(msg)));
     ck_assert_int_eq(r.id, 7);
     ck_assert_int_eq(r.argc, 2);
     ck_assert_str_eq(r.argv[1], b);
     ck_assert(r.json && !r.tty && !r.cancel);
     words_free(r.argv);
-    cancel_write(&t, 7);
+    control_write_cancel(&t, 7);
     ck_assert(take_line(&t, &line));
-    ck_assert(request_parse(line.s, line.len, &r, msg, sizeof(msg)));
+    ck_assert(control_parse_request(line.s, line.len, &r, msg, sizeof(msg)));
     ck_assert(r.cancel);
     ck_assert_int_eq(r.id, 7);
     text_free(&t);
@@ -100,8 +101,9 @@ START_TEST(bad_requests)
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         struct request r;
         char msg[512] = "";
-        ck_assert_msg(!request_parse(bad[i].line, strlen(bad[i].line), &r, msg, sizeof(msg)), "%s",
-                      bad[i].line);
+        ck_assert_msg(
+            !control_parse_request(bad[i].line, strlen(bad[i].line), &r, msg, sizeof(msg)), "%s",
+            bad[i].line);
         ck_assert_msg(strstr(msg, bad[i].says) != NULL, "%s: %s", bad[i].line, msg);
         ck_assert_int_eq(r.id, bad[i].id);
     }
@@ -112,26 +114,26 @@ START_TEST(replies)
 {
     struct text t = {0}, line = {0};
     struct reply r;
-    reply_out(&t, 3, "one\ntwo\t\"x\"\\", 13);
-    reply_end(&t, 3, 2, "a sentence");
-    reply_end(&t, 4, 0, "");
+    control_write_out(&t, 3, "one\ntwo\t\"x\"\\", 13);
+    control_write_end(&t, 3, 2, "a sentence");
+    control_write_end(&t, 4, 0, "");
     ck_assert(take_line(&t, &line));
-    ck_assert(reply_parse(line.s, line.len, &r));
+    ck_assert(control_parse_reply(line.s, line.len, &r));
     ck_assert_int_eq(r.id, 3);
     ck_assert(!r.end);
     ck_assert_uint_eq(r.out_len, 13);
     ck_assert_str_eq(r.out, "one\ntwo\t\"x\"\\");
-    reply_free(&r);
+    control_free_reply(&r);
     ck_assert(take_line(&t, &line));
-    ck_assert(reply_parse(line.s, line.len, &r));
+    ck_assert(control_parse_reply(line.s, line.len, &r));
     ck_assert(r.end);
     ck_assert_int_eq(r.status, 2);
     ck_assert_str_eq(r.err, "a sentence");
-    reply_free(&r);
+    control_free_reply(&r);
     ck_assert(take_line(&t, &line));
     ck_assert_str_eq(line.s, "{\"id\":4,\"status\":0}");
     ck_assert(!take_line(&t, &line));
-    ck_assert(!reply_parse("nonsense", 8, &r));
+    ck_assert(!control_parse_reply("nonsense", 8, &r));
     text_free(&t);
     text_free(&line);
 }
@@ -143,12 +145,12 @@ START_TEST(bytes_that_are_not_utf8)
     static const char bytes[] = "a\xff\xc3\xa9\xc3(\xed\xa0\x80\xf0\x9f\x98\x80\x01z";
     struct text t = {0}, line = {0};
     struct reply r;
-    reply_out(&t, 1, bytes, sizeof(bytes) - 1);
+    control_write_out(&t, 1, bytes, sizeof(bytes) - 1);
     ck_assert(take_line(&t, &line));
-    ck_assert(reply_parse(line.s, line.len, &r));
+    ck_assert(control_parse_reply(line.s, line.len, &r));
     ck_assert_str_eq(r.out, "a\xef\xbf\xbd\xc3\xa9\xef\xbf\xbd("
                             "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xf0\x9f\x98\x80\x01z");
-    reply_free(&r);
+    control_free_reply(&r);
     text_free(&t);
     text_free(&line);
 }

@@ -7,7 +7,7 @@
 #include "common/control.h"
 #include "tapdeck/doctor.h"
 
-static const char *no_file;  /* a path that doesn't exist */
+static const char *no_file; /* a path that doesn't exist */
 static int tap_error, pwait_error;
 static const char *no_package; /* "" = no dpkg at all */
 static const char *userns_word;
@@ -54,8 +54,13 @@ static const char list[] = "# a comment\n"
 
 static int run(bool root, char *out, size_t size)
 {
-    struct doctor_machine m = {.root = root, .exists = exists, .try_tap = try_tap, .read_word = read_word,
-                               .try_epoll_pwait2 = try_pwait, .package = package, .run_dir = run_dir};
+    struct doctor_machine m = {.root = root,
+                               .exists = exists,
+                               .try_tap = try_tap,
+                               .read_word = read_word,
+                               .try_epoll_pwait2 = try_pwait,
+                               .package = package,
+                               .run_dir = run_dir};
     m.packages = fmemopen((char *)(uintptr_t)list, sizeof(list) - 1, "r");
     memset(out, 0, size);
     FILE *f = fmemopen(out, size - 1, "w");
