@@ -65,6 +65,7 @@ struct tcp_addrs { td_ip4 laddr, raddr; uint16_t lport, rport; };
 struct tcp_addrs tcp_addrs(const struct tcb *t);
 uint32_t tcp_readable(const struct tcb *t);  /* bytes: SIOCINQ */
 uint32_t tcp_unsent(const struct tcb *t);    /* bytes not acknowledged: SIOCOUTQ */
+bool tcp_atmark(const struct tcb *t);        /* the next octet to read is the urgent one: SIOCATMARK */
 
 /* Options that are TCP's to keep: level IPPROTO_TCP (TCP_NODELAY, TCP_MAXSEG, TCP_KEEPIDLE,
  * TCP_KEEPINTVL, TCP_KEEPCNT, TCP_SYNCNT, TCP_USER_TIMEOUT, TCP_INFO, TCP_CONGESTION, TCP_CORK,

@@ -1,0 +1,126 @@
+/* tcp/error.c: ICMP errors about our segments (RFC 9293 3.9.2.2, RFC 5927, RFC 1191).
+ *
+ * Theory of operation. An ICMP message quotes the segment it is about, which names the connection
+ * (MUST-54). Anybody can send one, so it is believed only if the quoted sequence number is in flight (RFC
+ * 5927 4.1), and even then it can't end a connection that is up: there "hard" errors are as soft as the others, noted for
+ * the user and no more. An attempt to connect ends with a hard error.
+ *
+ * "Fragmentation needed" is path-MTU discovery: the path's MTU goes down, segments get smaller, and
+ * what was too large is sent again at once. If segments of that size have been acknowledged before, the
+ * message must be wrong or the path must have changed: then it counts only once the segment times out
+ * (5927 7.2).
+ */
+#include "tcp/tcp_internal.h"
+#include "udp/udp.h"
+
+#include <errno.h>
+
+#define PMTU_LEAST 68
+
+struct quoted {
+    const struct ip_error *e;
+    struct tcp_tuple a;
+    tcp_seq seq;
+};
+
+static void ignore(struct td_stack *st, const struct quoted *q, uint32_t conn,
+                   enum journal_word why)
+{
+    const struct journal_subject subject = {
+        .conn = conn, .addr = q->a.raddr, .port = q->a.rport, .lport = q->a.lport};
+    JOURNAL(st, EV_TCP_DROP_ICMP, &subject, why, q->e->from,
+            (uint64_t)q->e->type * 256 + q->e->code, q->seq);
+}
+
+static void frag_needed(struct td_stack *st, struct tcb *t, const struct quoted *q)
+{
+    uint32_t mtu = q->e->mtu;
+    uint32_t was = t->pmtu;
+    if (mtu == 0) { /* an old router doesn't say: the next plateau below (RFC 1191 7) */
+        mtu = ip_pmtu_plateau(q->e->h.total_len);
+    }
+    if (mtu < PMTU_LEAST || mtu >= t->pmtu) {
+        ignore(st, q, t->id, W_TCP_MTU_BAD);
+        return;
+    }
+    if (mtu < t->max_size_acked && t->rexmits == 0) {
+        t->pmtu_pending = mtu;
+        ignore(st, q, t->id, W_TCP_MTU_BAD);
+        return;
+    }
+    ip_pmtu_update(st, t->ep.a.raddr, mtu);
+    uint16_t old_mss = t->mss;
+    tcp_mss_update(st, t);
+    const struct journal_subject subject = tcp_subject(t);
+    JOURNAL_CAUSE(st, EV_TCP_PMTU, &subject, was, t->pmtu, t->mss);
+    if (t->mss >= old_mss || !tcp_synchronized(t)) {
+        return;
+    }
+    /* RFC 5681 3.1: cwnd in segments stays what it was. No congestion: cwnd isn't cut. */
+    t->cwnd = (uint32_t)((uint64_t)t->cwnd * t->mss / old_mss);
+    t->cwnd = t->cwnd < t->mss ? t->mss : t->cwnd;
+    t->rtt_time = 0;
+    t->rtx_nxt = t->snd_una;
+    tcp_mark(st, t);
+}
+
+static void connection_error(struct td_stack *st, struct tcb *t, const struct quoted *q)
+{
+    const struct ip_error *e = q->e;
+    if (t->state == TCPS_LISTEN || t->state == TCPS_CLOSED) {
+        ignore(st, q, t->id, W_TCP_STATE);
+        return;
+    }
+    if (!(seq_ge(q->seq, t->snd_una) && seq_lt(q->seq, t->snd_nxt))) {
+        ignore(st, q, t->id, W_TCP_QUOTE);
+        return;
+    }
+    if (e->type == ICMP_UNREACHABLE && e->code == ICMP_FRAG_NEEDED) {
+        frag_needed(st, t, q);
+        return;
+    }
+    bool hard = false;
+    int err = udp_icmp_errno(e->type, e->code, &hard);
+    if (err == 0) {
+        ignore(st, q, t->id, W_TCP_STATE);
+        return;
+    }
+    struct journal_subject subject = tcp_subject(t);
+    uint64_t icmp = (uint64_t)e->type * 256 + e->code;
+    if (hard && (t->state == TCPS_SYN_SENT || (t->state == TCPS_SYN_RECEIVED && !t->passive))) {
+        JOURNAL_CAUSE(st, EV_TCP_HARD_ERROR, &subject, e->from, icmp, (uint64_t)(int64_t)err);
+        tcp_finish(st, t, err, W_TCP_ICMP);
+        return;
+    }
+    JOURNAL(st, EV_TCP_SOFT_ERROR, &subject, e->from, icmp, (uint64_t)(int64_t)err);
+    t->soft_err = err; /* SO_ERROR's value, if it comes to giving up */
+    if (t->recv_err) { /* IP_RECVERR: the user wants to know at once (MUST-47, SHLD-20) */
+        t->err = err;
+        tcp_notify(st, t, 0);
+    }
+}
+
+void tcp_icmp_error(struct td_stack *st, const struct ip_error *e)
+{
+    if (e->payload_len < 8) {
+        return;
+    }
+    const struct quoted q = {
+        .e = e,
+        .a = {.laddr = e->h.src,
+              .raddr = e->h.dst,
+              .lport = wire_get16(e->payload),
+              .rport = wire_get16(e->payload + 2)},
+        .seq = wire_get32(e->payload + 4),
+    };
+    if (e->type == ICMP_SOURCE_QUENCH) { /* MUST-55, RFC 6633 */
+        ignore(st, &q, 0, W_TCP_QUENCH);
+        return;
+    }
+    struct tcp_ep *ep = tcp_ep_find(st, &q.a);
+    if (ep == NULL || ep->kind != TCP_EP_TCB) {
+        ignore(st, &q, 0, W_TCP_NO_CONNECTION);
+        return;
+    }
+    connection_error(st, container_of(ep, struct tcb, ep), &q);
+}

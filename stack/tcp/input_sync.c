@@ -1,0 +1,568 @@
+/* tcp/input_sync.c: SEGMENT ARRIVES in SYN-RECEIVED and the synchronized states (RFC 9293 3.10.7.4).
+ *
+ * Theory of operation. Eight steps, in the RFC's order: sequence number, RST, security, SYN, ACK, URG,
+ * text, FIN. Each may end the processing. The answer to a segment that isn't acceptable is an
+ * acknowledgment that tells the peer where we are (3.5.2); such answers are limited, so that two confused
+ * peers can't keep each other busy, and so are the challenge ACKs of RFC 5961, which protect
+ * against somebody who only guesses. Both limits belong to one connection: a shared one could be observed from
+ * another.
+ *
+ * Where the RFC contradicts itself, README.md ("TCP decisions") says what was chosen.
+ */
+#include "tcp/tcp_internal.h"
+
+#include <errno.h>
+#include <poll.h>
+
+/* ---- answers ---- */
+
+/* RFC 5961 7: so many a second. */
+bool tcp_challenge_allowed(struct td_stack *st, struct tcb *t)
+{
+    if (t->challenges == 0 || st->now - t->challenge_since >= TD_SEC) {
+        t->challenge_since = st->now;
+        t->challenges = 0;
+    }
+    if (t->challenges >= (uint64_t)knob(st, TCP_CHALLENGE_ACK_LIMIT)) {
+        count(st, TcpExtTCPACKSkippedChallenge);
+        return false;
+    }
+    t->challenges++;
+    return true;
+}
+
+static void challenge(struct td_stack *st, struct tcb *t, const struct tcp_seg *s,
+                      enum journal_word why)
+{
+    if (!tcp_challenge_allowed(st, t)) {
+        return;
+    }
+    const struct journal_subject subject = tcp_seg_subject(s, t);
+    count(st, TcpExtTCPChallengeACK);
+    JOURNAL(st, EV_TCP_CHALLENGE, &subject, why, tcp_ack_seq(t), t->rcv_nxt);
+    tcp_send_ack(st, t);
+}
+
+/* The ACK of step 1. Text or a FIN is the peer's to repeat, so each is answered; bare segments could be the
+ * answers to our answers. */
+static void answer_unacceptable(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
+{
+    td_time interval = (td_time)knob(st, TCP_INVALID_RATELIMIT) * TD_MS;
+    if (s->len == 0 || (s->flags & TCP_SYN) != 0) {
+        if (t->oow_last != 0 && st->now - t->oow_last < interval) {
+            return;
+        }
+        t->oow_last = st->now;
+    }
+    t->ack_now = true;
+    tcp_mark(st, t);
+}
+
+static void drop_window(struct td_stack *st, const struct tcb *t, const struct tcp_seg *s)
+{
+    const struct journal_subject subject = tcp_seg_subject(s, t);
+    JOURNAL(st, EV_TCP_DROP_WINDOW, &subject, s->flags, s->seq, s->text, t->rcv_nxt, t->rcv_wnd);
+}
+
+/* ---- first, check the sequence number ---- */
+
+static bool acceptable(const struct tcb *t, tcp_seq seq, uint32_t len)
+{
+    if (t->rcv_wnd == 0) {
+        return len == 0 && seq == t->rcv_nxt;
+    }
+    if (len == 0) {
+        return seq_in(seq, t->rcv_nxt, t->rcv_wnd);
+    }
+    return seq_in(seq, t->rcv_nxt, t->rcv_wnd) || seq_in(seq + len - 1, t->rcv_nxt, t->rcv_wnd);
+}
+
+/* "tailor it to the window": what is old in front, what is beyond at the end, SYN and FIN included. */
+static void trim(struct td_stack *st, const struct tcb *t, struct tcp_seg *s)
+{
+    uint32_t front = 0, back = 0;
+    if (seq_lt(s->seq, t->rcv_nxt)) {
+        front = t->rcv_nxt - s->seq;
+        uint32_t text = front;
+        if ((s->flags & TCP_SYN) != 0) {
+            s->flags &= (uint16_t)~TCP_SYN;
+            text--;
+        }
+        if (text > s->text) {
+            s->flags &= (uint16_t)~TCP_FIN;
+            text = s->text;
+        }
+        (void)pkt_pull(s->p, text);
+        s->text -= text;
+        s->len -= front;
+        s->seq += front;
+        if ((s->flags & TCP_URG) != 0) {
+            if (s->urp > front) {
+                s->urp = (uint16_t)(s->urp - front);
+            } else {
+                s->flags &= (uint16_t)~TCP_URG;
+            }
+        }
+    }
+    if (seq_gt(s->seq + s->len, t->rcv_nxt + t->rcv_wnd)) {
+        back = s->seq + s->len - (t->rcv_nxt + t->rcv_wnd);
+        uint32_t text = back;
+        if ((s->flags & TCP_FIN) != 0) {
+            s->flags &= (uint16_t)~TCP_FIN;
+            text--;
+        }
+        pkt_trim(s->p, s->text - text);
+        s->text -= text;
+        s->len -= back;
+    }
+    if (front != 0 || back != 0) {
+        const struct journal_subject subject = tcp_seg_subject(s, t);
+        JOURNAL(st, EV_TCP_TRIM, &subject, s->seq, front, back);
+    }
+}
+
+/* ---- second, check the RST bit ---- */
+
+static void reset_by_peer(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
+{
+    const struct journal_subject subject = tcp_seg_subject(s, t);
+    JOURNAL_CAUSE(st, EV_TCP_RST_IN, &subject, s->seq, t->state);
+    switch ((enum tcp_state)t->state) {
+    case TCPS_SYN_RECEIVED: /* passive: back to listening, the user isn't told (MUST-11) */
+        count(st, TcpAttemptFails);
+        tcp_finish(st, t, t->passive ? 0 : ECONNREFUSED, W_TCP_RESET_BY_PEER);
+        break;
+    case TCPS_ESTABLISHED:
+    case TCPS_CLOSE_WAIT:
+        count(st, TcpEstabResets);
+        /* fall through */
+    case TCPS_FIN_WAIT_1:
+    case TCPS_FIN_WAIT_2:
+        tcp_finish(st, t, t->state == TCPS_CLOSE_WAIT ? EPIPE : ECONNRESET, W_TCP_RESET_BY_PEER);
+        break;
+    default: /* CLOSING, LAST-ACK: the user has gone already */
+        tcp_finish(st, t, 0, W_TCP_RESET_BY_PEER);
+        break;
+    }
+}
+
+static void rst_step(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
+{
+    const struct journal_subject subject = tcp_seg_subject(s, t);
+    bool strict = knob(st, TCP_CHALLENGE_ACK) != 0;
+    /* Only SEG.SEQ counts; text is allowed (SHLD-2), a closed window doesn't matter (MUST-66). */
+    if (s->seq == t->rcv_nxt || (!strict && seq_in(s->seq, t->rcv_nxt, t->rcv_wnd))) {
+        reset_by_peer(st, t, s);
+    } else if (seq_in(s->seq, t->rcv_nxt, t->rcv_wnd)) {
+        JOURNAL(st, EV_TCP_DROP_RST, &subject, W_TCP_IN_WINDOW, s->seq, t->state);
+        challenge(st, t, s, W_TCP_IN_WINDOW);
+    } else {
+        JOURNAL(st, EV_TCP_DROP_RST, &subject, W_TCP_OUT_OF_WINDOW, s->seq, t->state);
+    }
+}
+
+/* ---- fourth, check the SYN bit ---- */
+
+/* Conflict 3: in a simultaneous open both SYN,ACKs carry SEG.SEQ = IRS, below the window; Figure 7 accepts them. */
+static bool crossed_syn_ack(const struct tcb *t, const struct tcp_seg *s)
+{
+    return t->state == TCPS_SYN_RECEIVED && !t->passive &&
+           (s->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == (TCP_SYN | TCP_ACK) && s->seq == t->irs &&
+           seq_gt(s->ack, t->snd_una) && seq_le(s->ack, t->snd_nxt);
+}
+
+static void syn_step(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
+{
+    const struct journal_subject subject = tcp_seg_subject(s, t);
+    JOURNAL(st, EV_TCP_DROP_SYN_SYNC, &subject, s->flags, s->seq, t->state);
+    bool in_window = acceptable(t, s->seq, s->len);
+    if (t->state == TCPS_SYN_RECEIVED && t->passive && in_window) { /* return to LISTEN */
+        count(st, TcpAttemptFails);
+        tcp_finish(st, t, 0, W_TCP_SYN_AGAIN);
+        return;
+    }
+    if (knob(st, TCP_CHALLENGE_ACK) == 0 && in_window) { /* RFC 793's rule */
+        tcp_reset_reply(st, s, W_TCP_SYN);
+        tcp_finish(st, t, ECONNRESET, W_TCP_SYN);
+        return;
+    }
+    count(st, TcpExtTCPSYNChallenge);
+    challenge(st, t, s, W_TCP_SYN);
+}
+
+/* ---- fifth, check the ACK field ---- */
+
+static void drop_ack(struct td_stack *st, const struct tcb *t, const struct tcp_seg *s,
+                     enum journal_word why)
+{
+    const struct journal_subject subject = tcp_seg_subject(s, t);
+    JOURNAL(st, EV_TCP_DROP_ACK, &subject, why, s->ack, t->snd_una, t->snd_nxt);
+}
+
+static bool syn_received_ack(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
+{
+    if (!seq_gt(s->ack, t->snd_una) || seq_gt(s->ack, t->snd_nxt)) {
+        drop_ack(st, t, s, W_TCP_BAD_ACK);
+        tcp_reset_reply(st, s, W_TCP_BAD_ACK); /* conflict 2 */
+        return false;
+    }
+    if (t->parent != NULL && !tcp_listen_room(st, t)) {
+        return false;
+    }
+    t->snd_una = s->ack;
+    t->rtx_nxt = seq_max(t->rtx_nxt, s->ack);
+    if (t->rtt_time != 0) {
+        tcp_rto_6298.sample(st, t, st->now - t->rtt_time);
+        t->rtt_time = 0;
+    }
+    t->snd_wnd = s->wnd;
+    t->max_snd_wnd = s->wnd;
+    t->snd_wl1 = s->seq;
+    t->snd_wl2 = s->ack;
+    tcp_enter_established(st, t, W_TCP_SYN_ACKED);
+    if (t->parent != NULL) {
+        tcp_listen_complete(st, t);
+    }
+    return true;
+}
+
+static bool our_fin_acked(const struct tcb *t)
+{
+    return t->fin_sent && t->snd_una == sndbuf_end(&t->snd) + 1;
+}
+
+/* False: the segment is done with. */
+static bool ack_step(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
+{
+    if ((s->flags & TCP_ACK) == 0) { /* "if the ACK bit is off, drop the segment" */
+        const struct journal_subject subject = tcp_seg_subject(s, t);
+        JOURNAL(st, EV_TCP_DROP_NO_ACK, &subject, s->flags, s->seq);
+        return false;
+    }
+    if (t->state == TCPS_SYN_RECEIVED) {
+        return syn_received_ack(st, t, s);
+    }
+    if (seq_gt(s->ack, t->snd_nxt)) { /* "acks something not yet sent: send an ACK, drop" */
+        drop_ack(st, t, s, W_TCP_ACK_UNSENT);
+        challenge(st, t, s, W_TCP_ACK_UNSENT);
+        return false;
+    }
+    if (seq_lt(s->ack, t->snd_una - t->max_snd_wnd)) { /* RFC 5961 5.2 */
+        drop_ack(st, t, s, W_TCP_ACK_OLD);
+        challenge(st, t, s, W_TCP_ACK_OLD);
+        return false;
+    }
+    tcp_ack_received(st, t, s);
+    switch ((enum tcp_state)t->state) {
+    case TCPS_FIN_WAIT_1:
+        if (our_fin_acked(t)) {
+            tcp_set_state(st, t, TCPS_FIN_WAIT_2, W_TCP_FIN_ACKED);
+            if (tcp_is_orphan(t)) {
+                tcp_fin_wait_2_arm(st, t);
+            }
+        }
+        break;
+    case TCPS_CLOSING:
+        if (our_fin_acked(t)) {
+            tcp_time_wait(st, t, W_TCP_FIN_ACKED);
+            return false;
+        }
+        break;
+    case TCPS_LAST_ACK:
+        if (our_fin_acked(t)) {
+            tcp_finish(st, t, 0, W_TCP_FIN_ACKED);
+            return false;
+        }
+        break;
+    default:
+        break;
+    }
+    return true;
+}
+
+/* ---- sixth, check the URG bit ---- */
+
+static void urg_step(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
+{
+    if ((s->flags & TCP_URG) == 0 || t->fin_rcvd) { /* the peer has sent its FIN: ignore */
+        return;
+    }
+    tcp_seq up = s->seq + s->urp;
+    /* RCV.UP never recedes; a pointer at or behind what was taken already says nothing. */
+    if (s->urp == 0 || seq_le(up, t->copied_seq) ||
+        (t->urg_state != TURG_NONE && seq_le(up, t->rcv_up))) {
+        return;
+    }
+    const struct journal_subject subject = tcp_seg_subject(s, t);
+    t->rcv_up = up;
+    t->urg_seq = up - 1; /* MUST-62: the pointer is the octet behind the urgent one */
+    t->urg_state = TURG_PENDING;
+    t->urg_mode = true;
+    JOURNAL(st, EV_TCP_URGENT_IN, &subject, up, up - t->copied_seq);
+    tcp_notify(st, t, POLLPRI);
+}
+
+/* ---- seventh, process the segment text ---- */
+
+static void drop_text(struct td_stack *st, const struct tcb *t, const struct tcp_seg *s,
+                      enum journal_word why)
+{
+    const struct journal_subject subject = tcp_seg_subject(s, t);
+    JOURNAL(st, EV_TCP_DROP_TEXT, &subject, why, s->seq, s->text);
+}
+
+/* The largest segment the peer sends counts for "every second full-sized segment"; what it costs in memory
+ * for the window. */
+static void measure_segment(struct tcb *t, const struct pkt *p)
+{
+    uint32_t size = p->gso_size != 0 && p->gso_size < p->len ? p->gso_size : p->len;
+    if (size > t->rcv_mss) {
+        t->rcv_mss = (uint16_t)(size < UINT16_MAX ? size : UINT16_MAX);
+    }
+    if (size >= t->rcv_mss / 2 && p->truesize > 0) {
+        uint32_t ratio = (uint32_t)((uint64_t)p->len * 256 / p->truesize);
+        ratio = ratio < 16 ? 16 : ratio > 240 ? 240 : ratio;
+        t->win_ratio = (uint8_t)((t->win_ratio * 7u + ratio + 4) / 8);
+    }
+}
+
+static void schedule_ack(struct td_stack *st, struct tcb *t, uint32_t text, bool filled)
+{
+    t->unacked_rcvd += text;
+    if (filled || t->unacked_rcvd >= 2u * t->rcv_mss) { /* RFC 5681 4.2, SHLD-19 */
+        t->ack_now = true;
+    } else if (t->quickacks > 0) {
+        t->quickacks--;
+        t->ack_now = true;
+    } else {
+        tcp_delack_arm(st, t);
+    }
+}
+
+/* Text at RCV.NXT, in the window. */
+static void take_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
+{
+    struct pkt *p = s->p;
+    uint32_t n = s->text;
+    s->p = NULL;
+    if (t->rcv_mss < p->len || t->win_ratio == 0) {
+        measure_segment(t, p);
+    } else if (p->len >= t->rcv_mss / 2u) {
+        measure_segment(t, p);
+    }
+    rcvbuf_append(&t->rcv, p, s->seq);
+    t->rcv_nxt += n;
+    bool filled = t->rcv.ooo != NULL;
+    if (filled) {
+        uint32_t more = rcvbuf_advance(&t->rcv, t->rcv_nxt);
+        const struct journal_subject subject = tcp_seg_subject(s, t);
+        t->rcv_nxt += more;
+        n += more;
+        JOURNAL(st, EV_TCP_OOO_FILLED, &subject, more, t->rcv.ooo_count);
+    }
+    /* The advertised edge stays where it is. */
+    t->rcv_wnd = t->rcv_wnd > n ? t->rcv_wnd - n : 0;
+    t->bytes_received += n;
+    t->dup_owed = 0;
+    schedule_ack(st, t, n, filled);
+    tcp_rcv_rtt(st, t);
+    if (t->orphan || t->rd_shut) { /* nobody will read it */
+        uint32_t queued = (uint32_t)t->rcv.q.bytes;
+        t->rcv.truesize = 0;
+        for (struct pkt *o = t->rcv.ooo; o != NULL; o = o->next) {
+            t->rcv.truesize += o->truesize;
+        }
+        pkt_queue_clear(&t->rcv.q);
+        t->copied_seq += queued;
+    } else {
+        tcp_notify(st, t, POLLIN);
+    }
+    tcp_mark(st, t);
+}
+
+static void hold_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
+{
+    const struct journal_subject subject = tcp_seg_subject(s, t);
+    struct pkt *p = s->p;
+    if (t->rcv.truesize + p->truesize > t->rcvbuf_limit + (t->rcvbuf_limit >> 1)) {
+        count(st, TcpExtTCPOFODrop);
+        drop_text(st, t, s, W_TCP_BUFFER_FULL);
+    } else {
+        uint32_t hole = s->seq - t->rcv_nxt;
+        s->p = NULL;
+        count(st, TcpExtTCPOFOQueue);
+        (void)rcvbuf_insert(&t->rcv, p, s->seq);
+        JOURNAL(st, EV_TCP_OOO, &subject, s->seq, s->text, hole, t->rcv.ooo_count);
+    }
+    if (t->dup_owed < UINT8_MAX) { /* an immediate duplicate ACK (MAY-13, RFC 5681 3.2) */
+        t->dup_owed++;
+    }
+    tcp_mark(st, t);
+}
+
+/* False: the connection is over. */
+static bool text_step(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
+{
+    if (s->text == 0) {
+        return true;
+    }
+    switch ((enum tcp_state)t->state) {
+    case TCPS_ESTABLISHED:
+    case TCPS_FIN_WAIT_1:
+    case TCPS_FIN_WAIT_2:
+        break;
+    default: /* "this should not occur, since a FIN has been received: ignore the text" */
+        drop_text(st, t, s, W_TCP_AFTER_FIN);
+        return true;
+    }
+    if (t->fin_ooo && seq_ge(s->seq, t->fin_seq)) {
+        drop_text(st, t, s, W_TCP_AFTER_FIN);
+        return true;
+    }
+    if (t->orphan && seq_gt(s->seq + s->text, t->rcv_nxt)) { /* SHLD-3: it would be lost, say so */
+        count(st, TcpExtTCPAbortOnData);
+        tcp_abort_with(st, t, 0, W_TCP_DATA_AFTER_CLOSE);
+        return false;
+    }
+    if (s->seq == t->rcv_nxt) {
+        take_text(st, t, s);
+    } else {
+        hold_text(st, t, s);
+    }
+    return true;
+}
+
+/* ---- eighth, check the FIN bit ---- */
+
+static void fin_step(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
+{
+    if ((s->flags & TCP_FIN) != 0 && !t->fin_rcvd) {
+        t->fin_ooo = true; /* it counts when all before it is there */
+        t->fin_seq = s->seq + s->text;
+    }
+    if (!t->fin_ooo || t->fin_seq != t->rcv_nxt || t->fin_rcvd) {
+        return;
+    }
+    t->fin_ooo = false;
+    t->fin_rcvd = true;
+    t->rcv_nxt++;
+    t->rcv_wnd = t->rcv_wnd > 0 ? t->rcv_wnd - 1 : 0;
+    t->ack_now = true;
+    tcp_mark(st, t);
+    switch ((enum tcp_state)t->state) {
+    case TCPS_SYN_RECEIVED:
+    case TCPS_ESTABLISHED:
+        tcp_set_state(st, t, TCPS_CLOSE_WAIT, W_TCP_FIN_RECEIVED);
+        break;
+    case TCPS_FIN_WAIT_1:
+        if (our_fin_acked(t)) {
+            tcp_send_ack(st, t);
+            tcp_time_wait(st, t, W_TCP_FIN_RECEIVED);
+            return;
+        }
+        tcp_set_state(st, t, TCPS_CLOSING, W_TCP_FIN_RECEIVED);
+        break;
+    case TCPS_FIN_WAIT_2:
+        tcp_send_ack(st, t);
+        tcp_time_wait(st, t, W_TCP_FIN_RECEIVED);
+        return;
+    default:
+        break;
+    }
+    tcp_notify(st, t, POLLIN | POLLRDHUP);
+}
+
+/* ---- the eight steps ---- */
+
+void tcp_segment_rest(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
+{
+    if (t->state != TCPS_SYN_RECEIVED && seq_gt(s->seq + s->len, t->rcv_nxt + t->rcv_wnd)) {
+        trim(st, t, s);
+    }
+    urg_step(st, t, s);
+    if (text_step(st, t, s)) {
+        fin_step(st, t, s);
+    }
+}
+
+void tcp_segment_synchronized(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
+{
+    t->last_rcvd = st->now;
+    if (crossed_syn_ack(t, s)) {
+        s->flags &= (uint16_t)~TCP_SYN;
+        s->seq++;
+        s->len--;
+    }
+    /* Steps 2 and 4 come before 1 for what RFC 5961 decides by its own rules, whatever the window. */
+    if ((s->flags & TCP_RST) != 0) {
+        rst_step(st, t, s);
+        return;
+    }
+    if ((s->flags & TCP_SYN) != 0 &&
+        (t->state != TCPS_SYN_RECEIVED || acceptable(t, s->seq, s->len)) &&
+        (knob(st, TCP_CHALLENGE_ACK) != 0 || acceptable(t, s->seq, s->len))) {
+        syn_step(st, t, s);
+        return;
+    }
+    /* first */
+    if (!acceptable(t, s->seq, s->len)) {
+        /* "if the RCV.WND is zero, special allowance should be made to accept valid ACKs, URGs"; A.2 adds the
+         * segment at RCV.NXT-1: a keep-alive's or probe's ACK field is as good as any. */
+        bool probe = (s->flags & TCP_SYN) == 0 &&
+                     ((t->rcv_wnd == 0 && s->seq == t->rcv_nxt) || s->seq == t->rcv_nxt - 1);
+        if (probe && (s->flags & TCP_ACK) != 0 && t->state != TCPS_SYN_RECEIVED) {
+            struct tcp_seg bare = *s;
+            bare.flags &= (uint16_t)~TCP_FIN;
+            if (!ack_step(st, t, &bare)) {
+                return;
+            }
+            urg_step(st, t, &bare);
+            if (t->rcv_wnd == 0 && s->text > 0 && s->seq == t->rcv_nxt) {
+                count(st, TcpExtTCPZeroWindowDrop);
+            }
+        }
+        drop_window(st, t, s);
+        answer_unacceptable(st, t, s);
+        return;
+    }
+    trim(st, t, s);
+    /* third: no compartments here. fifth */
+    if (!ack_step(st, t, s)) {
+        return;
+    }
+    tcp_mark(st, t);
+    tcp_segment_rest(st, t, s); /* sixth to eighth */
+}
+
+/* ---- the short way ---- */
+
+/* Header prediction (Jacobson). In ESTABLISHED nearly every segment is one of two: the next text, with nothing
+ * new in its ACK, or an acknowledgment of text with nothing else in it. For these the eight steps above come
+ * down to what is done here; whatever isn't exactly so takes the long way. */
+bool tcp_fast_path(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
+{
+    if (t->state != TCPS_ESTABLISHED || (s->flags & ~TCP_PSH) != TCP_ACK || s->seq != t->rcv_nxt ||
+        s->len > t->rcv_wnd || s->wnd != t->snd_wnd) {
+        return false;
+    }
+    if (s->text == 0) {
+        if (!seq_gt(s->ack, t->snd_una) || seq_gt(s->ack, t->snd_nxt) || t->rcv_wnd == 0) {
+            return false;
+        }
+        t->last_rcvd = st->now;
+        count(st, TcpExtTCPHPHits);
+        count(st, TcpExtTCPPureAcks);
+        tcp_ack_received(st, t, s);
+        tcp_mark(st, t);
+        return true;
+    }
+    if (s->ack != t->snd_una || t->fin_ooo || t->orphan || t->rtx_kind == TRTX_PERSIST) {
+        return false;
+    }
+    t->last_rcvd = st->now;
+    t->probes = 0;
+    count(st, TcpExtTCPHPHits);
+    tcp_update_window(st, t, s);
+    take_text(st, t, s);
+    return true;
+}

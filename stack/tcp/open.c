@@ -1,0 +1,234 @@
+/* tcp/open.c: OPEN (RFC 9293 3.9.1.1, 3.10.1): making, binding and connecting endpoints.
+ *
+ * Theory of operation. bind fixes the local half of the four-tuple, connect the other and sends the
+ * SYN. Two endpoints may share a local port as long as no segment could belong to both:
+ *   - connections differ in their remote half, always;
+ *   - bound but unconnected ones may overlap only if both asked for it: SO_REUSEADDR unless one of them
+ *     listens, SO_REUSEPORT always;
+ *   - what is left of older connections (TIME-WAIT, orphans) bars the port unless SO_REUSEADDR is set.
+ *
+ * Ephemeral ports come from RFC 6056's algorithms, shared with UDP; a port somebody bound by name is not taken.
+ */
+#include "tcp/tcp_internal.h"
+#include "udp/udp.h"
+
+#include <errno.h>
+#include <poll.h>
+
+struct tcb *tcp_new(struct td_stack *st, void *owner, uint32_t id, const struct tcp_upcalls *up)
+{
+    struct tcb *t = tcp_alloc(st);
+    if (t != NULL) {
+        t->owner = owner;
+        t->id = id;
+        t->up = up;
+    }
+    return t;
+}
+
+/* ---- bind ---- */
+
+static bool addresses_overlap(td_ip4 a, td_ip4 b)
+{
+    return a == 0 || b == 0 || a == b;
+}
+
+static bool bind_conflicts(const struct tcb *t, const struct tcp_port *port, td_ip4 addr,
+                           bool reuse_addr, bool reuse_port)
+{
+    if (port->ntime_wait > 0 && !reuse_addr && !reuse_port) {
+        return true;
+    }
+    for (const struct tcb *o = port->members; o != NULL; o = o->port_next) {
+        if (o == t || !addresses_overlap(o->ep.a.laddr, addr)) {
+            continue;
+        }
+        if (reuse_port && o->reuse_port) {
+            continue;
+        }
+        bool old_connection = o->ep.a.rport != 0;
+        if (reuse_addr && o->state != TCPS_LISTEN && (o->reuse_addr || old_connection)) {
+            continue;
+        }
+        return true;
+    }
+    return false;
+}
+
+static int choose_bind_port(struct td_stack *st, const struct tcb *t, td_ip4 addr, bool reuse_addr,
+                            bool reuse_port, uint16_t *port)
+{
+    for (uint32_t k = 0; port_candidate(st, addr, 0, 0, k, port); k++) {
+        const struct tcp_port *p = tcp_port_get(st, *port, false);
+        if (p == NULL || !bind_conflicts(t, p, addr, reuse_addr, reuse_port)) {
+            return 0;
+        }
+    }
+    return -EADDRINUSE;
+}
+
+int tcp_bind(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port, bool reuse_addr,
+             bool reuse_port)
+{
+    if (t->state != TCPS_CLOSED || t->ep.a.lport != 0) {
+        return -EINVAL;
+    }
+    if (addr != 0 && (!ip_is_local(st, addr) || ip_is_broadcast(st, NULL, addr))) {
+        return -EADDRNOTAVAIL;
+    }
+    if (port == 0) {
+        int e = choose_bind_port(st, t, addr, reuse_addr, reuse_port, &port);
+        if (e != 0) {
+            return e;
+        }
+    } else {
+        const struct tcp_port *p = tcp_port_get(st, port, false);
+        if (p != NULL && bind_conflicts(t, p, addr, reuse_addr, reuse_port)) {
+            return -EADDRINUSE;
+        }
+    }
+    t->bound = true;
+    t->addr_bound = addr != 0;
+    t->reuse_addr = reuse_addr;
+    t->reuse_port = reuse_port;
+    t->ep.a = (struct tcp_tuple){.laddr = addr, .lport = port};
+    int e = tcp_port_join(st, t, port);
+    if (e == 0) {
+        e = tcp_ep_insert(st, &t->ep);
+        if (e != 0) {
+            tcp_port_leave(st, t);
+        }
+    }
+    if (e != 0) {
+        t->bound = false;
+        t->ep.a = (struct tcp_tuple){0};
+    }
+    return e;
+}
+
+/* ---- connect ---- */
+
+/* A tuple nobody has: with the bound port, or with the first ephemeral one that makes it so. */
+static int choose_tuple(struct td_stack *st, const struct tcb *t, struct tcp_tuple *a)
+{
+    if (t->ep.a.lport != 0) {
+        a->lport = t->ep.a.lport;
+        if (a->laddr == a->raddr && a->lport == a->rport) {
+            return -EADDRINUSE; /* to itself: looks like a LAND attack, and would be dropped as one */
+        }
+        return tcp_ep_find(st, a) == NULL ? 0 : -EADDRNOTAVAIL;
+    }
+    for (uint32_t k = 0; port_candidate(st, a->laddr, a->raddr, a->rport, k, &a->lport); k++) {
+        const struct tcp_port *p = tcp_port_get(st, a->lport, false);
+        if ((p == NULL || p->nbound == 0) && tcp_ep_find(st, a) == NULL &&
+            !(a->laddr == a->raddr && a->lport == a->rport)) {
+            return 0;
+        }
+    }
+    return -EADDRNOTAVAIL;
+}
+
+int tcp_connect(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port)
+{
+    if (t->err != 0) {
+        return -tcp_error(t, false);
+    }
+    switch ((enum tcp_state)t->state) {
+    case TCPS_CLOSED:
+        if (t->was_connected) {
+            return -EISCONN; /* one connection a socket; connect(AF_UNSPEC) makes it new */
+        }
+        break;
+    case TCPS_SYN_SENT:
+    case TCPS_SYN_RECEIVED:
+        return -EALREADY;
+    default:
+        return -EISCONN;
+    }
+    if (port == 0) {
+        return -EADDRNOTAVAIL;
+    }
+    /* MUST-46; 0.0.0.0 is this host, as in Linux. */
+    addr = addr == 0 ? TD_IP4(127, 0, 0, 1) : addr;
+    if (ip4_is_multicast(addr) || ip_is_broadcast(st, NULL, addr) || ip4_is_class_e(addr)) {
+        return ip_is_broadcast(st, NULL, addr) ? -EACCES : -ENETUNREACH;
+    }
+    struct ip_route_result r;
+    int e = ip_route(st, addr, t->ep.a.laddr, 0, &r); /* MUST-44 */
+    if (e != 0) {
+        return e;
+    }
+    if (r.type == FIB_BROADCAST || r.type == FIB_MULTICAST) {
+        return r.type == FIB_BROADCAST ? -EACCES : -ENETUNREACH;
+    }
+    struct tcp_tuple a = {.laddr = r.src, .raddr = addr, .rport = port};
+    e = choose_tuple(st, t, &a);
+    if (e != 0) {
+        return e;
+    }
+    struct tcp_tuple old = t->ep.a;
+    tcp_ep_remove(st, &t->ep);
+    t->ep.a = a;
+    e = tcp_ep_insert(st, &t->ep);
+    if (e == 0 && t->port == NULL) {
+        e = tcp_port_join(st, t, a.lport);
+    }
+    if (e != 0) {
+        tcp_ep_remove(st, &t->ep);
+        t->ep.a = old;
+        if (old.lport != 0) {
+            (void)tcp_ep_insert(st, &t->ep);
+        }
+        return e;
+    }
+    t->passive = false;
+    t->peer_mss = 536;
+    tcp_mss_update(st, t);
+    t->rcv_wscale = 0;
+    t->iss = tcp_isn(st, &a);
+    t->snd_una = t->iss;
+    t->snd_nxt = t->iss;
+    t->rtx_nxt = t->iss;
+    sndbuf_init(&t->snd, t->iss + 1);
+    tcp_recovery_newreno.init(st, t);
+    t->last_rcvd = st->now;
+    count(st, TcpActiveOpens);
+    const struct journal_subject subject = tcp_subject(t);
+    JOURNAL_CAUSE(st, EV_TCP_OPEN, &subject, a.laddr, a.lport, a.raddr, a.rport, t->iss);
+    tcp_set_state(st, t, TCPS_SYN_SENT, W_TCP_ACTIVE_OPEN);
+    t->poll_told = tcp_poll(t);
+    tcp_send_syn(st, t);
+    tcp_rtx_arm(st, t, TRTX_REXMT);
+    return -EINPROGRESS;
+}
+
+/* ---- where a connection starts ---- */
+
+void tcp_init_limits(struct td_stack *st, struct tcb *t)
+{
+    t->sndbuf_limit = (uint32_t)knob_n(st, TCP_WMEM, 1);
+    t->rcvbuf_limit = (uint32_t)knob_n(st, TCP_RMEM, 1);
+    t->win_ratio = 128;
+}
+
+/* RFC 6928: 10 segments, but not more than 14,600 bytes of large ones. */
+uint32_t tcp_initial_window(const struct td_stack *st, const struct tcb *t)
+{
+    uint32_t n = (uint32_t)knob(st, TCP_INITIAL_CWND);
+    uint64_t w = (uint64_t)n * t->mss;
+    uint64_t most = (uint64_t)n * 1460;
+    most = most > 2u * t->mss ? most : 2u * t->mss;
+    return (uint32_t)(w < most ? w : most);
+}
+
+void tcp_start_cwnd(struct td_stack *st, struct tcb *t)
+{
+    const struct journal_subject subject = tcp_subject(t);
+    t->ssthresh = INT32_MAX; /* arbitrarily high (RFC 5681 3.1) */
+    t->cwnd = tcp_initial_window(st, t);
+    if (t->ever_rexmt_syn) {
+        t->cwnd = (uint32_t)knob(st, TCP_FIRST_RTO_CWND) * t->mss;
+    }
+    t->cc->init(st, t);
+    JOURNAL(st, EV_TCP_CWND, &subject, W_TCP_INITIAL, 0, t->cwnd, t->ssthresh, 0);
+}

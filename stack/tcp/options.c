@@ -1,0 +1,344 @@
+/* tcp/options.c: socket options (setsockopt, getsockopt) that are TCP's to keep.
+ *
+ * Theory of operation. Names, numbers and value shapes are Linux's (tcp(7), socket(7), ip(7)): an int, unless said
+ * otherwise; a shorter value is an error, a longer one is cut. Buffer sizes are doubled when set and told
+ * doubled, as Linux does, because they count memory and not text. Setting one switches its auto-tuning off.
+ */
+#include "tcp/tcp_internal.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define CC_NAME_MAX 16
+#define RCVBUF_LEAST 2304
+#define SNDBUF_LEAST 4608
+
+static int set_range(int v, int low, int high, int *out)
+{
+    if (v < low || v > high) {
+        return -EINVAL;
+    }
+    *out = v;
+    return 0;
+}
+
+static uint32_t clamp_buffer(int v, int64_t most, uint32_t least)
+{
+    uint64_t n = v < 0 ? (uint64_t)most : (uint64_t)v;
+    n = n > (uint64_t)most ? (uint64_t)most : n;
+    n *= 2;
+    return n < least ? least : n > INT32_MAX ? INT32_MAX : (uint32_t)n;
+}
+
+static int set_socket(struct td_stack *st, struct tcb *t, int name, const void *val, uint32_t len,
+                      int v)
+{
+    struct linger l;
+    switch (name) {
+    case SO_KEEPALIVE:
+        t->keepalive = v != 0;
+        tcp_keepalive_update(st, t);
+        return 0;
+    case SO_LINGER:
+        if (len < sizeof l) {
+            return -EINVAL;
+        }
+        memcpy(&l, val, sizeof l);
+        t->linger = l.l_onoff != 0;
+        t->linger_s = (uint16_t)(l.l_linger < 0 ? 0 : l.l_linger > UINT16_MAX ? UINT16_MAX : l.l_linger);
+        return 0;
+    case SO_RCVBUF:
+        t->rcvbuf_limit = clamp_buffer(v, knob(st, RMEM_MAX), RCVBUF_LEAST);
+        t->rcvbuf_locked = true;
+        return 0;
+    case SO_SNDBUF:
+        t->sndbuf_limit = clamp_buffer(v, knob(st, WMEM_MAX), SNDBUF_LEAST);
+        t->sndbuf_locked = true;
+        return 0;
+    case SO_OOBINLINE:
+        t->oob_inline = v != 0;
+        return 0;
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+static int set_ip(struct tcb *t, int name, int v)
+{
+    int n;
+    switch (name) {
+    case IP_TOS:
+        t->ep.tos = (uint8_t)((v & ~3) | (t->ep.tos & 3)); /* the ECN bits are TCP's */
+        return 0;
+    case IP_TTL:
+        if (v == -1) {
+            t->ep.ttl = 0;
+            return 0;
+        }
+        if (set_range(v, 1, 255, &n) != 0) {
+            return -EINVAL;
+        }
+        t->ep.ttl = (uint8_t)n;
+        return 0;
+    case IP_RECVERR:
+        t->recv_err = v != 0;
+        return 0;
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+static int set_congestion(struct tcb *t, const void *val, uint32_t len, struct td_stack *st)
+{
+    char name[CC_NAME_MAX] = "";
+    memcpy(name, val, len < sizeof name - 1 ? len : sizeof name - 1);
+    const struct tcp_cc_ops *cc = tcp_cc_find(name);
+    if (cc == NULL) {
+        return -ENOENT;
+    }
+    if (cc != t->cc) {
+        t->cc = cc;
+        cc->init(st, t);
+    }
+    return 0;
+}
+
+static void set_nodelay(struct td_stack *st, struct tcb *t, bool on)
+{
+    t->nodelay = on;
+    if (on) {
+        tcp_mark(st, t); /* what Nagle held goes now */
+    }
+}
+
+static int set_tcp(struct td_stack *st, struct tcb *t, int name, int v)
+{
+    int n = 0;
+    switch (name) {
+    case TCP_NODELAY:
+        set_nodelay(st, t, v != 0);
+        return 0;
+    case TCP_CORK:
+        t->cork = v != 0;
+        if (!t->cork) {
+            t->more = false;
+            tcp_mark(st, t);
+        }
+        return 0;
+    case TCP_MAXSEG:
+        if (v != 0 && set_range(v, 88, 32767, &n) != 0) {
+            return -EINVAL;
+        }
+        t->user_mss = (uint16_t)v;
+        if (tcp_synchronized(t)) {
+            tcp_mss_update(st, t);
+        }
+        return 0;
+    case TCP_KEEPIDLE:
+        if (set_range(v, 1, 32767, &n) != 0) {
+            return -EINVAL;
+        }
+        t->keepidle = (uint16_t)n;
+        tcp_keepalive_update(st, t);
+        return 0;
+    case TCP_KEEPINTVL:
+        if (set_range(v, 1, 32767, &n) != 0) {
+            return -EINVAL;
+        }
+        t->keepintvl = (uint16_t)n;
+        return 0;
+    case TCP_KEEPCNT:
+        if (set_range(v, 1, 127, &n) != 0) {
+            return -EINVAL;
+        }
+        t->keepcnt = (uint8_t)n;
+        return 0;
+    case TCP_SYNCNT:
+        if (set_range(v, 1, 127, &n) != 0) {
+            return -EINVAL;
+        }
+        t->syncnt = (uint8_t)n;
+        return 0;
+    case TCP_USER_TIMEOUT:
+        if (v < 0) {
+            return -EINVAL;
+        }
+        t->user_timeout_ms = (uint32_t)v;
+        return 0;
+    case TCP_QUICKACK:
+        t->quickack_off = v == 0;
+        t->quickacks = (uint16_t)(v == 0 ? 0 : knob(st, TCP_QUICKACKS));
+        if (v != 0 && t->ack_delayed) {
+            t->ack_now = true;
+            tcp_mark(st, t);
+        }
+        return 0;
+    case TCP_DEFER_ACCEPT:
+        t->defer_accept = v < 0 ? 0 : (uint32_t)v;
+        return 0;
+    case TCP_LINGER2:
+        t->linger2 = v < 0 ? -1 : v > 120 ? 120 : v;
+        return 0;
+    case TCP_WINDOW_CLAMP:
+        if (v == 0 && t->state != TCPS_CLOSED) {
+            return -EINVAL;
+        }
+        t->window_clamp = v <= 0 ? 0 : (uint32_t)v;
+        return 0;
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+int tcp_setsockopt(struct td_stack *st, struct tcb *t, int level, int name, const void *val,
+                   uint32_t len)
+{
+    int v = 0;
+    if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
+        return len == 0 ? -EINVAL : set_congestion(t, val, len, st);
+    }
+    if (level == IPPROTO_IP && len == 1) {
+        v = *(const uint8_t *)val; /* as Linux: IP_TOS and IP_TTL may be one byte */
+    } else if (len < sizeof v) {
+        return -EINVAL;
+    } else {
+        memcpy(&v, val, sizeof v);
+    }
+    switch (level) {
+    case SOL_SOCKET:
+        return set_socket(st, t, name, val, len, v);
+    case IPPROTO_IP:
+        return set_ip(t, name, v);
+    case IPPROTO_TCP:
+        return set_tcp(st, t, name, v);
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+/* ---- getsockopt ---- */
+
+static uint32_t us(td_time t)
+{
+    uint64_t n = t / TD_US;
+    return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+}
+
+static uint32_t ms_since(const struct td_stack *st, td_time then)
+{
+    return then == 0 ? 0 : (uint32_t)((st->now - then) / TD_MS);
+}
+
+/* tcp_info as Linux fills it; fields of extensions that aren't spoken stay zero. */
+static void fill_info(const struct td_stack *st, const struct tcb *t, struct tcp_info *i)
+{
+    uint32_t mss = t->mss != 0 ? t->mss : 1;
+    memset(i, 0, sizeof *i);
+    i->tcpi_state = t->state;
+    i->tcpi_ca_state = t->rexmits > 0 ? 4 : t->in_recovery ? 3 : t->dupacks > 0 ? 1 : 0;
+    i->tcpi_retransmits = t->rexmits;
+    i->tcpi_probes = t->probes;
+    i->tcpi_backoff = t->backoff;
+    i->tcpi_options = t->peer_wscale ? 4 : 0; /* TCPI_OPT_WSCALE */
+    i->tcpi_snd_wscale = (unsigned char)t->snd_wscale & 0xfu;
+    i->tcpi_rcv_wscale = (unsigned char)t->rcv_wscale & 0xfu;
+    i->tcpi_rto = us(t->rto);
+    i->tcpi_ato = us((td_time)knob(st, TCP_DELACK_MIN_MS) * TD_MS);
+    i->tcpi_snd_mss = t->mss;
+    i->tcpi_rcv_mss = t->rcv_mss;
+    i->tcpi_last_data_sent = ms_since(st, t->last_sent);
+    i->tcpi_last_data_recv = ms_since(st, t->last_rcvd);
+    i->tcpi_last_ack_recv = ms_since(st, t->last_rcvd);
+    i->tcpi_pmtu = t->pmtu;
+    i->tcpi_rcv_ssthresh = t->rcv_wnd;
+    i->tcpi_rtt = us(t->srtt / 8);
+    i->tcpi_rttvar = us(t->rttvar / 4);
+    i->tcpi_snd_ssthresh = t->ssthresh / mss;
+    i->tcpi_snd_cwnd = t->cwnd / mss;
+    i->tcpi_advmss = t->mss;
+    i->tcpi_reordering = (uint32_t)knob(st, TCP_REORDERING);
+    i->tcpi_rcv_rtt = us(t->rrtt);
+    i->tcpi_rcv_space = t->space;
+    i->tcpi_total_retrans = t->total_retrans;
+    if (t->state == TCPS_LISTEN) {
+        i->tcpi_unacked = t->lsn->naccept;
+        i->tcpi_sacked = t->lsn->backlog;
+    } else {
+        i->tcpi_unacked = (tcp_flight(t) + mss - 1) / mss;
+        i->tcpi_lost = (t->snd_nxt - t->rtx_nxt + mss - 1) / mss;
+    }
+}
+
+static int put(void *dst, uint32_t *len, const void *src, uint32_t size)
+{
+    uint32_t n = *len < size ? *len : size;
+    memcpy(dst, src, n);
+    *len = n;
+    return 0;
+}
+
+static int get_int(const struct td_stack *st, const struct tcb *t, int level, int name, int *v)
+{
+    switch (level) {
+    case SOL_SOCKET:
+        switch (name) {
+        case SO_KEEPALIVE: *v = t->keepalive; return 0;
+        case SO_RCVBUF: *v = (int)t->rcvbuf_limit; return 0;
+        case SO_SNDBUF: *v = (int)t->sndbuf_limit; return 0;
+        case SO_OOBINLINE: *v = t->oob_inline; return 0;
+        default: return -ENOPROTOOPT;
+        }
+    case IPPROTO_IP:
+        switch (name) {
+        case IP_TOS: *v = t->ep.tos; return 0;
+        case IP_TTL: *v = t->ep.ttl != 0 ? t->ep.ttl : (int)knob(st, IP_DEFAULT_TTL); return 0;
+        case IP_RECVERR: *v = t->recv_err; return 0;
+        default: return -ENOPROTOOPT;
+        }
+    case IPPROTO_TCP:
+        break;
+    default:
+        return -ENOPROTOOPT;
+    }
+    switch (name) {
+    case TCP_NODELAY: *v = t->nodelay; break;
+    case TCP_CORK: *v = t->cork; break;
+    case TCP_MAXSEG: *v = t->mss != 0 ? t->mss : t->user_mss != 0 ? t->user_mss : 536; break;
+    case TCP_KEEPIDLE: *v = t->keepidle != 0 ? t->keepidle : (int)knob(st, TCP_KEEPALIVE_TIME); break;
+    case TCP_KEEPINTVL: *v = t->keepintvl != 0 ? t->keepintvl : (int)knob(st, TCP_KEEPALIVE_INTVL); break;
+    case TCP_KEEPCNT: *v = t->keepcnt != 0 ? t->keepcnt : (int)knob(st, TCP_KEEPALIVE_PROBES); break;
+    case TCP_SYNCNT: *v = t->syncnt != 0 ? t->syncnt : (int)knob(st, TCP_SYN_RETRIES); break;
+    case TCP_USER_TIMEOUT: *v = (int)t->user_timeout_ms; break;
+    case TCP_QUICKACK: *v = t->quickacks > 0; break;
+    case TCP_DEFER_ACCEPT: *v = (int)t->defer_accept; break;
+    case TCP_LINGER2: *v = t->linger2 != 0 ? t->linger2 : (int)knob(st, TCP_FIN_TIMEOUT); break;
+    case TCP_WINDOW_CLAMP: *v = (int)t->window_clamp; break;
+    default: return -ENOPROTOOPT;
+    }
+    return 0;
+}
+
+int tcp_getsockopt(struct td_stack *st, struct tcb *t, int level, int name, void *val,
+                   uint32_t *len)
+{
+    if (level == SOL_SOCKET && name == SO_LINGER) {
+        const struct linger l = {t->linger, t->linger_s};
+        return put(val, len, &l, sizeof l);
+    }
+    if (level == IPPROTO_TCP && name == TCP_INFO) {
+        struct tcp_info info;
+        fill_info(st, t, &info);
+        return put(val, len, &info, sizeof info);
+    }
+    if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
+        char cc[CC_NAME_MAX] = "";
+        memcpy(cc, t->cc->name, strlen(t->cc->name));
+        return put(val, len, cc, sizeof cc);
+    }
+    int v;
+    int e = get_int(st, t, level, name, &v);
+    return e != 0 ? e : put(val, len, &v, sizeof v);
+}

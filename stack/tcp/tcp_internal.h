@@ -1,0 +1,457 @@
+/* tcp/tcp_internal.h: the inside of TCP. README.md in this folder tells in which order to read.
+ *
+ * Names are RFC 9293's wherever it has one: SND.UNA is snd_una, SEG.LEN is seg.len. Sequence numbers
+ * are compared with core/seq.h only.
+ */
+#ifndef TCP_INTERNAL_H
+#define TCP_INTERNAL_H
+
+#include "core/seq.h"
+#include "core/stack.h"
+#include "ip/ip.h"
+#include "tcp/tcp.h"
+#include "wire/tcp.h"
+
+/* ---- endpoints: what the connection table holds ---- */
+
+struct tcp_tuple { /* a hash key: no padding */
+    td_ip4 laddr, raddr;
+    uint16_t lport, rport;
+};
+
+enum tcp_ep_kind { TCP_EP_TCB, TCP_EP_TIME_WAIT };
+
+struct tcp_ep {            /* the beginning of a tcb and of a TIME-WAIT record */
+    struct hash_node node; /* in tcp->eps, key = the tuple (remote part 0: bound or listening) */
+    struct tcp_tuple a;
+    uint8_t kind;          /* enum tcp_ep_kind */
+    bool hashed;
+    uint8_t tos, ttl;      /* of what is sent; ttl 0 = the default */
+};
+
+/* All users of one local port. Exists while it has one. */
+struct tcp_port {
+    struct hash_node node;
+    uint16_t port;
+    uint32_t nbound;       /* members that chose the port themselves: ephemeral choice avoids it */
+    uint32_t ntime_wait;   /* TIME-WAIT records */
+    struct tcb *members, **tail;
+    struct tcb *listeners; /* through lsn->next, oldest first */
+};
+
+/* ---- a segment on its way in (RFC 9293 3.3.1's SEG variables) ---- */
+
+struct tcp_seg {
+    struct pkt *p;         /* data = the text; NULL once somebody took it */
+    struct tcp_tuple a;    /* local and remote as seen from here */
+    tcp_seq seq, ack;
+    uint32_t len;          /* SEG.LEN: text, SYN and FIN */
+    uint32_t text;         /* bytes of text */
+    uint32_t wnd;          /* SEG.WND, scaled by the connection's shift (unscaled on a SYN) */
+    uint16_t flags;        /* enum tcp_flags */
+    uint16_t urp;
+    const struct tcp_hdr *h;
+    uint8_t tos;
+    uint64_t pkt_id;
+    uint32_t ifindex;
+};
+
+/* ---- buffers ---- */
+
+/* The send buffer (sndbuf.c): bytes [base, base+len) in a list of blocks; the retransmission queue of RFC 9293
+ * 3.10 and the queued SENDs are the two parts of it before and behind SND.NXT. */
+struct snd_chunk {
+    struct snd_chunk *next;
+    struct pkt_block *block;
+    uint32_t off, len; /* the used part of block */
+};
+struct sndbuf {
+    struct snd_chunk *head, *tail;
+    struct snd_chunk *hint; /* a chunk somewhere in the list and the sequence number of its first byte: */
+    tcp_seq hint_seq;       /* sequential reads don't start over */
+    tcp_seq base;           /* sequence number of the first byte */
+    uint32_t len;           /* bytes */
+};
+
+/* The receive side (reasm.c): packets in order, waiting for the user, and packets beyond a hole. A packet's cb[0]
+ * holds its sequence number, its p->data the first byte not yet read. */
+struct rcvbuf {
+    struct pkt_queue q;     /* [copied_seq, rcv_nxt) */
+    struct pkt *ooo;        /* beyond rcv_nxt: sorted, no overlaps, linked by next */
+    struct pkt *ooo_last;   /* the last of them */
+    struct pkt *ooo_hint;   /* the one inserted last: the next usually follows it */
+    uint32_t ooo_count;
+    uint32_t truesize;      /* memory held by both */
+};
+
+/* ---- organs ---- */
+
+struct tcb;
+
+/* Congestion control (cc/): decides cwnd and ssthresh; recovery decides when to ask. All in bytes. */
+struct tcp_cc_ops {
+    const char *name;
+    void (*init)(struct td_stack *st, struct tcb *t);
+    /* `acked` new bytes were acknowledged outside recovery: grow. */
+    void (*acked)(struct td_stack *st, struct tcb *t, uint32_t acked);
+    /* Loss: the new ssthresh for this much data in flight. */
+    uint32_t (*ssthresh)(struct td_stack *st, const struct tcb *t, uint32_t flight);
+};
+extern const struct tcp_cc_ops tcp_cc_reno;
+const struct tcp_cc_ops *tcp_cc_find(const char *name); /* NULL = no such */
+const struct tcp_cc_ops *tcp_cc_default(const struct td_stack *st);
+
+/* Loss recovery (recovery.c): decides what is lost and drives cwnd through the episode. */
+struct tcp_recovery_ops {
+    const char *name;
+    void (*init)(struct td_stack *st, struct tcb *t);
+    /* SEG.ACK advanced SND.UNA by `acked` bytes (SND.UNA is already the new one). */
+    void (*new_ack)(struct td_stack *st, struct tcb *t, uint32_t acked);
+    void (*dup_ack)(struct td_stack *st, struct tcb *t);
+    /* The retransmission timer expired; first: for the first time on this segment. */
+    void (*timeout)(struct td_stack *st, struct tcb *t, bool first);
+};
+extern const struct tcp_recovery_ops tcp_recovery_newreno;
+
+/* Retransmission time-out estimator (rto.c). */
+struct tcp_rto_ops {
+    const char *name;
+    void (*init)(struct td_stack *st, struct tcb *t);
+    void (*sample)(struct td_stack *st, struct tcb *t, td_time rtt);
+    void (*backoff)(struct td_stack *st, struct tcb *t);
+};
+extern const struct tcp_rto_ops tcp_rto_6298;
+
+/* ---- the transmission control block ---- */
+
+struct tcp_listener { /* what only a listener needs (listen.c) */
+    struct tcb *self;
+    struct tcb *next;                   /* listeners of the same port */
+    struct tcb *syn_queue, **syn_tail;  /* SYN-RECEIVED, oldest first */
+    struct tcb *accept_queue, **accept_tail;
+    uint32_t nsyn, naccept;
+    uint32_t backlog;
+};
+
+enum tcp_ctl_timer { /* what t_ctl waits for, by state */
+    TCTL_NONE, TCTL_KEEPALIVE, TCTL_FIN_WAIT_2, TCTL_LINGER,
+};
+enum tcp_rtx_timer { /* what t_rtx waits for */
+    TRTX_NONE, TRTX_REXMT, TRTX_PERSIST, TRTX_OVERRIDE,
+};
+enum tcp_urg_state { /* the urgent octet as recv(MSG_OOB) sees it */
+    TURG_NONE, TURG_PENDING, /* announced, at urg_seq; in the queue or still to come */
+    TURG_TAKEN,              /* taken out of the stream, kept in urg_byte */
+    TURG_READ,               /* recv(MSG_OOB) had it; the mark still stands */
+};
+
+#define TCP_CC_STATE 6
+
+struct tcb {
+    struct tcp_ep ep;
+
+    /* -- owner and place -- */
+    void *owner;                  /* socket/'s; NULL = orphan, or not accepted yet */
+    const struct tcp_upcalls *up;
+    struct tcp_port *port;
+    struct tcb *port_next, **port_prev;
+    struct tcb *all_next, **all_prev; /* every tcb there is */
+    struct tcb *mark_next;        /* waits for tcp_flush */
+    struct tcp_listener *lsn;     /* state LISTEN: its queues */
+    struct tcb *parent;           /* not accepted yet: the listener */
+    struct tcb *q_next, **q_prev; /* in the parent's SYN or accept queue */
+    struct timewait *tw;          /* state TIME-WAIT: the record that answers for it */
+    uint32_t id;                  /* of the socket; 0 = not accepted yet */
+    uint32_t serial;              /* birth number */
+
+    uint8_t state;                /* enum tcp_state */
+    bool passive;                 /* came from a passive OPEN (MUST-11) */
+    bool marked : 1;
+    bool in_accept : 1;           /* in the accept queue, else in the SYN queue */
+    bool dead : 1;                /* tcp_flush frees it */
+    bool was_connected : 1;       /* it is, or was, more than a fresh or listening socket */
+    bool orphan : 1;              /* was closed by its owner */
+    bool reuse_addr : 1, reuse_port : 1;
+    bool bound : 1;               /* the port was chosen by the user */
+    bool addr_bound : 1;          /* so was the address */
+    bool rd_shut : 1, wr_shut : 1;/* shutdown() was called: no more RECEIVE, SEND */
+    bool fin_rcvd : 1;            /* the peer's FIN is behind RCV.NXT */
+    bool fin_queued : 1;          /* a FIN follows the last byte of the send buffer */
+    bool fin_sent : 1;
+
+    /* -- send sequence space (RFC 9293 3.3.1) -- */
+    tcp_seq iss, snd_una, snd_nxt; /* snd_nxt: beyond everything ever sent */
+    tcp_seq rtx_nxt;              /* sending goes on here: behind snd_nxt after a time-out or probe */
+    tcp_seq snd_wl1, snd_wl2;
+    uint32_t snd_wnd, max_snd_wnd;
+    tcp_seq snd_up;               /* behind the last urgent octet; meaningful while snd_urg */
+    tcp_seq snd_sml;              /* end of the last small segment sent (Minshall's rule) */
+    bool snd_urg : 1;
+    bool more : 1;                /* MSG_MORE: the last SEND announced another */
+    bool no_space : 1;            /* a SEND found the buffer full: tell when there is room */
+    bool out_limited : 1;         /* held back by the interface's queue */
+    bool cwnd_limited : 1;        /* held back by cwnd when it last sent */
+    bool ever_rexmt_syn : 1;      /* the SYN or SYN-ACK had to be repeated */
+    bool peer_wscale : 1;         /* scaling was offered and is on */
+    uint8_t snd_wscale, rcv_wscale;
+    uint16_t peer_mss;            /* SendMSS of RFC 9293 3.7.1 */
+    uint16_t mss;                 /* Eff.snd.MSS: text bytes of a full segment */
+    uint32_t pmtu;                /* of the path, bytes of datagram */
+    struct sndbuf snd;
+
+    /* -- receive sequence space -- */
+    tcp_seq irs, rcv_nxt, copied_seq;
+    uint32_t rcv_wnd;             /* rcv_nxt + rcv_wnd is the edge that was advertised */
+    tcp_seq rcv_up, urg_seq;      /* RCV.UP; the urgent octet itself: rcv_up - 1 */
+    uint8_t urg_state;            /* enum tcp_urg_state */
+    uint8_t urg_byte;
+    bool urg_mode : 1;            /* rcv_up is ahead of what was delivered */
+    bool ack_now : 1, ack_delayed : 1;
+    bool wnd_closed : 1;          /* zero was advertised */
+    bool fin_ooo : 1;             /* a FIN waits beyond the hole, at fin_seq */
+    uint8_t dup_owed;             /* duplicate ACKs that out-of-order segments of this batch ask for */
+    uint16_t rcv_mss;             /* RMSS: the largest segment seen, for "every second full segment" */
+    uint16_t quickacks;           /* segments still acknowledged at once */
+    uint32_t unacked_rcvd;        /* bytes received since the last ACK went out */
+    tcp_seq fin_seq;
+    struct rcvbuf rcv;
+    uint8_t win_ratio;            /* payload per memory of what arrives, in 256ths */
+    tcp_seq space_seq;            /* receive auto-tuning: copied_seq and time at its last turn */
+    uint32_t space;               /* bytes the user took in the best round trip */
+    td_time space_time;
+    tcp_seq rrtt_seq;             /* receiver's round trip: when rcv_nxt passes this */
+    td_time rrtt_time, rrtt;
+
+    /* -- round trip and time-out (RFC 6298); ns -- */
+    td_time srtt, rttvar, rto;
+    td_time rtt_time;             /* when the segment being timed left; 0 = none */
+    tcp_seq rtt_seq;              /* ...its acknowledgment */
+    uint8_t backoff;              /* doublings since the last good sample */
+    uint8_t rexmits;              /* of the earliest segment: R1 and R2 count these */
+    uint8_t probes;               /* unanswered window or keep-alive probes */
+    uint8_t persist_backoff;      /* doublings between window probes, answered or not */
+    uint8_t rtx_kind;             /* enum tcp_rtx_timer */
+    uint8_t ctl_kind;             /* enum tcp_ctl_timer */
+
+    /* -- congestion (RFC 5681, 6582); bytes -- */
+    uint32_t cwnd, ssthresh;
+    tcp_seq recover;
+    uint16_t dupacks;
+    bool in_recovery : 1, partial_seen : 1;
+    uint32_t limited_sent;        /* bytes sent by limited transmit (RFC 3042) */
+    uint32_t ca_acked;            /* bytes counted towards the next cwnd += MSS */
+    const struct tcp_cc_ops *cc;
+    uint64_t cc_state[TCP_CC_STATE];
+
+    /* -- timers -- */
+    struct timer t_rtx, t_delack, t_ctl;
+    td_time last_rcvd, last_sent; /* any segment in; text out */
+    td_time last_advice;          /* when IP was last told that the way is good */
+    td_time stalled_since;        /* first retransmission or probe without progress: user timeout; 0 = none */
+    td_time oow_last;             /* answers to unacceptable segments are limited by these two */
+    td_time challenge_since;
+    uint32_t challenges;
+
+    /* -- options -- */
+    bool nodelay : 1, cork : 1, keepalive : 1, linger : 1, oob_inline : 1, quickack_off : 1,
+        rcvbuf_locked : 1, sndbuf_locked : 1, recv_err : 1;
+    uint8_t keepcnt, syncnt;      /* 0 = the knob */
+    uint16_t user_mss;            /* TCP_MAXSEG; 0 = none */
+    uint16_t keepidle, keepintvl; /* seconds; 0 = the knob */
+    uint16_t linger_s;
+    int32_t linger2;              /* seconds in FIN-WAIT-2 as an orphan; 0 = the knob, < 0 = none */
+    uint32_t user_timeout_ms;     /* 0 = R2 by counting */
+    uint32_t defer_accept;        /* seconds; 0 = off */
+    uint32_t sndbuf_limit, rcvbuf_limit, window_clamp;
+    int32_t err, soft_err;        /* pending errno values, positive */
+    uint32_t ifindex;             /* the interface the route leaves by */
+    uint32_t poll_told;           /* poll bits the owner was told about */
+
+    /* -- what ss and TCP_INFO tell -- */
+    uint64_t bytes_sent, bytes_retrans, bytes_acked, bytes_received;
+    uint32_t segs_out, segs_in, total_retrans, data_segs_out, data_segs_in;
+    uint32_t max_size_acked;      /* RFC 5927 7.2: datagram sizes that got through */
+    uint32_t pmtu_pending;
+};
+
+/* TIME-WAIT (timewait.c): what is left of a connection while old segments die. */
+struct timewait {
+    struct tcp_ep ep;
+    struct timer timer;        /* 2MSL */
+    struct tcp_port *port;
+    struct tcb *tcb;           /* the owner that hasn't closed yet, or NULL */
+    tcp_seq snd_nxt, rcv_nxt;
+    uint32_t rcv_wnd;
+    uint32_t id;
+    uint8_t rcv_wscale;
+    uint64_t answered_ms;      /* stack time of the last limited answer; 0 = none */
+};
+
+struct tcp {
+    struct hash eps;           /* struct tcp_ep by tuple */
+    struct hash ports;         /* struct tcp_port by port */
+    struct tcb *all;
+    struct tcb *marked, **marked_tail;
+    struct siphash_key isn_key;
+    uint32_t serial;
+    uint32_t ntcb, norphans, ntime_wait, nopen;
+    bool closing;
+    struct table table;
+};
+
+/* ---- tcp.c: tables ---- */
+struct journal_subject tcp_subject(const struct tcb *t);
+struct journal_subject tcp_seg_subject(const struct tcp_seg *s, const struct tcb *t);
+struct tcb *tcp_alloc(struct td_stack *st);
+void tcp_mark(struct td_stack *st, struct tcb *t);
+void tcp_set_state(struct td_stack *st, struct tcb *t, enum tcp_state to, enum journal_word why);
+/* The connection is over: out of the tables, timers off, queues freed, state CLOSED. err: what the
+ * owner is told (positive errno, 0 nothing). An orphan is freed by the next flush. */
+void tcp_finish(struct td_stack *st, struct tcb *t, int err, enum journal_word why);
+void tcp_notify(struct td_stack *st, struct tcb *t, uint32_t bits);
+struct tcp_ep *tcp_ep_find(const struct td_stack *st, const struct tcp_tuple *a);
+int tcp_ep_insert(struct td_stack *st, struct tcp_ep *ep);
+void tcp_ep_remove(struct td_stack *st, struct tcp_ep *ep);
+struct tcb *tcp_listener_find(const struct td_stack *st, const struct tcp_tuple *a);
+struct tcp_port *tcp_port_get(struct td_stack *st, uint16_t port, bool create);
+int tcp_port_join(struct td_stack *st, struct tcb *t, uint16_t port);
+void tcp_port_leave(struct td_stack *st, struct tcb *t);
+void tcp_port_drop_if_empty(struct td_stack *st, struct tcp_port *port);
+static inline bool tcp_is_orphan(const struct tcb *t) /* its owner has closed it */
+{
+    return t->orphan;
+}
+static inline bool tcp_synchronized(const struct tcb *t) /* RFC 9293 3.5.2 group 3 */
+{
+    return t->state != TCPS_CLOSED && t->state != TCPS_LISTEN && t->state != TCPS_SYN_SENT &&
+           t->state != TCPS_SYN_RECEIVED;
+}
+bool tcp_table_next(struct td_stack *st, uint64_t *cursor, struct row *row); /* table.c */
+extern const struct column tcp_columns[];
+extern const unsigned tcp_ncolumns;
+
+/* ---- user.c ---- */
+void tcp_abort_with(struct td_stack *st, struct tcb *t, int err, enum journal_word why);
+uint32_t tcp_snd_space(const struct tcb *t);
+void tcp_queue_fin(struct td_stack *st, struct tcb *t);
+void tcp_init_limits(struct td_stack *st, struct tcb *t);
+void tcp_start_cwnd(struct td_stack *st, struct tcb *t);
+uint32_t tcp_initial_window(const struct td_stack *st, const struct tcb *t);
+
+/* ---- input.c ---- */
+void tcp_input(struct td_stack *st, struct pkt *p, const struct ip_rx *rx);
+void tcp_segment_arrives(struct td_stack *st, struct tcb *t, struct tcp_seg *s);
+void tcp_enter_established(struct td_stack *st, struct tcb *t, enum journal_word why);
+/* ---- input_sync.c ---- */
+void tcp_segment_synchronized(struct td_stack *st, struct tcb *t, struct tcp_seg *s);
+/* Steps 6 to 8 for a SYN-ACK that brings text, URG or FIN. */
+void tcp_segment_rest(struct td_stack *st, struct tcb *t, struct tcp_seg *s);
+bool tcp_challenge_allowed(struct td_stack *st, struct tcb *t);
+/* Header prediction; true = handled. */
+bool tcp_fast_path(struct td_stack *st, struct tcb *t, struct tcp_seg *s);
+/* ---- error.c ---- */
+void tcp_icmp_error(struct td_stack *st, const struct ip_error *e);
+
+/* ---- ack.c ---- */
+void tcp_ack_received(struct td_stack *st, struct tcb *t, const struct tcp_seg *s);
+void tcp_update_window(struct td_stack *st, struct tcb *t, const struct tcp_seg *s);
+static inline tcp_seq tcp_snd_pos(const struct tcb *t) /* where sending goes on */
+{
+    return t->rtx_nxt;
+}
+static inline uint32_t tcp_flight(const struct tcb *t) /* FlightSize of RFC 5681, bytes */
+{
+    return t->snd_nxt - t->snd_una;
+}
+
+/* ---- output.c ---- */
+void tcp_output(struct td_stack *st, struct tcb *t);
+void tcp_send_syn(struct td_stack *st, struct tcb *t); /* SYN, or SYN-ACK in SYN-RECEIVED */
+void tcp_send_ack(struct td_stack *st, struct tcb *t);
+tcp_seq tcp_ack_seq(const struct tcb *t); /* the number a segment without text carries */
+/* One segment from SND.UNA, whatever cwnd says. why is journaled. */
+int tcp_retransmit_first(struct td_stack *st, struct tcb *t, enum journal_word why);
+void tcp_window_probe(struct td_stack *st, struct tcb *t);
+void tcp_keepalive_probe(struct td_stack *st, struct tcb *t);
+void tcp_output_forced(struct td_stack *st, struct tcb *t); /* the override timer expired */
+void tcp_send_rst(struct td_stack *st, struct tcb *t, enum journal_word why);
+/* ---- emit.c ---- */
+struct tcp_emit { /* one segment to be built */
+    struct tcp_tuple a;
+    tcp_seq seq, ack;
+    uint16_t flags, wnd, urp;
+    struct tcp_opts o;
+    uint8_t tos, ttl;
+    struct sndbuf *snd; /* text from here: [seq, seq+len) */
+    uint32_t len;
+    uint32_t conn;      /* journal subject */
+};
+int tcp_emit_segment(struct td_stack *st, const struct tcp_emit *e);
+/* The reset of 3.10.7.1 that answers a segment no connection wants. */
+void tcp_reset_reply(struct td_stack *st, const struct tcp_seg *s, enum journal_word why);
+/* ---- window.c ---- */
+uint32_t tcp_window_offer(struct td_stack *st, struct tcb *t); /* moves rcv_wnd; returns what may be advertised */
+uint16_t tcp_window_field(struct td_stack *st, struct tcb *t, bool syn);
+bool tcp_window_update_due(struct td_stack *st, struct tcb *t); /* after RECEIVE */
+void tcp_window_tune(struct td_stack *st, struct tcb *t);       /* after RECEIVE */
+void tcp_rcv_rtt(struct td_stack *st, struct tcb *t);
+uint8_t tcp_window_scale(const struct td_stack *st, const struct tcb *t);
+uint16_t tcp_rcv_mss(struct td_stack *st, const struct tcb *t); /* what we offer in a SYN */
+void tcp_mss_update(struct td_stack *st, struct tcb *t);              /* Eff.snd.MSS anew */
+
+/* ---- sndbuf.c ---- */
+void sndbuf_init(struct sndbuf *b, tcp_seq base);
+/* Copies up to n bytes in; returns how many (fewer: no memory). */
+uint32_t sndbuf_write(struct mem *m, struct sndbuf *b, const void *bytes, uint32_t n);
+/* Appends [seq, seq+len) to p as slices. -ENOMEM. */
+int sndbuf_slices(struct sndbuf *b, tcp_seq seq, uint32_t len, struct pkt *p);
+void sndbuf_ack(struct mem *m, struct sndbuf *b, uint32_t n); /* the first n bytes were acknowledged */
+void sndbuf_clear(struct mem *m, struct sndbuf *b);
+static inline tcp_seq sndbuf_end(const struct sndbuf *b)
+{
+    return b->base + b->len;
+}
+
+/* ---- reasm.c ---- */
+void rcvbuf_init(struct rcvbuf *b);
+void rcvbuf_clear(struct rcvbuf *b);
+/* In-order text (p->data at RCV.NXT). Consumes p. */
+void rcvbuf_append(struct rcvbuf *b, struct pkt *p, tcp_seq seq);
+/* Text beyond a hole; overlaps are trimmed, what is there already wins. Consumes p. Bytes newly held. */
+uint32_t rcvbuf_insert(struct rcvbuf *b, struct pkt *p, tcp_seq seq);
+/* Moves what is in order now to the queue and returns how many bytes rcv_nxt advances. */
+uint32_t rcvbuf_advance(struct rcvbuf *b, tcp_seq rcv_nxt);
+void rcvbuf_drop_ooo(struct rcvbuf *b);
+
+/* ---- rto.c, timers.c ---- */
+void tcp_timers_init(struct tcb *t);
+void tcp_timers_stop(struct td_stack *st, struct tcb *t);
+void tcp_rtx_arm(struct td_stack *st, struct tcb *t, enum tcp_rtx_timer kind);
+void tcp_rtx_stop(struct td_stack *st, struct tcb *t);
+/* Arms, leaves or stops t_rtx as what is outstanding asks (RFC 6298 5.1-5.3). restart: progress was made. */
+void tcp_rtx_update(struct td_stack *st, struct tcb *t, bool restart);
+void tcp_delack_arm(struct td_stack *st, struct tcb *t);
+void tcp_keepalive_update(struct td_stack *st, struct tcb *t);
+void tcp_fin_wait_2_arm(struct td_stack *st, struct tcb *t);
+void tcp_linger_arm(struct td_stack *st, struct tcb *t);
+
+/* ---- listen.c ---- */
+void tcp_listen_syn(struct td_stack *st, struct tcb *l, struct tcp_seg *s);
+/* The handshake of a child is complete. False: no room in the accept queue, the ACK is to be ignored
+ * (or the child is gone: reset). */
+bool tcp_listen_complete(struct td_stack *st, struct tcb *t);
+bool tcp_listen_room(struct td_stack *st, struct tcb *t);
+void tcp_listen_forget(struct td_stack *st, struct tcb *t); /* out of its parent's queues */
+void tcp_listen_close(struct td_stack *st, struct tcb *l);
+
+/* ---- timewait.c ---- */
+void tcp_time_wait(struct td_stack *st, struct tcb *t, enum journal_word why);
+void tcp_time_wait_segment(struct td_stack *st, struct timewait *w, struct tcp_seg *s);
+void tcp_time_wait_end(struct td_stack *st, struct timewait *w);
+/* ---- isn.c ---- */
+tcp_seq tcp_isn(struct td_stack *st, const struct tcp_tuple *a);
+/* ---- synopts.c ---- */
+void tcp_syn_options_take(struct td_stack *st, struct tcb *t, const struct tcp_opts *o);
+void tcp_syn_options_offer(struct td_stack *st, struct tcb *t, struct tcp_opts *o);
+
+#endif

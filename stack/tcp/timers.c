@@ -1,0 +1,363 @@
+/* tcp/timers.c: what happens when nothing happens.
+ *
+ * Theory of operation. A connection has three timers, each for what can't be needed at the same time:
+ *
+ *   t_rtx     REXMT     something is in flight: RFC 6298 5 (5.1 start with the first, 5.2 stop when all is
+ *                       acknowledged, 5.3 restart with progress, 5.4-5.6 on expiry)
+ *             PERSIST   the peer's window is closed: probe it (RFC 9293 3.8.6.1), with back-off, for as long as it
+ *                       answers
+ *             OVERRIDE  nothing in flight, and what is queued was held back (silly window, cork): send it
+ *                       all the same after a fraction of a second (3.8.6.2.1)
+ *   t_delack  the acknowledgment that may wait (3.8.6.3)
+ *   t_ctl     KEEPALIVE (3.8.4), or for an orphan the time it may spend in FIN-WAIT-2 or linger
+ *
+ * Giving up (3.8.3): after R1 retransmissions of one segment IP is told that the way may be bad; after
+ * R2, or when the user's own time-out is over, the connection ends with ETIMEDOUT. Closed windows
+ * don't count: a peer that answers probes is alive (MUST-37).
+ */
+#include "tcp/tcp_internal.h"
+
+#include <errno.h>
+
+static void rtx_fired(struct td_stack *st, struct timer *tm);
+static void delack_fired(struct td_stack *st, struct timer *tm);
+static void ctl_fired(struct td_stack *st, struct timer *tm);
+
+void tcp_timers_init(struct tcb *t)
+{
+    timer_init(&t->t_rtx, rtx_fired, "rexmt");
+    timer_init(&t->t_delack, delack_fired, "delack");
+    timer_init(&t->t_ctl, ctl_fired, "keepalive");
+}
+
+void tcp_timers_stop(struct td_stack *st, struct tcb *t)
+{
+    tcp_rtx_stop(st, t);
+    timer_cancel(st, &t->t_delack);
+    timer_cancel(st, &t->t_ctl);
+    t->ctl_kind = TCTL_NONE;
+    t->ack_delayed = false;
+}
+
+/* ---- t_rtx ---- */
+
+static td_time rto_max(const struct td_stack *st)
+{
+    return (td_time)knob(st, TCP_RTO_MAX_MS) * TD_MS;
+}
+
+static td_time user_timeout(const struct tcb *t)
+{
+    return (td_time)t->user_timeout_ms * TD_MS;
+}
+
+static td_time persist_interval(const struct td_stack *st, const struct tcb *t)
+{
+    td_time most = rto_max(st);
+    td_time d = t->rto;
+    for (unsigned i = 0; i < t->persist_backoff && d < most; i++) {
+        d *= 2; /* SHLD-30 */
+    }
+    return d < most ? d : most;
+}
+
+void tcp_rtx_arm(struct td_stack *st, struct tcb *t, enum tcp_rtx_timer kind)
+{
+    td_time wait = 0;
+    switch (kind) {
+    case TRTX_REXMT:
+        wait = t->rto;
+        t->t_rtx.name = "rexmt";
+        break;
+    case TRTX_PERSIST:
+        wait = persist_interval(st, t);
+        t->t_rtx.name = "persist";
+        break;
+    case TRTX_OVERRIDE:
+        wait = (td_time)knob(st, TCP_OVERRIDE_MS) * TD_MS;
+        t->t_rtx.name = "override";
+        break;
+    case TRTX_NONE:
+        tcp_rtx_stop(st, t);
+        return;
+    }
+    if (t->stalled_since == 0) {
+        t->stalled_since = st->now;
+    }
+    td_time deadline = st->now + wait;
+    if (t->user_timeout_ms != 0 && kind != TRTX_OVERRIDE &&
+        deadline > t->stalled_since + user_timeout(t)) {
+        deadline = t->stalled_since + user_timeout(t);
+    }
+    t->rtx_kind = (uint8_t)kind;
+    timer_arm(st, &t->t_rtx, deadline);
+}
+
+void tcp_rtx_stop(struct td_stack *st, struct tcb *t)
+{
+    timer_cancel(st, &t->t_rtx);
+    t->rtx_kind = TRTX_NONE;
+    t->stalled_since = 0;
+}
+
+void tcp_rtx_update(struct td_stack *st, struct tcb *t, bool restart)
+{
+    enum tcp_rtx_timer want = TRTX_NONE;
+    bool queued = sndbuf_end(&t->snd) + (t->fin_queued && !t->fin_sent) != t->snd_nxt;
+    if (t->snd_nxt != t->snd_una) {
+        want = t->snd_wnd == 0 ? TRTX_PERSIST : TRTX_REXMT;
+    } else if (queued) {
+        want = t->snd_wnd == 0 ? TRTX_PERSIST : TRTX_OVERRIDE;
+    }
+    if (restart) {
+        t->stalled_since = 0;
+    }
+    if (want == TRTX_NONE) {
+        tcp_rtx_stop(st, t); /* RFC 6298 5.2 */
+    } else if (restart || t->rtx_kind != want) {
+        tcp_rtx_arm(st, t, want); /* 5.1, 5.3 */
+    }
+}
+
+static unsigned rexmit_limit(const struct td_stack *st, const struct tcb *t)
+{
+    if (t->state == TCPS_SYN_SENT) {
+        return (unsigned)(t->syncnt != 0 ? t->syncnt : knob(st, TCP_SYN_RETRIES));
+    }
+    if (t->state == TCPS_SYN_RECEIVED) {
+        return (unsigned)knob(st, TCP_SYNACK_RETRIES);
+    }
+    return (unsigned)(tcp_is_orphan(t) ? knob(st, TCP_ORPHAN_RETRIES) : knob(st, TCP_RETRIES2));
+}
+
+/* R2 (MUST-20), or the user's time-out (MUST-21): true when the connection was given up. */
+static bool give_up(struct td_stack *st, struct tcb *t, unsigned tries, enum journal_word why)
+{
+    td_time waited = st->now - t->stalled_since;
+    bool over;
+    if (t->user_timeout_ms != 0) {
+        over = waited >= user_timeout(t);
+        why = over ? W_TCP_USER_TIMEOUT : why;
+    } else {
+        over = tries >= rexmit_limit(st, t);
+    }
+    if (!over) {
+        return false;
+    }
+    int err = t->soft_err != 0 ? t->soft_err : ETIMEDOUT;
+    const struct journal_subject subject = tcp_subject(t);
+    JOURNAL_CAUSE(st, EV_TCP_GIVE_UP, &subject, why, tries, waited, (uint64_t)(int64_t)err);
+    count(st, TcpExtTCPAbortOnTimeout);
+    if (t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RECEIVED) {
+        tcp_finish(st, t, err, why);
+    } else {
+        tcp_abort_with(st, t, err, why);
+    }
+    return true;
+}
+
+static void rexmt_fired(struct td_stack *st, struct tcb *t)
+{
+    if (give_up(st, t, t->rexmits, W_TCP_TIMEOUT)) {
+        return;
+    }
+    const struct journal_subject subject = tcp_subject(t);
+    td_time was = t->rto;
+    bool first = t->rexmits == 0;
+    t->rexmits++;
+    count(st, TcpExtTCPTimeouts);
+    tcp_rto_6298.backoff(st, t);
+    JOURNAL_CAUSE(st, EV_TCP_RTO, &subject, was, t->rto, t->rexmits, tcp_flight(t));
+    if (t->rexmits >= knob(st, TCP_RETRIES1)) { /* R1: negative advice to IP */
+        ip_advise_bad(st, t->ep.a.raddr);
+        if (t->rexmits == knob(st, TCP_RETRIES1)) {
+            JOURNAL(st, EV_TCP_R1, &subject, t->rexmits);
+            if (t->recv_err) { /* SHLD-9 */
+                t->err = ETIMEDOUT;
+                tcp_notify(st, t, 0);
+            }
+        }
+    }
+    if (t->pmtu_pending != 0) { /* RFC 5927 7.2: no progress, so the ICMP message told the truth */
+        ip_pmtu_update(st, t->ep.a.raddr, t->pmtu_pending);
+        t->pmtu_pending = 0;
+        tcp_mss_update(st, t);
+    }
+    if (t->snd_una == t->iss) { /* SYN or SYN-ACK */
+        t->ever_rexmt_syn = true;
+        tcp_send_syn(st, t);
+        tcp_rtx_arm(st, t, TRTX_REXMT);
+        return;
+    }
+    tcp_recovery_newreno.timeout(st, t, first);
+    t->rtt_time = 0;           /* Karn */
+    t->rtx_nxt = t->snd_una;   /* go back */
+    tcp_rtx_arm(st, t, TRTX_REXMT); /* 5.6 */
+    tcp_output(st, t);
+}
+
+static void persist_fired(struct td_stack *st, struct tcb *t)
+{
+    if (give_up(st, t, t->probes, W_TCP_PERSIST_OUT)) {
+        return;
+    }
+    tcp_window_probe(st, t);
+    if (t->probes < UINT8_MAX) {
+        t->probes++;
+    }
+    if (t->persist_backoff < UINT8_MAX) {
+        t->persist_backoff++;
+    }
+    tcp_rtx_arm(st, t, TRTX_PERSIST);
+    const struct journal_subject subject = tcp_subject(t);
+    JOURNAL(st, EV_TCP_PROBE, &subject, t->snd_una, t->probes, t->t_rtx.deadline - st->now);
+}
+
+static void rtx_fired(struct td_stack *st, struct timer *tm)
+{
+    struct tcb *t = container_of(tm, struct tcb, t_rtx);
+    switch ((enum tcp_rtx_timer)t->rtx_kind) {
+    case TRTX_REXMT:
+        rexmt_fired(st, t);
+        break;
+    case TRTX_PERSIST:
+        persist_fired(st, t);
+        break;
+    case TRTX_OVERRIDE:
+        t->rtx_kind = TRTX_NONE;
+        tcp_output_forced(st, t);
+        break;
+    case TRTX_NONE:
+        break;
+    }
+}
+
+/* ---- t_delack ---- */
+
+void tcp_delack_arm(struct td_stack *st, struct tcb *t)
+{
+    if (t->ack_delayed) {
+        return; /* the first unacknowledged segment's deadline stands */
+    }
+    td_time delay = (td_time)knob(st, TCP_DELACK_MIN_MS) * TD_MS;
+    const struct journal_subject subject = tcp_subject(t);
+    t->ack_delayed = true;
+    timer_arm(st, &t->t_delack, st->now + delay);
+    JOURNAL(st, EV_TCP_DELACK, &subject, t->unacked_rcvd, delay);
+}
+
+static void delack_fired(struct td_stack *st, struct timer *tm)
+{
+    struct tcb *t = container_of(tm, struct tcb, t_delack);
+    const struct journal_subject subject = tcp_subject(t);
+    count(st, TcpExtDelayedACKs);
+    JOURNAL(st, EV_TCP_DELACK_FIRED, &subject, t->unacked_rcvd);
+    t->ack_delayed = false;
+    t->ack_now = true;
+    tcp_output(st, t);
+}
+
+/* ---- t_ctl ---- */
+
+static td_time keepidle(const struct td_stack *st, const struct tcb *t)
+{
+    return (td_time)(t->keepidle != 0 ? t->keepidle : knob(st, TCP_KEEPALIVE_TIME)) * TD_SEC;
+}
+
+static td_time keepintvl(const struct td_stack *st, const struct tcb *t)
+{
+    return (td_time)(t->keepintvl != 0 ? t->keepintvl : knob(st, TCP_KEEPALIVE_INTVL)) * TD_SEC;
+}
+
+static bool keepalive_wanted(const struct tcb *t)
+{
+    return t->keepalive && !tcp_is_orphan(t) &&
+           (t->state == TCPS_ESTABLISHED || t->state == TCPS_CLOSE_WAIT ||
+            t->state == TCPS_FIN_WAIT_2);
+}
+
+void tcp_keepalive_update(struct td_stack *st, struct tcb *t)
+{
+    if (t->ctl_kind != TCTL_NONE && t->ctl_kind != TCTL_KEEPALIVE) {
+        return;
+    }
+    if (!keepalive_wanted(t)) {
+        timer_cancel(st, &t->t_ctl);
+        t->ctl_kind = TCTL_NONE;
+        return;
+    }
+    td_time due = t->last_rcvd + keepidle(st, t);
+    t->ctl_kind = TCTL_KEEPALIVE;
+    t->t_ctl.name = "keepalive";
+    timer_arm(st, &t->t_ctl, due > st->now ? due : st->now);
+}
+
+static void keepalive_fired(struct td_stack *st, struct tcb *t)
+{
+    td_time idle = st->now - t->last_rcvd;
+    const struct journal_subject subject = tcp_subject(t);
+    if (!keepalive_wanted(t)) {
+        t->ctl_kind = TCTL_NONE;
+        return;
+    }
+    if (t->snd_nxt != t->snd_una || t->snd.len > 0) { /* MUST-26: the other timers are at it */
+        timer_arm(st, &t->t_ctl, st->now + keepidle(st, t));
+        return;
+    }
+    if (idle < keepidle(st, t)) {
+        timer_arm(st, &t->t_ctl, t->last_rcvd + keepidle(st, t));
+        return;
+    }
+    unsigned most = (unsigned)(t->keepcnt != 0 ? t->keepcnt : knob(st, TCP_KEEPALIVE_PROBES));
+    bool over = t->user_timeout_ms != 0 ? idle >= user_timeout(t) && t->probes > 0
+                                        : t->probes >= most;
+    if (over) {
+        int err = t->soft_err != 0 ? t->soft_err : ETIMEDOUT;
+        JOURNAL_CAUSE(st, EV_TCP_GIVE_UP, &subject, W_TCP_KEEPALIVE_OUT, t->probes, idle,
+                      (uint64_t)(int64_t)err);
+        count(st, TcpExtTCPAbortOnTimeout);
+        tcp_abort_with(st, t, err, W_TCP_KEEPALIVE_OUT);
+        return;
+    }
+    JOURNAL(st, EV_TCP_KEEPALIVE, &subject, t->probes, idle);
+    count(st, TcpExtTCPKeepAlive);
+    t->probes++;
+    tcp_keepalive_probe(st, t);
+    timer_arm(st, &t->t_ctl, st->now + keepintvl(st, t));
+}
+
+void tcp_fin_wait_2_arm(struct td_stack *st, struct tcb *t)
+{
+    td_time wait = (td_time)(t->linger2 > 0 ? t->linger2 : knob(st, TCP_FIN_TIMEOUT)) * TD_SEC;
+    t->ctl_kind = TCTL_FIN_WAIT_2;
+    t->t_ctl.name = "fin-wait-2";
+    timer_arm(st, &t->t_ctl, st->now + (t->linger2 < 0 ? 0 : wait));
+}
+
+void tcp_linger_arm(struct td_stack *st, struct tcb *t)
+{
+    t->ctl_kind = TCTL_LINGER;
+    t->t_ctl.name = "linger";
+    timer_arm(st, &t->t_ctl, st->now + (td_time)t->linger_s * TD_SEC);
+}
+
+static void ctl_fired(struct td_stack *st, struct timer *tm)
+{
+    struct tcb *t = container_of(tm, struct tcb, t_ctl);
+    switch ((enum tcp_ctl_timer)t->ctl_kind) {
+    case TCTL_KEEPALIVE:
+        keepalive_fired(st, t);
+        break;
+    case TCTL_FIN_WAIT_2:
+        t->ctl_kind = TCTL_NONE;
+        tcp_finish(st, t, 0, W_TCP_FIN_WAIT_2_OUT);
+        break;
+    case TCTL_LINGER:
+        t->ctl_kind = TCTL_NONE;
+        count(st, TcpExtTCPAbortOnLinger);
+        tcp_abort_with(st, t, 0, W_TCP_LINGER);
+        break;
+    case TCTL_NONE:
+        break;
+    }
+}

@@ -1,0 +1,524 @@
+/* tcp/user.c: SEND, RECEIVE, CLOSE, ABORT and STATUS (RFC 9293 3.9.1, 3.10.2 to 3.10.6).
+ *
+ * Theory of operation. The calls never wait. SEND copies what fits into the send buffer; RECEIVE
+ * copies what there is out of the receive queue; both leave the sending of segments to the flush.
+ *
+ * CLOSE has three forms (linger): orderly (the default: the FIN follows the last byte, and the connection goes on
+ * without its socket); orderly within a time (linger > 0: reset when it is over); at once (linger 0: a reset). And when
+ * there is unread data, it would be a lie to acknowledge it with a FIN, so the peer gets a reset (3.6.1, SHLD-3). A
+ * closed connection that still has work is an orphan; there may be tcp_max_orphans.
+ *
+ * Data received before a reset can still be read, then the error is reported (MUST-12 keeps FIN and
+ * reset apart: end of file, or ECONNRESET).
+ */
+#include "tcp/tcp_internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+/* ---- STATUS ---- */
+
+enum tcp_state tcp_state(const struct tcb *t)
+{
+    return (enum tcp_state)t->state;
+}
+
+struct tcp_addrs tcp_addrs(const struct tcb *t)
+{
+    return (struct tcp_addrs){t->ep.a.laddr, t->ep.a.raddr, t->ep.a.lport, t->ep.a.rport};
+}
+
+static bool urgent_in_queue(const struct tcb *t)
+{
+    return t->urg_state == TURG_PENDING && seq_ge(t->urg_seq, t->copied_seq) &&
+           seq_lt(t->urg_seq, t->rcv_nxt);
+}
+
+uint32_t tcp_readable(const struct tcb *t)
+{
+    if (t->state == TCPS_LISTEN) {
+        return 0;
+    }
+    uint32_t n = (uint32_t)t->rcv.q.bytes;
+    return n > 0 && urgent_in_queue(t) && !t->oob_inline ? n - 1 : n;
+}
+
+uint32_t tcp_unsent(const struct tcb *t)
+{
+    return t->snd.len + (t->fin_sent && t->snd_una != t->snd_nxt && t->snd.len == 0);
+}
+
+bool tcp_atmark(const struct tcb *t)
+{
+    return t->urg_state != TURG_NONE && t->copied_seq == t->urg_seq;
+}
+
+uint32_t tcp_snd_space(const struct tcb *t)
+{
+    return t->snd.len < t->sndbuf_limit ? t->sndbuf_limit - t->snd.len : 0;
+}
+
+static bool can_write(const struct tcb *t)
+{
+    uint32_t space = tcp_snd_space(t);
+    return space > 0 && space >= t->sndbuf_limit / 3;
+}
+
+uint32_t tcp_poll(const struct tcb *t)
+{
+    uint32_t mask = t->err != 0 ? POLLERR : 0;
+    if (t->state == TCPS_LISTEN) {
+        return mask | (t->lsn->accept_queue != NULL ? POLLIN | POLLRDNORM : 0);
+    }
+    bool rd_end = t->rd_shut || t->fin_rcvd;
+    bool closed = t->state == TCPS_CLOSED || t->state == TCPS_TIME_WAIT;
+    bool wr_end = t->wr_shut || closed;
+    if (closed || (rd_end && t->wr_shut)) {
+        mask |= POLLHUP;
+    }
+    if (rd_end || (t->state == TCPS_CLOSED && t->was_connected)) {
+        mask |= POLLIN | POLLRDNORM | POLLRDHUP;
+    }
+    if (t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RECEIVED) {
+        return mask;
+    }
+    if (tcp_readable(t) > 0) {
+        mask |= POLLIN | POLLRDNORM;
+    }
+    if (wr_end || can_write(t)) {
+        mask |= POLLOUT | POLLWRNORM;
+    }
+    if (t->urg_state == TURG_PENDING || t->urg_state == TURG_TAKEN) {
+        mask |= POLLPRI;
+    }
+    return mask;
+}
+
+int tcp_error(struct tcb *t, bool peek)
+{
+    int e = t->err;
+    if (!peek) {
+        t->err = 0;
+        t->poll_told = tcp_poll(t);
+    }
+    return e;
+}
+
+/* ---- SEND ---- */
+
+/* What the state says to SEND, before there is any question of room (3.10.2). */
+static int send_refused(struct tcb *t)
+{
+    if (t->err != 0) {
+        return -tcp_error(t, false);
+    }
+    if (t->wr_shut) {
+        return -EPIPE;
+    }
+    switch ((enum tcp_state)t->state) {
+    case TCPS_ESTABLISHED:
+    case TCPS_CLOSE_WAIT:
+        return 0;
+    case TCPS_SYN_SENT:
+    case TCPS_SYN_RECEIVED:
+        return -EAGAIN;
+    case TCPS_LISTEN:
+        return -ENOTCONN;
+    case TCPS_CLOSED:
+        return t->was_connected ? -EPIPE : -ENOTCONN;
+    default:
+        return -EPIPE;
+    }
+}
+
+int64_t tcp_send(struct td_stack *st, struct tcb *t, const struct iovec *iov, size_t niov,
+                 int flags)
+{
+    int refused = send_refused(t);
+    if (refused != 0) {
+        t->no_space = refused == -EAGAIN;
+        return refused;
+    }
+    int64_t taken = 0;
+    uint64_t wanted = 0;
+    bool no_memory = false;
+    for (size_t i = 0; i < niov; i++) {
+        wanted += iov[i].iov_len;
+    }
+    for (size_t i = 0; i < niov && !no_memory; i++) {
+        uint32_t space = tcp_snd_space(t);
+        uint32_t n = iov[i].iov_len < space ? (uint32_t)iov[i].iov_len : space;
+        uint32_t got = n > 0 ? sndbuf_write(&st->mem, &t->snd, iov[i].iov_base, n) : 0;
+        taken += got;
+        no_memory = got < n;
+        if (got < iov[i].iov_len) {
+            break;
+        }
+    }
+    t->more = (flags & MSG_MORE) != 0 && (uint64_t)taken == wanted;
+    if (taken > 0 && (flags & MSG_OOB) != 0 && (uint64_t)taken == wanted) {
+        t->snd_urg = true; /* SND.UP: behind the last octet */
+        t->snd_up = sndbuf_end(&t->snd);
+    }
+    if ((uint64_t)taken < wanted) {
+        t->no_space = true;
+    }
+    t->poll_told = tcp_poll(t);
+    if (taken > 0) {
+        tcp_mark(st, t);
+        return taken;
+    }
+    return wanted == 0 ? 0 : no_memory ? -ENOBUFS : -EAGAIN;
+}
+
+/* ---- RECEIVE ---- */
+
+struct cursor { /* a place in the user's iovec */
+    const struct iovec *iov;
+    size_t n, i, off;
+    bool discard; /* MSG_TRUNC: count, don't copy */
+};
+
+/* Copies [off, off+len) of p to the user; how many. */
+static uint32_t copy_out(struct cursor *c, const struct pkt *p, uint32_t off, uint32_t len)
+{
+    uint32_t done = 0;
+    while (done < len && c->i < c->n) {
+        size_t room = c->iov[c->i].iov_len - c->off;
+        uint32_t k = len - done < room ? len - done : (uint32_t)room;
+        if (k > 0 && !c->discard) {
+            (void)pkt_read(p, off + done, (uint8_t *)c->iov[c->i].iov_base + c->off, k);
+        }
+        done += k;
+        c->off += k;
+        if (c->off == c->iov[c->i].iov_len) {
+            c->i++;
+            c->off = 0;
+        }
+    }
+    return done;
+}
+
+/* n bytes at the front of the queue are done with. */
+static void consume(struct tcb *t, uint32_t n)
+{
+    struct rcvbuf *b = &t->rcv;
+    t->copied_seq += n;
+    while (n > 0) {
+        struct pkt *p = b->q.head;
+        if (n < p->len) {
+            (void)pkt_pull(p, n);
+            p->cb[0] += n;
+            b->q.bytes -= n;
+            return;
+        }
+        n -= p->len;
+        b->truesize -= p->truesize;
+        pkt_free(pkt_queue_pop(&b->q));
+    }
+}
+
+static bool queue_byte(const struct tcb *t, tcp_seq seq, uint8_t *byte)
+{
+    uint32_t off = seq - t->copied_seq;
+    for (const struct pkt *p = t->rcv.q.head; p != NULL; p = p->next) {
+        if (off < p->len) {
+            return pkt_read(p, off, byte, 1);
+        }
+        off -= p->len;
+    }
+    return false;
+}
+
+/* recv(MSG_OOB): the urgent octet, once. */
+static int64_t recv_oob(struct td_stack *st, struct tcb *t, const struct iovec *iov, size_t niov,
+                        int flags)
+{
+    uint8_t byte = t->urg_byte;
+    if (t->oob_inline || t->urg_state == TURG_NONE || t->urg_state == TURG_READ) {
+        return -EINVAL;
+    }
+    if (t->state == TCPS_CLOSED && t->err != 0) {
+        return -tcp_error(t, false);
+    }
+    if (t->urg_state == TURG_PENDING) {
+        if (!urgent_in_queue(t)) {
+            return -EAGAIN;
+        }
+        if (!queue_byte(t, t->urg_seq, &byte)) {
+            return -EAGAIN;
+        }
+    }
+    for (size_t i = 0; i < niov; i++) {
+        if (iov[i].iov_len > 0) {
+            *(uint8_t *)iov[i].iov_base = byte;
+            break;
+        }
+    }
+    if ((flags & MSG_PEEK) == 0) {
+        t->urg_state = TURG_READ;
+        t->poll_told = tcp_poll(t);
+    }
+    (void)st;
+    return 1;
+}
+
+/* Up to the mark, or over it when the user stands at it. How many bytes may be read now; *skip: the octet at the
+ * front is the urgent one and not for this call. */
+static uint32_t before_mark(const struct tcb *t, bool *skip)
+{
+    uint32_t n = (uint32_t)t->rcv.q.bytes;
+    *skip = false;
+    if (t->urg_state == TURG_NONE || !seq_in(t->urg_seq, t->copied_seq, n)) {
+        return n;
+    }
+    uint32_t to_mark = t->urg_seq - t->copied_seq;
+    if (to_mark > 0) {
+        return to_mark;
+    }
+    *skip = !t->oob_inline;
+    return n;
+}
+
+static void pass_mark(struct tcb *t)
+{
+    if (t->urg_state == TURG_PENDING) {
+        (void)queue_byte(t, t->urg_seq, &t->urg_byte);
+        t->urg_state = TURG_TAKEN;
+    }
+    consume(t, 1);
+}
+
+static int64_t nothing_to_read(struct tcb *t)
+{
+    if (t->err != 0) {
+        return -tcp_error(t, false);
+    }
+    if (t->fin_rcvd || t->rd_shut) {
+        return 0;
+    }
+    if (t->state == TCPS_CLOSED || t->state == TCPS_LISTEN) {
+        return t->was_connected ? 0 : -ENOTCONN;
+    }
+    return -EAGAIN;
+}
+
+int64_t tcp_recv(struct td_stack *st, struct tcb *t, const struct iovec *iov, size_t niov,
+                 int flags)
+{
+    if (t->state == TCPS_LISTEN) {
+        return -ENOTCONN;
+    }
+    if ((flags & MSG_OOB) != 0) {
+        return recv_oob(st, t, iov, niov, flags);
+    }
+    struct cursor c = {.iov = iov, .n = niov, .discard = (flags & MSG_TRUNC) != 0};
+    bool peek = (flags & MSG_PEEK) != 0;
+    bool skip;
+    uint32_t avail = before_mark(t, &skip);
+    uint32_t done = 0;
+    uint32_t skipped = 0;
+    if (skip) {
+        if (peek) {
+            skipped = 1;
+            avail--;
+        } else {
+            pass_mark(t);
+            avail = before_mark(t, &skip);
+        }
+    }
+    if (avail == 0) {
+        return nothing_to_read(t);
+    }
+    uint32_t off = skipped;
+    for (const struct pkt *p = t->rcv.q.head; p != NULL && done < avail; p = p->next) {
+        if (off >= p->len) {
+            off -= p->len;
+            continue;
+        }
+        uint32_t want = p->len - off < avail - done ? p->len - off : avail - done;
+        uint32_t got = copy_out(&c, p, off, want);
+        done += got;
+        off = 0;
+        if (got < want) {
+            break;
+        }
+    }
+    if (peek) {
+        return done;
+    }
+    if (t->urg_state != TURG_NONE && t->oob_inline && seq_in(t->urg_seq, t->copied_seq, done)) {
+        t->urg_state = TURG_READ;
+    }
+    consume(t, done);
+    if (t->urg_mode && seq_ge(t->copied_seq, t->rcv_up)) {
+        t->urg_mode = false;
+    }
+    t->poll_told = tcp_poll(t);
+    tcp_window_tune(st, t);
+    if (!t->fin_rcvd && t->state != TCPS_CLOSED && tcp_window_update_due(st, t)) {
+        t->ack_now = true;
+        tcp_mark(st, t);
+    }
+    return done;
+}
+
+/* ---- CLOSE ---- */
+
+/* 3.10.4: the FIN follows the last queued byte; the state changes at once. */
+void tcp_queue_fin(struct td_stack *st, struct tcb *t)
+{
+    enum journal_word why = t->orphan ? W_TCP_USER_CLOSE : W_TCP_USER_SHUTDOWN;
+    t->wr_shut = true;
+    t->more = false;
+    if (t->fin_queued) {
+        return;
+    }
+    switch ((enum tcp_state)t->state) {
+    case TCPS_SYN_RECEIVED:
+        t->fin_queued = true;
+        if (t->snd.len == 0) {
+            tcp_set_state(st, t, TCPS_FIN_WAIT_1, why);
+            tcp_start_cwnd(st, t);
+        }
+        break;
+    case TCPS_ESTABLISHED:
+        t->fin_queued = true;
+        tcp_set_state(st, t, TCPS_FIN_WAIT_1, why);
+        break;
+    case TCPS_CLOSE_WAIT:
+        t->fin_queued = true;
+        tcp_set_state(st, t, TCPS_LAST_ACK, why);
+        break;
+    default:
+        return;
+    }
+    tcp_mark(st, t);
+}
+
+int tcp_shutdown(struct td_stack *st, struct tcb *t, int how)
+{
+    if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) {
+        return -EINVAL;
+    }
+    if (t->state == TCPS_CLOSED) {
+        return -ENOTCONN;
+    }
+    if (t->state == TCPS_LISTEN) { /* as Linux: it stops listening */
+        if (how != SHUT_WR) {
+            tcp_listen_close(st, t);
+            tcp_finish(st, t, 0, W_TCP_USER_SHUTDOWN);
+        }
+        return 0;
+    }
+    if (t->state == TCPS_SYN_SENT) {
+        if (how != SHUT_RD) { /* 3.10.4: the TCB goes */
+            tcp_finish(st, t, ECONNRESET, W_TCP_USER_SHUTDOWN);
+        }
+        return 0;
+    }
+    if (how != SHUT_WR) {
+        t->rd_shut = true;
+    }
+    if (how != SHUT_RD) {
+        tcp_queue_fin(st, t);
+    }
+    t->poll_told = 0;
+    tcp_notify(st, t, 0);
+    return 0;
+}
+
+void tcp_abort_with(struct td_stack *st, struct tcb *t, int err, enum journal_word why)
+{
+    switch ((enum tcp_state)t->state) {
+    case TCPS_SYN_RECEIVED:
+    case TCPS_ESTABLISHED:
+    case TCPS_FIN_WAIT_1:
+    case TCPS_FIN_WAIT_2:
+    case TCPS_CLOSE_WAIT:
+        tcp_send_rst(st, t, why);
+        break;
+    default: /* CLOSING, LAST-ACK, TIME-WAIT: both sides know already (3.10.5) */
+        break;
+    }
+    tcp_finish(st, t, err, why);
+}
+
+void tcp_abort(struct td_stack *st, struct tcb *t)
+{
+    if (t->state == TCPS_LISTEN) {
+        tcp_listen_close(st, t);
+    }
+    struct timewait *w = t->tw;
+    if (t->state != TCPS_CLOSED) {
+        tcp_abort_with(st, t, ECONNABORTED, W_TCP_USER_ABORT);
+    }
+    if (w != NULL) {
+        tcp_time_wait_end(st, w);
+    }
+}
+
+static void close_connection(struct td_stack *st, struct tcb *t)
+{
+    bool unread = t->rcv.q.bytes > 0;
+    if (unread && t->state != TCPS_LAST_ACK && t->state != TCPS_CLOSING) {
+        count(st, TcpExtTCPAbortOnClose);
+        tcp_abort_with(st, t, 0, W_TCP_UNREAD);
+        return;
+    }
+    if (t->linger && t->linger_s == 0) {
+        count(st, TcpExtTCPAbortOnLinger);
+        tcp_abort_with(st, t, 0, W_TCP_LINGER_0);
+        return;
+    }
+    if (st->tcp->norphans > (uint64_t)knob(st, TCP_MAX_ORPHANS)) {
+        count(st, TcpExtTCPAbortOnMemory);
+        tcp_abort_with(st, t, 0, W_TCP_ORPHANS);
+        return;
+    }
+    if (t->state == TCPS_FIN_WAIT_2) {
+        if (t->linger2 < 0) {
+            count(st, TcpExtTCPAbortOnLinger);
+            tcp_abort_with(st, t, 0, W_TCP_FIN_WAIT_2_OUT);
+        } else {
+            tcp_fin_wait_2_arm(st, t);
+        }
+        return;
+    }
+    tcp_queue_fin(st, t);
+    t->cork = false;
+    timer_cancel(st, &t->t_ctl);
+    t->ctl_kind = TCTL_NONE;
+    if (t->linger) {
+        tcp_linger_arm(st, t);
+    }
+    tcp_mark(st, t);
+}
+
+void tcp_close(struct td_stack *st, struct tcb *t)
+{
+    const struct journal_subject subject = tcp_subject(t);
+    JOURNAL_CAUSE(st, EV_TCP_CLOSE, &subject, t->rcv.q.bytes, t->snd.len);
+    t->owner = NULL;
+    t->up = NULL;
+    t->orphan = true;
+    st->tcp->norphans++;
+    switch ((enum tcp_state)t->state) {
+    case TCPS_LISTEN:
+        tcp_listen_close(st, t);
+        tcp_finish(st, t, 0, W_TCP_USER_CLOSE);
+        break;
+    case TCPS_CLOSED:
+    case TCPS_SYN_SENT:
+    case TCPS_TIME_WAIT:
+        tcp_finish(st, t, 0, W_TCP_USER_CLOSE);
+        break;
+    default:
+        JOURNAL(st, EV_TCP_ORPHAN, &subject, st->tcp->norphans);
+        close_connection(st, t);
+        break;
+    }
+}
