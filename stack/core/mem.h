@@ -26,6 +26,12 @@ enum mem_tag {
     MEM_TAGS
 };
 
+/* Free objects of one size, linked through their first bytes, waiting to be used again. */
+struct mem_cache {
+    void *first;
+    uint32_t count;
+};
+
 struct mem {
     void *(*alloc)(void *ctx, size_t size); /* NULL: libc's malloc */
     void (*release)(void *ctx, void *p, size_t size);
@@ -39,6 +45,7 @@ struct mem {
     uint64_t fail_after;      /* test: when non-zero, counts down; the allocation that reaches 0 fails
                                  and every later one too until it is set to 0 again by the test */
     bool failing;             /* fail_after has struck */
+    struct mem_cache pkts, heads; /* core/pkt.c's: counted as used */
 };
 
 void mem_init(struct mem *m, uint64_t limit);

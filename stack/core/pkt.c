@@ -8,11 +8,63 @@
 
 #define PKT_INLINE 2
 
+/* ---- the cache ----
+ *
+ * Nearly every packet is a descriptor and a head that holds one Ethernet frame. Freed ones are kept
+ * on two short lists of their allocator and given out again: a frame's way through the stack costs
+ * no trip to the world's allocator. What lies in the cache still counts as used, at most
+ * PKT_CACHE_MAX of each; pkt_cache_drop gives it back. A test that makes allocations fail
+ * (mem.fail_after) finds the cache out of the way, and AddressSanitizer, which must see every use of
+ * a freed packet, finds none at all. */
+#define PKT_CACHE_MAX  256
+#define PKT_HEAD_BYTES 2048 /* capacity of a cached head */
+
+static void *cache_take(struct mem *m, struct mem_cache *c)
+{
+    void *p = c->first;
+    if (p == NULL || m->fail_after != 0 || m->failing)
+        return NULL;
+    memcpy(&c->first, p, sizeof c->first); /* a free object's first bytes are the link */
+    c->count--;
+    return p;
+}
+
+static bool cache_give(struct mem_cache *c, void *p)
+{
+#ifdef __SANITIZE_ADDRESS__
+    return false;
+#endif
+    if (c->count >= PKT_CACHE_MAX)
+        return false;
+    memcpy(p, &c->first, sizeof c->first);
+    c->first = p;
+    c->count++;
+    return true;
+}
+
+static void cache_drop(struct mem *m, struct mem_cache *c, size_t size)
+{
+    while (c->first != NULL) {
+        void *p = c->first;
+        memcpy(&c->first, p, sizeof c->first);
+        mem_free(m, MEM_PKT, p, size);
+    }
+    c->count = 0;
+}
+
+void pkt_cache_drop(struct mem *m)
+{
+    cache_drop(m, &m->pkts, sizeof(struct pkt));
+    cache_drop(m, &m->heads, sizeof(struct pkt_block) + PKT_HEAD_BYTES);
+}
+
 /* ---- blocks ---- */
 
 struct pkt_block *pkt_block_alloc(struct mem *m, uint32_t size)
 {
-    struct pkt_block *b = mem_alloc_raw(m, MEM_PKT, sizeof *b + size);
+    struct pkt_block *b = size == PKT_HEAD_BYTES ? cache_take(m, &m->heads) : NULL;
+    if (b == NULL)
+        b = mem_alloc_raw(m, MEM_PKT, sizeof *b + size);
     if (b == NULL)
         return NULL;
     b->refs = 1;
@@ -29,18 +81,28 @@ struct pkt_block *pkt_block_ref(struct pkt_block *b)
 
 void pkt_block_free(struct pkt_block *b)
 {
-    if (b != NULL && --b->refs == 0)
-        mem_free(b->mem, MEM_PKT, b, sizeof *b + b->size);
+    if (b == NULL || --b->refs > 0)
+        return;
+    if (b->size == PKT_HEAD_BYTES && cache_give(&b->mem->heads, b))
+        return;
+    mem_free(b->mem, MEM_PKT, b, sizeof *b + b->size);
 }
 
 /* ---- packets ---- */
 
 struct pkt *pkt_alloc(struct mem *m, uint32_t headroom, uint32_t size)
 {
-    struct pkt *p = mem_alloc(m, MEM_PKT, sizeof *p);
+    struct pkt *p = cache_take(m, &m->pkts);
+    if (p == NULL)
+        p = mem_alloc_raw(m, MEM_PKT, sizeof *p);
     if (p == NULL)
         return NULL;
-    p->head = pkt_block_alloc(m, headroom + size);
+    memset(p, 0, sizeof *p);
+    /* A head that is about a frame's size is made exactly that, so that it can be used again. */
+    uint32_t want = headroom + size;
+    if (want <= PKT_HEAD_BYTES && want > PKT_HEAD_BYTES / 2)
+        want = PKT_HEAD_BYTES;
+    p->head = pkt_block_alloc(m, want);
     if (p->head == NULL) {
         mem_free(m, MEM_PKT, p, sizeof *p);
         return NULL;
@@ -50,7 +112,7 @@ struct pkt *pkt_alloc(struct mem *m, uint32_t headroom, uint32_t size)
     p->data = p->head->bytes + headroom;
     p->slices = p->inline_slices;
     p->slice_cap = PKT_INLINE;
-    p->truesize = (uint32_t)(sizeof *p + sizeof *p->head) + headroom + size;
+    p->truesize = (uint32_t)(sizeof *p + sizeof *p->head) + want;
     p->l3_off = -1;
     return p;
 }
@@ -84,7 +146,9 @@ void pkt_free(struct pkt *p)
     if (p->slices != p->inline_slices)
         mem_free(p->mem, MEM_PKT, p->slices, p->slice_cap * sizeof *p->slices);
     pkt_block_free(p->head);
-    mem_free(p->mem, MEM_PKT, p, sizeof *p);
+    struct mem *m = p->mem;
+    if (!cache_give(&m->pkts, p))
+        mem_free(m, MEM_PKT, p, sizeof *p);
 }
 
 /* What describes the packet, as opposed to where its bytes are. */

@@ -84,6 +84,7 @@ static void wire_free(struct sim_wire *w)
 {
     qdisc_destroy(w->flight[0]);
     qdisc_destroy(w->flight[1]);
+    pkt_cache_drop(&w->mem);
     free(w);
 }
 

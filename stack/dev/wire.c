@@ -68,6 +68,7 @@ void wire_free(struct wire *w)
         qdisc_destroy(w->dir[i].q);
         close(w->fd[i]);
     }
+    pkt_cache_drop(&w->mem);
     free(w);
 }
 

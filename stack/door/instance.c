@@ -36,6 +36,7 @@ static void unmake(struct td_stack *st, size_t made)
     journal_done(st);
     if (st->door != NULL)
         mem_free(&st->mem, MEM_INSTANCE, st->door, sizeof *st->door);
+    pkt_cache_drop(&st->mem);
     /* The instance lies in memory of its own allocator: keep that alive until the last free. */
     struct mem mem = st->mem;
     mem_free(&mem, MEM_INSTANCE, st, sizeof *st);

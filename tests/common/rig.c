@@ -53,6 +53,7 @@ void rig_free(struct rig *r)
     arp_done(&r->st);
     link_done(&r->st);
     journal_done(&r->st);
+    pkt_cache_drop(&r->st.mem);
     ck_assert_uint_eq(r->st.mem.used, 0);
     ck_assert_uint_eq(r->st.wheel.armed, 0);
     free(r->out);

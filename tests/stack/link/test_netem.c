@@ -18,6 +18,7 @@ static void setup(void)
 static void teardown(void)
 {
     qdisc_destroy(q);
+    pkt_cache_drop(&m);
     ck_assert_uint_eq(m.used, 0);
 }
 

@@ -40,6 +40,7 @@ START_TEST(first_in_first_out_and_tail_drop)
     ck_assert_ptr_null(qdisc_netem_params(q));
     qdisc_destroy(q);
     qdisc_destroy(NULL);
+    pkt_cache_drop(&m);
     ck_assert_uint_eq(m.used, 0);
 }
 END_TEST
