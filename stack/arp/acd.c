@@ -103,11 +103,22 @@ static void acd_announce(struct td_stack *st, struct netif *nif, td_ip4 addr, ui
     (void)arp_emit_request(st, nif, MAC_BROADCAST, addr, addr);
 }
 
+/* What was said about an address before it was ours. */
+static void neigh_forget_own(struct td_stack *st, td_ip4 addr)
+{
+    struct neigh *n;
+
+    for (struct netif *nif = netif_first(st); nif != NULL; nif = nif->next)
+        if ((n = neigh_find(st, nif, addr)) != NULL)
+            neigh_remove(st, n, W_OWN_ADDRESS);
+}
+
 static void acd_won(struct td_stack *st, struct acd *c)
 {
     struct netif *nif = c->nif;
     struct journal_subject sub = arp_subject(nif, NULL, c->a->addr);
 
+    neigh_forget_own(st, c->a->addr);
     nif->acd_conflicts = 0;
     c->phase = ACD_ANNOUNCING;
     c->sent = 0;
@@ -240,11 +251,7 @@ bool acd_input(struct td_stack *st, struct netif *nif, const struct arp_pkt *p,
 
 void arp_addr_added(struct td_stack *st, struct netif *nif, struct netif_addr *a)
 {
-    struct neigh *n;
-
-    for (struct netif *on = netif_first(st); on != NULL; on = on->next)
-        if ((n = neigh_find(st, on, a->addr)) != NULL)
-            neigh_remove(st, n, W_OWN_ADDRESS);
+    neigh_forget_own(st, a->addr);
     if (!netif_is_up(nif) && nif_speaks_arp(nif))
         return; /* when it comes up */
     if (a->state == ADDR_TENTATIVE)

@@ -112,8 +112,8 @@ void neigh_asked_note(struct td_stack *st, const struct neigh *n);
 bool neigh_asked_recall(const struct td_stack *st, struct neigh *n);
 
 /* acd.c: true: the packet claims an address of ours and goes no further. */
-bool acd_input(struct td_stack *st, struct netif *nif, const struct arp_pkt *a,
-               const struct pkt *p);
+bool acd_input(struct td_stack *st, struct netif *nif, const struct arp_pkt *p,
+               const struct pkt *frame);
 void acd_link_changed(struct td_stack *st, struct netif *nif, enum link_change what);
 void acd_done(struct td_stack *st);
 

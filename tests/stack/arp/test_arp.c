@@ -1,4 +1,5 @@
 /* RFC 826's reception algorithm on injected packets, and what it sends, byte by byte. */
+#include "prng.h"
 #include "arp_rig.h"
 
 /* shows: 826-07 1122-L12 */
@@ -394,6 +395,69 @@ START_TEST(no_memory_for_a_reply)
 }
 END_TEST
 
+/* Half-random packets, sends and time: whatever comes, what must never be in the table isn't. */
+START_TEST(random_packets_keep_the_invariants)
+{
+    static const td_ip4 ips[] = {US,
+                                 PEER,
+                                 PEER2,
+                                 TD_IP4(10, 0, 0, 255),
+                                 TD_IP4(10, 0, 0, 0),
+                                 0,
+                                 0xffffffffU,
+                                 TD_IP4(127, 0, 0, 1),
+                                 TD_IP4(192, 0, 2, 1),
+                                 TD_IP4(224, 0, 0, 1),
+                                 TD_IP4(10, 0, 0, 77),
+                                 TD_IP4(10, 0, 0, 9)};
+    struct prng rnd = {.state = 2026};
+    struct table *t = table_find(&r->st, "neigh");
+    static struct row row;
+
+    rig_addr(nif, &addr[1], TD_IP4(10, 0, 0, 77), 24);
+    addr[1].state = ADDR_TENTATIVE;
+    nif->knob[IFKNOB_ARP_DEFEND] = 3;
+    arp_addr_added(&r->st, nif, &addr[1]);
+    ck_assert_int_eq(neigh_set(&r->st, nif, TD_IP4(10, 0, 0, 9), rig_mac(9), NEIGH_PERMANENT), 0);
+    for (unsigned i = 0; i < prng_rounds(100000); i++) {
+        struct td_mac macs[] = {nif->mac, PEER_MAC, PEER2_MAC, ZERO_MAC, MAC_BROADCAST, rig_mac(i)};
+        td_ip4 spa = ips[prng_below(&rnd, 12)], tpa = ips[prng_below(&rnd, 12)];
+        uint8_t b[42];
+        uint64_t cursor = 0;
+
+        if (prng_below(&rnd, 4) == 0)
+            spa = TD_IP4(10, 0, 0, 0) + prng_below(&rnd, 256);
+        rig_arp_frame(b, prng_below(&rnd, 2) != 0 ? MAC_BROADCAST : nif->mac,
+                      macs[prng_below(&rnd, 6)], prng_below(&rnd, 3), macs[prng_below(&rnd, 6)],
+                      spa, macs[prng_below(&rnd, 6)], tpa);
+        if (prng_below(&rnd, 10) == 0)
+            b[12 + prng_below(&rnd, 30)] = prng_u8(&rnd);
+        rig_input(r, nif, b, prng_below(&rnd, 20) == 0 ? prng_below(&rnd, 43) : 42);
+        tpa = ips[prng_below(&rnd, 12)];
+        if (prng_below(&rnd, 5) == 0 && !hook_is_local(&r->st, tpa)) /* ip loops those back */
+            (void)send_to(tpa, 10);
+        if (prng_below(&rnd, 3) == 0)
+            rig_run(r, r->st.now + prng_below(&rnd, 2000) * TD_MS);
+        if (i % 100 != 0)
+            continue;
+        while (t->next(&r->st, &cursor, &row)) {
+            td_ip4 dst = (td_ip4)row.v[0].u;
+            uint64_t mac = row.v[2].type == VAL_NONE ? 1 : row.v[2].u;
+
+            ck_assert(!hook_is_local(&r->st, dst));
+            ck_assert_uint_ne(dst, TD_IP4(10, 0, 0, 255));
+            ck_assert_uint_ne(dst >> 28, 14);
+            ck_assert_uint_ne(mac, 0);
+            ck_assert_uint_eq(mac >> 40 & 1, 0);
+        }
+        ck_assert(mac_is(TD_IP4(10, 0, 0, 9), rig_mac(9)));
+        rig_forget(r);
+    }
+    arp_addr_removed(&r->st, nif, &addr[0]);
+    arp_addr_removed(&r->st, nif, &addr[1]);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("arp");
@@ -423,6 +487,7 @@ static Suite *suite(void)
     tcase_add_test(t, broadcast_and_multicast_map_without_asking);
     tcase_add_test(t, padding_is_not_looked_at);
     tcase_add_test(t, no_memory_for_a_reply);
+    tcase_add_test(t, random_packets_keep_the_invariants);
     suite_add_tcase(s, t);
     return s;
 }
