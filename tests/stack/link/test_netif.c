@@ -31,7 +31,7 @@ static int add(const char *name, uint32_t mtu, uint32_t *index)
 {
     struct td_if_config c = {.mtu = mtu, .ops = &ops};
 
-    strncpy(c.name, name, sizeof c.name);
+    memcpy(c.name, name, strnlen(name, sizeof c.name));
     return netif_add(&r->st, &c, index);
 }
 
