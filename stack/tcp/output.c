@@ -322,7 +322,7 @@ static void output(struct td_stack *st, struct tcb *t, bool force)
     }
     tcp_rtx_update(st, t, false);
     if (t->out_limited) {
-        tcp_mark(st, t);
+        tcp_mark_throttled(st, t);
     }
 }
 

@@ -19,6 +19,9 @@
 #include <errno.h>
 #include <poll.h>
 
+#define THROTTLE (250 * TD_US) /* between two looks at a full interface queue */
+
+static void throttle_fired(struct td_stack *st, struct timer *tm);
 static const struct ip_protocol tcp_protocol = {tcp_input, tcp_icmp_error};
 
 int tcp_init(struct td_stack *st)
@@ -31,6 +34,7 @@ int tcp_init(struct td_stack *st)
     hash_init(&tcp->eps, &st->mem, &st->hash_key);
     hash_init(&tcp->ports, &st->mem, &st->hash_key);
     tcp->marked_tail = &tcp->marked;
+    timer_init(&tcp->throttle, throttle_fired, "tcp-throttle");
     rng_bytes(&st->rng, &tcp->isn_key, sizeof tcp->isn_key);
     tcp->table = (struct table){.name = "tcp",
                                 .doc = "TCP connections, listeners and TIME-WAITs",
@@ -84,6 +88,7 @@ void tcp_done(struct td_stack *st)
         hash_remove(&tcp->ports, n);
         mem_free(&st->mem, MEM_TCP, port, sizeof *port);
     }
+    timer_cancel(st, &tcp->throttle);
     hash_done(&tcp->eps);
     hash_done(&tcp->ports);
     mem_free(&st->mem, MEM_INSTANCE, tcp, sizeof *tcp);
@@ -274,14 +279,34 @@ struct tcb *tcp_alloc(struct td_stack *st)
     return t;
 }
 
-void tcp_mark(struct td_stack *st, struct tcb *t)
+static void mark(struct tcp *tcp, struct tcb *t)
 {
     if (!t->marked) {
         t->marked = true;
         t->mark_next = NULL;
-        *st->tcp->marked_tail = t;
-        st->tcp->marked_tail = &t->mark_next;
+        *tcp->marked_tail = t;
+        tcp->marked_tail = &t->mark_next;
     }
+}
+
+void tcp_mark(struct td_stack *st, struct tcb *t)
+{
+    mark(st->tcp, t);
+    st->flush_wanted = true;
+}
+
+/* The interface's queue is full. A flush that comes anyway tries again; a timer makes sure of one. */
+void tcp_mark_throttled(struct td_stack *st, struct tcb *t)
+{
+    mark(st->tcp, t);
+    if (!timer_armed(&st->tcp->throttle)) {
+        timer_arm(st, &st->tcp->throttle, st->now + THROTTLE);
+    }
+}
+
+static void throttle_fired(struct td_stack *st, struct timer *tm)
+{
+    (void)tm;
     st->flush_wanted = true;
 }
 

@@ -292,10 +292,10 @@ struct tcp {
     struct hash ports;         /* struct tcp_port by port */
     struct tcb *all;
     struct tcb *marked, **marked_tail;
+    struct timer throttle;     /* some of them wait for the interface's queue to drain */
     struct siphash_key isn_key;
     uint32_t serial;
-    uint32_t ntcb, norphans, ntime_wait, nopen;
-    bool closing;
+    uint32_t ntcb, norphans, ntime_wait;
     struct table table;
 };
 
@@ -304,6 +304,7 @@ struct journal_subject tcp_subject(const struct tcb *t);
 struct journal_subject tcp_seg_subject(const struct tcp_seg *s, const struct tcb *t);
 struct tcb *tcp_alloc(struct td_stack *st);
 void tcp_mark(struct td_stack *st, struct tcb *t);
+void tcp_mark_throttled(struct td_stack *st, struct tcb *t);
 void tcp_set_state(struct td_stack *st, struct tcb *t, enum tcp_state to, enum journal_word why);
 /* The connection is over: out of the tables, timers off, queues freed, state CLOSED. err: what the
  * owner is told (positive errno, 0 nothing). An orphan is freed by the next flush. */
