@@ -284,6 +284,14 @@ static int route_words(struct run *r, int at, struct td_route *route)
     return 0;
 }
 
+static bool word_given(const struct run *r, int at, const char *word)
+{
+    for (int i = at; i < r->argc; i++)
+        if (strcmp(r->argv[i], word) == 0)
+            return true;
+    return false;
+}
+
 int ip_route_cmd(struct run *r, int at)
 {
     enum ip_verb verb = at < r->argc ? ip_verb(r->argv[at]) : VERB_SHOW;
@@ -306,6 +314,8 @@ int ip_route_cmd(struct run *r, int at)
     if (verb != VERB_DEL && route.type == 0 && route.gateway == 0 && route.ifindex == 0)
         return run_fail(r, EXIT_USAGE,
                         "where does the route lead? add `via GATEWAY` or `dev INTERFACE`");
+    if (verb == VERB_DEL && !word_given(r, at + 1, "metric"))
+        route.metric = UINT32_MAX; /* iproute2: the first one, whatever its metric */
     int err = verb == VERB_DEL ? td_route_del(r->deck->st, &route)
                                : td_route_add(r->deck->st, &route, verb == VERB_REPLACE);
     if (err == -EEXIST)

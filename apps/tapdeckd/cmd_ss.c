@@ -78,8 +78,8 @@ static bool end_matches(const struct end_filter *f, uint64_t addr, uint64_t port
 
 static bool fixed_column(const char *name)
 {
-    static const char *const fixed[] = {"id",    "state", "recv-q", "send-q", "local",
-                                        "lport", "peer",  "pport",  "timer"};
+    static const char *const fixed[] = {"id",   "state", "recv-q", "send-q",  "local", "lport",
+                                        "peer", "pport", "timer",  "expires", "dev"};
     for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++)
         if (strcmp(name, fixed[i]) == 0)
             return true;
@@ -104,6 +104,26 @@ static void print_end(struct run *r, const struct table *t, const struct row *ro
         run_printf(r, " %20s:%-5llu", whole, (unsigned long long)p);
 }
 
+/* timer:(name,when,retries), the time as ss writes it: 1min59sec, 3.2sec, 200ms. */
+static void print_timer(struct run *r, const struct table *t, const struct row *row)
+{
+    char text[64];
+    const char *name = row_text(t, row, "timer", text);
+    unsigned long long ms = row_number(t, row, "expires") / TD_MS;
+    if (*name == '\0')
+        return;
+    run_printf(r, " timer:(%s,", name);
+    if (ms >= 60000)
+        run_printf(r, "%llumin", ms / 60000);
+    if (ms >= 9000)
+        run_printf(r, "%llusec", ms % 60000 / 1000);
+    else if (ms >= 1000)
+        run_printf(r, "%llu.%llusec", ms / 1000, ms % 1000 / 100);
+    else
+        run_printf(r, "%llums", ms);
+    run_printf(r, ",%llu)", (unsigned long long)row_number(t, row, "retries"));
+}
+
 static void print_row(struct run *r, const struct ss *s, const struct table *t,
                       const struct row *row)
 {
@@ -116,8 +136,8 @@ static void print_row(struct run *r, const struct ss *s, const struct table *t,
                (unsigned long long)row_number(t, row, "send-q"));
     print_end(r, t, row, "local", "lport");
     print_end(r, t, row, "peer", "pport");
-    if (s->timers && *row_text(t, row, "timer", text) != '\0')
-        run_printf(r, " timer:(%s)", row_text(t, row, "timer", text));
+    if (s->timers)
+        print_timer(r, t, row);
     if (s->extended)
         run_printf(r, " id:%llu", (unsigned long long)row_number(t, row, "id"));
     if (s->info) {

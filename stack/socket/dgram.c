@@ -82,9 +82,10 @@ void dgram_icmp_error(struct td_stack *st, struct dgram *d, int err, bool hard,
             return;
         }
     } else {
-        /* The quote begins with 8 bytes of transport header; the application wants its own bytes.
-         */
-        bool more = e->payload_len > 8;
+        /* The application wants the bytes it wrote: those behind UDP's header; a ping socket's begin
+         * with the ICMP header. */
+        uint32_t skip = d->so.protocol == IPPROTO_ICMP ? 0 : UDP_HLEN;
+        bool more = e->payload_len > skip;
         struct dgram_err what = {
             .ee = {.ee_errno = (uint32_t)err,
                    .ee_origin = SO_EE_ORIGIN_ICMP,
@@ -94,8 +95,8 @@ void dgram_icmp_error(struct td_stack *st, struct dgram *d, int err, bool hard,
             .offender = e->from,
             .dst = {e->h.dst, dport},
         };
-        if (!dgram_enqueue_error(st, d, &what, more ? e->payload + 8 : NULL,
-                                 more ? e->payload_len - 8 : 0)) {
+        if (!dgram_enqueue_error(st, d, &what, more ? e->payload + skip : NULL,
+                                 more ? e->payload_len - skip : 0)) {
             JOURNAL(st, EV_SOCKET_ERROR_DROP_QUEUE_FULL,
                     &((struct journal_subject){.conn = d->so.id, .addr = e->h.dst, .port = dport}),
                     e->from, (uint64_t)(e->type * 256U + e->code));

@@ -1,0 +1,693 @@
+/* tests of apps/tapdeckd/cmd_*.c and deck.c: commands against a stack without TAP, in virtual time.
+ */
+#include "check_main.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/control.h"
+#include "tapdeckd/deck.h"
+
+static struct td_stack *st;
+static struct deck deck;
+static unsigned frames_out;
+static char last_err[768];
+static char last_out[65536];
+
+static int transmit(void *dev, const struct pkt *p)
+{
+    (void)dev;
+    (void)p;
+    frames_out++;
+    return 0;
+}
+static const struct td_device_ops cable = {.transmit = transmit};
+
+static void setup(void)
+{
+    struct td_stack_config c = {.now = TD_SEC};
+    struct td_if_config eth = {.name = "eth0",
+                               .mac = {{0x02, 0, 0, 0, 0, 2}},
+                               .flags = TD_IF_UP | TD_IF_BROADCAST | TD_IF_MULTICAST,
+                               .ops = &cable};
+    uint32_t ifindex;
+    memset(c.seed, 7, sizeof(c.seed));
+    st = td_stack_new(&c);
+    ck_assert_ptr_nonnull(st);
+    ck_assert_int_eq(td_if_add(st, &eth, &ifindex), 0);
+    deck_init(&deck, st, "test");
+    frames_out = 0;
+}
+
+static void teardown(void)
+{
+    deck_done(&deck);
+    td_stack_free(st);
+}
+
+/* Lets virtual time pass until the run is over or `until` has come. */
+static void drive(struct run *r, td_time until)
+{
+    while (r->status == RUN_MORE && td_stack_now(st) < until) {
+        td_time at = runs_deadline(&deck), next = td_stack_next_deadline(st);
+        td_time now = td_stack_now(st);
+        if (!r->ready) {
+            at = next < at ? next : at;
+            now = at > now ? at : now;
+            now = now > until ? until : now;
+        }
+        td_stack_tick(st, now);
+        if (r->ready || r->wake <= now)
+            run_step(r, now);
+        td_stack_flush(st, now);
+    }
+}
+
+static struct run *start(const char *line, bool json)
+{
+    char msg[256], **argv;
+    int argc = words_split(line, &argv, msg, sizeof(msg));
+    ck_assert_msg(argc > 0, "%s: %s", line, msg);
+    struct run *r = run_start(&deck, argc, argv, json, false);
+    words_free(argv);
+    td_stack_flush(st, td_stack_now(st));
+    return r;
+}
+
+static int finish(struct run *r)
+{
+    int status = r->status;
+    snprintf(last_out, sizeof(last_out), "%s", r->out.s != NULL ? r->out.s : "");
+    snprintf(last_err, sizeof(last_err), "%s", r->err);
+    run_free(r);
+    return status;
+}
+
+static int run_json(const char *line, bool json)
+{
+    struct run *r = start(line, json);
+    drive(r, td_stack_now(st) + 60 * TD_SEC);
+    return finish(r);
+}
+
+static int run(const char *line)
+{
+    return run_json(line, false);
+}
+
+static void good(const char *line)
+{
+    int status = run(line);
+    ck_assert_msg(status == EXIT_DONE && last_err[0] == '\0', "%s: status %d, %s", line, status,
+                  last_err);
+}
+
+static void says(const char *text)
+{
+    ck_assert_msg(strstr(last_out, text) != NULL, "'%s' is not in:\n%s", text, last_out);
+}
+
+static void silent_about(const char *text)
+{
+    ck_assert_msg(strstr(last_out, text) == NULL, "'%s' is in:\n%s", text, last_out);
+}
+
+/* Refused with exit status 2 and a sentence that has `why` in it. */
+static void refused(const char *line, const char *why)
+{
+    int status = run(line);
+    ck_assert_msg(status == EXIT_USAGE, "%s: status %d, %s", line, status, last_err);
+    ck_assert_msg(strstr(last_err, why) != NULL, "%s: %s", line, last_err);
+    ck_assert_msg(strchr(last_err, '\n') == NULL, "%s: more than a sentence", line);
+}
+
+static json_t *json_of(const char *line)
+{
+    json_error_t e;
+    int status = run_json(line, true);
+    ck_assert_msg(status == EXIT_DONE, "%s: status %d, %s", line, status, last_err);
+    json_t *o = json_loads(last_out, 0, &e);
+    ck_assert_msg(o != NULL, "%s gave no JSON (%s):\n%s", line, e.text, last_out);
+    return o;
+}
+
+static const char *str(json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+    return s != NULL ? s : "";
+}
+
+/* ---- ip ---- */
+
+START_TEST(ip_addr)
+{
+    good("ip addr add 10.0.0.2/24 dev eth0");
+    good("ip a");
+    says("2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc pfifo state UP");
+    says("    link/ether 02:00:00:00:00:02 brd ff:ff:ff:ff:ff:ff\n");
+    says("    inet 10.0.0.2/24 brd 10.0.0.255 scope global eth0\n");
+    says("    inet 127.0.0.1/8 scope host lo\n");
+    good("ip addr show dev eth0");
+    silent_about("127.0.0.1");
+    good("ip -br a");
+    says("eth0             UP             10.0.0.2/24 ");
+    refused("ip addr add 10.0.0.2/24 dev eth0", "already");
+    good("ip addr del 10.0.0.2/24 dev eth0");
+    refused("ip addr del 10.0.0.2/24 dev eth0", "not an address of the interface");
+}
+END_TEST
+
+START_TEST(ip_addr_json)
+{
+    good("ip addr add 10.0.0.2/24 dev eth0");
+    json_t *list = json_of("ip addr");
+    ck_assert_uint_eq(json_array_size(list), 2);
+    json_t *eth = json_array_get(list, 1),
+           *info = json_array_get(json_object_get(eth, "addr_info"), 0);
+    ck_assert_str_eq(str(eth, "ifname"), "eth0");
+    ck_assert_str_eq(str(eth, "operstate"), "UP");
+    ck_assert_str_eq(str(eth, "address"), "02:00:00:00:00:02");
+    ck_assert_int_eq(json_integer_value(json_object_get(eth, "mtu")), 1500);
+    ck_assert_str_eq(str(info, "local"), "10.0.0.2");
+    ck_assert_int_eq(json_integer_value(json_object_get(info, "prefixlen")), 24);
+    ck_assert_str_eq(str(info, "scope"), "global");
+    json_decref(list);
+    /* -j behind the command is the same. */
+    good("ip -j addr");
+    ck_assert_int_eq(last_out[0], '[');
+}
+END_TEST
+
+START_TEST(ip_addr_refusals)
+{
+    refused("ip addr add 10.0.0.2/33 dev eth0", "'10.0.0.2/33' is not an address");
+    refused("ip addr add 10.0.0/24 dev eth0", "write it as 10.0.0.2/24");
+    refused("ip addr add", "missing after 'ip addr add'");
+    refused("ip addr add 10.0.0.2/24", "which interface?");
+    refused("ip addr add 10.0.0.2/24 dev", "missing");
+    refused("ip addr add 10.0.0.2/24 dev eth9", "there is lo, eth0");
+    refused("ip addr add 10.0.0.2/24 on eth0", "'on'");
+    refused("ip addr frobnicate", "'frobnicate'");
+    refused("ip", "ip addr");
+    refused("ip wire", "'wire'");
+    refused("ipconfig", "there is no command 'ipconfig'");
+}
+END_TEST
+
+START_TEST(ip_link)
+{
+    good("ip link set eth0 mtu 1400");
+    good("ip link set dev eth0 address 02:00:00:00:00:77");
+    good("ip link set eth0 down");
+    good("ip l show eth0");
+    says("mtu 1400 qdisc pfifo state DOWN");
+    says("02:00:00:00:00:77");
+    good("ip link set eth0 up");
+    good("ip -s link show dev eth0");
+    says("RX:");
+    refused("ip link set eth0 mtu 67", "68 to 65535");
+    refused("ip link set eth0 address 03:00:00:00:00:01", "group address");
+    refused("ip link set eth0", "what is to be set?");
+    refused("ip link set eth0 sideways", "'sideways'");
+    json_t *list = json_of("ip -s link show eth0");
+    json_t *rx = json_object_get(json_object_get(json_array_get(list, 0), "stats64"), "rx");
+    ck_assert(json_is_integer(json_object_get(rx, "bytes")));
+    json_decref(list);
+}
+END_TEST
+
+START_TEST(ip_route)
+{
+    good("ip addr add 10.0.0.2/24 dev eth0");
+    good("ip route add default via 10.0.0.1");
+    good("ip route add 192.0.2.0/24 via 10.0.0.9 metric 5 mtu 1300");
+    good("ip r");
+    says("default via 10.0.0.1 dev eth0 proto static \n");
+    says("10.0.0.0/24 dev eth0 proto kernel scope link src 10.0.0.2 \n");
+    says("192.0.2.0/24 via 10.0.0.9 dev eth0 proto static metric 5 mtu 1300 \n");
+    silent_about("127.0.0.0");
+    good("ip route show table all");
+    says("local 10.0.0.2");
+    good("ip route get 192.0.2.7");
+    says("192.0.2.7 via 10.0.0.9 dev eth0 src 10.0.0.2 mtu 1300 \n");
+    good("ip route get 127.0.0.1");
+    says("local 127.0.0.1 dev lo");
+    good("ip route replace default via 10.0.0.254");
+    good("ip route");
+    says("default via 10.0.0.254 dev eth0");
+    good("ip route del 192.0.2.0/24");
+    good("ip route");
+    silent_about("192.0.2.0");
+    json_t *list = json_of("ip route");
+    ck_assert_str_eq(str(json_array_get(list, 0), "dst"), "default");
+    ck_assert_str_eq(str(json_array_get(list, 0), "gateway"), "10.0.0.254");
+    ck_assert_str_eq(str(json_array_get(list, 0), "dev"), "eth0");
+    json_decref(list);
+}
+END_TEST
+
+START_TEST(ip_route_refusals)
+{
+    good("ip addr add 10.0.0.2/24 dev eth0");
+    good("ip route add default via 10.0.0.1");
+    refused("ip route add default via 10.0.0.1", "ip route replace");
+    refused("ip route add 192.0.2.1/24 via 10.0.0.1", "192.0.2.0/24");
+    refused("ip route add 192.0.2.0/24", "where does the route lead?");
+    refused("ip route add 192.0.2.0/24 via 172.16.0.1x", "'172.16.0.1x' after 'via'");
+    refused("ip route add 192.0.2.0/24 through 10.0.0.1", "'through'");
+    refused("ip route add 192.0.2.0/24 via", "missing after");
+    refused("ip route del 203.0.113.0/24", "no such route");
+    refused("ip route get example.org", "'example.org' is not an address");
+    good("ip route del default");
+    refused("ip route add 192.0.2.0/24 via 172.16.0.1", "on no attached network");
+    ck_assert_int_eq(run("ip route get 192.0.2.1"), EXIT_FAILED);
+    ck_assert_ptr_nonnull(strstr(last_err, "no route"));
+}
+END_TEST
+
+START_TEST(ip_neigh)
+{
+    good("ip addr add 10.0.0.2/24 dev eth0");
+    good("ip neigh add 10.0.0.1 lladdr 02:00:00:00:00:01 dev eth0");
+    good("ip n");
+    says("10.0.0.1 dev eth0 lladdr 02:00:00:00:00:01 PERMANENT \n");
+    refused("ip neigh add 10.0.0.1 lladdr 02:00:00:00:00:09 dev eth0", "ip neigh replace");
+    good("ip neigh replace 10.0.0.1 lladdr 02:00:00:00:00:09 dev eth0 nud reachable");
+    good("ip neigh");
+    says("10.0.0.1 dev eth0 lladdr 02:00:00:00:00:09 REACHABLE \n");
+    json_t *list = json_of("ip neigh");
+    json_t *row = json_array_get(list, 0);
+    ck_assert_str_eq(str(row, "dst"), "10.0.0.1");
+    ck_assert_str_eq(str(row, "lladdr"), "02:00:00:00:00:09");
+    ck_assert_str_eq(json_string_value(json_array_get(json_object_get(row, "state"), 0)),
+                     "REACHABLE");
+    json_decref(list);
+    good("ip neigh del 10.0.0.1 dev eth0");
+    refused("ip neigh del 10.0.0.1 dev eth0", "no such entry");
+    good("ip neigh add 10.0.0.3 lladdr 02:00:00:00:00:03 dev eth0 nud stale");
+    good("ip neigh flush dev eth0");
+    good("ip neigh");
+    silent_about("10.0.0.3");
+    refused("ip neigh add 10.0.0.1 dev eth0", "lladdr");
+    refused("ip neigh add 10.0.0.1 lladdr zz dev eth0", "'zz' is not a MAC");
+    refused("ip neigh add 10.0.0.1 lladdr 02:00:00:00:00:01 dev eth0 nud happy",
+            "permanent, reachable and stale");
+}
+END_TEST
+
+/* ---- knobs and counters ---- */
+
+START_TEST(sysctl)
+{
+    good("sysctl net.ipv4.ip_forward");
+    ck_assert_str_eq(last_out, "net.ipv4.ip_forward = 0\n");
+    good("sysctl -w net.ipv4.ip_forward=1");
+    ck_assert_str_eq(last_out, "net.ipv4.ip_forward = 1\n");
+    good("sysctl -n net/ipv4/ip_forward");
+    ck_assert_str_eq(last_out, "1\n");
+    good("sysctl \"net.ipv4.tcp_rmem=4096 65536 1000000\"");
+    good("sysctl -n net.ipv4.tcp_rmem");
+    ck_assert_ptr_nonnull(strstr(last_out, "65536"));
+    good("sysctl -a");
+    says("net.ipv4.ip_default_ttl = 64\n");
+    says("net.ipv4.conf.eth0.arp_ignore = ");
+    good("sysctl net.ipv4.conf.eth0");
+    says("arp_ignore");
+    silent_about("conf.lo");
+    json_t *o = json_of("sysctl net.ipv4.ip_default_ttl");
+    ck_assert_str_eq(str(o, "net.ipv4.ip_default_ttl"), "64");
+    json_decref(o);
+    refused("sysctl net.ipv4.nonsense", "'net.ipv4.nonsense'");
+    refused("sysctl -w net.ipv4.nonsense=1", "sysctl -a");
+    refused("sysctl -w net.ipv4.ip_default_ttl=0", "1 to 255");
+    refused("sysctl -w net.ipv4.ip_default_ttl=many", "whole number");
+    refused("sysctl -w net.ipv4.ip_default_ttl", "has no value");
+    refused("sysctl -w net.ipv4.tcp_congestion_control=teleport", "write one of");
+    refused("sysctl", "which knob?");
+}
+END_TEST
+
+START_TEST(nstat)
+{
+    good("ping -c 1 127.0.0.1");
+    good("nstat");
+    says("#tapdeck\n");
+    says("IcmpOutEchos                    1               0.0\n");
+    good("nstat"); /* nothing since */
+    silent_about("IcmpOutEchos");
+    good("nstat -a Icmp*");
+    says("IcmpOutEchos                    1");
+    silent_about("IpInReceives");
+    good("nstat -az TcpActiveOpens");
+    says("TcpActiveOpens                  0");
+    json_t *o = json_of("nstat -a");
+    ck_assert_int_eq(
+        json_integer_value(json_object_get(json_object_get(o, "kernel"), "IcmpOutEchos")), 1);
+    json_decref(o);
+    refused("nstat -q", "options here");
+}
+END_TEST
+
+/* ---- ping ---- */
+
+START_TEST(ping_loopback)
+{
+    td_time before = td_stack_now(st);
+    good("ping -c 3 -i 0.5 -s 100 127.0.0.1");
+    says("PING 127.0.0.1 (127.0.0.1) 100(128) bytes of data.\n");
+    says("108 bytes from 127.0.0.1: icmp_seq=1 ttl=64 time=");
+    says("icmp_seq=3 ");
+    says("3 packets transmitted, 3 received, 0% packet loss, time 1000ms\n");
+    says("rtt min/avg/max/mdev = ");
+    ck_assert_uint_eq(td_stack_now(st) - before, TD_SEC);
+    json_t *o = json_of("ping -c 2 127.0.0.1");
+    ck_assert_int_eq(json_integer_value(json_object_get(o, "received")), 2);
+    ck_assert_uint_eq(json_array_size(json_object_get(o, "replies")), 2);
+    json_decref(o);
+}
+END_TEST
+
+/* Nobody answers ARP: the errors of the socket's error queue are shown, the status is 1. */
+START_TEST(ping_unreachable)
+{
+    good("ip addr add 10.0.0.2/24 dev eth0");
+    ck_assert_int_eq(run("ping -c 1 10.0.0.77"), EXIT_FAILED);
+    says("From 10.0.0.2 icmp_seq=1 Destination Host Unreachable\n");
+    says("1 packets transmitted, 0 received, +1 errors, 100% packet loss");
+    ck_assert_uint_gt(frames_out, 0);
+}
+END_TEST
+
+START_TEST(ping_without_answer)
+{
+    good("ip addr add 10.0.0.2/24 dev eth0");
+    good("ip neigh add 10.0.0.1 lladdr 02:00:00:00:00:01 dev eth0");
+    td_time before = td_stack_now(st);
+    ck_assert_int_eq(run("ping -c 2 -i 0.2 -W 1.5 10.0.0.1"), EXIT_FAILED);
+    says("2 packets transmitted, 0 received, 100% packet loss");
+    ck_assert_uint_eq(td_stack_now(st) - before, 1700 * TD_MS);
+}
+END_TEST
+
+START_TEST(ping_interrupted)
+{
+    struct run *r = start("ping 127.0.0.1", false);
+    drive(r, td_stack_now(st) + 2500 * TD_MS);
+    ck_assert_int_eq(r->status, RUN_MORE);
+    run_interrupt(r);
+    ck_assert_int_eq(finish(r), EXIT_DONE);
+    says("3 packets transmitted, 3 received, 0% packet loss");
+}
+END_TEST
+
+/* A client that goes away takes its ping with it: the socket is closed. */
+START_TEST(ping_abandoned)
+{
+    struct run *r = start("ping 127.0.0.1", false);
+    drive(r, td_stack_now(st) + 1500 * TD_MS);
+    run_free(r);
+    ck_assert_ptr_null(deck.runs);
+    int s = td_socket(st, AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
+    ck_assert_int_eq(s, 0); /* the lowest handle is free again */
+    td_close(st, s);
+}
+END_TEST
+
+START_TEST(ping_refusals)
+{
+    refused("ping", "whom?");
+    refused("ping localhost", "names are not looked up");
+    refused("ping -c 0 127.0.0.1", "'0' doesn't fit -c");
+    refused("ping -c 127.0.0.1", "doesn't fit -c");
+    refused("ping -i 0.0001 127.0.0.1", "at least 0.002");
+    refused("ping -s 70000 127.0.0.1", "0 to 65507");
+    refused("ping -t 0 127.0.0.1", "1 to 255");
+    refused("ping -z 127.0.0.1", "'-z'");
+    refused("ping 127.0.0.1 127.0.0.2", "one address");
+    ck_assert_int_eq(run("ping -c 1 192.0.2.1"), EXIT_FAILED); /* no route */
+    says("1 errors");
+}
+END_TEST
+
+/* ---- why ---- */
+
+START_TEST(why)
+{
+    good("ip addr add 10.0.0.2/24 dev eth0");
+    ck_assert_int_eq(run("ping -c 1 10.0.0.77"), EXIT_FAILED);
+    good("why 10.0.0.77 -n 100");
+    says("neigh-state");
+    says("10.0.0.77");
+    says("[RFC ");
+    good("why last");
+    ck_assert_ptr_nonnull(strchr(last_out, '#'));
+    good("why kind drop event arp-* -n 3");
+    good("why event neigh-state -n 2");
+    says("neigh-state");
+    silent_about("socket-open");
+    good("why 203.0.113.7");
+    says("nothing in the journal matches");
+    json_t *list = json_of("why event neigh-state -n 2");
+    ck_assert_uint_eq(json_array_size(list), 2);
+    json_t *r = json_array_get(list, 0);
+    ck_assert_str_eq(str(r, "event"), "neigh-state");
+    ck_assert_str_eq(str(r, "kind"), "state");
+    ck_assert_str_eq(str(r, "addr"), "10.0.0.77");
+    ck_assert(json_integer_value(json_object_get(r, "seq")) >
+              json_integer_value(json_object_get(json_array_get(list, 1), "seq")));
+    ck_assert(json_is_object(json_object_get(r, "fields")));
+    json_decref(list);
+    refused("why because", "'because'");
+    refused("why conn x", "ss -e");
+    refused("why -n 0", "1 to 10000");
+    refused("why event no-such-thing", "no event is called");
+    refused("why kind funny", "drop, error, state");
+}
+END_TEST
+
+/* The cause of a failed resolution is named below it. */
+START_TEST(why_names_causes)
+{
+    good("ip addr add 10.0.0.2/24 dev eth0");
+    ck_assert_int_eq(run("ping -c 1 10.0.0.77"), EXIT_FAILED);
+    good("why 10.0.0.77 -n 100");
+    says("because ");
+}
+END_TEST
+
+START_TEST(why_follows)
+{
+    struct run *r = start("why -f event neigh-state", false);
+    ck_assert_int_eq(r->status, RUN_MORE);
+    ck_assert(r->follow);
+    good("ip neigh add 10.0.0.1 lladdr 02:00:00:00:00:01 dev eth0");
+    run_step(r, td_stack_now(st));
+    ck_assert_int_eq(r->status, RUN_MORE);
+    run_interrupt(r);
+    ck_assert_int_eq(finish(r), EXIT_DONE);
+    says("10.0.0.1");
+}
+END_TEST
+
+/* ---- tc, timers, help ---- */
+
+START_TEST(tc)
+{
+    good("tc qdisc show");
+    says("qdisc pfifo dev eth0 root limit 1000p");
+    good("tc qdisc add dev eth0 root netem delay 20ms 5ms loss 1% seed 7");
+    good("tc qdisc show dev eth0");
+    says("qdisc netem dev eth0 root limit 1000 delay 20ms 5ms loss 1% seed 7\n");
+    refused("tc qdisc add dev eth0 root netem delay 1ms", "tc qdisc change");
+    good("tc qdisc change dev eth0 netem rate 10mbit");
+    good("tc -s qdisc");
+    says("rate 10Mbit");
+    says("Sent 0 bytes");
+    good("tc qdisc add dev eth0 ingress netem loss 5%");
+    good("tc qdisc");
+    says("qdisc netem dev eth0 ingress limit 1000 loss 5%");
+    good("tc qdisc del dev eth0 ingress");
+    good("tc qdisc del dev eth0");
+    good("tc qdisc");
+    silent_about("netem");
+    refused("tc qdisc del dev eth0", "has no netem");
+    refused("tc qdisc change dev eth0 netem delay 1ms", "has no netem");
+    refused("tc qdisc add dev eth0 netem delay soon", "'soon'");
+    refused("tc qdisc add dev eth0 netem delay 1ms speed 5", "'speed'");
+    refused("tc qdisc add dev eth0", "which queue discipline?");
+    refused("tc qdisc add netem delay 1ms", "which interface?");
+    refused("tc filter", "tc qdisc");
+    json_t *list = json_of("tc qdisc show dev eth0");
+    ck_assert_str_eq(str(json_array_get(list, 0), "kind"), "pfifo");
+    json_decref(list);
+}
+END_TEST
+
+START_TEST(timers)
+{
+    good("ip addr add 10.0.0.2/24 dev eth0");
+    struct run *r = start("ping 10.0.0.77", false);
+    good("timers");
+    says(" armed, ");
+    says("neigh ");
+    json_t *list = json_of("timers");
+    ck_assert_uint_ge(json_array_size(list), 1);
+    json_decref(list);
+    refused("timers all", "'all'");
+    run_free(r);
+}
+END_TEST
+
+START_TEST(help)
+{
+    good("help");
+    for (size_t i = 0; commands[i] != NULL; i++) {
+        says(commands[i]->name);
+        ck_assert_ptr_nonnull(commands[i]->usage);
+        ck_assert_ptr_nonnull(commands[i]->doc);
+    }
+    good("help ip");
+    says("ip route get 192.0.2.1");
+    good("ss --help");
+    says("ss -tan");
+    json_t *list = json_of("help");
+    ck_assert_str_eq(str(json_array_get(list, 0), "name"), "ip");
+    json_decref(list);
+    refused("help me", "'me'");
+    /* What doesn't work yet isn't offered. */
+    static const char *const later[] = {"replay", "drill", "topo", "lab", "run"};
+    for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++)
+        ck_assert_ptr_null(command_find(later[i]));
+}
+END_TEST
+
+START_TEST(devices)
+{
+    refused("tap add", "missing");
+    refused("tap add a-name-that-is-too-long", "not a name for an interface");
+    refused("tap add tap0 mtu 20", "68 to 65521");
+    refused("tap add tap0 colour red", "'colour'");
+    refused("tap del tap9", "there is no TAP device 'tap9'");
+    refused("capture start /tmp/x.pcap", "no TAP device");
+    refused("capture stop dev tap9", "there is no TAP device 'tap9'");
+    refused("capture", "capture start");
+    ck_assert_int_eq(run("shutdown"), EXIT_FAILED); /* nobody here can be shut down */
+    good("version");
+    says("daemon 'test'");
+    good("tap");
+    ck_assert_str_eq(last_out, "");
+}
+END_TEST
+
+/* ---- sockets and applications ---- */
+
+START_TEST(ss)
+{
+    good("ip addr add 10.0.0.2/24 dev eth0");
+    good("app start echo -p 7007");
+    good("app list");
+    says("1: echo -p 7007");
+    good("ss -ltn");
+    says("State      Recv-Q Send-Q");
+    says("LISTEN");
+    says(":7007");
+    good("ss -tn");
+    silent_about("LISTEN");
+    good("ss -an");
+    says("Netid");
+    says("UNCONN");
+    good("ss -ltn sport = :7008");
+    silent_about("7007");
+    good("ss -s");
+    says("TCP:   ");
+    json_t *list = json_of("ss -ltn");
+    json_t *row = json_array_get(list, 0);
+    ck_assert_str_eq(str(row, "state"), "LISTEN");
+    ck_assert_int_eq(json_integer_value(json_object_get(row, "lport")), 7007);
+    json_decref(list);
+    refused("ss -tq", "-q");
+    refused("ss state dreaming", "'dreaming'");
+    refused("ss dst nowhere", "'nowhere'");
+    refused("ss sport = http", "'http'");
+    good("app stop 1");
+    good("ss -ltn");
+    silent_about("7007");
+    refused("app stop 1", "no application has the number 1");
+    refused("app start nonsense", "there are httpd");
+    refused("app stop one", "app list");
+}
+END_TEST
+
+/* A port in use: the application's sentence, status 2. */
+START_TEST(port_in_use)
+{
+    good("app start echo -p 7007");
+    int status = run("app start echo -p 7007");
+    ck_assert_int_eq(status, EXIT_USAGE);
+    ck_assert_msg(strstr(last_err, "7007") != NULL, "%s", last_err);
+    good("app list");
+    silent_about("2:");
+}
+END_TEST
+
+/* A dump pauses while its reader doesn't take the output, and loses nothing by it. */
+START_TEST(dump_is_resumable)
+{
+    good("ip addr add 10.0.0.2/24 dev eth0");
+    char line[64];
+    for (int i = 0; i < 1000; i++) {
+        snprintf(line, sizeof(line), "ip route add 172.%d.%d.0/24 via 10.0.0.1", 16 + i / 256,
+                 i % 256);
+        good(line);
+    }
+    struct run *r = start("ip route", false);
+    int steps = 0, lines = 0;
+    while (r->status == RUN_MORE) {
+        ck_assert(r->ready);
+        run_step(r, td_stack_now(st));
+        steps++;
+    }
+    for (const char *c = r->out.s; *c; c++)
+        lines += *c == '\n';
+    ck_assert_int_ge(steps, 3);
+    ck_assert_int_eq(lines, 1001);
+    ck_assert_int_eq(finish(r), EXIT_DONE);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("commands");
+    TCase *t = tcase_create("commands");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, ip_addr);
+    tcase_add_test(t, ip_addr_json);
+    tcase_add_test(t, ip_addr_refusals);
+    tcase_add_test(t, ip_link);
+    tcase_add_test(t, ip_route);
+    tcase_add_test(t, ip_route_refusals);
+    tcase_add_test(t, ip_neigh);
+    tcase_add_test(t, sysctl);
+    tcase_add_test(t, nstat);
+    tcase_add_test(t, ping_loopback);
+    tcase_add_test(t, ping_unreachable);
+    tcase_add_test(t, ping_without_answer);
+    tcase_add_test(t, ping_interrupted);
+    tcase_add_test(t, ping_abandoned);
+    tcase_add_test(t, ping_refusals);
+    tcase_add_test(t, why);
+    tcase_add_test(t, why_names_causes);
+    tcase_add_test(t, why_follows);
+    tcase_add_test(t, tc);
+    tcase_add_test(t, timers);
+    tcase_add_test(t, help);
+    tcase_add_test(t, devices);
+    tcase_add_test(t, ss);
+    tcase_add_test(t, port_in_use);
+    tcase_add_test(t, dump_is_resumable);
+    suite_add_tcase(s, t);
+    return s;
+}
+CHECK_MAIN(suite)
