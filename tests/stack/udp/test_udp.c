@@ -288,7 +288,7 @@ START_TEST(test_receive_buffer_bounded)
     for (unsigned i = 0; i < 500; i++) {
         udp_in(h, US(i), .sport = 1, .dport = 5000, .len = 1000);
     }
-    ck_assert_uint_le(h->st->mem.used_by[MEM_PKT] - before, 40000);
+    ck_assert_uint_le(h->st->mem.used_by[MEM_PKT] - before, 40000 + 2048);
     uint64_t taken = hx_counter(h, "UdpInDatagrams");
     ck_assert_uint_ge(taken, 10);
     ck_assert_uint_le(taken, 40);
@@ -402,7 +402,7 @@ START_TEST(test_only_valid_sources)
     /* by control message */
     struct in_pktinfo info = {.ipi_spec_dst = {htonl(TD_IP4(10, 0, 0, 9))}};
     union {
-        struct cmsghdr align;
+        size_t align;
         uint8_t b[CMSG_SPACE(sizeof info)];
     } control;
     memset(&control, 0, sizeof control);
@@ -485,7 +485,7 @@ START_TEST(test_second_address)
     set_int(h, any, IPPROTO_IP, IP_PKTINFO, 1);
     udp_in(h, 0, .dst = TD_IP4(10, 0, 0, 77), .sport = 9, .dport = 6000, .data = "q", .len = 1);
     union {
-        struct cmsghdr align;
+        size_t align;
         uint8_t b[256];
     } control;
     char b[8];
