@@ -175,8 +175,13 @@ static void icmp_echo(struct td_stack *st, struct pkt *p, const struct ip_rx *rx
         return;
     }
     p->data[0] = ICMP_ECHO_REPLY;
-    wire_put16(p->data + 2, checksum_update(h->csum, (uint16_t)(ICMP_ECHO << 8 | h->code),
-                                            (uint16_t)(ICMP_ECHO_REPLY << 8 | h->code)));
+    uint16_t csum = checksum_update(h->csum, (uint16_t)(ICMP_ECHO << 8 | h->code),
+                                    (uint16_t)(ICMP_ECHO_REPLY << 8 | h->code));
+    wire_put16(p->data + 2, csum);
+    /* Ones' complement has two zeros, and the update can't tell which is meant: a reply of nothing
+     * but zeros (identifier 0, sequence 0, no data) needs 0xffff. */
+    if (csum == 0)
+        wire_put16(p->data + 2, checksum_finish(pkt_sum(p, 0, p->len)));
     (void)icmp_transmit(st, p, &tx);
 }
 

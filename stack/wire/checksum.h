@@ -17,7 +17,8 @@ static inline uint16_t checksum_finish(uint32_t sum)
 uint16_t checksum(const void *bytes, size_t n);
 /* Pseudo-header of RFC 768 and 9293: addresses, zero, protocol, length (bytes of header + data). */
 uint32_t checksum_pseudo(td_ip4 src, td_ip4 dst, uint8_t proto, uint32_t length);
-/* HC' = ~(~HC + ~m + m') (RFC 1624 eqn. 3), for one 16-bit word changing from m to m2. */
+/* HC' = ~(~HC + ~m + m') (RFC 1624 eqn. 3), for one 16-bit word changing from m to m2. Where the
+ * result is 0 and all else that is summed may be zero too, sum afresh: that message's is 0xffff. */
 uint16_t checksum_update(uint16_t hc, uint16_t m, uint16_t m2);
 
 #endif
