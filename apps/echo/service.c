@@ -96,13 +96,25 @@ enum service_step service_drain(struct service_conn *c)
     return SERVICE_AGAIN;
 }
 
+/* The others have their turn, if it is certain that ours comes again: setting the notification anew
+ * is an edge if the socket is ready now; if it isn't, -EAGAIN, which promises one, is near. */
+static bool give_way(struct service_conn *c)
+{
+    if (td_poll(c->v->host.st, c->s) <= 0)
+        return false;
+    td_set_notify(c->v->host.st, c->s, notify_conn, c);
+    return true;
+}
+
 static void conn_run(struct service_conn *c)
 {
     struct td_stack *st = c->v->host.st;
-    for (int turn = 0; turn < TURNS; turn++) {
+    for (int turn = 1;; turn++) {
         switch (c->ending ? service_drain(c) : c->v->class->step(c)) {
         case SERVICE_AGAIN:
-            break;
+            if (turn < TURNS || !give_way(c))
+                break;
+            return;
         case SERVICE_WAIT:
             return;
         case SERVICE_FIN:
@@ -119,7 +131,6 @@ static void conn_run(struct service_conn *c)
             return;
         }
     }
-    td_set_notify(st, c->s, notify_conn, c); /* the others first */
 }
 
 static void notify_conn(void *ctx, struct td_stack *st, int s, int mask)

@@ -58,12 +58,13 @@ struct conn {
     struct httpd *h;
     struct session *session;
     int s;
-    bool in_idle;   /* in the list of idle ones */
-    bool lingering; /* FIN sent, waiting for the client's */
-    bool eof;       /* the client's FIN has come */
-    uint64_t turn;  /* session_turn at `since` */
-    td_time since;  /* the session entered its phase, or lingering began */
-    td_time moved;  /* bytes moved last */
+    bool in_idle;     /* in the list of idle ones */
+    bool lingering;   /* FIN sent, waiting for the client's */
+    bool eof;         /* the client's FIN has come */
+    uint64_t turn;    /* session_turn at `since` */
+    uint64_t counted; /* session_requests already in the sum of httpd */
+    td_time since;    /* the session entered its phase, or lingering began */
+    td_time moved;    /* bytes moved last */
 };
 
 TAILQ_HEAD(conns, conn);
@@ -86,9 +87,16 @@ static void notify_listener(void *ctx, struct td_stack *st, int s, int mask);
 
 /* ---- connections ---- */
 
+static void count_requests(struct conn *c)
+{
+    c->h->requests += session_requests(c->session) - c->counted;
+    c->counted = session_requests(c->session);
+}
+
 static void conn_end(struct conn *c)
 {
     struct httpd *h = c->h;
+    count_requests(c);
     td_close(h->host.st, c->s);
     TAILQ_REMOVE(&h->all, c, all);
     if (c->in_idle)
@@ -119,6 +127,7 @@ static void begin_linger(struct conn *c)
 static void conn_settle(struct conn *c)
 {
     struct httpd *h = c->h;
+    count_requests(c);
     if (!c->lingering && session_turn(c->session) != c->turn) {
         c->turn = session_turn(c->session);
         c->since = c->moved = td_stack_now(h->host.st);
@@ -146,12 +155,10 @@ static enum step conn_step(struct conn *c)
     struct td_stack *st = h->host.st;
     size_t n = session_pull(c->session, h->buffer, CHUNK);
     if (n > 0) {
-        uint64_t before = session_requests(c->session);
         int64_t sent = td_send(st, c->s, h->buffer, n, MSG_NOSIGNAL);
         if (sent < 0)
             return sent == -EAGAIN ? WAIT : END;
         session_sent(c->session, (size_t)sent);
-        h->requests += session_requests(c->session) - before;
         c->moved = td_stack_now(st);
         return AGAIN;
     }
@@ -172,7 +179,6 @@ static enum step conn_step(struct conn *c)
     int64_t got = td_recv(st, c->s, h->buffer, room < BUFFER_SIZE ? room : BUFFER_SIZE, 0);
     if (got < 0)
         return got == -EAGAIN ? WAIT : END;
-    uint64_t before = session_requests(c->session);
     if (got == 0) {
         c->eof = true;
         session_eof(c->session);
@@ -180,17 +186,30 @@ static enum step conn_step(struct conn *c)
         session_feed(c->session, h->buffer, (size_t)got);
         c->moved = td_stack_now(st);
     }
-    h->requests += session_requests(c->session) - before;
     return AGAIN;
+}
+
+/* After so many steps the others have their turn. It must be certain that ours comes again: setting
+ * the notification anew is an edge if the socket is ready for anything now. If it isn't, the only
+ * promise of an edge is an -EAGAIN, and that is near. */
+static bool give_way(struct conn *c)
+{
+    if (td_poll(c->h->host.st, c->s) <= 0)
+        return false;
+    td_set_notify(c->h->host.st, c->s, notify_conn, c);
+    return true;
 }
 
 /* Runs the connection as far as it goes. It may be gone afterwards. */
 static void conn_run(struct conn *c)
 {
-    for (int turn = 0; turn < TURNS; turn++) {
+    for (int turn = 1;; turn++) {
         switch (c->lingering ? linger_step(c) : conn_step(c)) {
         case AGAIN:
-            break;
+            if (turn < TURNS || !give_way(c))
+                break;
+            conn_settle(c);
+            return;
         case WAIT:
             conn_settle(c);
             return;
@@ -202,8 +221,6 @@ static void conn_run(struct conn *c)
             return;
         }
     }
-    conn_settle(c);
-    td_set_notify(c->h->host.st, c->s, notify_conn, c); /* the others first */
 }
 
 static void notify_conn(void *ctx, struct td_stack *st, int s, int mask)

@@ -258,8 +258,10 @@ static void advance(struct session *s)
         /* RFC 9112 8: an incomplete request may be told so. */
         if (s->phase == SESSION_IDLE)
             enter(s, SESSION_CLOSED);
-        else
+        else {
+            s->requests += s->phase == SESSION_HEAD;
             refuse(s, 400, s->phase == SESSION_BODY);
+        }
     }
 }
 
@@ -328,6 +330,8 @@ void session_eof(struct session *s)
 
 void session_timeout(struct session *s)
 {
+    if (s->phase == SESSION_HEAD)
+        s->requests++;
     if (s->phase == SESSION_HEAD || s->phase == SESSION_BODY)
         refuse(s, 408, s->phase == SESSION_BODY);
     else if (s->phase == SESSION_IDLE)
