@@ -46,8 +46,8 @@ int tcp_listen(struct td_stack *st, struct tcb *t, int backlog)
         t->lsn->backlog = n;
         return 0;
     }
-    if (t->state != TCPS_CLOSED || t->err != 0) {
-        return -EINVAL;
+    if (t->state != TCPS_CLOSED || t->err != 0 || t->was_connected) {
+        return -EINVAL; /* one that had a connection has given its port back */
     }
     if (t->ep.a.lport == 0) {
         int e = tcp_bind(st, t, 0, 0, t->reuse_addr, t->reuse_port);

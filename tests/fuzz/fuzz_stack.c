@@ -287,7 +287,7 @@ static void run_until(struct world *w, td_time until, unsigned rounds)
     unsigned standing = 0;
     for (unsigned i = 0; i < rounds && w->steps < MAX_STEPS; i++, w->steps++) {
         td_time next = td_stack_next_deadline(w->st);
-        if (next > until) {
+        if (next == TD_NEVER || next > until) {
             break;
         }
         standing = next > w->now ? 0 : standing + 1;

@@ -18,7 +18,7 @@ static void check_tcp(struct sent *s)
     FUZZ_CHECK(t->o.unknown == 0);
     FUZZ_CHECK(syn || (!t->o.has_mss && !t->o.has_wscale && !t->o.has_sack_perm)); /* MUST-65 */
     FUZZ_CHECK(!t->o.has_wscale || t->o.wscale <= 14);
-    FUZZ_CHECK(t->sport != 0 && t->dport != 0);
+    FUZZ_CHECK(rst || (t->sport != 0 && t->dport != 0)); /* port 0 is a closed port: RST */
     FUZZ_CHECK(!ip4_is_multicast(s->ip.dst) && s->ip.dst != TD_IP4_BROADCAST && s->ip.dst != 0);
     for (unsigned i = 0; i < t->o.nsack; i++) {
         FUZZ_CHECK(seq_lt(t->o.sack[i].left, t->o.sack[i].right));

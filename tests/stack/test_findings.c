@@ -4,7 +4,8 @@
 #include "common/harness.h"
 
 #include "core/stack.h"
-#include "wire/checksum.h"
+
+#include <errno.h>
 
 /* shows: 792-07 */
 START_TEST(echo_reply_of_zeros)
@@ -19,11 +20,29 @@ START_TEST(echo_reply_of_zeros)
 }
 END_TEST
 
+START_TEST(listen_after_a_connection_timed_out)
+{
+    /* The endpoint of a connection that ended still knows its port number, but has no port any more. */
+    struct hx *h = hx_new();
+    int s = hx_tcp_connect(h, 5000, HX_PEER, 80);
+    hx_until(h, SEC(300));
+    hx_drain(h);
+    int e = 0;
+    socklen_t len = sizeof e;
+    ck_assert_int_eq(td_getsockopt(h->st, s, SOL_SOCKET, SO_ERROR, &e, &len), 0);
+    ck_assert_int_eq(e, ETIMEDOUT);
+    ck_assert_int_eq(td_listen(h->st, s, 5), -EINVAL);
+    ck_assert_int_eq(td_close(h->st, s), 0);
+    hx_free(h);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("findings");
     TCase *c = tcase_create("findings");
     tcase_add_test(c, echo_reply_of_zeros);
+    tcase_add_test(c, listen_after_a_connection_timed_out);
     suite_add_tcase(s, c);
     return s;
 }
