@@ -86,8 +86,8 @@ static void client_fail(struct client *c, int err)
 static void client_send(struct client *c)
 {
     while (c->sent < c->out.len) {
-        int64_t n = td_send(c->w->client, c->s, c->out.s + c->sent, c->out.len - c->sent,
-                            MSG_NOSIGNAL);
+        int64_t n =
+            td_send(c->w->client, c->s, c->out.s + c->sent, c->out.len - c->sent, MSG_NOSIGNAL);
         if (n < 0) {
             if (n != -EAGAIN && n != -ENOTCONN)
                 client_fail(c, (int)n);

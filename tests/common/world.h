@@ -29,11 +29,11 @@ struct client {
     int s;
     struct text out; /* to be sent */
     size_t sent;
-    struct text in; /* received */
-    size_t take;    /* reads no more than this much in all; SIZE_MAX at first */
-    bool fin;       /* half-closes when all is sent */
-    bool eof;       /* the server's FIN has come, and all before it */
-    int err;        /* the connection failed: negative errno */
+    struct text in;           /* received */
+    size_t take;              /* reads no more than this much in all; SIZE_MAX at first */
+    bool fin;                 /* half-closes when all is sent */
+    bool eof;                 /* the server's FIN has come, and all before it */
+    int err;                  /* the connection failed: negative errno */
     td_time eof_at, first_at; /* when the server's FIN, the first byte came */
 };
 

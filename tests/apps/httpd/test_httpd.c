@@ -125,9 +125,13 @@ END_TEST
 
 START_TEST(test_big_file_over_a_bad_wire)
 {
-    const struct td_netem bad = {.delay = 5 * TD_MS, .jitter = 2 * TD_MS, .loss = td_percent(2),
-                                 .duplicate = td_percent(1), .corrupt = td_percent(1),
-                                 .limit = 10000, .seed = (uint64_t)_i};
+    const struct td_netem bad = {.delay = 5 * TD_MS,
+                                 .jitter = 2 * TD_MS,
+                                 .loss = td_percent(2),
+                                 .duplicate = td_percent(1),
+                                 .corrupt = td_percent(1),
+                                 .limit = 10000,
+                                 .seed = (uint64_t)_i};
     serve();
     sim_impair(w->wire, &bad, &bad);
     struct client *c = world_connect(w, 80);
@@ -155,7 +159,8 @@ START_TEST(test_upload)
     char want[200];
     serve();
     struct client *c = world_connect(w, 80);
-    client_say(c, "PUT /x HTTP/1.1\r\nHost: h\r\nContent-Length: 3000000\r\nConnection: close\r\n\r\n");
+    client_say(
+        c, "PUT /x HTTP/1.1\r\nHost: h\r\nContent-Length: 3000000\r\nConnection: close\r\n\r\n");
     client_say_n(c, big, BIG);
     ck_assert(world_until_eof(c, 30 * TD_SEC));
     snprintf(want, sizeof want, "{\"length\":3000000,\"sha256\":\"%s\"}\n", big_digest());
@@ -181,7 +186,8 @@ START_TEST(test_chunked_upload)
     }
     client_say(c, "0\r\n\r\nGET /hello HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     ck_assert(world_until_eof(c, 60 * TD_SEC));
-    snprintf(want, sizeof want, "{\"length\":3000000,\"sha256\":\"%s\"}\nHTTP/1.1 200 OK", big_digest());
+    snprintf(want, sizeof want, "{\"length\":3000000,\"sha256\":\"%s\"}\nHTTP/1.1 200 OK",
+             big_digest());
     ck_assert(client_got(c, want));
     ck_assert(client_got(c, "hello, world\n"));
 }
@@ -339,7 +345,8 @@ START_TEST(test_connection_limit)
     struct client *busy[3];
     for (int i = 0; i < 3; i++) {
         busy[i] = world_connect(w, 80);
-        client_say(busy[i], "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nConnection: close\r\n\r\n");
+        client_say(busy[i],
+                   "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nConnection: close\r\n\r\n");
         world_run(w, TD_SEC);
     }
     ck_assert(idle->eof || idle->err != 0); /* it gave its place */
@@ -405,8 +412,10 @@ START_TEST(test_sentences)
     ck_assert_int_eq(world_start(w, &app_httpd, "httpd", "-m", "-1", dir, NULL), -EINVAL);
     ck_assert_int_eq(world_start(w, &app_httpd, "httpd", "/nowhere/at/all", NULL), -ENOENT);
     ck_assert_str_eq(w->msg, "httpd: can't serve /nowhere/at/all: No such file or directory");
-    ck_assert_int_eq(world_start(w, &app_httpd, "httpd", "-a", "10.9.9.9", dir, NULL), -EADDRNOTAVAIL);
-    ck_assert_str_eq(w->msg, "httpd: 10.9.9.9 is not an address of this host; give it one with ip addr add");
+    ck_assert_int_eq(world_start(w, &app_httpd, "httpd", "-a", "10.9.9.9", dir, NULL),
+                     -EADDRNOTAVAIL);
+    ck_assert_str_eq(
+        w->msg, "httpd: 10.9.9.9 is not an address of this host; give it one with ip addr add");
     ck_assert_ptr_null(w->instance);
     serve();
     void *first = w->instance;
