@@ -331,6 +331,8 @@ int ip_route_add(struct td_stack *st, const struct fib_route *r, bool replace)
 
     add.dead = false;
     add.next = NULL;
+    if (add.proto == FIB_PROTO_KERNEL)
+        add.proto = FIB_PROTO_STATIC; /* the kernel's follow from addresses */
     err = route_check(st, &add);
     if (err < 0)
         return err;

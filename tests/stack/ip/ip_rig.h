@@ -184,7 +184,7 @@ static inline void ip_in(struct ipv4_hdr h, const void *payload, size_t n)
 
 static inline const uint8_t *pattern(void)
 {
-    static uint8_t p[65536];
+    static uint8_t p[65536 + 4096];
 
     if (p[1] == 0)
         for (unsigned i = 0; i < sizeof p; i++)
