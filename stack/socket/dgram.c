@@ -82,8 +82,8 @@ void dgram_icmp_error(struct td_stack *st, struct dgram *d, int err, bool hard,
             return;
         }
     } else {
-        /* The application wants the bytes it wrote: those behind UDP's header; a ping socket's begin
-         * with the ICMP header. */
+        /* The application wants the bytes it wrote: those behind UDP's header; a ping socket's
+         * begin with the ICMP header. */
         uint32_t skip = d->so.protocol == IPPROTO_ICMP ? 0 : UDP_HLEN;
         bool more = e->payload_len > skip;
         struct dgram_err what = {

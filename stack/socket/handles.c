@@ -71,20 +71,24 @@ static uint32_t lowest_free(const struct handles *h)
     return h->cap;
 }
 
-int handle_open(struct td_stack *st, struct sock *so)
+int handle_reserve(struct td_stack *st)
 {
     struct handles *h = &st->sockets->handles;
     if (h->count >= (uint32_t)knob(st, MAX_SOCKETS)) {
         JOURNAL(st, EV_SOCKET_LIMIT, NULL, h->count);
         return -EMFILE;
     }
-    uint32_t s = lowest_free(h);
-    if (s == h->cap) {
-        int err = handles_grow(st, h);
-        if (err != 0) {
-            return err;
-        }
+    return h->count == h->cap ? handles_grow(st, h) : 0;
+}
+
+int handle_open(struct td_stack *st, struct sock *so)
+{
+    struct handles *h = &st->sockets->handles;
+    int err = handle_reserve(st);
+    if (err != 0) {
+        return err;
     }
+    uint32_t s = lowest_free(h);
     h->used[s / 64] |= UINT64_C(1) << s % 64;
     if (~h->used[s / 64] == 0) {
         h->full[s / 4096] |= UINT64_C(1) << s / 64 % 64;

@@ -92,6 +92,8 @@ struct sockets {
 };
 
 /* ---- handles.c ---- */
+/* Makes sure that the next handle_open succeeds: 0, -EMFILE (knob), -ENOMEM. */
+int handle_reserve(struct td_stack *st);
 /* The lowest free handle, now so's (takes a reference). -EMFILE (knob), -ENOMEM. */
 int handle_open(struct td_stack *st, struct sock *so);
 void handle_close(struct td_stack *st, int s); /* drops the reference */

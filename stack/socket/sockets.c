@@ -175,17 +175,19 @@ int socket_accept(struct td_stack *st, int s, struct sockaddr *sa, socklen_t *le
     if (so->ops->accept == NULL) {
         return -EOPNOTSUPP;
     }
+    int h = handle_reserve(st); /* before a connection is taken that nobody could then have */
+    if (h != 0) {
+        return h;
+    }
     struct sock *child;
     struct sock_name peer;
     int err = so->ops->accept(st, so, &child, &peer);
     if (err != 0) {
         return err;
     }
-    int h = handle_open(st, child);
-    sock_unref(st, child); /* without a handle it is closed: the connection is reset or ends */
-    if (h >= 0) {
-        sock_put_name(peer, sa, len);
-    }
+    h = handle_open(st, child);
+    sock_unref(st, child);
+    sock_put_name(peer, sa, len);
     return h;
 }
 

@@ -186,20 +186,34 @@ static int stream_setopt(struct td_stack *st, struct sock *so, int level, int na
     return tcp_setsockopt(st, stream_of(so)->t, level, name, v, len);
 }
 
+static int stream_mtu(struct td_stack *st, const struct tcb *t, void *v, socklen_t *len)
+{
+    struct tcp_addrs a = tcp_addrs(t);
+    struct ip_route_result r;
+    if (a.raddr == 0 || ip_route(st, a.raddr, a.laddr, 0, &r) != 0) {
+        return -ENOTCONN;
+    }
+    return option_put_ip_int((int)r.mtu, v, len);
+}
+
 static int stream_getopt(struct td_stack *st, struct sock *so, int level, int name, void *v,
                          socklen_t *len)
 {
+    if (level == IPPROTO_IP && name == IP_MTU) {
+        return stream_mtu(st, stream_of(so)->t, v, len);
+    }
     uint32_t n = *len;
     int err = tcp_getsockopt(st, stream_of(so)->t, level, name, v, &n);
     *len = n;
     return err;
 }
 
+/* TCP finds its way by route alone: a socket that can't keep to a device doesn't say that it does.
+ */
 static int stream_changed(struct td_stack *st, struct sock *so)
 {
     (void)st;
-    (void)so;
-    return 0;
+    return so->ifindex != 0 ? -ENOPROTOOPT : 0;
 }
 
 static int stream_getname(struct td_stack *st, struct sock *so, bool peer, struct sock_name *out)
@@ -235,6 +249,9 @@ static int stream_ioctl(struct td_stack *st, struct sock *so, unsigned long requ
             return -EINVAL;
         }
         *out = (int)tcp_unsent(t);
+        return 0;
+    case SIOCATMARK:
+        *out = tcp_atmark(t);
         return 0;
     default:
         return -ENOTTY;
