@@ -26,6 +26,54 @@ void timer_init(struct timer *t, timer_fn *fn, const char *name)
     t->name = name;
 }
 
+/* ---- the heap of a slot ---- */
+
+static bool before(const struct timer *a, const struct timer *b)
+{
+    return a->deadline != b->deadline ? a->deadline < b->deadline : a->seq < b->seq;
+}
+
+/* Two heaps become one: the later root becomes the first child of the earlier. Either may be NULL. */
+static struct timer *meld(struct timer *a, struct timer *b)
+{
+    if (a == NULL)
+        return b;
+    if (b == NULL)
+        return a;
+    struct timer *root = before(a, b) ? a : b, *late = root == a ? b : a;
+    late->next = root->child;
+    if (late->next != NULL)
+        late->next->prev = late;
+    late->prev = root;
+    root->child = late;
+    return root;
+}
+
+/* Makes one heap of a row of siblings: melded in pairs from the left, then the pairs from the right. */
+static struct timer *meld_row(struct timer *first)
+{
+    struct timer *pairs = NULL, *all = NULL;
+    while (first != NULL) {
+        struct timer *a = first, *b = a->next;
+        first = b != NULL ? b->next : NULL;
+        a->next = a->prev = NULL;
+        if (b != NULL)
+            b->next = b->prev = NULL;
+        a = meld(a, b);
+        a->next = pairs;
+        pairs = a;
+    }
+    while (pairs != NULL) {
+        struct timer *rest = pairs->next;
+        pairs->next = NULL;
+        all = meld(all, pairs);
+        pairs = rest;
+    }
+    return all;
+}
+
+/* ---- slots ---- */
+
 static td_time round_up_us(td_time t)
 {
     return t > TD_NEVER - TD_US ? (TD_NEVER / TD_US) * TD_US : (t + TD_US - 1) / TD_US * TD_US;
@@ -36,8 +84,6 @@ static uint16_t slot_of(const struct wheel *w, td_time us)
 {
     td_time differ = us ^ w->now_us;
     unsigned level = differ == 0 ? 0 : (63U - (unsigned)__builtin_clzll(differ)) / WHEEL_BITS;
-    if (level >= WHEEL_LEVELS)
-        level = WHEEL_LEVELS - 1;
     unsigned index = (unsigned)(us >> (level * WHEEL_BITS)) & (WHEEL_SLOTS - 1);
     return (uint16_t)(level * WHEEL_SLOTS + index);
 }
@@ -48,27 +94,33 @@ static void slot_link(struct wheel *w, struct timer *t)
     if (us < w->now_us)
         us = w->now_us; /* overdue: the slot of this very microsecond */
     t->slot = slot_of(w, us);
+    t->child = t->next = t->prev = NULL;
     unsigned level = t->slot / WHEEL_SLOTS, index = t->slot % WHEEL_SLOTS;
-    struct timer **head = &w->slot[level][index];
-    t->next = *head;
-    if (t->next != NULL)
-        t->next->prev = &t->next;
-    t->prev = head;
-    *head = t;
+    w->slot[level][index] = meld(w->slot[level][index], t);
     w->occupied[level] |= UINT64_C(1) << index;
 }
 
 static void slot_unlink(struct wheel *w, struct timer *t)
 {
-    *t->prev = t->next;
-    if (t->next != NULL)
-        t->next->prev = t->prev;
     unsigned level = t->slot / WHEEL_SLOTS, index = t->slot % WHEEL_SLOTS;
-    if (t->slot < WHEEL_LEVELS * WHEEL_SLOTS && w->slot[level][index] == NULL)
-        w->occupied[level] &= ~(UINT64_C(1) << index);
-    t->prev = NULL;
-    t->next = NULL;
+    struct timer **root = &w->slot[level][index], *children = meld_row(t->child);
+    if (*root == t) {
+        *root = children;
+        if (children == NULL)
+            w->occupied[level] &= ~(UINT64_C(1) << index);
+    } else {
+        if (t->prev->child == t)
+            t->prev->child = t->next;
+        else
+            t->prev->next = t->next;
+        if (t->next != NULL)
+            t->next->prev = t->prev;
+        *root = meld(*root, children);
+    }
+    t->child = t->next = t->prev = NULL;
 }
+
+/* ---- arming ---- */
 
 void timer_arm(struct td_stack *st, struct timer *t, td_time deadline)
 {
@@ -83,9 +135,9 @@ void timer_arm(struct td_stack *st, struct timer *t, td_time deadline)
     t->seq = ++w->seq;
     t->cause = st->journal.cause;
     slot_link(w, t);
+    t->armed = true;
     w->armed++;
-    if (w->next_cache != 0 && t->deadline < w->next_cache)
-        w->next_cache = t->deadline;
+    w->changes++;
 }
 
 void timer_cancel(struct td_stack *st, struct timer *t)
@@ -94,54 +146,39 @@ void timer_cancel(struct td_stack *st, struct timer *t)
     if (!timer_armed(t))
         return;
     slot_unlink(w, t);
+    t->armed = false;
     w->armed--;
-    if (t->deadline <= w->next_cache)
-        w->next_cache = 0;
-}
-
-/* The first occupied slot at or after the position on this level, or -1. Slots before the position
- * are empty: what was in them has fired or cascaded. The top level alone may wrap. */
-static int first_slot(const struct wheel *w, unsigned level)
-{
-    uint64_t bits = w->occupied[level];
-    if (bits == 0)
-        return -1;
-    unsigned at = (unsigned)(w->now_us >> (level * WHEEL_BITS)) & (WHEEL_SLOTS - 1);
-    uint64_t ahead = bits & (UINT64_MAX << at);
-    return ahead != 0 ? __builtin_ctzll(ahead) : __builtin_ctzll(bits);
+    w->changes++;
 }
 
 td_time wheel_next(struct wheel *w)
 {
-    if (w->armed == 0)
-        return TD_NEVER;
-    if (w->next_cache != 0)
-        return w->next_cache;
-    /* Lower levels are earlier: every timer of level L + 1 is beyond the span of level L. */
-    for (unsigned level = 0; level < WHEEL_LEVELS; level++) {
-        int index = first_slot(w, level);
-        if (index < 0)
-            continue;
-        td_time first = TD_NEVER;
-        for (struct timer *t = w->slot[level][index]; t != NULL; t = t->next)
-            if (t->deadline < first)
-                first = t->deadline;
-        w->next_cache = first;
-        return first;
-    }
+    /* Lower levels are earlier: every timer of level L + 1 is beyond the span of level L. Within a
+     * level slots before the position are empty: what was in them has fired or cascaded. */
+    for (unsigned level = 0; level < WHEEL_LEVELS; level++)
+        if (w->occupied[level] != 0)
+            return w->slot[level][__builtin_ctzll(w->occupied[level])]->deadline;
     return TD_NEVER;
 }
+
+/* ---- time passes ---- */
 
 /* Takes a slot's timers off and deals them out again from the present position. */
 static void cascade(struct wheel *w, unsigned level, unsigned index)
 {
-    struct timer *t = w->slot[level][index];
+    struct timer *row = w->slot[level][index];
     w->slot[level][index] = NULL;
     w->occupied[level] &= ~(UINT64_C(1) << index);
-    while (t != NULL) {
-        struct timer *rest = t->next;
+    while (row != NULL) {
+        struct timer *t = row, *last = t->child;
+        row = t->next;
+        if (last != NULL) { /* its children come next */
+            while (last->next != NULL)
+                last = last->next;
+            last->next = row;
+            row = t->child;
+        }
         slot_link(w, t);
-        t = rest;
     }
 }
 
@@ -156,46 +193,6 @@ static void wheel_advance(struct wheel *w, td_time us)
         if (w->occupied[level] >> index & 1)
             cascade(w, level, index);
     }
-}
-
-/* Merges two lists ordered by (deadline, seq), linked through next. */
-static struct timer *merge(struct timer *a, struct timer *b)
-{
-    struct timer *head = NULL, **tail = &head;
-    while (a != NULL && b != NULL) {
-        bool a_first = a->deadline < b->deadline || (a->deadline == b->deadline && a->seq < b->seq);
-        struct timer **from = a_first ? &a : &b;
-        *tail = *from;
-        *from = (*from)->next;
-        tail = &(*tail)->next;
-    }
-    *tail = a != NULL ? a : b;
-    return head;
-}
-
-/* Bottom-up merge sort of a slot's list, so that ten thousand timers of one microsecond cost
- * n log n and not n squared. Leaves the list properly linked in its slot. */
-static void sort_slot(struct wheel *w, unsigned index)
-{
-    struct timer *run[40] = {NULL}, *t = w->slot[0][index];
-    while (t != NULL) {
-        struct timer *rest = t->next, *carry = t;
-        carry->next = NULL;
-        unsigned k = 0;
-        for (; run[k] != NULL; k++) {
-            carry = merge(run[k], carry);
-            run[k] = NULL;
-        }
-        run[k] = carry;
-        t = rest;
-    }
-    struct timer *sorted = NULL;
-    for (unsigned k = 0; k < sizeof run / sizeof run[0]; k++)
-        if (run[k] != NULL)
-            sorted = merge(run[k], sorted);
-    w->slot[0][index] = sorted;
-    for (struct timer **link = &w->slot[0][index]; *link != NULL; link = &(*link)->next)
-        (*link)->prev = link;
 }
 
 static void fire(struct td_stack *st, struct timer *t)
@@ -219,13 +216,10 @@ void wheel_run(struct td_stack *st, td_time now)
         if (next == TD_NEVER || next > now)
             break;
         wheel_advance(w, next / TD_US);
-        /* Handlers can't arm for this microsecond any more (timer_arm), so once in order the slot
-         * stays so, whatever they cancel. */
-        unsigned index = (unsigned)w->now_us & (WHEEL_SLOTS - 1);
-        sort_slot(w, index);
-        struct timer *t;
-        while ((t = w->slot[0][index]) != NULL && t->deadline / TD_US <= w->now_us)
-            fire(st, t);
+        /* Handlers can't arm for this microsecond any more (timer_arm): the slot only empties. */
+        struct timer **root = &w->slot[0][w->now_us & (WHEEL_SLOTS - 1)];
+        while (*root != NULL && (*root)->deadline / TD_US <= w->now_us)
+            fire(st, *root);
     }
     w->running = false;
     if (now > st->now)
@@ -233,10 +227,33 @@ void wheel_run(struct td_stack *st, td_time now)
     wheel_advance(w, now / TD_US);
 }
 
+/* ---- looking ---- */
+
+const struct timer *wheel_walk_from(const struct wheel *w, unsigned slot)
+{
+    for (; slot < WHEEL_LEVELS * WHEEL_SLOTS; slot++)
+        if (w->slot[slot / WHEEL_SLOTS][slot % WHEEL_SLOTS] != NULL)
+            return w->slot[slot / WHEEL_SLOTS][slot % WHEEL_SLOTS];
+    return NULL;
+}
+
+const struct timer *wheel_walk_next(const struct wheel *w, const struct timer *t)
+{
+    unsigned slot = t->slot;
+    if (t->child != NULL)
+        return t->child;
+    while (t->next == NULL) {
+        while (t->prev != NULL && t->prev->child != t) /* to the first of the siblings */
+            t = t->prev;
+        t = t->prev; /* the parent */
+        if (t == NULL)
+            return wheel_walk_from(w, slot + 1);
+    }
+    return t->next;
+}
+
 void wheel_each(const struct wheel *w, void (*fn)(void *ctx, const struct timer *t), void *ctx)
 {
-    for (unsigned level = 0; level < WHEEL_LEVELS; level++)
-        for (unsigned index = 0; index < WHEEL_SLOTS; index++)
-            for (const struct timer *t = w->slot[level][index]; t != NULL; t = t->next)
-                fn(ctx, t);
+    for (const struct timer *t = wheel_walk_from(w, 0); t != NULL; t = wheel_walk_next(w, t))
+        fn(ctx, t);
 }

@@ -1,10 +1,15 @@
 /* core/timer.h: the hierarchical timing wheel.
  *
  * Theory of operation. Varghese and Lauck's wheel: levels of 64 slots, level 0 one slot a
- * microsecond, each further level 64 times coarser, with a bitmap of occupied slots a level. Arming
- * and cancelling unlink and link one list node: O(1) for 10 or 100,000 connections. Time only moves
- * in wheel_run(). Deadlines are rounded UP to a microsecond, so a timer never fires early; equal
+ * microsecond, each further level 64 times coarser, with a bitmap of occupied slots a level. Time only
+ * moves in wheel_run(). Deadlines are rounded UP to a microsecond, so a timer never fires early; equal
  * deadlines fire in the order in which they were armed (each arming takes a sequence number).
+ *
+ * A slot holds its timers as a pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986), ordered by
+ * deadline and arming: arming is O(1), the slot's earliest timer is its root. A plain list would do for
+ * firing, but not for saying exactly when the next timer is due: twenty thousand TIME-WAITs lie in one
+ * slot of 16 seconds, and the loop asks for the next deadline at each turn. Cancelling costs O(log n)
+ * of the timers in its slot, amortised, and O(1) for one that has no children, as most have not.
  *
  * A timer is embedded in its owner and remembers what armed it (`cause`, an event or call number of
  * the journal), so that `why` can tell that this retransmission comes from that segment.
@@ -18,18 +23,20 @@ struct timer;
 typedef void timer_fn(struct td_stack *st, struct timer *t);
 
 struct timer {
-    struct timer *next, **prev; /* list in a slot; prev NULL = not armed */
+    struct timer *child;        /* heap of a slot: the first of those that are later than this one */
+    struct timer *next, *prev;  /* siblings; prev of the first is the parent, of a root NULL */
     td_time deadline;           /* ns, rounded up to 1 us */
     uint64_t seq;               /* arming order */
     uint64_t cause;             /* journal id that was current when it was armed */
     timer_fn *fn;
     const char *name;           /* static string: "rexmt", "delack", "neigh" ... for `timers` */
     uint16_t slot;              /* which slot, level * 64 + index */
+    bool armed;
 };
 
 #define WHEEL_BITS   6
 #define WHEEL_SLOTS  (1 << WHEEL_BITS)
-#define WHEEL_LEVELS 9
+#define WHEEL_LEVELS 10 /* 60 bits of microseconds: all that 64 bits of nanoseconds can say */
 
 struct wheel {
     td_time now_us;                     /* wheel's position, microseconds */
@@ -37,8 +44,8 @@ struct wheel {
     uint64_t armed;                     /* timers armed now */
     uint64_t fired;                     /* since the start */
     uint64_t occupied[WHEEL_LEVELS];    /* a bit a slot */
-    struct timer *slot[WHEEL_LEVELS][WHEEL_SLOTS];
-    td_time next_cache;                 /* cached earliest deadline; 0 = unknown */
+    struct timer *slot[WHEEL_LEVELS][WHEEL_SLOTS]; /* the roots */
+    uint64_t changes;                   /* armings, cancellings and firings since the start */
     bool running;                       /* inside wheel_run */
 };
 
@@ -47,7 +54,7 @@ void wheel_init(struct wheel *w, td_time now);
 void timer_init(struct timer *t, timer_fn *fn, const char *name);
 static inline bool timer_armed(const struct timer *t)
 {
-    return t->prev != NULL;
+    return t->armed;
 }
 /* Arms (or re-arms) t for `deadline`. A deadline in the past fires at the next wheel_run(). */
 void timer_arm(struct td_stack *st, struct timer *t, td_time deadline);
@@ -60,5 +67,9 @@ void wheel_run(struct td_stack *st, td_time now);
 td_time wheel_next(struct wheel *w);
 /* Visits armed timers for `timers`: calls fn for each in unspecified but deterministic order. */
 void wheel_each(const struct wheel *w, void (*fn)(void *ctx, const struct timer *t), void *ctx);
+/* The same step by step: the first timer of a slot or of a later one (slot: level * 64 + index), and
+ * the one after t; NULL = none. The order holds as long as `changes` does. */
+const struct timer *wheel_walk_from(const struct wheel *w, unsigned slot);
+const struct timer *wheel_walk_next(const struct wheel *w, const struct timer *t);
 
 #endif

@@ -8,11 +8,18 @@
 
 #define DOOR_TABLES 4
 
+/* Where the last reader of the timers table was. */
+struct timer_reader {
+    const struct timer *last;
+    uint64_t cursor, changes;
+};
+
 struct door {
     td_recorder *record;
     void *record_ctx;
     uint64_t calls;      /* dispatched since the start: the number a journal origin shows */
     unsigned depth;      /* notifications make calls inside a flush */
+    struct timer_reader timers;
     struct table tables[DOOR_TABLES];
 };
 

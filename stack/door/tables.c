@@ -46,28 +46,36 @@ static const struct column event_columns[] = {
     {"sentence", VAL_STR, "what it says"},
 };
 
-/* Armed timers in the wheel's order. The cursor is a slot (level and index) and a place in its list,
- * so a row costs a walk along one slot and not along the wheel. */
+/* Armed timers in the wheel's order. The cursor is a slot (level and index) and a place in it: a
+ * reader who comes back after timers have moved goes on near where it was, at the cost of a walk
+ * along one slot. While nothing has moved, the next row is one step away. */
 #define PLACE_BITS 32
 
 static const struct timer *timer_at(const struct wheel *w, uint64_t *cursor)
 {
-    uint64_t slot = *cursor >> PLACE_BITS, place = *cursor & ((UINT64_C(1) << PLACE_BITS) - 1);
-    for (; slot < (uint64_t)WHEEL_LEVELS * WHEEL_SLOTS; slot++, place = 0) {
-        const struct timer *t = w->slot[slot / WHEEL_SLOTS][slot % WHEEL_SLOTS];
-        for (uint64_t k = 0; k < place && t != NULL; k++)
-            t = t->next;
-        if (t != NULL) {
-            *cursor = slot << PLACE_BITS | (place + 1);
-            return t;
-        }
-    }
-    return NULL;
+    unsigned slot = (unsigned)(*cursor >> PLACE_BITS);
+    uint64_t place = *cursor & ((UINT64_C(1) << PLACE_BITS) - 1), k = 0;
+    const struct timer *t = wheel_walk_from(w, slot);
+    for (; t != NULL && t->slot == slot && k < place; k++)
+        t = wheel_walk_next(w, t);
+    if (t != NULL)
+        *cursor = (uint64_t)t->slot << PLACE_BITS | (t->slot == slot ? k + 1 : 1);
+    return t;
 }
 
 static bool timers_next(struct td_stack *st, uint64_t *cursor, struct row *row)
 {
-    const struct timer *t = timer_at(&st->wheel, cursor);
+    const struct wheel *w = &st->wheel;
+    struct timer_reader *r = &st->door->timers;
+    const struct timer *t;
+    if (r->last != NULL && r->changes == w->changes && r->cursor == *cursor) {
+        t = wheel_walk_next(w, r->last);
+        if (t != NULL)
+            *cursor = t->slot == r->last->slot ? *cursor + 1 : (uint64_t)t->slot << PLACE_BITS | 1;
+    } else {
+        t = timer_at(w, cursor);
+    }
+    *r = (struct timer_reader){t, *cursor, w->changes};
     if (t == NULL)
         return false;
     row_clear(row);

@@ -250,6 +250,85 @@ START_TEST(remembers_what_armed_it)
 }
 END_TEST
 
+START_TEST(as_late_as_can_be_said)
+{
+    struct probe p[4];
+    for (int i = 0; i < 4; i++)
+        timer_init(&p[i].t, on_fire, "late");
+    timer_arm(st, &p[0].t, TD_NEVER);
+    timer_arm(st, &p[1].t, TD_NEVER - 10 * TD_US);
+    timer_arm(st, &p[2].t, TD_NEVER / 2);
+    p[0].armed = p[1].armed = p[2].armed = true;
+    arm(&p[3], UINT64_C(10) * 365 * 86400 * TD_SEC); /* ten years are sooner than all of them */
+    ck_assert_uint_eq(wheel_next(&st->wheel), p[3].want);
+    wheel_run(st, p[3].want);
+    ck_assert_uint_eq(nfired, 1);
+    wheel_run(st, TD_NEVER / 2 + TD_US);
+    ck_assert_uint_eq(nfired, 2);
+    ck_assert_uint_eq(wheel_next(&st->wheel), p[1].t.deadline);
+    wheel_run(st, TD_NEVER - 1);
+    ck_assert_uint_eq(nfired, 4);
+    ck_assert_ptr_eq(fired_log[2], &p[1]);
+}
+END_TEST
+
+/* The case that decides the slot's data structure: TIME-WAITs by the thousand in one slot, and a
+ * retransmission timer that is armed and cancelled in front of them at each turn of the loop. */
+START_TEST(a_crowd_in_one_slot)
+{
+    enum { N = 20000 };
+    struct probe *p = calloc(N, sizeof *p), rexmt;
+    timer_init(&rexmt.t, on_fire, "rexmt");
+    for (int i = 0; i < N; i++) {
+        timer_init(&p[i].t, on_fire, "timewait");
+        arm(&p[i], st->now + 60 * TD_SEC);
+        arm(&rexmt, st->now + 200 * TD_MS);
+        ck_assert_uint_eq(wheel_next(&st->wheel), rexmt.want);
+        timer_cancel(st, &rexmt.t);
+        ck_assert_uint_eq(wheel_next(&st->wheel), p[0].want);
+        wheel_run(st, st->now + 5 * TD_US);
+    }
+    /* cancelled from the middle, and from the front */
+    for (int i = 0; i < N; i += 3)
+        timer_cancel(st, &p[i].t);
+    ck_assert_uint_eq(wheel_next(&st->wheel), p[1].want);
+    wheel_run(st, 61 * TD_SEC);
+    size_t k = 0;
+    for (int i = 0; i < N; i++)
+        if (i % 3 != 0)
+            ck_assert_ptr_eq(fired_log[k++], &p[i]);
+    ck_assert_uint_eq(nfired, k);
+    free(p);
+}
+END_TEST
+
+static void mark(void *ctx, const struct timer *t)
+{
+    (*(unsigned *)ctx)++;
+    /* the walk is the visitor's own: count each timer in the only field of a probe that is free */
+    ((struct probe *)(uintptr_t)container_of((struct timer *)(uintptr_t)t, struct probe, t))->id++;
+}
+
+START_TEST(a_walk_meets_each_timer_once)
+{
+    enum { N = 3000 };
+    static struct probe p[N];
+    struct prng r = {5};
+    memset(p, 0, sizeof p);
+    for (int i = 0; i < N; i++) {
+        timer_init(&p[i].t, on_fire, "probe");
+        arm(&p[i], below(&r, UINT64_C(1) << (10 + prng_below(&r, 30))));
+    }
+    for (int i = 0; i < N; i += 2)
+        timer_cancel(st, &p[i].t);
+    unsigned visits = 0;
+    wheel_each(&st->wheel, mark, &visits);
+    ck_assert_uint_eq(visits, N / 2);
+    for (int i = 0; i < N; i++)
+        ck_assert_int_eq(p[i].id, i % 2);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("timer");
@@ -264,6 +343,9 @@ static Suite *suite(void)
     tcase_add_loop_test(t, agrees_with_a_sorted_list, 0, 20);
     tcase_add_test(t, a_hundred_thousand_timers);
     tcase_add_test(t, remembers_what_armed_it);
+    tcase_add_test(t, as_late_as_can_be_said);
+    tcase_add_test(t, a_crowd_in_one_slot);
+    tcase_add_test(t, a_walk_meets_each_timer_once);
     suite_add_tcase(s, t);
     return s;
 }
