@@ -47,11 +47,14 @@ int tcp_listen(struct td_stack *st, struct tcb *t, int backlog)
         return 0;
     }
     if (t->state != TCPS_CLOSED || t->err != 0 || t->was_connected) {
-        return -EINVAL; /* one that had a connection has given its port back */
+        return -EINVAL; /* it had its connection */
     }
-    if (t->ep.a.lport == 0) {
-        int e = tcp_bind(st, t, 0, 0, t->reuse_addr, t->reuse_port);
+    if (t->port == NULL) { /* never bound, or the port was given back when listening was shut down */
+        struct tcp_tuple was = t->ep.a;
+        t->ep.a = (struct tcp_tuple){0};
+        int e = tcp_bind(st, t, was.laddr, was.lport, t->reuse_addr, t->reuse_port);
         if (e != 0) {
+            t->ep.a = was;
             return e;
         }
     }

@@ -37,12 +37,32 @@ START_TEST(listen_after_a_connection_timed_out)
 }
 END_TEST
 
+START_TEST(listen_again_after_shutdown)
+{
+    /* shutdown ends listening and gives the port back; listen takes it again, as in Linux. */
+    struct hx *h = hx_new();
+    int s = hx_tcp_listen(h, 80);
+    ck_assert_int_eq(td_shutdown(h->st, s, SHUT_RD), 0);
+    tcp_in(h, MS(1), .flags = SYN, .wnd = 1000);
+    tcp_out(h, MS(1), .flags = RST | ACK, .ack = 1);
+    ck_assert_int_eq(td_listen(h->st, s, 5), 0);
+    struct sockaddr_in sa;
+    socklen_t len = sizeof sa;
+    ck_assert_int_eq(td_getsockname(h->st, s, (struct sockaddr *)&sa, &len), 0);
+    ck_assert_uint_eq(ntohs(sa.sin_port), 80);
+    tcp_in(h, MS(2), .sport = 40001, .flags = SYN, .wnd = 1000);
+    tcp_out(h, MS(2), .dport = 40001, .flags = SYN | ACK, .ack = 1);
+    hx_free(h);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("findings");
     TCase *c = tcase_create("findings");
     tcase_add_test(c, echo_reply_of_zeros);
     tcase_add_test(c, listen_after_a_connection_timed_out);
+    tcase_add_test(c, listen_again_after_shutdown);
     suite_add_tcase(s, c);
     return s;
 }
