@@ -22,7 +22,8 @@ END_TEST
 
 START_TEST(listen_after_a_connection_timed_out)
 {
-    /* The endpoint of a connection that ended still knows its port number, but has no port any more. */
+    /* The endpoint of a connection that ended still knows its port number, but has no port any
+     * more. */
     struct hx *h = hx_new();
     int s = hx_tcp_connect(h, 5000, HX_PEER, 80);
     hx_until(h, SEC(300));
