@@ -5,7 +5,8 @@
  * the checksum over all of it and the pseudo-header (RFC 9293 3.1, MUST-2). A segment that belongs to no
  * connection, the reset of 3.10.7.1, is built the same way.
  *
- * Every segment has DF set: TCP cuts its segments to the path (RFC 1191), fragments are lost as a whole.
+ * Every segment has DF set: TCP cuts its segments to the path (RFC 1191), because of fragments all are lost when
+ * one is. Only where the path wants less than IP goes down to may routers cut.
  */
 #include "tcp/tcp_internal.h"
 #include "wire/checksum.h"
@@ -53,7 +54,7 @@ int tcp_emit_segment(struct td_stack *st, const struct tcp_emit *e)
         .proto = IPPROTO_TCP_,
         .tos = e->tos,
         .ttl = e->ttl,
-        .flags = IP_TX_DF,
+        .flags = e->no_df ? 0 : IP_TX_DF,
     };
     return ip_output(st, p, &tx);
 }

@@ -3,7 +3,8 @@
  * Theory of operation. An ICMP message quotes the segment it is about, which names the connection
  * (MUST-54). Anybody can send one, so it is believed only if the quoted sequence number is in flight (RFC
  * 5927 4.1), and even then it can't end a connection that is up: there "hard" errors are as soft as the others, noted for
- * the user and no more. An attempt to connect ends with a hard error.
+ * the user and no more. An attempt to connect ends with a hard error; with a soft one only where the knob
+ * tcp_syn_soft_abort says so (RFC 5461: so that another address can be tried soon).
  *
  * "Fragmentation needed" is path-MTU discovery: the path's MTU goes down, segments get smaller, and
  * what was too large is sent again at once. If segments of that size have been acknowledged before, the
@@ -85,9 +86,10 @@ static void connection_error(struct td_stack *st, struct tcb *t, const struct qu
         ignore(st, q, t->id, W_TCP_STATE);
         return;
     }
-    struct journal_subject subject = tcp_subject(t);
+    const struct journal_subject subject = tcp_subject(t);
     uint64_t icmp = (uint64_t)e->type * 256 + e->code;
-    if (hard && (t->state == TCPS_SYN_SENT || (t->state == TCPS_SYN_RECEIVED && !t->passive))) {
+    bool attempt = t->state == TCPS_SYN_SENT || (t->state == TCPS_SYN_RECEIVED && !t->passive);
+    if (attempt && (hard || knob(st, TCP_SYN_SOFT_ABORT) != 0)) {
         JOURNAL_CAUSE(st, EV_TCP_HARD_ERROR, &subject, e->from, icmp, (uint64_t)(int64_t)err);
         tcp_finish(st, t, err, W_TCP_ICMP);
         return;

@@ -154,6 +154,9 @@ void tcp_listen_syn(struct td_stack *st, struct tcb *l, struct tcp_seg *s)
     t->copied_seq = t->rcv_nxt;
     t->rcv_up = t->rcv_nxt;
     t->iss = tcp_isn(st, &t->ep.a);
+    if (s->reopens && seq_le(t->iss, s->beyond)) {
+        t->iss = s->beyond + UINT16_MAX; /* MAY-2: larger than any number of the old connection */
+    }
     t->snd_una = t->iss;
     t->snd_nxt = t->iss;
     t->rtx_nxt = t->iss;
@@ -164,6 +167,7 @@ void tcp_listen_syn(struct td_stack *st, struct tcb *l, struct tcp_seg *s)
     t->snd_wl1 = s->seq;
     t->snd_wl2 = t->iss;
     t->last_rcvd = st->now;
+    t->born = st->now;
     queue_push(&q->syn_tail, t);
     q->nsyn++;
     tcp_syn_options_take(st, t, &s->h->o);
@@ -175,6 +179,17 @@ void tcp_listen_syn(struct td_stack *st, struct tcb *l, struct tcp_seg *s)
     /* Text on the SYN isn't kept nor acknowledged: the peer repeats it after the handshake. */
     tcp_send_syn(st, t);
     tcp_rtx_arm(st, t, TRTX_REXMT);
+}
+
+bool tcp_listen_defers(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
+{
+    uint32_t defer = t->parent->defer_accept;
+    if (defer == 0 || s->len > 0 || st->now - t->born >= defer * TD_SEC) {
+        return false;
+    }
+    const struct journal_subject subject = tcp_seg_subject(s, t);
+    JOURNAL(st, EV_TCP_DROP_ACK, &subject, W_TCP_DEFERRED, s->ack, t->snd_una, t->snd_nxt);
+    return true;
 }
 
 bool tcp_listen_room(struct td_stack *st, struct tcb *t)

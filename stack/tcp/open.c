@@ -145,11 +145,9 @@ int tcp_connect(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port)
     default:
         return -EISCONN;
     }
-    if (port == 0) {
-        return -EADDRNOTAVAIL;
+    if (addr == 0 || port == 0) { /* "remote socket unspecified" (3.10.1) */
+        return -EDESTADDRREQ;
     }
-    /* MUST-46; 0.0.0.0 is this host, as in Linux. */
-    addr = addr == 0 ? TD_IP4(127, 0, 0, 1) : addr;
     if (ip4_is_multicast(addr) || ip_is_broadcast(st, NULL, addr) || ip4_is_class_e(addr)) {
         return ip_is_broadcast(st, NULL, addr) ? -EACCES : -ENETUNREACH;
     }

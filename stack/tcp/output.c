@@ -43,9 +43,12 @@ static void ack_sent(struct td_stack *st, struct tcb *t)
 static struct tcp_emit emit_for(const struct tcb *t)
 {
     return (struct tcp_emit){
-        .a = t->ep.a, .tos = t->ep.tos, .ttl = t->ep.ttl, .conn = t->id != 0 || t->parent == NULL
-                                                                     ? t->id
-                                                                     : t->parent->id};
+        .a = t->ep.a,
+        .tos = t->ep.tos,
+        .ttl = t->ep.ttl,
+        .no_df = t->no_df,
+        .conn = t->id != 0 || t->parent == NULL ? t->id : t->parent->id,
+    };
 }
 
 /* SND.NXT; or, if a shrunken window or a probe left that outside the window, the window's edge: outside, the

@@ -54,6 +54,8 @@ struct tcp_seg {
     uint8_t tos;
     uint64_t pkt_id;
     uint32_t ifindex;
+    bool reopens;          /* a SYN that ends a TIME-WAIT: our ISS must lie beyond */
+    tcp_seq beyond;        /* this */
 };
 
 /* ---- buffers ---- */
@@ -192,6 +194,7 @@ struct tcb {
     bool out_limited : 1;         /* held back by the interface's queue */
     bool cwnd_limited : 1;        /* held back by cwnd when it last sent */
     bool ever_rexmt_syn : 1;      /* the SYN or SYN-ACK had to be repeated */
+    bool no_df : 1;               /* the path's MTU is below what TCP goes down to: fragments */
     bool peer_wscale : 1;         /* scaling was offered and is on */
     uint8_t snd_wscale, rcv_wscale;
     uint16_t peer_mss;            /* SendMSS of RFC 9293 3.7.1 */
@@ -246,6 +249,7 @@ struct tcb {
     /* -- timers -- */
     struct timer t_rtx, t_delack, t_ctl;
     td_time last_rcvd, last_sent; /* any segment in; text out */
+    td_time born;                 /* a child's SYN arrived */
     td_time last_advice;          /* when IP was last told that the way is good */
     td_time stalled_since;        /* first retransmission or probe without progress: user timeout; 0 = none */
     td_time oow_last;             /* answers to unacceptable segments are limited by these two */
@@ -383,6 +387,7 @@ struct tcp_emit { /* one segment to be built */
     uint16_t flags, wnd, urp;
     struct tcp_opts o;
     uint8_t tos, ttl;
+    bool no_df;
     struct sndbuf *snd; /* text from here: [seq, seq+len) */
     uint32_t len;
     uint32_t conn;      /* journal subject */
@@ -441,6 +446,8 @@ void tcp_listen_syn(struct td_stack *st, struct tcb *l, struct tcp_seg *s);
 /* The handshake of a child is complete. False: no room in the accept queue, the ACK is to be ignored
  * (or the child is gone: reset). */
 bool tcp_listen_complete(struct td_stack *st, struct tcb *t);
+/* TCP_DEFER_ACCEPT: an ACK without text isn't enough yet. */
+bool tcp_listen_defers(struct td_stack *st, struct tcb *t, const struct tcp_seg *s);
 bool tcp_listen_room(struct td_stack *st, struct tcb *t);
 void tcp_listen_forget(struct td_stack *st, struct tcb *t); /* out of its parent's queues */
 void tcp_listen_close(struct td_stack *st, struct tcb *l);

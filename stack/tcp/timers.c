@@ -103,7 +103,7 @@ void tcp_rtx_stop(struct td_stack *st, struct tcb *t)
 void tcp_rtx_update(struct td_stack *st, struct tcb *t, bool restart)
 {
     enum tcp_rtx_timer want = TRTX_NONE;
-    bool queued = sndbuf_end(&t->snd) + (t->fin_queued && !t->fin_sent) != t->snd_nxt;
+    bool queued = seq_lt(t->snd_nxt, sndbuf_end(&t->snd) + t->fin_queued);
     if (t->snd_nxt != t->snd_una) {
         want = t->snd_wnd == 0 ? TRTX_PERSIST : TRTX_REXMT;
     } else if (queued) {

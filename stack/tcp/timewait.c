@@ -157,6 +157,8 @@ static bool reopen(struct td_stack *st, struct timewait *w, struct tcp_seg *s)
     const struct journal_subject subject = record_subject(w, s);
     count(st, TcpExtTWRecycled);
     JOURNAL_CAUSE(st, EV_TCP_TIME_WAIT_REUSE, &subject, s->seq, w->rcv_nxt - 1);
+    s->reopens = true;
+    s->beyond = w->snd_nxt;
     tcp_time_wait_end(st, w);
     tcp_segment_arrives(st, l, s);
     return true;

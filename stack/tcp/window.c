@@ -178,6 +178,7 @@ static uint32_t path_mtu(struct td_stack *st, struct tcb *t)
         return t->pmtu != 0 ? t->pmtu : 1500;
     }
     t->ifindex = r.nif != NULL ? r.nif->index : 0;
+    t->no_df = r.mtu_floor;
     return r.mtu;
 }
 
