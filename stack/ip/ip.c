@@ -10,6 +10,8 @@
 
 static void ip_link_changed(struct td_stack *st, struct netif *nif, enum link_change what)
 {
+    if (st->ip == NULL) /* ip_init failed later on; the watch stays */
+        return;
     switch (what) {
     case LINK_ADDED:
         mcast_interface_up(st, nif); /* a group needs no carrier to be joined */
