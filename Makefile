@@ -56,7 +56,7 @@ $(BUILD)/tapdeck: $(call objects,$(CLIENT_SRC)) $(DEVLIB) $(LIB)
 
 # While a module is being written: compiles what compiles and archives it.
 partial:
-	-@$(MAKE) -k --no-print-directory $(CORE_OBJ) $(DEV_OBJ) $(call objects,$(APP_SRC)) 2>&1 | grep -E 'error|warning' | head -40
+	-@$(MAKE) -k --no-print-directory $(CORE_OBJ) $(DEV_OBJ) $(call objects,$(APP_SRC)) 2>&1 | grep -E 'error:|warning:' | head -40
 	@rm -f $(LIB) $(DEVLIB) $(APPLIB)
 	@ar rcs $(LIB) $(wildcard $(CORE_OBJ)); ar rcs $(DEVLIB) $(wildcard $(DEV_OBJ)); ar rcs $(APPLIB) $(wildcard $(call objects,$(APP_SRC)))
 
