@@ -141,11 +141,11 @@ static void print_row(struct run *r, const struct ss *s, const struct table *t,
     if (s->extended)
         run_printf(r, " id:%llu", (unsigned long long)row_number(t, row, "id"));
     if (s->info) {
-        run_puts(r, "\n\t");
+        const char *before = "\n\t ";
         for (unsigned i = 0; i < t->ncolumns; i++) {
             const char *name = t->columns[i].name;
             if (!fixed_column(name) && row_has(t, row, name))
-                run_printf(r, " %s:%s", name, row_text(t, row, name, text));
+                run_printf(r, "%s%s:%s", before, name, row_text(t, row, name, text)), before = " ";
         }
     }
     run_puts(r, "\n");
