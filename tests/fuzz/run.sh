@@ -13,6 +13,7 @@ seconds=${1:-10}
 CLANG=${CLANG:-clang}
 out=$BUILD/fuzz
 jobs=${FUZZ_JOBS:-2}
+# shellcheck disable=SC2054
 flags=(-std=c11 -D_GNU_SOURCE -Wall -Wextra -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing
     -fsanitize=address,undefined -fno-sanitize-recover=undefined
     -Istack/include -Istack -Iapps -Itests -Itests/fuzz)
