@@ -68,6 +68,8 @@ title "A second TCP/IP stack on this machine" \
     "   the kernel             cable             tapdeck" \
     "   tap0 10.0.0.1/24  ───────────────  eth0 10.0.0.2/24"
 ip link set lo up
+# Only IPv4 is spoken here: without this, the kernel's IPv6 would knock, and fill the journal with drops.
+echo 1 2>/dev/null >/proc/sys/net/ipv6/conf/default/disable_ipv6 || true
 mkfifo "$work/ready"
 printf '%s$ tapdeckd -n demo -f scripts/demo.conf &%s\n' "$bold" "$off"
 exec 9<>"$work/ready"
@@ -89,10 +91,14 @@ run ping -c 3 -i 0.2 10.0.0.2
 deck ip neigh
 
 title "curl: a TCP connection from handshake to TIME_WAIT" \
-    "httpd runs on tapdeck's own sockets. First the page, then 2 MB, so that windows grow."
+    "httpd runs on tapdeck's own sockets. First a page. Then 2 MB up: the receive window grows." \
+    "'Connection: close' asks the server to close first, so TIME_WAIT is on tapdeck's side."
 run curl -sS --max-time 10 http://10.0.0.2/
 head -c 2000000 /dev/zero | tr '\0' 'x' >"$work/upload"
-run curl -sS --max-time 20 -T "$work/upload" http://10.0.0.2/sink
+printf '%s$ curl -sS -H "Connection: close" -T upload http://10.0.0.2/sink%s\n' "$bold" "$off"
+curl -sS --max-time 20 -H 'Connection: close' -T "$work/upload" -w '\n%{local_port}' http://10.0.0.2/sink >"$work/answer"
+port=$(tail -n 1 "$work/answer")
+sed '$d' "$work/answer"
 sum=$(sha256sum <"$work/upload")
 printf '%s   sha256 here: %s%s\n' "$dim" "${sum%% *}" "$off"
 
@@ -102,11 +108,15 @@ deck ip route
 deck ss -tan
 deck nstat
 
-title "Why? The journal of that very exchange" \
-    "Every decision the stack took is an event with its reason, its cause and the RFC clause." \
-    "Here is the ping's ARP, then the life of the upload's connection."
-deck why arp
-deck why last
+title "Why? The journal of that very ping" \
+    "Every decision the stack took is an event with its reason, its cause and the RFC clause," \
+    "newest first. The kernel's question, our answer, and what was learned from it:"
+deck why event 'arp-*' -n 4
+deck why event 'neigh-*' -n 4
+
+title "Why? The life of that very upload" \
+    "The kernel's port was $port. Read from the bottom: SYN, ESTABLISHED, windows, FIN, TIME_WAIT."
+deck why "10.0.0.1:$port" -n 30
 
 if [ -n "${KEEP:-}" ]; then
     title "Yours now" \
