@@ -109,12 +109,13 @@ static void addr_routes_del(struct td_stack *st, struct netif *nif, struct netif
 
 static bool addr_acceptable(const struct netif *nif, td_ip4 addr, uint8_t plen, td_ip4 broadcast)
 {
-    td_ip4 host = addr & ~ip4_mask(plen);
+    td_ip4 host;
 
     if (plen > 32 || ip4_is_zeronet(addr) || ip4_is_multicast(addr) || ip4_is_class_e(addr))
         return false;
     if (ip4_is_loopback(addr) && (nif->flags & TD_IF_LOOPBACK) == 0)
         return false;
+    host = addr & ~ip4_mask(plen);
     /* RFC 1122 3.2.1.3: neither all ones nor all zeroes in the host part is a host */
     if (plen < 31 && (host == 0 || host == ~ip4_mask(plen)))
         return false;

@@ -297,6 +297,25 @@ START_TEST(test_timestamps)
 }
 END_TEST
 
+/* shows: 1122-I078 1122-I079 */
+START_TEST(test_timestamp_options)
+{
+    struct ipv4_hdr rr = {.opt_len = 8, .opt = {7, 7, 4}};
+    struct ipv4_hdr lsrr = {.opt_len = 8, .opt = {0x83, 7, 8, 10, 0, 0, 254}};
+
+    set_knob(ICMP_TIMESTAMP_REPLY, 1);
+    set_knob(IP_ACCEPT_SOURCE_ROUTE, 1);
+    icmp_in(rr, ICMP_TIMESTAMP, 0, 1, pattern(), 12);
+    sent_icmp(0, ICMP_TIMESTAMP_REPLY, 0);
+    ck_assert_uint_eq(outh.opt[2], 8);
+    ck_assert_uint_eq(wire_get32(outh.opt + 3), US);
+    icmp_in(lsrr, ICMP_TIMESTAMP, 0, 1, pattern(), 12);
+    sent_icmp(1, ICMP_TIMESTAMP_REPLY, 0);
+    ck_assert_uint_eq(outh.dst, ROUTER);
+    ck_assert_uint_eq(wire_get32(outh.opt + 3), PEER);
+}
+END_TEST
+
 /* ---- our own requests ---- */
 
 static unsigned replies, errors;
@@ -410,6 +429,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_route_reversed);
     tcase_add_test(tc, test_other_options_stay_out);
     tcase_add_test(tc, test_timestamps);
+    tcase_add_test(tc, test_timestamp_options);
     tc = ip_case(s, "dropped", false);
     tcase_add_test(tc, test_short);
     tcase_add_test(tc, test_checksum);

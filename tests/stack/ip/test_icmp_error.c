@@ -471,7 +471,7 @@ static enum journal_word refused(void)
     return (enum journal_word)last_event(EV_ICMP_DROP_REDIRECT)->arg[3];
 }
 
-/* shows: 1122-I053 1122-I054 1122-I096 1122-I097 */
+/* shows: 1122-I053 1122-I054 1122-I096 1122-I097 1122-I102 */
 START_TEST(test_redirects_taken)
 {
     td_ip4 neighbour_of_far = FAR + 1;
