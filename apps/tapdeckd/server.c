@@ -33,7 +33,7 @@ struct client {
     struct text in, out;
     unsigned runs;
     bool read_closed; /* it will send no more; what runs may finish */
-    bool closing;     /* to be closed when the queue is empty */
+    bool discarding;  /* the rest of a line that was too long */
     bool gone;
     uint32_t watching;
 };
@@ -196,31 +196,59 @@ static void client_request(struct client *c, const char *line, size_t len)
     c->runs++;
 }
 
+static void client_collect(struct client *c);
+
+/* Does what the complete lines ask for, while there is room for the answers. */
+static void client_lines(struct client *c)
+{
+    struct text line = {0};
+    while (c->out.len <= CLIENT_HIGH && take_line(&c->in, &line)) {
+        if (line.len > 0)
+            client_request(c, line.s, line.len);
+        client_collect(c);
+    }
+    text_free(&line);
+}
+
+/* Takes in n bytes from the client. */
+static void client_bytes(struct client *c, const char *buf, size_t n)
+{
+    if (c->discarding) {
+        const char *nl = memchr(buf, '\n', n);
+        if (nl == NULL)
+            return;
+        c->discarding = false;
+        n -= (size_t)(nl + 1 - buf);
+        buf = nl + 1;
+    }
+    text_add(&c->in, buf, n);
+    client_lines(c);
+    if (c->in.len > REQUEST_MAX && memchr(c->in.s, '\n', c->in.len) == NULL) {
+        control_write_end(&c->out, -1, EXIT_USAGE, "a request line has at most 65536 bytes");
+        text_consume(&c->in, c->in.len);
+        c->discarding = true;
+    }
+}
+
 static void client_read(struct client *c)
 {
     char buf[16384];
-    struct text line = {0};
-    ssize_t n = -1;
-    while (!c->closing && (n = read(c->source->fd, buf, sizeof(buf))) != 0) {
-        if (n < 0) {
-            if (errno != EAGAIN && errno != EINTR)
-                c->gone = true;
+    /* One that asks without reading the answers: the rest waits in its socket. */
+    while (c->out.len <= CLIENT_HIGH) {
+        ssize_t n = read(c->source->fd, buf, sizeof(buf));
+        if (n == 0) {
+            c->read_closed = true;
+            if (c->in.len > 0) { /* a last line without its newline */
+                text_puts(&c->in, "\n");
+                client_lines(c);
+            }
+        }
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            c->gone = true;
+        if (n <= 0)
             break;
-        }
-        text_add(&c->in, buf, (size_t)n);
-        while (take_line(&c->in, &line))
-            if (line.len > 0)
-                client_request(c, line.s, line.len);
-        if (c->in.len > REQUEST_MAX) {
-            control_write_end(&c->out, -1, EXIT_USAGE, "a request line has at most 65536 bytes");
-            c->closing = true;
-        }
-        if (c->out.len > CLIENT_HIGH)
-            break; /* it asks without reading the answers: the rest waits in its socket */
+        client_bytes(c, buf, (size_t)n);
     }
-    if (!c->closing && n == 0)
-        c->read_closed = true;
-    text_free(&line);
 }
 
 static void client_event(struct loop *l, struct source *s, uint32_t events)
@@ -313,9 +341,8 @@ static void client_write(struct client *c)
         done += (size_t)n;
     }
     text_consume(&c->out, done);
-    uint32_t want =
-        (c->read_closed || c->closing || c->out.len > CLIENT_HIGH ? 0 : EPOLLIN | EPOLLRDHUP) |
-        (c->out.len > 0 ? EPOLLOUT : 0);
+    uint32_t want = (c->read_closed || c->out.len > CLIENT_HIGH ? 0 : EPOLLIN | EPOLLRDHUP) |
+                    (c->out.len > 0 ? EPOLLOUT : 0);
     if (want != c->watching) {
         c->watching = want;
         loop_change(c->server->loop, c->source, want);
@@ -336,8 +363,9 @@ bool server_pump(struct server *s)
         if (!c->gone) {
             client_collect(c);
             client_write(c);
+            client_lines(c);
         }
-        if (c->gone || ((c->closing || c->read_closed) && c->runs == 0 && c->out.len == 0))
+        if (c->gone || (c->read_closed && c->runs == 0 && c->out.len == 0 && c->in.len == 0))
             client_close(c);
     }
     for (const struct run *r = s->loop->deck->runs; r != NULL; r = r->next)

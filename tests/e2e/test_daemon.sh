@@ -23,7 +23,9 @@ export TAPDECK_RUN=$work/run
 unset XDG_RUNTIME_DIR
 daemons=()
 finish() {
-    for pid in "${daemons[@]}"; do kill -9 "$pid" 2>/dev/null; done
+    for pid in "${daemons[@]}"; do
+        kill -9 "$pid" && wait "$pid"
+    done 2>/dev/null
     rm -rf "$work"
 }
 trap finish EXIT
@@ -122,6 +124,8 @@ check "ends at the first bad line with its number" bash -c "'$BUILD/tapdeck' <$w
 say() { timeout 5 nc -N -U "$TAPDECK_RUN/default.sock"; }
 check "a request and its answer" has '^{"id":1,"out":"net.ipv4.ip_forward = 0\\n"}$' bash -c "printf '{\"id\":1,\"cmd\":[\"sysctl\",\"net.ipv4.ip_forward\"]}\n' | timeout 5 nc -N -U $TAPDECK_RUN/default.sock"
 check "nonsense is answered with a sentence" has '"id":-1,"err":"a request is one JSON object a line.*"status":2}' bash -c "echo hello | timeout 5 nc -N -U $TAPDECK_RUN/default.sock"
+check "a last line without newline" has '"status":0}' bash -c "printf '{\"id\":1,\"cmd\":[\"version\"]}' | timeout 5 nc -N -U $TAPDECK_RUN/default.sock"
+check "many commands at once, each answered" bash -c "for i in \$(seq 1 300); do printf '{\"id\":%d,\"cmd\":[\"sysctl\",\"-a\"]}\n' \$i; done | timeout 10 nc -N -U $TAPDECK_RUN/default.sock | grep -c '\"status\":0}' | grep -qx 300"
 check "several commands on one connection" bash -c "printf '{\"id\":4,\"cmd\":[\"version\"]}\n{\"id\":5,\"cmd\":[\"fly\"]}\n' | timeout 5 nc -N -U $TAPDECK_RUN/default.sock | grep -c status | grep -qx 2"
 check "an endless line is refused" has 'at most 65536 bytes' bash -c "head -c 200000 /dev/zero | tr '\0' x | timeout 5 nc -N -U $TAPDECK_RUN/default.sock"
 check "a cancel ends a ping with its summary" has '1 received\|2 received\|3 received' bash -c "(printf '{\"id\":1,\"cmd\":[\"ping\",\"-i\",\"0.1\",\"10.77.0.1\"]}\n'; sleep 0.25; printf '{\"id\":1,\"cancel\":true}\n') | timeout 5 nc -N -U $TAPDECK_RUN/default.sock"
