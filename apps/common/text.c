@@ -49,13 +49,14 @@ void text_vprintf(struct text *t, const char *fmt, va_list ap)
 {
     va_list again;
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, again);
+    grow(t, 64);
+    int n = vsnprintf(t->s + t->len, t->cap - t->len, fmt, again);
     va_end(again);
-    if (n <= 0)
-        return;
-    grow(t, (size_t)n);
-    vsnprintf(t->s + t->len, (size_t)n + 1, fmt, ap);
-    t->len += (size_t)n;
+    if (n > 0 && (size_t)n >= t->cap - t->len) {
+        grow(t, (size_t)n);
+        vsnprintf(t->s + t->len, (size_t)n + 1, fmt, ap);
+    }
+    t->len += n > 0 ? (size_t)n : 0;
 }
 
 void text_printf(struct text *t, const char *fmt, ...)
