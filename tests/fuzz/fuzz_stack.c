@@ -16,6 +16,7 @@
  *   - at the end td_stack_free gives back every byte;
  *   - the same input twice does the same, bit for bit (PLAN_TWICE). */
 #include "fuzz.h"
+#include "core/stack.h"
 #include "sent_check.h"
 #include "stack_ops.h"
 
@@ -482,11 +483,12 @@ static void op_segment(struct world *w, struct input *in)
     uint8_t opts = get8(in);
     size_t len = get8(in);
     uint8_t scale = get8(in);
-    dseq *= (scale & 1) != 0 ? 1460 : (scale & 2) != 0 ? 1 << 20 : 1;
-    dack *= (scale & 4) != 0 ? 1460 : (scale & 8) != 0 ? 1 << 20 : 1;
-    len *= (scale & 16) != 0 ? 5 : 1;
+    dseq *= (scale & SCALE_SEQ_MSS) != 0 ? 1460 : (scale & SCALE_SEQ_MEG) != 0 ? 1 << 20 : 1;
+    dack *= (scale & SCALE_ACK_MSS) != 0 ? 1460 : (scale & SCALE_ACK_MEG) != 0 ? 1 << 20 : 1;
+    len *= (scale & SCALE_LEN_5) != 0 ? 5 : 1;
+    uint32_t base = (scale & SCALE_ACK_UNA) != 0 ? f->snd_una : f->snd_nxt;
     t.seq = f->rcv_nxt + (uint32_t)dseq;
-    t.ack = (flags & TCP_ACK) != 0 ? f->snd_nxt + (uint32_t)dack : 0;
+    t.ack = (flags & TCP_ACK) != 0 ? base + (uint32_t)dack : 0;
     t.urp = (flags & TCP_URG) != 0 ? get8(in) : 0;
     t.o.ts_ecr = f->ts_val;
     if ((opts & SEG_SACK) != 0) {
@@ -595,6 +597,9 @@ static void op_arp(struct world *w, struct input *in)
     a.tpa = op_addr[get8(in) % OP_ADDRS];
     uint8_t mac = get8(in);
     a.sha.b[5] ^= mac;
+    if ((mac & 0xc0) != 0) { /* one of many */
+        a.spa = (NET_PEER(nif) & 0xffffff00) | mac;
+    }
     struct eth_hdr eth = {.dst = (mac & 1) != 0 ? MAC_BROADCAST : w->port[nif].mac,
                           .src = a.sha,
                           .type = ETHERTYPE_ARP};
@@ -815,18 +820,35 @@ static void op_msg(struct world *w, struct input *in)
     size_t len = get16(in) % 20000;
     int flags = get8(in);
     size_t control_len = in->left < 128 ? in->left : 128;
-    uint8_t *control = malloc(control_len > 0 ? control_len : 1);
-    get_bytes(in, control, control_len);
+    if ((direction & MSG_ONE_CONTROL) != 0) {
+        control_len = CMSG_SPACE(sizeof(struct in_pktinfo));
+    }
+    uint8_t *control = calloc(1, control_len > 0 ? control_len : 1);
+    if ((direction & MSG_ONE_CONTROL) != 0) {
+        struct cmsghdr c = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = get8(in)};
+        uint32_t value[3] = {0};
+        c.cmsg_type = get8(in);
+        value[0] = get32(in);
+        if (c.cmsg_level == IPPROTO_IP && c.cmsg_type == IP_PKTINFO) {
+            c.cmsg_len = CMSG_LEN(sizeof(struct in_pktinfo));
+            value[1] = htonl(op_addr[value[0] >> 8 & 15]);
+            value[0] &= 3;
+        }
+        memcpy(control, &c, sizeof c);
+        memcpy(control + CMSG_LEN(0), value, sizeof value);
+    } else {
+        get_bytes(in, control, control_len);
+    }
     struct sockaddr_in name = td_sockaddr(NET_PEER(0), 53);
-    uint8_t *data = (direction & 1) != 0 ? sink : pattern;
+    uint8_t *data = (direction & MSG_RECV) != 0 ? sink : pattern;
     struct iovec iov[3] = {{data, len / 3}, {data + len / 3, 0}, {data + len / 3, len - len / 3}};
     struct msghdr m = {.msg_iov = iov,
                        .msg_iovlen = 3,
                        .msg_control = control,
                        .msg_controllen = control_len,
-                       .msg_name = (direction & 2) != 0 ? &name : NULL,
-                       .msg_namelen = (direction & 2) != 0 ? sizeof name : 0};
-    if ((direction & 1) != 0) {
+                       .msg_name = (direction & MSG_NAME) != 0 ? &name : NULL,
+                       .msg_namelen = (direction & MSG_NAME) != 0 ? sizeof name : 0};
+    if ((direction & MSG_RECV) != 0) {
         result(w, td_recvmsg(w->st, s, &m, flags & ~MSG_TRUNC), (int64_t)len);
         FUZZ_CHECK(m.msg_controllen <= control_len);
     } else {
@@ -1028,6 +1050,48 @@ static void op_netem(struct world *w, struct input *in)
     result(w, td_if_netem(w->st, port->ifindex, ingress, n.seed == 0 ? NULL : &n), 0);
 }
 
+/* What the console would show: rows of a table from a cursor on, or what the journal says. */
+static void op_look(struct world *w, struct input *in)
+{
+    static struct row row;
+    uint8_t which = get8(in), rows = get8(in);
+    char text[1024];
+    uint64_t cursor = 0;
+    if (which == 0) {
+        const struct journal *j = &w->st->journal;
+        uint64_t from = j->next_seq > rows ? j->next_seq - rows : 0;
+        const struct journal_record *r;
+        for (unsigned i = 0; i < rows && (r = journal_from(w->st, from)) != NULL; i++) {
+            size_t n = journal_format(w->st, r, text, rows);
+            FUZZ_CHECK(rows == 0 || strlen(text) < rows);
+            n = journal_format(w->st, r, text, sizeof text);
+            FUZZ_CHECK(n == strlen(text));
+            note(w, text, n);
+            FUZZ_CHECK(r->seq >= from);
+            from = r->seq + 1;
+        }
+        return;
+    }
+    const struct table *t = w->st->tables;
+    for (unsigned i = 1; i < which % 16 && t != NULL && t->link != NULL; i++) {
+        t = t->link;
+    }
+    for (unsigned i = 0; t != NULL && i < rows; i++) {
+        row_clear(&row);
+        uint64_t before = cursor;
+        if (!t->next(w->st, &cursor, &row)) {
+            break;
+        }
+        FUZZ_CHECK(cursor > before);
+        for (unsigned c = 0; c < t->ncolumns; c++) {
+            FUZZ_CHECK(row.v[c].type == VAL_NONE || row.v[c].type == t->columns[c].type);
+            size_t n = value_format(&row.v[c], text, sizeof text);
+            FUZZ_CHECK(n == strlen(text));
+            note(w, text, n);
+        }
+    }
+}
+
 /* ---- an operation ---- */
 
 static void do_op(struct world *w, uint8_t kind, struct input *in)
@@ -1152,6 +1216,9 @@ static void do_op(struct world *w, uint8_t kind, struct input *in)
         m->fail_after = get8(in);
         break;
     }
+    case OP_LOOK:
+        op_look(w, in);
+        break;
     case OP_KINDS:
         break;
     }

@@ -247,6 +247,8 @@ enum {
 enum { PORT_0, PORT_80, PORT_81, PORT_7, PORT_53 };
 #define ALL_OPTS (SEG_TS | SEG_MSS | SEG_WSCALE | SEG_SACK_PERM)
 #define WND      0x40, 0x00
+#define IP_TTL_     2 /* control messages of level 0, as Linux numbers them */
+#define IP_PKTINFO_ 8
 
 static void server(struct life *l, uint8_t opts)
 {
@@ -302,6 +304,18 @@ static void lives(void)
     OP(l, D1S, OP_TIME, 20);
     OP(l, D2H, OP_TIME, 20);
     end(l, "tcp-loss");
+
+    begin(l, 0); /* the same without SACK: duplicate acknowledgements, a partial one, the rest */
+    client(l, SEG_MSS);
+    OP(l, NOW_, OP_SEND, 0, 0xff, 0xff, 0);
+    OP(l, D1MS, OP_SEGMENT, 0, TCP_ACK, 0, 2, WND, 0, 0, SCALE_ACK_MSS | SCALE_ACK_UNA);
+    for (uint8_t i = 1; i <= 5; i++) {
+        OP(l, NOW_, OP_SEGMENT, 0, TCP_ACK, 0, 0, WND, 0, 0, SCALE_ACK_UNA);
+    }
+    OP(l, D1MS, OP_SEGMENT, 0, TCP_ACK, 0, 3, WND, 0, 0, SCALE_ACK_MSS | SCALE_ACK_UNA);
+    OP(l, D1MS, OP_SEGMENT, 0, TCP_ACK, 0, 0, WND);
+    OP(l, D1S, OP_TIME, 20);
+    end(l, "tcp-reno");
 
     begin(l, 0); /* out of order, duplicates, urgent data, a zero window and its probes */
     server(l, ALL_OPTS);
@@ -461,6 +475,23 @@ static void lives(void)
     OP(l, NOW_, OP_CONFIG, 14, 0, 0, 0);
     OP(l, NOW_, OP_TIME, 20);
     end(l, "config");
+
+    begin(l, PLAN_TWICE);
+    server(l, ALL_OPTS);
+    OP(l, NOW_, OP_SOCKET, DGRAM);
+    OP(l, NOW_, OP_MSG, 2, MSG_NAME | MSG_ONE_CONTROL, 0, 100, 0, 0, IP_TTL_, 0, 9, 0, 0);
+    OP(l, NOW_, OP_MSG, 2, MSG_NAME | MSG_ONE_CONTROL, 0, 100, 0, 0, IP_PKTINFO_, 0, 0, 1, 1);
+    for (uint8_t t = 0; t < 16; t++) {
+        OP(l, NOW_, OP_LOOK, t, 40);
+    }
+    end(l, "tables");
+
+    begin(l, 0);
+    for (uint8_t i = 0; i < 12; i++) {
+        OP(l, NOW_, OP_ARP, 0, 1, ADDR_PEER, ADDR_US, (uint8_t)(0x41 + 2 * i));
+    }
+    OP(l, D300S, OP_TIME, 10);
+    end(l, "arp-many");
 
     begin(l, PLAN_CLOSE);
     server(l, ALL_OPTS);

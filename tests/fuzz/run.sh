@@ -39,7 +39,13 @@ compile() { # source
     local object=$out/obj/${source%.c}.o
     stale "$object" || return 0
     mkdir -p "$(dirname "$object")"
-    "$CLANG" "${flags[@]}" -fsanitize=fuzzer-no-link -MMD -c -o "$object" "$source" || rm -f "$object"
+    # An object is as old as the moment it was begun: a header may change while it is compiled.
+    : >"$object.begun"
+    if "$CLANG" "${flags[@]}" -fsanitize=fuzzer-no-link -MMD -c -o "$object" "$source"; then
+        touch -r "$object.begun" "$object"
+    else
+        rm -f "$object"
+    fi
 }
 sources=$(find stack apps/httpd apps/common tests/fuzz -name '*.c' ! -name 'make_*.c' | LC_ALL=C sort)
 running=0

@@ -54,6 +54,7 @@ enum op {
     OP_KNOB,       /* number value */
     OP_NETEM,      /* if ingress rate delay jitter loss dup corrupt reorder limit */
     OP_FAULT,      /* n: the n-th allocation from now fails, and all behind it; 0: none */
+    OP_LOOK,       /* table rows: what the console shows, while things change */
     OP_KINDS
 };
 
@@ -77,6 +78,22 @@ enum segment_opts {
     SEG_FASTOPEN = 0x20,
     SEG_GARBAGE = 0x40, /* eight bytes of the input as options */
     SEG_BAD_SUM = 0x80,
+};
+
+enum segment_scale { /* units of dseq, dack and len; without: bytes */
+                     SCALE_SEQ_MSS = 0x01,
+                     SCALE_SEQ_MEG = 0x02,
+                     SCALE_ACK_MSS = 0x04,
+                     SCALE_ACK_MEG = 0x08,
+                     SCALE_LEN_5 = 0x10,
+                     SCALE_ACK_UNA = 0x20, /* dack counts from the oldest unacknowledged, not from
+                                              the newest sent */
+};
+
+enum msg_bits {
+    MSG_RECV = 0x01,
+    MSG_NAME = 0x02,
+    MSG_ONE_CONTROL = 0x04, /* one well-formed control message */
 };
 
 enum notify_bits { /* what an application does when it is notified */
