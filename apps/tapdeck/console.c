@@ -175,7 +175,7 @@ static int interactive(struct client *c, const char *name, bool json)
             history_length > 0 ? history_get(history_base + history_length - 1) : NULL;
         if (line[strspn(line, " \t")] != '\0' && (last == NULL || strcmp(last->line, line) != 0))
             add_history(line);
-        status = run_line(c, line, json, true, "tapdeck", &leave);
+        status = run_line(c, line, json, colours_wanted(), "tapdeck", &leave);
         free(line);
     }
     if (keep)

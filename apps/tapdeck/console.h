@@ -9,6 +9,9 @@
  * status. */
 int console(struct client *c, const char *name, bool json);
 
+/* stdout is a terminal and NO_COLOR isn't set (no-color.org). */
+bool colours_wanted(void);
+
 /* Commands that need no daemon: doctor, wire. -1: it is none of them. */
 int local_command(int argc, char **argv);
 

@@ -1,6 +1,7 @@
 /* tapdeck/main.c: the console and the one-shot client: its command line. */
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -38,6 +39,12 @@ int local_command(int argc, char **argv)
     if (strcmp(argv[0], "wire") == 0)
         return wire_main(argc, argv);
     return -1;
+}
+
+bool colours_wanted(void)
+{
+    const char *no = getenv("NO_COLOR");
+    return isatty(STDOUT_FILENO) && (no == NULL || *no == '\0');
 }
 
 int main(int argc, char **argv)

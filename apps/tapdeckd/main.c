@@ -169,6 +169,14 @@ static int read_options(int argc, char **argv, struct options *o)
 
 /* ---- start ---- */
 
+static void print_output(struct run *r)
+{
+    if (r->out.len > 0)
+        fwrite(r->out.s, 1, r->out.len, stdout);
+    fflush(stdout);
+    text_consume(&r->out, r->out.len);
+}
+
 /* Runs one line to its end. `where` is for the sentence: "demo.conf:3". */
 static int run_line(struct loop *l, const char *line, const char *where)
 {
@@ -185,14 +193,11 @@ static int run_line(struct loop *l, const char *line, const char *where)
     words_free(argv);
     td_stack_flush(l->deck->st, monotonic_now());
     while (r->status == RUN_MORE && l->stop == 0) {
-        fwrite(r->out.s, 1, r->out.len, stdout);
-        text_consume(&r->out, r->out.len);
-        fflush(stdout);
+        print_output(r);
         loop_turn(l, TD_NEVER);
     }
     int status = r->status == RUN_MORE ? EXIT_DONE : r->status;
-    fwrite(r->out.s, 1, r->out.len, stdout);
-    fflush(stdout);
+    print_output(r);
     if (r->err[0] != '\0')
         say("%s: %s", where, r->err);
     run_free(r);
