@@ -220,9 +220,16 @@ static void output_loop_copy(struct td_stack *st, const struct pkt *p, const str
         return; /* a host without an address has nobody to listen to itself */
     for (lo = netif_first(st); lo != NULL && (lo->flags & TD_IF_LOOPBACK) == 0; lo = lo->next)
         ;
-    copy = lo != NULL && netif_is_up(lo) ? pkt_clone(p, PKT_HEADROOM) : NULL;
-    if (copy == NULL)
+    if (lo == NULL || !netif_is_up(lo))
         return;
+    copy = pkt_clone(p, PKT_HEADROOM);
+    if (copy == NULL) {
+        struct journal_subject sub = {.pkt = p->id, .addr = tx->dst, .ifindex = lo->index};
+
+        JOURNAL(st, EV_IP_OUT_DROP_MEMORY, &sub, tx->dst, p->len);
+        count(st, IpOutDiscards);
+        return;
+    }
     (void)eth_output(st, lo, (struct td_mac){{0}}, ETHERTYPE_IPV4, copy);
 }
 

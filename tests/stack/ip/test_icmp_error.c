@@ -47,6 +47,18 @@ START_TEST(test_quote)
 }
 END_TEST
 
+/* From the address that was written to. */
+START_TEST(test_source_of_an_error)
+{
+    td_ip4 second = TD_IP4(10, 0, 0, 50);
+
+    ck_assert_int_eq(ip_addr_add(stack(), eth0->index, second, 24, 0), 0);
+    PROVOKE(10, .dst = second);
+    sent_icmp(0, ICMP_UNREACHABLE, ICMP_PROTO_UNREACH);
+    ck_assert_uint_eq(outh.src, second);
+}
+END_TEST
+
 START_TEST(test_quote_with_options)
 {
     struct ipv4_hdr h = {.proto = 99, .opt_len = 12, .opt = {7, 11, 4}, .id = 5};
@@ -526,8 +538,10 @@ START_TEST(test_redirects_refused)
     ck_assert_int_eq(ip_route_add(stack(), &fixed, false), 0);
     redirect(GW2, 1, ROUTER, TD_IP4(30, 1, 1, 1));
     ck_assert_uint_eq(refused(), W_STATIC_ROUTE);
+    eth1->knob[IFKNOB_ACCEPT_REDIRECTS] = 1;
     frame_in = eth1; /* it came by another interface than the gateway's */
-    redirect(ROUTER, 1, GW2, FAR);
+    redirect(ROUTER, 1, TD_IP4(192, 168, 5, 9), FAR);
+    ck_assert_uint_eq(refused(), W_NOT_OUR_GATEWAY);
     frame_in = NULL;
     ck_assert_uint_eq(via(FAR), ROUTER);
     n = (unsigned)events(EV_ICMP_DROP_REDIRECT);
@@ -569,6 +583,7 @@ static Suite *suite(void)
     TCase *tc = ip_case(s, "sent", false);
 
     tcase_add_test(tc, test_quote);
+    tcase_add_test(tc, test_source_of_an_error);
     tcase_add_test(tc, test_quote_with_options);
     tcase_add_test(tc, test_quote_after_pulling);
     tcase_add_test(tc, test_never_about_an_error);

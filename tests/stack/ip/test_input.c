@@ -204,6 +204,15 @@ START_TEST(test_martian_source)
 }
 END_TEST
 
+/* 127/8 is refused by itself, not for the sake of a loopback interface that has it. */
+START_TEST(test_loopback_source_without_loopback)
+{
+    ck_assert_int_eq(ip_addr_del(stack(), lo->index, LOCALHOST, 8), 0);
+    IP_IN(40, .src = TD_IP4(127, 4, 4, 4));
+    DROPPED_BY(EV_IP_DROP_MARTIAN_SRC, IpInAddrErrors, 0);
+}
+END_TEST
+
 START_TEST(test_source_zero_only_to_limited_broadcast)
 {
     build(dg, (struct ipv4_hdr){.proto = IPPROTO_UDP_, .dst = TD_IP4_BROADCAST}, pattern(), 40);
@@ -587,6 +596,7 @@ static Suite *suite(void)
     tc = ip_case(s, "addresses", true);
     tcase_add_test(tc, test_not_for_us);
     tcase_add_loop_test(tc, test_martian_source, 0, sizeof martian_src / sizeof *martian_src);
+    tcase_add_test(tc, test_loopback_source_without_loopback);
     tcase_add_test(tc, test_source_zero_only_to_limited_broadcast);
     tcase_add_loop_test(tc, test_martian_destination, 0, sizeof martian_dst / sizeof *martian_dst);
     tcase_add_test(tc, test_ttl_is_not_looked_at);

@@ -122,7 +122,7 @@ END_TEST
 /* shows: 1122-I142 1122-I140 1122-I144 1122-I156 */
 START_TEST(test_broadcasts)
 {
-    static const td_ip4 dst[] = {TD_IP4_BROADCAST, SUBNET_BCAST};
+    static const td_ip4 dst[] = {TD_IP4_BROADCAST, SUBNET_BCAST, TD_IP4(10, 0, 0, 0)};
 
     ck_assert_int_eq(IP_SEND(10, .dst = dst[_i]), -EACCES);
     ck_assert_uint_eq(events(EV_IP_OUT_DROP_BROADCAST), 1);
@@ -389,7 +389,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_options);
     tc = ip_case(s, "next", true);
     tcase_add_test(tc, test_unicast);
-    tcase_add_loop_test(tc, test_broadcasts, 0, 2);
+    tcase_add_loop_test(tc, test_broadcasts, 0, 3);
     tcase_add_test(tc, test_broadcast_interface);
     tcase_add_test(tc, test_groups);
     tcase_add_test(tc, test_loopback);

@@ -207,6 +207,16 @@ START_TEST(test_advice_switches_gateways)
 }
 END_TEST
 
+/* A shorter prefix is no substitute for the only gateway of a longer one: it may not lead there. */
+START_TEST(test_advice_keeps_the_prefix)
+{
+    ck_assert_int_eq(add(TD_IP4(20, 0, 0, 0), 8, GW2, 0), 0);
+    ip_advise_bad(stack(), TD_IP4(20, 0, 0, 1));
+    ck_assert_uint_eq(via(TD_IP4(20, 0, 0, 1)), GW2);
+    ck_assert_uint_eq(events(EV_GATEWAY_DEAD), 0);
+}
+END_TEST
+
 /* shows: 1122-I104 1122-I110 */
 START_TEST(test_arp_failure_switches_gateways)
 {
@@ -315,6 +325,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_source);
     tcase_add_test(tc, test_interface_without_address);
     tcase_add_test(tc, test_advice_switches_gateways);
+    tcase_add_test(tc, test_advice_keeps_the_prefix);
     tcase_add_test(tc, test_arp_failure_switches_gateways);
     tcase_add_test(tc, test_gateways_are_not_pinged);
     tcase_add_test(tc, test_unreachables_kill_no_route);
