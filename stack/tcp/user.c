@@ -252,10 +252,13 @@ static int64_t recv_oob(struct td_stack *st, struct tcb *t, const struct iovec *
             return -EAGAIN;
         }
     }
-    for (size_t i = 0; i < niov; i++) {
+    int64_t done = 0; /* into a buffer of no bytes it is lost, as in Linux */
+    for (size_t i = 0; i < niov && done == 0; i++) {
         if (iov[i].iov_len > 0) {
-            *(uint8_t *)iov[i].iov_base = byte;
-            break;
+            done = 1;
+            if ((flags & MSG_TRUNC) == 0) {
+                *(uint8_t *)iov[i].iov_base = byte;
+            }
         }
     }
     if ((flags & MSG_PEEK) == 0) {
@@ -263,7 +266,7 @@ static int64_t recv_oob(struct td_stack *st, struct tcb *t, const struct iovec *
         t->poll_told = tcp_poll(t);
     }
     (void)st;
-    return 1;
+    return done;
 }
 
 /* Up to the mark, or over it when the user stands at it. How many bytes may be read now; *skip: the octet at the

@@ -57,6 +57,23 @@ START_TEST(listen_again_after_shutdown)
 }
 END_TEST
 
+START_TEST(urgent_octet_into_no_bytes)
+{
+    struct hx *h = hx_new();
+    int s = hx_tcp_accept(h, hx_tcp_listen(h, 80), 0, 1000);
+    tcp_in(h, MS(1), .flags = ACK | URG, .seq = 1, .ack = 1, .urp = 3, .wnd = 1000, .data = "abc",
+           .len = 3);
+    hx_until(h, MS(300));
+    hx_drain(h);
+    char c = '?';
+    ck_assert_int_eq(td_recv(h->st, s, &c, 1, MSG_OOB | MSG_PEEK), 1);
+    ck_assert_int_eq(c, 'c');
+    ck_assert_int_eq(td_recv(h->st, s, &c, 0, MSG_OOB), 0); /* was 1 */
+    ck_assert_int_eq(td_recv(h->st, s, &c, 1, MSG_OOB), -EINVAL);
+    hx_free(h);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("findings");
@@ -64,6 +81,7 @@ static Suite *suite(void)
     tcase_add_test(c, echo_reply_of_zeros);
     tcase_add_test(c, listen_after_a_connection_timed_out);
     tcase_add_test(c, listen_again_after_shutdown);
+    tcase_add_test(c, urgent_octet_into_no_bytes);
     suite_add_tcase(s, c);
     return s;
 }
