@@ -160,6 +160,7 @@ void tcp_listen_syn(struct td_stack *st, struct tcb *l, struct tcp_seg *s)
     t->snd_una = t->iss;
     t->snd_nxt = t->iss;
     t->rtx_nxt = t->iss;
+    t->snd_sml = t->iss;
     sndbuf_init(&t->snd, t->iss + 1);
     tcp_recovery_newreno.init(st, t);
     t->snd_wnd = s->wnd;
