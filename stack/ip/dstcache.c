@@ -1,10 +1,11 @@
-/* ip/dstcache.c: what ICMP has told about single destinations (RFC 1191; RFC 1122 3.2.2.2, 3.3.1.2).
+/* ip/dstcache.c: what ICMP has told about single destinations (RFC 1191; RFC
+ * 1122 3.2.2.2, 3.3.1.2).
  *
  * Theory of operation. Routes are for networks and come from people. What messages from the network
  * say about one host, a smaller path MTU or a better first hop, is kept apart, in a bounded hash by
- * destination, and forgotten after ten minutes: a wrong word does limited harm for a limited time, and
- * a larger MTU gets another try (RFC 1191 6.3). When the table is full the entry that was written
- * longest ago goes.
+ * destination, and forgotten after ten minutes: a wrong word does limited harm for a limited time,
+ * and a larger MTU gets another try (RFC 1191 6.3). When the table is full the entry that was
+ * written longest ago goes.
  *
  * A redirect is bound to the gateway that gave it: once the routing table sends the destination
  * another way, the redirect means nothing, and ip_route passes it over.
@@ -101,7 +102,8 @@ void ip_pmtu_update(struct td_stack *st, td_ip4 dst, uint32_t mtu)
     if (route_find(st, dst, 0, 0, &r) < 0 || r.type != FIB_UNICAST)
         return;
     if (mtu < 68 || lowered > r.mtu || (lowered == r.mtu && mtu >= DST_MIN_PMTU)) {
-        JOURNAL(st, EV_PMTU_IGNORED, &sub, dst, mtu, r.mtu); /* RFC 1191 3: never raised by a message */
+        JOURNAL(st, EV_PMTU_IGNORED, &sub, dst, mtu,
+                r.mtu); /* RFC 1191 3: never raised by a message */
         return;
     }
     e = dst_touch(st, dst);

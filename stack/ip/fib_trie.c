@@ -8,17 +8,18 @@
  *         └─────1──── 192.168.0.0/16
  *
  * A lookup walks from the root as long as the node's prefix covers the destination, and remembers
- * the last node that had a usable route: that is the longest match (RFC 4632 5.1). At most 33 steps,
- * no recursion, no backtracking. A route is usable when neither its gateway nor its interface is
- * believed dead; a prefix whose routes are all unusable doesn't hide a shorter one.
+ * the last node that had a usable route: that is the longest match (RFC 4632 5.1). At most 33
+ * steps, no recursion, no backtracking. A route is usable when neither its gateway nor its
+ * interface is believed dead; a prefix whose routes are all unusable doesn't hide a shorter one.
  *
  * A node is made for a new prefix, or to branch where two prefixes part; it goes when it has
  * neither a route nor two children. So there are at most two nodes a prefix.
  *
- * A dump is in order of prefix, then length, then place in the list. Its cursor packs the three into
- * 63 bits, so it needs no state in the trie and stays meaningful when routes come and go between two
- * rows: a parent sorts before its children (same bits, shorter length), the 0 child before the 1
- * child, hence preorder is the order of the keys and the successor of a key is found from the root.
+ * A dump is in order of prefix, then length, then place in the list. Its cursor packs the three
+ * into 63 bits, so it needs no state in the trie and stays meaningful when routes come and go
+ * between two rows: a parent sorts before its children (same bits, shorter length), the 0 child
+ * before the 1 child, hence preorder is the order of the keys and the successor of a key is found
+ * from the root.
  */
 #include "ip/fib.h"
 
@@ -43,9 +44,9 @@ struct fib {
 const char *fib_type_name(enum fib_type t)
 {
     static const char *const name[] = {
-        [FIB_UNICAST] = "unicast",         [FIB_LOCAL] = "local",
-        [FIB_BROADCAST] = "broadcast",     [FIB_MULTICAST] = "multicast",
-        [FIB_BLACKHOLE] = "blackhole",     [FIB_UNREACHABLE] = "unreachable",
+        [FIB_UNICAST] = "unicast",     [FIB_LOCAL] = "local",
+        [FIB_BROADCAST] = "broadcast", [FIB_MULTICAST] = "multicast",
+        [FIB_BLACKHOLE] = "blackhole", [FIB_UNREACHABLE] = "unreachable",
         [FIB_PROHIBIT] = "prohibit",
     };
 
@@ -235,8 +236,7 @@ static int trie_remove(struct fib *f, const struct fib_route *r)
 static struct fib_route *node_best(const struct fib_node *n, uint32_t ifindex)
 {
     for (struct fib_route *r = n->routes; r != NULL; r = r->next)
-        if (!r->dead && !r->linkdown &&
-            (ifindex == 0 || r->ifindex == ifindex || r->ifindex == 0))
+        if (!r->dead && !r->linkdown && (ifindex == 0 || r->ifindex == ifindex || r->ifindex == 0))
             return r;
     return NULL;
 }

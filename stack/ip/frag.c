@@ -7,30 +7,31 @@
  *     │0..1479 │ hole  │2960..  ││4440..  │ hole to infinity
  *     └────────┘       └────────┘└────────┘
  *
- * RFC 815 keeps a list of holes; here the holes are the gaps between neighbours, and behind the last
- * until a fragment without MF has told where the end is. A fragment is taken only when it lies wholly
- * within one hole. So no octet is ever accepted twice, and all holes are closed exactly when the
- * octets taken add up to the end. Nothing is copied: the whole datagram is the first fragment with the
- * others' buffers attached to it as slices. It keeps the first fragment's header and options (RFC 815
- * 6), with length and fragment fields made whole.
+ * RFC 815 keeps a list of holes; here the holes are the gaps between neighbours, and behind the
+ * last until a fragment without MF has told where the end is. A fragment is taken only when it lies
+ * wholly within one hole. So no octet is ever accepted twice, and all holes are closed exactly when
+ * the octets taken add up to the end. Nothing is copied: the whole datagram is the first fragment
+ * with the others' buffers attached to it as slices. It keeps the first fragment's header and
+ * options (RFC 815 6), with length and fragment fields made whole.
  *
  * What doesn't lie within one hole:
  *   - an exact duplicate, octet for octet, is dropped alone: the network does that;
  *   - anything else is an overlap, and no honest sender makes those (teardrop; RFC 1858, 3128): the
  *     whole datagram is dropped and its key barred until the time-out, so that the pieces still to
- *     come can't start another one (RFC 5722's rule for IPv6). The same for two different ends, data
- *     behind the end, ECN marks that contradict each other, and too many pieces.
+ *     come can't start another one (RFC 5722's rule for IPv6). The same for two different ends,
+ * data behind the end, ECN marks that contradict each other, and too many pieces.
  *
  * What is no fragment at all is dropped before it gets a queue: no data; more to come but not a
  * multiple of 8; beyond 65,535 octets with its header (ping of death).
  *
- * Time runs from the first fragment to arrive and is never extended. When it runs out, the sender is
- * told (Time Exceeded, code 1) only if the first fragment is there: it is what the quote needs.
+ * Time runs from the first fragment to arrive and is never extended. When it runs out, the sender
+ * is told (Time Exceeded, code 1) only if the first fragment is there: it is what the quote needs.
  *
- * Limits (RFC 6274 4.1.2): net.ipv4.ipfrag_high_thresh on the memory really pinned by all; a quarter of
- * that and ipfrag_source_max datagrams for one source; ipfrag_max_frags pieces of one datagram. Over a
- * source's limit its own oldest datagram goes; over the limit of all, one chosen at random, so that a
- * flood can't aim at somebody else's. Always a whole datagram: half of one is of no use.
+ * Limits (RFC 6274 4.1.2): net.ipv4.ipfrag_high_thresh on the memory really pinned by all; a
+ * quarter of that and ipfrag_source_max datagrams for one source; ipfrag_max_frags pieces of one
+ * datagram. Over a source's limit its own oldest datagram goes; over the limit of all, one chosen
+ * at random, so that a flood can't aim at somebody else's. Always a whole datagram: half of one is
+ * of no use.
  */
 #include "ip/ip_internal.h"
 
@@ -60,10 +61,10 @@ struct frag_queue {
     uint32_t place;                   /* in reasm.all */
     struct pkt *first, *last;         /* by offset; data behind the IP header, l3 noted */
     uint32_t fragments;
-    uint32_t received;                /* octets of payload */
-    uint32_t total;                   /* end of the payload; 0 = not known yet */
-    uint64_t held;                    /* bytes charged */
-    uint8_t ecn;                      /* a bit for each of the four codepoints seen */
+    uint32_t received; /* octets of payload */
+    uint32_t total;    /* end of the payload; 0 = not known yet */
+    uint64_t held;     /* bytes charged */
+    uint8_t ecn;       /* a bit for each of the four codepoints seen */
     bool barred;
 };
 
@@ -377,8 +378,7 @@ static enum frag_place frag_find_place(const struct frag_queue *q, const struct 
         next = next->next;
     }
     *before = prev;
-    if (next != NULL && frag_off(next) == frag_off(p) && next->len == p->len &&
-        same_bytes(next, p))
+    if (next != NULL && frag_off(next) == frag_off(p) && next->len == p->len && same_bytes(next, p))
         return PLACE_DUPLICATE;
     if ((prev != NULL && frag_end(prev) > frag_off(p)) ||
         (next != NULL && frag_off(next) < frag_end(p)))
@@ -416,8 +416,7 @@ static uint32_t queue_holes(const struct frag_queue *q)
     return holes + (q->total == 0 || at < q->total ? 1 : 0);
 }
 
-static void queue_link(struct td_stack *st, struct frag_queue *q, struct pkt *p,
-                       struct pkt *before)
+static void queue_link(struct td_stack *st, struct frag_queue *q, struct pkt *p, struct pkt *before)
 {
     p->next = before != NULL ? before->next : q->first;
     if (before != NULL)

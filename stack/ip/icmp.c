@@ -1,6 +1,7 @@
 /* ip/icmp.c: ICMP messages received, and echo (RFC 792; RFC 1122 3.2.2).
  *
- * Theory of operation. A message is checked (8 bytes at least, the checksum over all of it) and sorted:
+ * Theory of operation. A message is checked (8 bytes at least, the checksum over all of it) and
+ * sorted:
  *
  *     echo request        answered out of the very packet that brought it: type changed, checksum
  *                         brought up to date (RFC 1624), a new IP header pushed in front, the data
@@ -10,8 +11,8 @@
  *     errors, redirects   icmp_error.c
  *     timestamp           answered when the knob says so; see below
  *     source quench       dropped and journaled (RFC 6633 4: a security event)
- *     all others          dropped without a sound (3.2.2), among them address masks, information and
- *                         router advertisements, which could reconfigure a host (RFC 6918, 1256)
+ *     all others          dropped without a sound (3.2.2), among them address masks, information
+ * and router advertisements, which could reconfigure a host (RFC 6918, 1256)
  *
  * There is one answer a request and it is no longer than the request: a flood of them can't be
  * amplified here, and a spoofed source gets no more than it was made to send.
@@ -27,8 +28,7 @@
 
 static struct journal_subject rx_subject(const struct pkt *p, const struct ip_rx *rx)
 {
-    return (struct journal_subject){
-        .pkt = p->id, .ifindex = rx->nif->index, .addr = rx->h.src};
+    return (struct journal_subject){.pkt = p->id, .ifindex = rx->nif->index, .addr = rx->h.src};
 }
 
 /* ---- sending ---- */

@@ -1,29 +1,32 @@
-/* ip/icmp_error.c: ICMP errors sent and received, redirects (RFC 792; RFC 1122 3.2.2; RFC 1812 4.3.2).
+/* ip/icmp_error.c: ICMP errors sent and received, redirects (RFC 792; RFC 1122 3.2.2; RFC
+ * 1812 4.3.2).
  *
- * Theory of operation, sending. An error is a favour to the sender of a datagram that failed here, and
- * a weapon in the hands of whoever forges one. icmp_send_error says no, and journals why, when the
- * datagram
+ * Theory of operation, sending. An error is a favour to the sender of a datagram that failed here,
+ * and a weapon in the hands of whoever forges one. icmp_send_error says no, and journals why, when
+ * the datagram
  *   - is itself an ICMP error (or an ICMP message of a kind we don't know, which might be one);
  *   - came in a link-layer broadcast or multicast, or was sent to a broadcast or group address;
  *   - is a fragment other than the first;
  *   - has a source that is no single host: zero, loopback (from outside), broadcast, group, class E
- * (RFC 1122 3.2.2), or when there have been too many: a bucket a destination (icmp_ratelimit, six at
- * once, then one per interval), then one for all (icmp_msgs_per_sec). The bucket for all is drawn from
- * in uneven gulps, 0 to 2 tokens, so that nobody can count what others have used up (SAD DNS,
- * CVE-2020-25705); asking the destination's own bucket first keeps one host from emptying it at all.
- * Fragmentation-needed isn't limited by destination: a path that needs it, needs it.
+ * (RFC 1122 3.2.2), or when there have been too many: a bucket a destination (icmp_ratelimit, six
+ * at once, then one per interval), then one for all (icmp_msgs_per_sec). The bucket for all is
+ * drawn from in uneven gulps, 0 to 2 tokens, so that nobody can count what others have used up (SAD
+ * DNS, CVE-2020-25705); asking the destination's own bucket first keeps one host from emptying it
+ * at all. Fragmentation-needed isn't limited by destination: a path that needs it, needs it.
  *
  * The quote is the header and as much of the data as fits into 576 octets altogether (RFC 1812
- * 4.3.2.3), byte for byte as received. The message comes from the address that was written to, TOS 0.
+ * 4.3.2.3), byte for byte as received. The message comes from the address that was written to, TOS
+ * 0.
  *
  * Receiving. The quote must be a datagram that we can have sent: long enough (header and 8 octets),
- * the first fragment, from an address of ours (RFC 5927 4). Then it goes to the protocol that is named
- * in it, which alone can judge whether it sent such a segment. RFC 4884: where the length octet is set,
- * the quote ends there and the rest is an extension that we don't read; zero means all is quote (5.4).
+ * the first fragment, from an address of ours (RFC 5927 4). Then it goes to the protocol that is
+ * named in it, which alone can judge whether it sent such a segment. RFC 4884: where the length
+ * octet is set, the quote ends there and the rest is an extension that we don't read; zero means
+ * all is quote (5.4).
  *
  * Redirects (3.2.2.2) change the way to one host, never the routing table, and only when they come
- * from the gateway that is in use for that host, name another one on the same subnet, and the way was
- * chosen by a default route: who has set a static route has said what he wants.
+ * from the gateway that is in use for that host, name another one on the same subnet, and the way
+ * was chosen by a default route: who has set a static route has said what he wants.
  */
 #include "ip/ip_internal.h"
 
@@ -31,8 +34,8 @@
 
 /* ---- a header inside a message ---- */
 
-/* As much of a header as can be trusted without a valid total length or checksum: routers on the way
- * have changed TTL and checksum, and some the length. False: too short, or no IPv4 header. */
+/* As much of a header as can be trusted without a valid total length or checksum: routers on the
+ * way have changed TTL and checksum, and some the length. False: too short, or no IPv4 header. */
 static bool quote_parse(struct ipv4_hdr *h, const uint8_t *b, uint32_t n)
 {
     uint32_t hlen = n >= IPV4_HLEN ? (b[0] & 0x0fU) * 4 : 0;
@@ -124,7 +127,8 @@ static bool host_allows(struct td_stack *st, td_ip4 host)
 static bool everybody_allows(struct td_stack *st)
 {
     struct icmp *icmp = st->icmp;
-    uint64_t rate = (uint64_t)knob(st, ICMP_MSGS_PER_SEC), burst = (uint64_t)knob(st, ICMP_MSGS_BURST);
+    uint64_t rate = (uint64_t)knob(st, ICMP_MSGS_PER_SEC),
+             burst = (uint64_t)knob(st, ICMP_MSGS_BURST);
     td_time elapsed = st->now - icmp->refilled;
     uint64_t fresh = (elapsed > 3600 * TD_SEC ? 3600 * TD_SEC : elapsed) * rate / TD_SEC;
     uint32_t gulp;

@@ -1,21 +1,20 @@
 /* ip/input.c: a datagram arrives (RFC 791 3.2; RFC 1122 3.2.1, 3.3.6).
  *
- * Theory of operation. ip_input takes the steps of RFC 1122 3.2.1 in the order in which the text has
- * them, and the first objection ends the matter. Each step is a function that says yes, or journals
- * and counts its reason and says no:
+ * Theory of operation. ip_input takes the steps of RFC 1122 3.2.1 in the order in which the text
+ * has them, and the first objection ends the matter. Each step is a function that says yes, or
+ * journals and counts its reason and says no:
  *
- *     ip_check_header        3.2.1.1 version, 3.2.1.2 checksum; lengths (RFC 791); the link's padding
- *                            is cut off at the total length
- *     ip_check_source        3.2.1.3 nobody's address, our own address from outside, RFC 3704
- *     ip_check_destination   3.2.1.3 is it for us? as unicast, broadcast or group? 3.3.4.2, 3.3.6
- *     ip_check_options       3.2.1.8 well-formed? source-routed?
- *     ip_reassemble          3.2.1.4, 3.3.2
- *     ip_deliver             to whoever registered the protocol, else protocol unreachable
+ *     ip_check_header        3.2.1.1 version, 3.2.1.2 checksum; lengths (RFC 791); the link's
+ * padding is cut off at the total length ip_check_source        3.2.1.3 nobody's address, our own
+ * address from outside, RFC 3704 ip_check_destination   3.2.1.3 is it for us? as unicast, broadcast
+ * or group? 3.3.4.2, 3.3.6 ip_check_options       3.2.1.8 well-formed? source-routed? ip_reassemble
+ * 3.2.1.4, 3.3.2 ip_deliver             to whoever registered the protocol, else protocol
+ * unreachable
  *
- * What isn't asked: the TTL (3.2.1.7: a datagram that has arrived may have used it up), the reserved
- * flag, the TOS. Silence is the rule for what isn't for us or comes from nobody (3.2.1.3): an answer
- * would go to a third party. Only malformed options and unknown protocols are answered, and
- * icmp_send_error has the last word on that.
+ * What isn't asked: the TTL (3.2.1.7: a datagram that has arrived may have used it up), the
+ * reserved flag, the TOS. Silence is the rule for what isn't for us or comes from nobody (3.2.1.3):
+ * an answer would go to a third party. Only malformed options and unknown protocols are answered,
+ * and icmp_send_error has the last word on that.
  *
  * Choices that the RFCs leave open:
  *   - host model (3.3.4.2): weak, a datagram for any address of ours may come in anywhere; strong
@@ -26,8 +25,8 @@
  *   - source 0.0.0.0 is accepted with destination 255.255.255.255 only: a host that asks for its
  *     address (RFC 2131).
  *
- * With net.ipv4.ip_forward set, what isn't for us would go to forwarding; there is none yet, and the
- * drop's event says that it was asked for.
+ * With net.ipv4.ip_forward set, what isn't for us would go to forwarding; there is none yet, and
+ * the drop's event says that it was asked for.
  */
 #include "ip/ip_internal.h"
 
@@ -35,8 +34,7 @@
 
 static struct journal_subject rx_subject(const struct pkt *p, const struct ip_rx *rx)
 {
-    return (struct journal_subject){
-        .pkt = p->id, .ifindex = rx->nif->index, .addr = rx->h.src};
+    return (struct journal_subject){.pkt = p->id, .ifindex = rx->nif->index, .addr = rx->h.src};
 }
 
 /* ---- RFC 1122 3.2.1.1, 3.2.1.2; RFC 791 3.1 ---- */
@@ -134,8 +132,7 @@ static bool ip_check_source(struct td_stack *st, const struct pkt *p, const stru
 
 /* ---- RFC 1122 3.2.1.3: destination; 3.3.4.2; 3.3.6 ---- */
 
-static enum event_id destination_unicast(struct td_stack *st, const struct pkt *p,
-                                         struct ip_rx *rx)
+static enum event_id destination_unicast(struct td_stack *st, const struct pkt *p, struct ip_rx *rx)
 {
     const struct fib_route *r = ip_fib_lookup(st, rx->h.dst, 0);
 
@@ -200,7 +197,8 @@ static bool ip_check_destination(struct td_stack *st, const struct pkt *p, struc
 /* ---- RFC 1122 3.2.1.8 ---- */
 
 /* A source route that has come to its end here is delivered (3.2.1.8c) when the knob allows source
- * routes at all (RFC 7126 4.3). One that goes on isn't followed: a host forwards nothing (3.3.5). */
+ * routes at all (RFC 7126 4.3). One that goes on isn't followed: a host forwards nothing (3.3.5).
+ */
 static bool ip_check_source_route(struct td_stack *st, struct pkt *p, const struct ip_rx *rx)
 {
     struct journal_subject sub = rx_subject(p, rx);

@@ -2,14 +2,14 @@
  *
  * Theory of operation. The number only has to tell the fragments of one datagram from those of
  * another with the same source, destination and protocol, while either may be in the network; and
- * nobody may learn from the numbers sent to him how much we send to others (the idle scan), or guess
- * the next one sent to somebody else (fragments to be mixed in). So (RFC 7739 5.3):
+ * nobody may learn from the numbers sent to him how much we send to others (the idle scan), or
+ * guess the next one sent to somebody else (fragments to be mixed in). So (RFC 7739 5.3):
  *
  *     id = hash(key 1; source, destination, protocol) + counter[hash(key 2; the same)]
  *
- * Each triple has its own secret starting point, the counter makes the numbers run through all 65,536
- * before one comes again. Counters are shared by the triples that fall on the same one; steps of 1 to
- * 4 drawn at random blur what could be counted there.
+ * Each triple has its own secret starting point, the counter makes the numbers run through all
+ * 65,536 before one comes again. Counters are shared by the triples that fall on the same one;
+ * steps of 1 to 4 drawn at random blur what could be counted there.
  *
  * A datagram that can't be fragmented (DF, not a fragment itself: "atomic") needs none of this, its
  * number means nothing to anybody (RFC 6864 4.1): output.c sends 0.

@@ -1,8 +1,8 @@
 /* ip/mcast.c: host groups (RFC 1112, RFC 1122 3.3.7).
  *
- * Which groups each interface listens to, counted, so that two sockets may join the same one. There is
- * no IGMP: on the one link that we see, Ethernet carries groups to everybody, and no router is told.
- * Every interface that can multicast is in 224.0.0.1 from the start, for ever.
+ * Which groups each interface listens to, counted, so that two sockets may join the same one. There
+ * is no IGMP: on the one link that we see, Ethernet carries groups to everybody, and no router is
+ * told. Every interface that can multicast is in 224.0.0.1 from the start, for ever.
  */
 #include "ip/ip_internal.h"
 

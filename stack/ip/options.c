@@ -7,9 +7,9 @@
  *                             current host", 3.2.2.6). A full option is returned as it is; a full
  *                             Timestamp counts us in its overflow nibble, unless that is full too.
  *   LSRR, SSRR                when we are the end of the route: the way back is the list reversed.
- *                             The list holds what the routers wrote into it, G1 … Gn; the answer goes
- *                             to Gn first and carries Gn-1 … G1, S. A sender that put itself in front
- *                             of its list must not appear twice (3.2.1.8c).
+ *                             The list holds what the routers wrote into it, G1 … Gn; the answer
+ * goes to Gn first and carries Gn-1 … G1, S. A sender that put itself in front of its list must not
+ * appear twice (3.2.1.8c).
  *
  *     request   S → us    LSRR [G1 G2 G3]^        answer   us → G3    LSRR ^[G2 G1 S]
  *

@@ -11,16 +11,16 @@
  *
  * Too big for the path and DF set: -EMSGSIZE. Otherwise it is cut: every piece but the last a
  * multiple of 8 octets; the first carries all options, the others those with the copy bit (RFC 791
- * 3.1). All pieces are made before the first is sent, so a lack of memory costs no half datagrams. A
- * transport checksum that was left for later must be summed before the cutting.
+ * 3.1). All pieces are made before the first is sent, so a lack of memory costs no half datagrams.
+ * A transport checksum that was left for later must be summed before the cutting.
  *
  * An identification number is only drawn for what can be fragmented (RFC 6864 4.1): with DF set it
  * is 0. Where a path asks for less than the 552 octets that we are willing to believe (a favourite
  * attack), DF is not set, and the routers may cut (RFC 1191 3 leaves no other way but that).
  *
- * What ARP could not resolve comes back by ip_unreachable. It is answered to its sender, which is one
- * of our own transports: the error is handed up as if the first router had sent it (RFC 1122 2.4,
- * 3.2.2.1), but from a timer, never from inside the transport's own call.
+ * What ARP could not resolve comes back by ip_unreachable. It is answered to its sender, which is
+ * one of our own transports: the error is handed up as if the first router had sent it (RFC
+ * 1122 2.4, 3.2.2.1), but from a timer, never from inside the transport's own call.
  */
 #include "ip/ip_internal.h"
 
@@ -59,8 +59,9 @@ static bool output_destination_ok(const struct ip_tx *tx, const struct ip_route_
     return r == NULL || r->type == FIB_LOCAL || !ip4_is_loopback(tx->dst);
 }
 
-/* Fills in h. -EINVAL: options that can't be sent; a source route would need a first hop of its own,
- * which this interface has only for answers (RFC 7126 4.3: they are dropped nearly everywhere). */
+/* Fills in h. -EINVAL: options that can't be sent; a source route would need a first hop of its
+ * own, which this interface has only for answers (RFC 7126 4.3: they are dropped nearly
+ * everywhere). */
 static int output_header(struct td_stack *st, const struct pkt *p, const struct ip_tx *tx,
                          struct ipv4_hdr *h)
 {

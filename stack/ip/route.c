@@ -5,19 +5,21 @@
  *   1. limited broadcast and multicast: the interface alone is to be found (the one named, the one
  *      that has the source address, the default route's, the first that can broadcast), no gateway
  *      is ever used (3.3.1.1);
- *   2. the FIB by longest match: ours (then it loops back), a subnet's broadcast, on-link, or through
- *      a gateway. Default gateways are nothing but routes to 0.0.0.0/0; of several the one with the
- *      smallest metric is used while it lives (3.3.1.2);
- *   3. what ICMP has told about this very destination (dstcache.c): another first hop, a smaller MTU;
+ *   2. the FIB by longest match: ours (then it loops back), a subnet's broadcast, on-link, or
+ * through a gateway. Default gateways are nothing but routes to 0.0.0.0/0; of several the one with
+ * the smallest metric is used while it lives (3.3.1.2);
+ *   3. what ICMP has told about this very destination (dstcache.c): another first hop, a smaller
+ * MTU;
  *   4. the source, when the caller has none (3.3.4.3): the route's preferred source, else the
  *      interface's address in the next hop's subnet, else its first one, else any other of ours.
  *
  * Dead gateways (3.3.1.4, 3.3.1.5). There are no pings to find out. Whoever notices speaks up: ARP
- * when the gateway doesn't resolve, TCP when it retransmits too often (ip_advise_bad). A redirect that
- * led there is forgotten first; otherwise the route is marked dead when there is another one to the
- * same prefix to take its place, the one after it by metric, round and round: the last one is never
- * marked, and the neighbour entry is made STALE, so that the next datagram asks ARP again. Dead marks
- * are lifted every two minutes while there are any, so that a gateway that comes back is found.
+ * when the gateway doesn't resolve, TCP when it retransmits too often (ip_advise_bad). A redirect
+ * that led there is forgotten first; otherwise the route is marked dead when there is another one
+ * to the same prefix to take its place, the one after it by metric, round and round: the last one
+ * is never marked, and the neighbour entry is made STALE, so that the next datagram asks ARP again.
+ * Dead marks are lifted every two minutes while there are any, so that a gateway that comes back is
+ * found.
  */
 #include "ip/ip_internal.h"
 
@@ -163,8 +165,8 @@ int ip_route(struct td_stack *st, td_ip4 dst, td_ip4 src, uint32_t ifindex,
 /* ---- advice, and gateways that fail ---- */
 
 /* Calls fn for every route; fn may not add or remove. Not for a data path. */
-static void route_each(struct td_stack *st, bool (*fn)(struct td_stack *st, struct fib_route *r,
-                                                       const void *arg),
+static void route_each(struct td_stack *st,
+                       bool (*fn)(struct td_stack *st, struct fib_route *r, const void *arg),
                        const void *arg)
 {
     uint64_t cursor = 0;

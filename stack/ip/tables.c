@@ -10,7 +10,15 @@
 
 /* ---- addr ---- */
 
-enum { ADDR_IFNAME, ADDR_LOCAL, ADDR_PREFIXLEN, ADDR_BROADCAST, ADDR_SCOPE, ADDR_LABEL, ADDR_FLAGS };
+enum {
+    ADDR_IFNAME,
+    ADDR_LOCAL,
+    ADDR_PREFIXLEN,
+    ADDR_BROADCAST,
+    ADDR_SCOPE,
+    ADDR_LABEL,
+    ADDR_FLAGS
+};
 
 static const struct column addr_columns[] = {
     [ADDR_IFNAME] = {"ifname", VAL_STR, "interface"},
@@ -19,7 +27,8 @@ static const struct column addr_columns[] = {
     [ADDR_BROADCAST] = {"broadcast", VAL_IP4, "the subnet's broadcast address"},
     [ADDR_SCOPE] = {"scope", VAL_STR, "host (127/8) or global"},
     [ADDR_LABEL] = {"label", VAL_STR, "the interface's name once more"},
-    [ADDR_FLAGS] = {"flags", VAL_STR, "secondary, tentative (RFC 5227), dadfailed (somebody else has it)"},
+    [ADDR_FLAGS] = {"flags", VAL_STR,
+                    "secondary, tentative (RFC 5227), dadfailed (somebody else has it)"},
 };
 
 static bool addr_is_secondary(const struct netif *nif, const struct netif_addr *a)
@@ -70,8 +79,16 @@ static bool addr_next(struct td_stack *st, uint64_t *cursor, struct row *row)
 /* ---- route ---- */
 
 enum {
-    ROUTE_TYPE, ROUTE_DST, ROUTE_GATEWAY, ROUTE_DEV, ROUTE_PROTOCOL, ROUTE_SCOPE, ROUTE_PREFSRC,
-    ROUTE_METRIC, ROUTE_MTU, ROUTE_FLAGS,
+    ROUTE_TYPE,
+    ROUTE_DST,
+    ROUTE_GATEWAY,
+    ROUTE_DEV,
+    ROUTE_PROTOCOL,
+    ROUTE_SCOPE,
+    ROUTE_PREFSRC,
+    ROUTE_METRIC,
+    ROUTE_MTU,
+    ROUTE_FLAGS,
 };
 
 static const struct column route_columns[] = {
@@ -164,8 +181,16 @@ static bool route_next(struct td_stack *st, uint64_t *cursor, struct row *row)
 /* ---- frag ---- */
 
 enum {
-    FRAG_SRC, FRAG_DST, FRAG_PROTO, FRAG_ID, FRAG_FRAGMENTS, FRAG_RECEIVED, FRAG_TOTAL, FRAG_HOLES,
-    FRAG_EXPIRES, FRAG_STATE,
+    FRAG_SRC,
+    FRAG_DST,
+    FRAG_PROTO,
+    FRAG_ID,
+    FRAG_FRAGMENTS,
+    FRAG_RECEIVED,
+    FRAG_TOTAL,
+    FRAG_HOLES,
+    FRAG_EXPIRES,
+    FRAG_STATE,
 };
 
 static const struct column frag_columns[] = {
@@ -175,10 +200,12 @@ static const struct column frag_columns[] = {
     [FRAG_ID] = {"id", VAL_HEX, "identification"},
     [FRAG_FRAGMENTS] = {"fragments", VAL_U64, "fragments here"},
     [FRAG_RECEIVED] = {"received", VAL_U64, "bytes of payload here"},
-    [FRAG_TOTAL] = {"total", VAL_U64, "bytes of payload of the whole; none: the last one isn't here"},
+    [FRAG_TOTAL] = {"total", VAL_U64,
+                    "bytes of payload of the whole; none: the last one isn't here"},
     [FRAG_HOLES] = {"holes", VAL_U64, "gaps, the open end among them (RFC 815)"},
     [FRAG_EXPIRES] = {"expires", VAL_NS, "time until it is given up"},
-    [FRAG_STATE] = {"state", VAL_STR, "collecting, or barred: given up, later fragments are dropped"},
+    [FRAG_STATE] = {"state", VAL_STR,
+                    "collecting, or barred: given up, later fragments are dropped"},
 };
 
 static bool frag_table_next(struct td_stack *st, uint64_t *cursor, struct row *row)

@@ -55,8 +55,8 @@ END_TEST
 
 START_TEST(test_broadcast_given)
 {
-    ck_assert_int_eq(ip_addr_add(stack(), eth1->index, TD_IP4(20, 0, 0, 1), 24, TD_IP4(20, 0, 0, 127)),
-                     0);
+    ck_assert_int_eq(
+        ip_addr_add(stack(), eth1->index, TD_IP4(20, 0, 0, 1), 24, TD_IP4(20, 0, 0, 127)), 0);
     ck_assert(ip_is_broadcast(stack(), eth1, TD_IP4(20, 0, 0, 127)));
     ck_assert(!ip_is_broadcast(stack(), eth1, TD_IP4(20, 0, 0, 255)));
     ck_assert(!ip_is_broadcast(stack(), eth0, TD_IP4(20, 0, 0, 127)));

@@ -56,7 +56,7 @@ START_TEST(test_floor)
     ck_assert_int_eq(IP_SEND(100, .dst = FAR, .flags = IP_TX_DF), 0);
     sent(2);
     ck_assert_uint_eq(outh.flags, 0);
-    ck_assert_uint_ne(outh.id, 0); /* it may be cut on its way: it needs a number */
+    ck_assert_uint_ne(outh.id, 0);      /* it may be cut on its way: it needs a number */
     ip_pmtu_update(stack(), PEER, 552); /* asked for exactly the floor: an honest answer */
     ck_assert_int_eq(IP_SEND(100, .dst = PEER, .flags = IP_TX_DF), 0);
     sent(3);

@@ -1,4 +1,5 @@
-/* Reassembly: every order, every overlap, every limit (RFC 791 3.2, 815, 1122 3.3.2, 5722, 6274). */
+/* Reassembly: every order, every overlap, every limit (RFC 791 3.2, 815, 1122 3.3.2, 5722, 6274).
+ */
 #include "prng.h" /* first: the rig has an r of its own */
 
 #include "ip_rig.h"
@@ -17,8 +18,8 @@ static void forged(uint16_t id, uint32_t off, uint32_t n, bool more)
     static uint8_t other[65536];
 
     memset(other, 0xee, sizeof other);
-    ip_in((struct ipv4_hdr){.id = id, .frag_off = (uint16_t)off, .flags = more ? IPV4_MF : 0}, other,
-          n);
+    ip_in((struct ipv4_hdr){.id = id, .frag_off = (uint16_t)off, .flags = more ? IPV4_MF : 0},
+          other, n);
 }
 static void came_up(uint32_t n)
 {
@@ -31,7 +32,7 @@ static void came_up(uint32_t n)
     ck_assert_uint_ne(up.flags & PKT_REASSEMBLED, 0);
     up.count = 0;
 }
-#define held() (r->st.ip->reasm.held)
+#define held()   (r->st.ip->reasm.held)
 #define queues() (r->st.ip->reasm.count)
 
 /* ---- orders ---- */
@@ -147,7 +148,9 @@ static void ping_in_pieces(uint32_t data)
         uint32_t len = n - off < 1480 ? n - off : 1480;
 
         nothing_sent();
-        ip_in((struct ipv4_hdr){.id = 9, .frag_off = (uint16_t)off, .proto = IPPROTO_ICMP_,
+        ip_in((struct ipv4_hdr){.id = 9,
+                                .frag_off = (uint16_t)off,
+                                .proto = IPPROTO_ICMP_,
                                 .flags = off + len < n ? IPV4_MF : 0},
               msg + off, len);
     }
@@ -202,7 +205,9 @@ START_TEST(test_large_echo_from_us)
     wire_put16(back + 2, 0);
     wire_put16(back + 2, checksum(back, n));
     for (uint32_t off = 0; off < n; off += 1480)
-        ip_in((struct ipv4_hdr){.id = 3, .frag_off = (uint16_t)off, .proto = IPPROTO_ICMP_,
+        ip_in((struct ipv4_hdr){.id = 3,
+                                .frag_off = (uint16_t)off,
+                                .proto = IPPROTO_ICMP_,
                                 .flags = off + 1480 < n ? IPV4_MF : 0},
               back + off, off + 1480 < n ? 1480 : n - off);
     ck_assert_uint_eq(replies, 1);
@@ -255,8 +260,12 @@ START_TEST(test_first_header_is_kept)
 {
     /* the pieces differ in TTL, TOS, options; DF and the reserved flag may be set */
     struct ipv4_hdr last = {.id = 5, .frag_off = 8, .ttl = 9, .tos = 0x10, .flags = IPV4_EVIL};
-    struct ipv4_hdr first = {.id = 5, .ttl = 33, .tos = 0x08, .flags = IPV4_MF | IPV4_DF,
-                             .opt_len = 8, .opt = {0x9e, 6, 1, 2, 3, 4, 1, 0}};
+    struct ipv4_hdr first = {.id = 5,
+                             .ttl = 33,
+                             .tos = 0x08,
+                             .flags = IPV4_MF | IPV4_DF,
+                             .opt_len = 8,
+                             .opt = {0x9e, 6, 1, 2, 3, 4, 1, 0}};
 
     ip_in(last, pattern() + 8, 5);
     ip_in(first, pattern(), 8);
@@ -274,8 +283,8 @@ START_TEST(test_ecn)
 {
     static const struct {
         uint8_t a, b, whole; /* whole 0xff: discarded */
-    } t[] = {{0, 0, 0}, {1, 1, 1}, {2, 2, 2}, {2, 3, 3}, {3, 1, 3}, {3, 3, 3},
-             {0, 3, 0xff}, {3, 0, 0xff}, {0, 1, 0xff}, {2, 0, 0xff}};
+    } t[] = {{0, 0, 0}, {1, 1, 1},    {2, 2, 2},    {2, 3, 3},    {3, 1, 3},
+             {3, 3, 3}, {0, 3, 0xff}, {3, 0, 0xff}, {0, 1, 0xff}, {2, 0, 0xff}};
 
     ip_in((struct ipv4_hdr){.id = 5, .flags = IPV4_MF, .tos = 0x48 | t[_i].a}, pattern(), 8);
     ip_in((struct ipv4_hdr){.id = 5, .frag_off = 8, .tos = 0x48 | t[_i].b}, pattern() + 8, 8);
@@ -297,8 +306,8 @@ START_TEST(test_bad_lengths)
     static const struct {
         uint32_t off, n;
         bool more;
-    } bad[] = {{0, 7, true},  {0, 9, true},   {8, 13, true}, {0, 0, true}, {64, 0, true},
-               {64, 0, false}, {16, 0, false}};
+    } bad[] = {{0, 7, true},  {0, 9, true},   {8, 13, true}, {0, 0, true},
+               {64, 0, true}, {64, 0, false}, {16, 0, false}};
 
     for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
         frag(5, bad[i].off, bad[i].n, bad[i].more);
@@ -347,7 +356,8 @@ END_TEST
 
 /* ---- overlaps ---- */
 
-/* One piece 64..127 is there; then comes [off, off + n): dropped with all, and the key is barred. */
+/* One piece 64..127 is there; then comes [off, off + n): dropped with all, and the key is barred.
+ */
 static const struct {
     uint32_t off, n;
 } overlap[] = {
@@ -459,9 +469,9 @@ START_TEST(test_ends)
     } t[] = {
         {64, 64, 128, 64, false, false, W_END_CONFLICT}, /* two ends */
         {128, 64, 64, 32, false, false, W_END_CONFLICT},
-        {64, 64, 128, 64, false, true, W_PAST_END},      /* data behind the end */
-        {192, 64, 64, 64, true, false, W_PAST_END},      /* the end before data that is here */
-        {64, 64, 64, 64, false, true, W_OVERLAP},        /* the same piece, once with more to come */
+        {64, 64, 128, 64, false, true, W_PAST_END}, /* data behind the end */
+        {192, 64, 64, 64, true, false, W_PAST_END}, /* the end before data that is here */
+        {64, 64, 64, 64, false, true, W_OVERLAP},   /* the same piece, once with more to come */
     };
 
     frag(5, t[_i].off1, t[_i].n1, t[_i].more1);
@@ -529,7 +539,8 @@ END_TEST
 START_TEST(test_no_error_about_later_pieces)
 {
     ip_in((struct ipv4_hdr){.id = 5, .frag_off = 64, .proto = 99}, pattern(), 8);
-    ip_in((struct ipv4_hdr){.id = 5, .frag_off = 64, .opt_len = 4, .opt = {7, 1, 0, 0}}, pattern(), 8);
+    ip_in((struct ipv4_hdr){.id = 5, .frag_off = 64, .opt_len = 4, .opt = {7, 1, 0, 0}}, pattern(),
+          8);
     nothing_sent();
     ck_assert_uint_eq(last_event(EV_ICMP_ERROR_SILENT)->arg[2], W_NOT_FIRST);
 }
@@ -598,7 +609,8 @@ START_TEST(test_one_source_starves_nobody)
     ck_assert_uint_le(held(), 200000 / 4 + 20000);
     ck_assert_uint_le(queues(), 64 + 3);
     for (unsigned i = 0; i < 3; i++) {
-        ip_in((struct ipv4_hdr){.src = victim, .id = (uint16_t)i, .frag_off = 800}, pattern() + 800, 9);
+        ip_in((struct ipv4_hdr){.src = victim, .id = (uint16_t)i, .frag_off = 800}, pattern() + 800,
+              9);
         came_up(809);
     }
     /* the attacker's own oldest went: its newest is still there */
@@ -633,8 +645,10 @@ START_TEST(test_without_memory)
 
         for (unsigned i = 0; i < 4; i++) {
             uint8_t b[100];
-            size_t n = build(b, (struct ipv4_hdr){.id = (uint16_t)fail, .frag_off = (uint16_t)(8 * i),
-                                                  .flags = i < 3 ? IPV4_MF : 0},
+            size_t n = build(b,
+                             (struct ipv4_hdr){.id = (uint16_t)fail,
+                                               .frag_off = (uint16_t)(8 * i),
+                                               .flags = i < 3 ? IPV4_MF : 0},
                              pattern() + 8 * i, 8);
 
             p[i] = pkt_from_bytes(&r->st.mem, 0, b, (uint32_t)n);
@@ -658,8 +672,10 @@ START_TEST(test_random_garbage)
 
     set_knob(IPFRAG_HIGH_THRESH, 60000);
     for (unsigned i = 0; i < prng_rounds(4000); i++) {
-        struct ipv4_hdr h = {.id = prng_u16(&rng) % 4, .frag_off = (uint16_t)(8 * prng_below(&rng, 40)),
-                             .flags = prng_u16(&rng) & 0xe000, .tos = prng_below(&rng, 16) == 0,
+        struct ipv4_hdr h = {.id = prng_u16(&rng) % 4,
+                             .frag_off = (uint16_t)(8 * prng_below(&rng, 40)),
+                             .flags = prng_u16(&rng) & 0xe000,
+                             .tos = prng_below(&rng, 16) == 0,
                              .src = PEER + prng_below(&rng, 3)};
 
         ip_in(h, pattern() + h.frag_off, prng_below(&rng, 30) * (prng_below(&rng, 8) ? 8 : 1));

@@ -32,7 +32,8 @@ START_TEST(test_echo)
 }
 END_TEST
 
-/* Every checksum that the request can have gives a right one in the reply (RFC 1624's trap, 0xffff). */
+/* Every checksum that the request can have gives a right one in the reply (RFC 1624's trap,
+ * 0xffff). */
 /* shows: 1071-01 792-07 */
 START_TEST(test_echo_checksums)
 {

@@ -312,7 +312,8 @@ END_TEST
 
 static size_t quote(uint8_t *b, uint8_t proto, size_t n)
 {
-    return build(b, (struct ipv4_hdr){.src = US, .dst = FAR, .proto = proto, .id = 0x55}, pattern(), n);
+    return build(b, (struct ipv4_hdr){.src = US, .dst = FAR, .proto = proto, .id = 0x55}, pattern(),
+                 n);
 }
 static void error_in(uint8_t type, uint8_t code, uint32_t word, const uint8_t *q, size_t n)
 {
@@ -324,8 +325,9 @@ START_TEST(test_handed_to_the_protocol)
 {
     static const struct {
         uint8_t type, code;
-    } t[] = {{3, 0}, {3, 1}, {3, 2}, {3, 3}, {3, 4}, {3, 5}, {3, 6}, {3, 7}, {3, 8}, {3, 9}, {3, 10},
-             {3, 11}, {3, 12}, {3, 13}, {3, 14}, {3, 15}, {11, 0}, {11, 1}, {12, 0}, {12, 1}, {12, 2}};
+    } t[] = {{3, 0},  {3, 1},  {3, 2},  {3, 3},  {3, 4},  {3, 5},  {3, 6},
+             {3, 7},  {3, 8},  {3, 9},  {3, 10}, {3, 11}, {3, 12}, {3, 13},
+             {3, 14}, {3, 15}, {11, 0}, {11, 1}, {12, 0}, {12, 1}, {12, 2}};
     uint8_t q[100];
     size_t n = quote(q, IPPROTO_UDP_, 8);
 
@@ -474,7 +476,8 @@ static td_ip4 via(td_ip4 dst)
 static void redirect(td_ip4 from, uint8_t code, td_ip4 gateway, td_ip4 dst)
 {
     uint8_t q[40];
-    size_t n = build(q, (struct ipv4_hdr){.src = US, .dst = dst, .proto = IPPROTO_UDP_}, pattern(), 8);
+    size_t n =
+        build(q, (struct ipv4_hdr){.src = US, .dst = dst, .proto = IPPROTO_UDP_}, pattern(), 8);
 
     icmp_in((struct ipv4_hdr){.src = from}, ICMP_REDIRECT, code, gateway, q, n);
 }
@@ -517,8 +520,8 @@ START_TEST(test_redirects_refused)
 {
     struct fib_route fixed = {.prefix = TD_IP4(30, 0, 0, 0), .plen = 8, .gateway = GW2};
     unsigned n = 0;
-    static const td_ip4 bad[] = {US, US2, SUBNET_BCAST, TD_IP4_BROADCAST, 0, LOCALHOST, IP_ALL_HOSTS,
-                                 ROUTER, TD_IP4(240, 0, 0, 1)};
+    static const td_ip4 bad[] = {US,        US2,          SUBNET_BCAST, TD_IP4_BROADCAST,    0,
+                                 LOCALHOST, IP_ALL_HOSTS, ROUTER,       TD_IP4(240, 0, 0, 1)};
 
     eth0->knob[IFKNOB_ACCEPT_REDIRECTS] = 1;
     redirect(PEER, 1, GW2, FAR);
@@ -561,7 +564,8 @@ END_TEST
 /* shows: 1122-I052 6633-01 1122-I056 1122-I029 */
 START_TEST(test_never_sent)
 {
-    /* Whatever comes: transit for a neighbour, floods, full queues: no redirect, no source quench. */
+    /* Whatever comes: transit for a neighbour, floods, full queues: no redirect, no source quench.
+     */
     for (unsigned i = 0; i < 200; i++) {
         IP_IN(100, .dst = TD_IP4(10, 0, 0, 3 + i % 100));
         IP_IN(1000, .id = (uint16_t)i, .flags = IPV4_MF);

@@ -186,9 +186,10 @@ START_TEST(test_not_for_us)
 END_TEST
 
 static const td_ip4 martian_src[] = {
-    TD_IP4(0, 0, 0, 0),     TD_IP4(0, 1, 2, 3),     TD_IP4(127, 0, 0, 1), TD_IP4(127, 9, 9, 9),
-    TD_IP4(224, 0, 0, 1),   TD_IP4(239, 1, 1, 1),   TD_IP4(240, 0, 0, 1), TD_IP4(255, 255, 255, 255),
-    TD_IP4(10, 0, 0, 255),  TD_IP4(10, 0, 0, 0),    TD_IP4(10, 0, 0, 1),  TD_IP4(192, 168, 5, 1),
+    TD_IP4(0, 0, 0, 0),       TD_IP4(0, 1, 2, 3),         TD_IP4(127, 0, 0, 1),
+    TD_IP4(127, 9, 9, 9),     TD_IP4(224, 0, 0, 1),       TD_IP4(239, 1, 1, 1),
+    TD_IP4(240, 0, 0, 1),     TD_IP4(255, 255, 255, 255), TD_IP4(10, 0, 0, 255),
+    TD_IP4(10, 0, 0, 0),      TD_IP4(10, 0, 0, 1),        TD_IP4(192, 168, 5, 1),
     TD_IP4(192, 168, 5, 255),
 };
 
@@ -225,8 +226,8 @@ START_TEST(test_source_zero_only_to_limited_broadcast)
 END_TEST
 
 static const td_ip4 martian_dst[] = {
-    TD_IP4(0, 0, 0, 0),   TD_IP4(0, 0, 0, 9),   TD_IP4(127, 0, 0, 1), TD_IP4(127, 255, 255, 255),
-    TD_IP4(240, 0, 0, 1), TD_IP4(255, 255, 255, 254),
+    TD_IP4(0, 0, 0, 0),         TD_IP4(0, 0, 0, 9),   TD_IP4(127, 0, 0, 1),
+    TD_IP4(127, 255, 255, 255), TD_IP4(240, 0, 0, 1), TD_IP4(255, 255, 255, 254),
 };
 
 /* shows: ATK-IP-16 */
@@ -280,9 +281,9 @@ START_TEST(test_broadcast_forms)
 {
     broadcast_in(TD_IP4_BROADCAST, 1);
     broadcast_in(SUBNET_BCAST, 1);
-    broadcast_in(TD_IP4(10, 0, 0, 0), 1);        /* the old form */
-    broadcast_in(TD_IP4(192, 168, 5, 255), 0);   /* of a subnet on the other interface */
-    broadcast_in(TD_IP4(10, 0, 1, 255), 0);      /* of nobody's */
+    broadcast_in(TD_IP4(10, 0, 0, 0), 1);      /* the old form */
+    broadcast_in(TD_IP4(192, 168, 5, 255), 0); /* of a subnet on the other interface */
+    broadcast_in(TD_IP4(10, 0, 1, 255), 0);    /* of nobody's */
     ck_assert_uint_eq(counter(IpExtInBcastPkts), 3);
     nothing_sent();
 }
@@ -413,22 +414,22 @@ static const struct {
     uint8_t n, pointer;
     uint8_t opt[40];
 } bad_option[] = {
-    {4, 21, {0x44, 0, 5, 0}},               /* ATK-IP-08: length 0, first */
-    {8, 25, {1, 1, 1, 1, 0x44, 0, 5, 0}},   /* middle */
-    {4, 23, {1, 1, 0x44, 0}},               /* last */
-    {4, 21, {7, 1, 4, 0}},                  /* ATK-IP-09: length 1 */
+    {4, 21, {0x44, 0, 5, 0}},             /* ATK-IP-08: length 0, first */
+    {8, 25, {1, 1, 1, 1, 0x44, 0, 5, 0}}, /* middle */
+    {4, 23, {1, 1, 0x44, 0}},             /* last */
+    {4, 21, {7, 1, 4, 0}},                /* ATK-IP-09: length 1 */
     {40, 57, {[0] = 0x88, 36, [36] = 0x88, 255, 0, 0}},
-    {4, 23, {1, 1, 1, 0x99}},               /* kind as the very last octet */
-    {8, 22, {7, 7, 0, 0, 0, 0, 0, 0}},      /* 791-08: record route, pointers below 4 */
+    {4, 23, {1, 1, 1, 0x99}},          /* kind as the very last octet */
+    {8, 22, {7, 7, 0, 0, 0, 0, 0, 0}}, /* 791-08: record route, pointers below 4 */
     {8, 22, {7, 7, 1, 0, 0, 0, 0, 0}},
     {8, 22, {7, 7, 2, 0, 0, 0, 0, 0}},
     {8, 22, {7, 7, 3, 0, 0, 0, 0, 0}},
-    {8, 22, {7, 7, 5, 0, 0, 0, 0, 0}},      /* some room, not enough */
+    {8, 22, {7, 7, 5, 0, 0, 0, 0, 0}}, /* some room, not enough */
     {8, 22, {7, 6, 4, 0, 0, 0, 0, 0}},
-    {8, 22, {0x44, 8, 4, 0, 0, 0, 0, 0}},   /* timestamp, pointer below 5 */
-    {4, 21, {0x44, 3, 5, 0}},               /* its length below 4 */
-    {8, 22, {0x44, 8, 6, 0, 0, 0, 0, 0}},   /* pointer between two places */
-    {8, 23, {0x44, 8, 5, 2, 0, 0, 0, 0}},   /* a flag nobody defined */
+    {8, 22, {0x44, 8, 4, 0, 0, 0, 0, 0}}, /* timestamp, pointer below 5 */
+    {4, 21, {0x44, 3, 5, 0}},             /* its length below 4 */
+    {8, 22, {0x44, 8, 6, 0, 0, 0, 0, 0}}, /* pointer between two places */
+    {8, 23, {0x44, 8, 5, 2, 0, 0, 0, 0}}, /* a flag nobody defined */
     {8, 23, {0x44, 8, 5, 15, 0, 0, 0, 0}},
     {12, 27, {7, 7, 4, 0, 0, 0, 0, 7, 3, 4, 0, 0}}, /* two record routes */
 };
@@ -453,7 +454,8 @@ START_TEST(test_full_route_options_are_fine)
 {
     OPTION_IN(7, 7, 8, 1, 2, 3, 4, 0);
     OPTION_IN(7, 7, 255, 1, 2, 3, 4, 0);
-    OPTION_IN(0x44, 8, 9, 0xf0, 1, 2, 3, 4); /* overflow 15 and full: no wrap, it isn't ours to count */
+    OPTION_IN(0x44, 8, 9, 0xf0, 1, 2, 3,
+              4); /* overflow 15 and full: no wrap, it isn't ours to count */
     ck_assert_uint_eq(up.count, 3);
     ck_assert_uint_eq(up.rx.h.opt[3], 0xf0);
 }

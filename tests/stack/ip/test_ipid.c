@@ -1,4 +1,5 @@
-/* Identification numbers: unpredictable, apart for each destination, no repeats (RFC 6864, 7739). */
+/* Identification numbers: unpredictable, apart for each destination, no repeats (RFC 6864, 7739).
+ */
 #include "ip_rig.h"
 
 static uint16_t id_to(td_ip4 dst)

@@ -101,8 +101,8 @@ END_TEST
 
 START_TEST(test_all_together_fit)
 {
-    uint8_t opt[40] = {0x83, 15, 16, IP(A1), IP(A2), IP(A3), 7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0,
-                       0x44, 12, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1};
+    uint8_t opt[40] = {0x83, 15,   16, IP(A1), IP(A2), IP(A3), 7, 11, 4, 0, 0, 0, 0, 0, 0, 0,
+                       0,    0x44, 12, 5,      1,      0,      0, 0,  0, 0, 0, 0, 0, 1, 1};
 
     ck_assert_uint_le(answer(opt, 40), 40);
     ck_assert_uint_eq(out[15], 7);

@@ -10,9 +10,15 @@ static uint8_t whole[65536];
 /* shows: 1122-I013 1122-I137 1122-I157 */
 START_TEST(test_sources)
 {
-    static const td_ip4 bad[] = {PEER,         FAR,          SUBNET_BCAST, TD_IP4_BROADCAST,
-                                 LOCALHOST,    IP_ALL_HOSTS, TD_IP4(10, 0, 0, 0),
-                                 TD_IP4(0, 0, 0, 9), TD_IP4(240, 0, 0, 1)};
+    static const td_ip4 bad[] = {PEER,
+                                 FAR,
+                                 SUBNET_BCAST,
+                                 TD_IP4_BROADCAST,
+                                 LOCALHOST,
+                                 IP_ALL_HOSTS,
+                                 TD_IP4(10, 0, 0, 0),
+                                 TD_IP4(0, 0, 0, 9),
+                                 TD_IP4(240, 0, 0, 1)};
 
     for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
         ck_assert_int_eq(IP_SEND(10, .dst = PEER, .src = bad[i]), -EINVAL);
@@ -89,8 +95,8 @@ START_TEST(test_options)
     ck_assert_mem_eq(outp, pattern(), 10);
     rig_forget(r);
     ck_assert_int_eq(IP_SEND(10, .dst = PEER, .opt = two, .opt_len = 14), -EINVAL);
-    ck_assert_int_eq(IP_SEND(10, .dst = PEER, .opt = two, .opt_len = 14, .flags = IP_TX_ANSWER_ROUTE),
-                     -EINVAL);
+    ck_assert_int_eq(
+        IP_SEND(10, .dst = PEER, .opt = two, .opt_len = 14, .flags = IP_TX_ANSWER_ROUTE), -EINVAL);
     ck_assert_int_eq(IP_SEND(10, .dst = PEER, .opt = one, .opt_len = 7), -EINVAL);
     ck_assert_int_eq(IP_SEND(10, .dst = PEER, .opt = broken, .opt_len = 3), -EINVAL);
     ck_assert_int_eq(IP_SEND(10, .dst = PEER, .opt = many, .opt_len = 44), -EINVAL);
@@ -146,9 +152,8 @@ END_TEST
 
 START_TEST(test_broadcast_interface)
 {
-    ck_assert_int_eq(IP_SEND(10, .dst = TD_IP4_BROADCAST, .ifindex = eth1->index,
-                             .flags = IP_TX_BROADCAST),
-                     0);
+    ck_assert_int_eq(
+        IP_SEND(10, .dst = TD_IP4_BROADCAST, .ifindex = eth1->index, .flags = IP_TX_BROADCAST), 0);
     ck_assert_uint_eq(r->out[0].ifindex, eth1->index);
     sent(0);
     ck_assert_uint_eq(outh.src, US2);
@@ -203,7 +208,7 @@ START_TEST(test_fragmentation)
 {
     static const struct {
         uint32_t mtu, n, frags;
-    } t[] = {{1500, 1480, 1}, {1500, 1481, 2}, {1500, 4000, 3}, {576, 4000, 8}, {68, 100, 3},
+    } t[] = {{1500, 1480, 1}, {1500, 1481, 2},   {1500, 4000, 3}, {576, 4000, 8},  {68, 100, 3},
              {1500, 8008, 6}, {1500, 65515, 45}, {9000, 8980, 1}, {9000, 8981, 2}, {1001, 1961, 3}};
     uint32_t mtu = t[_i].mtu, first = mtu > 1500 ? 1500 : mtu;
     uint16_t id = 0;

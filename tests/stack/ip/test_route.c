@@ -13,8 +13,8 @@ static td_ip4 via(td_ip4 dst)
 }
 static int add(td_ip4 prefix, uint8_t plen, td_ip4 gw, uint32_t metric)
 {
-    struct fib_route route = {.prefix = prefix, .plen = plen, .gateway = gw, .metric = metric,
-                              .proto = FIB_PROTO_STATIC};
+    struct fib_route route = {
+        .prefix = prefix, .plen = plen, .gateway = gw, .metric = metric, .proto = FIB_PROTO_STATIC};
 
     return ip_route_add(stack(), &route, false);
 }
@@ -97,10 +97,10 @@ START_TEST(test_configuration_is_judged)
     struct fib_route route = {.prefix = TD_IP4(20, 0, 0, 0), .plen = 8};
 
     ck_assert_int_eq(ip_route_add(stack(), &route, false), -ENODEV);
-    ck_assert_int_eq(add(TD_IP4(20, 0, 0, 1), 8, GW2, 0), -EINVAL);     /* host bits */
+    ck_assert_int_eq(add(TD_IP4(20, 0, 0, 1), 8, GW2, 0), -EINVAL); /* host bits */
     ck_assert_int_eq(add(TD_IP4(20, 0, 0, 0), 33, GW2, 0), -EINVAL);
     ck_assert_int_eq(add(TD_IP4(20, 0, 0, 0), 8, FAR, 0), -ENETUNREACH); /* gateway off-link */
-    ck_assert_int_eq(add(TD_IP4(20, 0, 0, 0), 8, US, 0), -EINVAL);      /* ourselves */
+    ck_assert_int_eq(add(TD_IP4(20, 0, 0, 0), 8, US, 0), -EINVAL);       /* ourselves */
     ck_assert_int_eq(add(TD_IP4(20, 0, 0, 0), 8, SUBNET_BCAST, 0), -EINVAL);
     ck_assert_int_eq(add(TD_IP4(20, 0, 0, 0), 8, IP_ALL_HOSTS, 0), -EINVAL);
     ck_assert_int_eq(add(0, 0, GW2, 0), -EEXIST);

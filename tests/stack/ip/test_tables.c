@@ -72,8 +72,12 @@ END_TEST
 START_TEST(test_route)
 {
     struct table *t = table_find(stack(), "route");
-    struct fib_route high = {.prefix = TD_IP4(200, 0, 0, 0), .plen = 8, .gateway = PEER,
-                             .metric = 20, .mtu = 1400, .src = US};
+    struct fib_route high = {.prefix = TD_IP4(200, 0, 0, 0),
+                             .plen = 8,
+                             .gateway = PEER,
+                             .metric = 20,
+                             .mtu = 1400,
+                             .src = US};
     unsigned before = rows(t);
 
     ck_assert_uint_eq(before, (r->st.ip->fib_ops->count)(r->st.ip->fib));
