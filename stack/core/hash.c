@@ -30,7 +30,7 @@ void hash_done(struct hash *h)
     buckets_free(h, h->old_bucket, h->old_nbuckets);
     h->bucket = h->old_bucket = NULL;
     h->nbuckets = h->old_nbuckets = h->migrated = h->count = 0;
-    h->oldest = h->newest = NULL;
+    h->oldest = h->newest = h->reader = NULL;
 }
 
 static void hash_migrate(struct hash *h)
@@ -136,6 +136,8 @@ void hash_remove(struct hash *h, struct hash_node *n)
         n->newer->older = n->older;
     else
         h->newest = n->older;
+    if (h->reader == n)
+        h->reader = n->newer != NULL ? n->newer : n->older;
     n->chain = n->older = n->newer = NULL;
     h->count--;
     hash_migrate(h);
@@ -151,22 +153,27 @@ struct hash_node *hash_next(const struct hash_node *n)
     return n->newer;
 }
 
-struct hash_node *hash_from(const struct hash *h, uint64_t order)
+/* The first node with order >= `order`, by steps from any node near it. */
+static struct hash_node *walk_to(struct hash_node *n, uint64_t order)
 {
-    struct hash_node *n = h->oldest;
-    if (order > h->next_order)
-        return NULL;
-    /* Cursors of a running dump are usually nearer to one end. */
-    if (n != NULL && h->newest->order - n->order > 0 &&
-        order > n->order + (h->newest->order - n->order) / 2) {
-        n = h->newest;
-        if (n->order < order)
-            return NULL;
-        while (n->older != NULL && n->older->order >= order)
-            n = n->older;
-        return n;
-    }
-    while (n != NULL && n->order < order)
+    while (n->order < order && n->newer != NULL)
         n = n->newer;
+    while (n->older != NULL && n->older->order >= order)
+        n = n->older;
     return n;
+}
+
+struct hash_node *hash_from(struct hash *h, uint64_t order)
+{
+    if (h->newest == NULL || h->newest->order < order)
+        return NULL;
+    struct hash_node *near = h->oldest;
+    if (order > near->order + (h->newest->order - near->order) / 2)
+        near = h->newest;
+    /* A running dump asks for the place behind the one it was given. */
+    struct hash_node *r = h->reader;
+    if (r != NULL && order >= r->order && (near == h->oldest || order - r->order < near->order - order))
+        near = r;
+    h->reader = walk_to(near, order);
+    return h->reader;
 }

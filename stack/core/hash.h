@@ -25,6 +25,7 @@ struct hash {
     uint32_t nbuckets, old_nbuckets, migrated;
     uint32_t count;
     struct hash_node *oldest, *newest;
+    struct hash_node *reader; /* what hash_from gave out last */
     uint64_t next_order;
 };
 
@@ -39,10 +40,11 @@ struct hash_node *hash_find(const struct hash *h, const void *key, size_t len, h
 int hash_insert(struct hash *h, struct hash_node *n, const void *key, size_t len);
 void hash_remove(struct hash *h, struct hash_node *n);
 /* Iteration in insertion order: `for (n = hash_first(h); n; n = hash_next(n))`; don't remove n
- * before taking its successor. hash_from(h, order): the first node with n->order >= order. */
+ * before taking its successor. hash_from(h, order): the first node with n->order >= order; one step
+ * for a reader who goes on where the last call ended, a walk from the nearer end otherwise. */
 struct hash_node *hash_first(const struct hash *h);
 struct hash_node *hash_next(const struct hash_node *n);
-struct hash_node *hash_from(const struct hash *h, uint64_t order);
+struct hash_node *hash_from(struct hash *h, uint64_t order);
 
 #define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 

@@ -81,6 +81,39 @@ START_TEST(agrees_with_a_set)
 }
 END_TEST
 
+/* A dump that goes on while the table changes: each member that was there all the time is met once. */
+START_TEST(a_reader_survives_changes)
+{
+    enum { N = 500 };
+    static struct item item[N];
+    struct prng r = {(uint64_t)_i};
+    for (uint32_t i = 0; i < N; i++) {
+        item[i] = (struct item){.key = i, .in = true};
+        ck_assert_int_eq(hash_insert(&h, &item[i].n, &item[i].key, sizeof i), 0);
+    }
+    bool met[N] = {false}, gone[N] = {false};
+    uint64_t cursor = 0;
+    struct hash_node *n;
+    while ((n = hash_from(&h, cursor)) != NULL) {
+        struct item *it = container_of(n, struct item, n);
+        ck_assert(!met[it->key] && !gone[it->key]);
+        met[it->key] = true;
+        cursor = n->order + 1;
+        for (int k = 0; k < 2; k++) { /* often the very one, or its neighbour */
+            uint32_t victim = prng_below(&r, 3) == 0 ? it->key : (it->key + prng_below(&r, 3)) % N;
+            if (!gone[victim] && prng_below(&r, 4) == 0) {
+                hash_remove(&h, &item[victim].n);
+                gone[victim] = true;
+            }
+        }
+        if (prng_below(&r, 10) == 0) /* another reader elsewhere */
+            (void)hash_from(&h, prng_below(&r, N));
+    }
+    for (uint32_t i = 0; i < N; i++)
+        ck_assert(met[i] || gone[i]);
+}
+END_TEST
+
 START_TEST(chains_stay_short_while_it_grows)
 {
     enum { N = 100000 };
@@ -131,6 +164,7 @@ static Suite *suite(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, an_empty_table_costs_nothing);
     tcase_add_loop_test(t, agrees_with_a_set, 1, 11);
+    tcase_add_loop_test(t, a_reader_survives_changes, 1, 21);
     tcase_add_test(t, chains_stay_short_while_it_grows);
     tcase_add_test(t, no_memory_for_growth_is_survived);
     suite_add_tcase(s, t);
