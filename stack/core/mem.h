@@ -45,7 +45,9 @@ struct mem {
     uint64_t fail_after;      /* test: when non-zero, counts down; the allocation that reaches 0 fails
                                  and every later one too until it is set to 0 again by the test */
     bool failing;             /* fail_after has struck */
-    struct mem_cache pkts, heads; /* core/pkt.c's: counted as used */
+    uint32_t pkt_cache;       /* freed packets kept for the next at most (core/pkt.c): 0 = none, and
+                                 as mem_init leaves it; who sets it calls pkt_cache_drop at the end */
+    struct mem_cache pkts, heads; /* they, counted as used */
 };
 
 void mem_init(struct mem *m, uint64_t limit);

@@ -10,14 +10,23 @@
 
 /* ---- the cache ----
  *
- * Nearly every packet is a descriptor and a head that holds one Ethernet frame. Freed ones are kept
- * on two short lists of their allocator and given out again: a frame's way through the stack costs
- * no trip to the world's allocator. What lies in the cache still counts as used, at most
- * PKT_CACHE_MAX of each; pkt_cache_drop gives it back. A test that makes allocations fail
- * (mem.fail_after) finds the cache out of the way, and AddressSanitizer, which must see every use of
- * a freed packet, finds none at all. */
-#define PKT_CACHE_MAX  256
+ * Nearly every packet is a descriptor and a head that holds one Ethernet frame. An allocator that is
+ * told to (mem.pkt_cache) keeps some freed ones on two short lists and gives them out again: a frame's
+ * way through the stack costs no trip to the C library. What lies there still counts as used;
+ * pkt_cache_drop gives it back. A test that makes allocations fail (mem.fail_after) finds the cache out
+ * of the way, and AddressSanitizer, which must see every use of a freed packet, finds none at all. */
 #define PKT_HEAD_BYTES 2048 /* capacity of a cached head */
+
+#if defined __SANITIZE_ADDRESS__
+#define CACHE_ON 0
+#elif defined __has_feature
+#if __has_feature(address_sanitizer)
+#define CACHE_ON 0
+#endif
+#endif
+#ifndef CACHE_ON
+#define CACHE_ON 1
+#endif
 
 static void *cache_take(struct mem *m, struct mem_cache *c)
 {
@@ -29,12 +38,9 @@ static void *cache_take(struct mem *m, struct mem_cache *c)
     return p;
 }
 
-static bool cache_give(struct mem_cache *c, void *p)
+static bool cache_give(struct mem *m, struct mem_cache *c, void *p)
 {
-#ifdef __SANITIZE_ADDRESS__
-    return false;
-#endif
-    if (c->count >= PKT_CACHE_MAX)
+    if (!CACHE_ON || c->count >= m->pkt_cache)
         return false;
     memcpy(p, &c->first, sizeof c->first);
     c->first = p;
@@ -83,7 +89,7 @@ void pkt_block_free(struct pkt_block *b)
 {
     if (b == NULL || --b->refs > 0)
         return;
-    if (b->size == PKT_HEAD_BYTES && cache_give(&b->mem->heads, b))
+    if (b->size == PKT_HEAD_BYTES && cache_give(b->mem, &b->mem->heads, b))
         return;
     mem_free(b->mem, MEM_PKT, b, sizeof *b + b->size);
 }
@@ -147,7 +153,7 @@ void pkt_free(struct pkt *p)
         mem_free(p->mem, MEM_PKT, p->slices, p->slice_cap * sizeof *p->slices);
     pkt_block_free(p->head);
     struct mem *m = p->mem;
-    if (!cache_give(&m->pkts, p))
+    if (!cache_give(m, &m->pkts, p))
         mem_free(m, MEM_PKT, p, sizeof *p);
 }
 
@@ -324,6 +330,7 @@ bool pkt_may_pull(struct pkt *p, uint32_t n)
         return false;
     uint8_t *to = p->data + p->head_len;
     (void)pkt_read(p, p->head_len, to, need);
+    p->truesize -= need; /* the slices' share of them; the head's came with its room */
     /* Take the same bytes off the slices: hide the head while pulling. */
     uint8_t *data = p->data;
     uint32_t head_len = p->head_len;

@@ -124,8 +124,7 @@ uint32_t pkt_sum(const struct pkt *p, uint32_t off, uint32_t n);
 const uint8_t *pkt_l3(const struct pkt *p);
 void pkt_set_l3(struct pkt *p); /* notes that data points at the IP header now */
 
-/* Gives back what freed packets left in the allocator's cache: before the allocator ends, and before
- * a test counts bytes. */
+/* Gives back what freed packets left in the allocator's cache (mem.pkt_cache): before it ends. */
 void pkt_cache_drop(struct mem *m);
 
 struct pkt_block *pkt_block_alloc(struct mem *m, uint32_t size);

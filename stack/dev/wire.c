@@ -45,6 +45,7 @@ struct wire *wire_new(int fd_a, int fd_b, uint32_t frame_max, const struct td_ne
     if (w == NULL)
         return NULL;
     mem_init(&w->mem, 0);
+    w->mem.pkt_cache = 64;
     w->fd[0] = fd_a;
     w->fd[1] = fd_b;
     w->frame_max = frame_max;

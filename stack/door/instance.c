@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PKT_CACHE 64 /* freed packets kept: 146 KiB, and as many as the loop reads in a turn */
+
 struct module {
     int (*init)(struct td_stack *st);
     void (*done)(struct td_stack *st);
@@ -34,8 +36,10 @@ static void unmake(struct td_stack *st, size_t made)
     while (made > 0)
         modules[--made].done(st);
     journal_done(st);
-    if (st->door != NULL)
+    if (st->door != NULL) {
+        pkt_cache_drop(&st->door->record_mem);
         mem_free(&st->mem, MEM_INSTANCE, st->door, sizeof *st->door);
+    }
     pkt_cache_drop(&st->mem);
     /* The instance lies in memory of its own allocator: keep that alive until the last free. */
     struct mem mem = st->mem;
@@ -66,6 +70,8 @@ struct td_stack *td_stack_new(const struct td_stack_config *c)
     if (st == NULL)
         return NULL;
     st->mem = mem;
+    /* Who brings an allocator gets every packet from it, and back at once. */
+    st->mem.pkt_cache = c->alloc == NULL ? PKT_CACHE : 0;
     st->now = c->now;
     wheel_init(&st->wheel, c->now);
     rng_seed(&st->rng, c->seed);
@@ -77,6 +83,10 @@ struct td_stack *td_stack_new(const struct td_stack_config *c)
         unmake(st, 0);
         return NULL;
     }
+    mem_init(&st->door->record_mem, 0);
+    st->door->record_mem.alloc = c->alloc;
+    st->door->record_mem.release = c->release;
+    st->door->record_mem.ctx = c->alloc_ctx;
     JOURNAL(st, EV_STACK_START, NULL,
             st->knobs.profile == PROFILE_RFC ? W_PROFILE_RFC : W_PROFILE_LINUX);
     for (size_t i = 0; i < MODULES; i++) {

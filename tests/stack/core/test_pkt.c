@@ -11,6 +11,7 @@ static struct mem m;
 static void setup(void)
 {
     mem_init(&m, 0);
+    m.pkt_cache = 3;
 }
 
 static void teardown(void)
@@ -229,6 +230,55 @@ START_TEST(truesize_covers_what_is_pinned)
 }
 END_TEST
 
+/* Freed packets are given out again, up to the number the allocator was told; the bytes stay counted
+ * until the cache is dropped, and a test that wants failures finds no cache in its way. */
+START_TEST(freed_packets_are_kept_for_the_next)
+{
+    struct pkt *p[5];
+    for (int i = 0; i < 5; i++)
+        p[i] = pkt_alloc(&m, PKT_HEADROOM, 1500);
+    for (int i = 0; i < 5; i++) {
+        memset(pkt_put(p[i], 1500), 0xee, 1500);
+        p[i]->flags = 0xffff;
+        pkt_free(p[i]);
+    }
+    if (m.pkts.count == 0)
+        return; /* AddressSanitizer's build has no cache */
+    ck_assert_uint_eq(m.pkts.count, 3);
+    ck_assert_uint_eq(m.heads.count, 3);
+    uint64_t calls = m.calls, used = m.used;
+    struct pkt *again = pkt_alloc(&m, PKT_HEADROOM, 1500);
+    ck_assert_uint_eq(m.calls, calls);
+    ck_assert_uint_eq(m.used, used);
+    ck_assert_uint_eq(again->flags, 0); /* nothing of the old one shows */
+    ck_assert_uint_eq(again->len, 0);
+    ck_assert_uint_eq(again->refs, 1);
+    ck_assert_int_eq(again->l3_off, -1);
+    pkt_free(again);
+    m.fail_after = 1;
+    ck_assert_ptr_null(pkt_alloc(&m, PKT_HEADROOM, 1500));
+    m.fail_after = 0;
+    m.failing = false;
+    pkt_cache_drop(&m);
+    ck_assert_uint_eq(m.used, 0);
+}
+END_TEST
+
+START_TEST(linearising_moves_what_it_costs)
+{
+    struct pkt *p = pkt_alloc(&m, 0, 2000);
+    uint32_t empty = p->truesize;
+    struct pkt_block *b = pkt_block_alloc(&m, 1000);
+    memset(b->bytes, 1, 1000);
+    pkt_append_slice(p, b, 0, 1000);
+    pkt_block_free(b);
+    ck_assert_uint_eq(p->truesize, empty + 1000);
+    ck_assert(pkt_make_linear(p)); /* into room that was there */
+    ck_assert_uint_eq(p->truesize, empty);
+    pkt_free(p);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("pkt");
@@ -241,6 +291,8 @@ static Suite *suite(void)
     tcase_add_test(t, every_allocation_may_fail);
     tcase_add_test(t, queue_keeps_order_and_count);
     tcase_add_test(t, truesize_covers_what_is_pinned);
+    tcase_add_test(t, freed_packets_are_kept_for_the_next);
+    tcase_add_test(t, linearising_moves_what_it_costs);
     suite_add_tcase(s, t);
     return s;
 }
