@@ -79,6 +79,24 @@ static int format_ns(uint64_t v, char *dst, size_t size)
     return snprintf(dst, size, "%llu us", u / TD_US);
 }
 
+/* A knob by its sysctl name; see KNOB_SUBJECT. */
+static int format_knob(const struct td_stack *st, uint64_t v, char *dst, size_t size)
+{
+    unsigned number = (unsigned)(v & 0xffff);
+    uint64_t who = v >> 16;
+    if (number < KNOB_COUNT)
+        return snprintf(dst, size, "%s", knob_info[number].name);
+    if (number - KNOB_COUNT >= IFKNOB_COUNT)
+        return snprintf(dst, size, "?");
+    const char *pattern = ifknob_info[number - KNOB_COUNT].name, *hole = strstr(pattern, "%s");
+    const char *name = who == KNOB_WHO_ALL       ? "all"
+                       : who == KNOB_WHO_DEFAULT ? "default"
+                       : st->ifname != NULL      ? st->ifname(st, (uint32_t)who)
+                                                 : NULL;
+    return snprintf(dst, size, "net.ipv4.%.*s%s%s", (int)(hole - pattern), pattern,
+                    name != NULL ? name : "?", hole + 2);
+}
+
 static int format_typed(const struct td_stack *st, const char *type, uint64_t v, char *dst, size_t size)
 {
     unsigned long long u = v;
@@ -116,6 +134,8 @@ static int format_typed(const struct td_stack *st, const char *type, uint64_t v,
         return snprintf(dst, size, "%s", strerrordesc_np((int)(v > INT32_MAX ? 0 : v)) != NULL
                                              ? strerrordesc_np((int)(v > INT32_MAX ? 0 : v))
                                              : "unknown error");
+    else if (strcmp(type, "knob") == 0)
+        return format_knob(st, v, dst, size);
     else if (strcmp(type, "word") == 0)
         return snprintf(dst, size, "%s", pick(journal_words, W_COUNT, v));
     else if (strcmp(type, "if") == 0) {

@@ -6,7 +6,7 @@
 const struct knob_info knob_info[KNOB_COUNT] = {
 #define KNOB(id, name, linux_v, rfc_v, min, max, doc)                                              \
     {name, NULL, {{linux_v, 0, 0}, {rfc_v, 0, 0}}, min, max, 1, doc},
-#define KNOB3(id, name, a, b, c, min, max, doc) {name, NULL, {{a, b, c}, {a, b, c}}, min, max, 3, doc},
+#define KNOB3(id, name, a, b, c, min, max, doc) {name, NULL, {{a, b, c}, {a, b, c}}, min, max, (c) == 0 ? 2 : 3, doc},
 #define KNOBW(id, name, words, linux_v, rfc_v, doc)                                                \
     {name, words, {{linux_v, 0, 0}, {rfc_v, 0, 0}}, 0, 63, 1, doc},
 #define IFKNOB(id, name, linux_v, rfc_v, min, max, doc)

@@ -45,7 +45,7 @@ struct knob_info {
     const char *words; /* KNOBW: "reno cubic", else NULL */
     int64_t def[2][3]; /* [profile][value] */
     int64_t min, max;
-    uint8_t nvalues;   /* 1 or 3 */
+    uint8_t nvalues;   /* 1, 3, or 2: a range, first and last (a KNOB3 whose third value is 0) */
     const char *doc;
 };
 extern const struct knob_info knob_info[KNOB_COUNT];
@@ -59,6 +59,12 @@ struct knobs {
 };
 
 void knobs_init(struct knobs *k, enum profile profile);
+
+/* How the journal names a knob in one number: KNOB_x; or, for a per-interface knob, KNOB_COUNT +
+ * IFKNOB_x and whose it is above: an interface's index, KNOB_WHO_ALL or KNOB_WHO_DEFAULT. */
+#define KNOB_WHO_ALL                UINT64_C(0)
+#define KNOB_WHO_DEFAULT            UINT64_C(0xffffffff)
+#define KNOB_SUBJECT(number, who)   ((uint64_t)(who) << 16 | (uint64_t)(number))
 
 #define knob(st, id)     ((st)->knobs.v[KNOB_##id][0])
 #define knob_n(st, id, n) ((st)->knobs.v[KNOB_##id][n])

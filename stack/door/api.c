@@ -20,20 +20,23 @@
 void td_stack_input(struct td_stack *st, uint32_t ifindex, struct pkt *p, td_time now)
 {
     struct td_call c = {.kind = TD_CALL_INPUT, .now = now};
+    struct pkt *seen = NULL;
     c.u.input.ifindex = ifindex;
     c.u.input.p = p;
-    if (st->door->record != NULL && pkt_make_linear(p)) {
-        /* The recorder sees the bytes as they came, whatever input does with the packet. */
-        struct pkt *copy = pkt_clone(p, 0);
-        if (copy != NULL) {
-            c.u.input.bytes = copy->data;
-            c.u.input.len = copy->len;
+    c.u.input.len = p->len;
+    if (st->door->record != NULL) {
+        /* The recorder is shown the bytes as they came, whatever input does with the packet. A frame
+         * that can't be shown is lost on the way in: in the record, too. */
+        seen = pkt_copy(&st->door->record_mem, p, 0);
+        if (seen != NULL) {
+            c.u.input.bytes = seen->data;
+        } else {
+            pkt_free(p);
+            c.u.input.p = NULL;
         }
-        (void)door_dispatch(st, &c);
-        pkt_free(copy);
-        return;
     }
     (void)door_dispatch(st, &c);
+    pkt_free(seen);
 }
 
 int td_stack_input_bytes(struct td_stack *st, uint32_t ifindex, const void *frame, size_t len, td_time now)
@@ -63,15 +66,10 @@ void td_stack_tick(struct td_stack *st, td_time now)
     timed(st, TD_CALL_TICK, now);
 }
 
-void td_stack_flush(struct td_stack *st, td_time now)
-{
-    timed(st, TD_CALL_FLUSH, now);
-}
-
 td_time td_stack_next_deadline(struct td_stack *st)
 {
     td_time next = wheel_next(&st->wheel);
-    return next < st->now ? st->now : next;
+    return st->door->again || next < st->now ? st->now : next;
 }
 
 td_time td_stack_now(const struct td_stack *st)

@@ -6,9 +6,10 @@
  * the recorder. Nothing else writes an instance, so issuing the same calls again gives the same
  * instance again. The td_* functions below only pack arguments.
  *
- * A flush is a call like the others. The notifications it runs make calls of their own, which are
- * dispatched (and recorded) one by one inside it; a replay runs no application, so it issues the
- * recorded inner calls itself.
+ * A flush is a call like the others, and does the protocols' part only. Notifications run after it,
+ * outside of any call; what applications then ask for are calls of their own, recorded one by one
+ * behind the flush that woke them, and td_stack_flush goes round again. So the record is in the
+ * order in which things happened, and a replay, which runs no application, issues it as it stands.
  */
 #include "door/door.h"
 
@@ -23,9 +24,9 @@
 #include <errno.h>
 #include <string.h>
 
-/* Rounds of loopback and notifications in one flush. What is left waits for the next flush, which
- * td_stack_next_deadline then asks for at once: two applications that wake each other for ever must
- * not hold the loop. */
+/* Rounds of loopback in one flush, and of flush and notifications in one td_stack_flush. What is left
+ * waits for the next, which td_stack_next_deadline then asks for at once: two applications that wake
+ * each other for ever must not hold the loop. */
 #define FLUSH_ROUNDS 64
 
 static const char *const call_names[TD_CALL_KINDS] = {
@@ -41,23 +42,33 @@ const char *td_call_name(enum td_call_kind kind)
     return (unsigned)kind < TD_CALL_KINDS ? call_names[kind] : "?";
 }
 
+/* A frame that couldn't be taken in. */
+static int64_t input_drop(struct td_stack *st, const struct td_call *c, struct netif *nif, int err)
+{
+    struct journal_subject subject = {.ifindex = c->u.input.ifindex};
+    count(st, EthInDrops);
+    if (nif != NULL)
+        nif->stats.rx_dropped++;
+    if (err == -ENODEV)
+        JOURNAL(st, EV_DOOR_DROP_NO_IF, &subject, c->u.input.ifindex, c->u.input.len);
+    else
+        JOURNAL(st, EV_ETH_DROP_MEMORY, &subject, c->u.input.ifindex, c->u.input.len);
+    return err;
+}
+
 static int64_t do_input(struct td_stack *st, struct td_call *c)
 {
     struct pkt *p = c->u.input.p;
     struct netif *nif = netif_by_index(st, c->u.input.ifindex);
-    if (p == NULL) {
-        p = pkt_from_bytes(&st->mem, PKT_HEADROOM, c->u.input.bytes, (uint32_t)c->u.input.len);
-        if (p == NULL) {
-            count(st, EthInDrops);
-            if (nif != NULL)
-                nif->stats.rx_dropped++;
-            return -ENOMEM;
-        }
-    }
+    c->u.input.p = NULL; /* consumed: nobody is to see it behind this */
     if (nif == NULL) {
         pkt_free(p);
-        return -ENODEV;
+        return input_drop(st, c, NULL, -ENODEV);
     }
+    if (p == NULL && c->u.input.bytes != NULL)
+        p = pkt_from_bytes(&st->mem, PKT_HEADROOM, c->u.input.bytes, (uint32_t)c->u.input.len);
+    if (p == NULL)
+        return input_drop(st, c, nif, -ENOMEM);
     p->id = ++st->journal.next_packet;
     p->tstamp = st->now;
     p->ifindex = c->u.input.ifindex;
@@ -66,18 +77,38 @@ static int64_t do_input(struct td_stack *st, struct td_call *c)
     return 0;
 }
 
+/* 0, or -EAGAIN when there would be more to do. */
 static int64_t do_flush(struct td_stack *st)
 {
     st->flush_wanted = false;
     for (int round = 0; round < FLUSH_ROUNDS; round++) {
         tcp_flush(st);
-        if (link_flush(st))
-            continue; /* frames came back over loopback: protocols may have more to say */
-        if (!sockets_notify(st))
+        if (!link_flush(st))
             return 0;
+        /* Frames came back over loopback: protocols may have more to say. */
     }
     st->flush_wanted = true;
-    return 0;
+    return -EAGAIN;
+}
+
+void td_stack_flush(struct td_stack *st, td_time now)
+{
+    struct door *d = st->door;
+    if (d->notifying) { /* called by a notification: the flush that runs it goes on */
+        st->flush_wanted = true;
+        return;
+    }
+    d->again = false;
+    for (int round = 0; round < FLUSH_ROUNDS; round++) {
+        struct td_call c = {.kind = TD_CALL_FLUSH, .now = now};
+        bool more = door_dispatch(st, &c) != 0;
+        d->notifying = true;
+        more |= sockets_notify(st);
+        d->notifying = false;
+        if (!more)
+            return;
+    }
+    st->flush_wanted = d->again = true;
 }
 
 static int64_t do_iface(struct td_stack *st, const struct td_call *c)
@@ -242,9 +273,7 @@ int64_t door_dispatch(struct td_stack *st, struct td_call *c)
     if (c->kind != TD_CALL_TICK && c->now > st->now)
         st->now = c->now;
     struct journal_frame saved = journal_enter(st, origin_of(c->kind), ++d->calls, 0);
-    d->depth++;
     int64_t result = do_call(st, c);
-    d->depth--;
     journal_leave(st, saved);
     if (c->kind != TD_CALL_FLUSH && c->kind != TD_CALL_CLOCK)
         st->flush_wanted = true;

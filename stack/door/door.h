@@ -6,7 +6,7 @@
 #include "core/table.h"
 #include "tapdeck/call.h"
 
-#define DOOR_TABLES 4
+#define DOOR_TABLES 5
 
 /* Where the last reader of the timers table was. */
 struct timer_reader {
@@ -17,8 +17,10 @@ struct timer_reader {
 struct door {
     td_recorder *record;
     void *record_ctx;
-    uint64_t calls;      /* dispatched since the start: the number a journal origin shows */
-    unsigned depth;      /* notifications make calls inside a flush */
+    struct mem record_mem; /* what the recorder is shown must not count as the instance's memory */
+    uint64_t calls;        /* dispatched since the start: the number a journal origin shows */
+    bool notifying;        /* applications' notifications are running */
+    bool again;            /* a flush was cut short: another is due at once */
     struct timer_reader timers;
     struct table tables[DOOR_TABLES];
 };
@@ -26,6 +28,9 @@ struct door {
 int64_t door_dispatch(struct td_stack *st, struct td_call *c);
 
 /* door/knobs.c */
+#define KNOB_NAME_LEN 96
+/* The name and sentence of the n-th knob; "" = no knob has this number, NULL = past the last. */
+const char *knob_nth(const struct td_stack *st, uint64_t n, char name[KNOB_NAME_LEN]);
 int knob_set_text(struct td_stack *st, const char *name, const char *value);
 
 /* door/tables.c: counters, events, knobs, timers, memory */

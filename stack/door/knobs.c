@@ -16,14 +16,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NAME_MAX_LEN 96
 #define IFKNOB_PREFIX "net.ipv4."
 
 /* Dots for slashes. False: too long to be any knob's. */
-static bool canonical(const char *name, char out[NAME_MAX_LEN])
+static bool canonical(const char *name, char out[KNOB_NAME_LEN])
 {
     size_t n = strlen(name);
-    if (n == 0 || n >= NAME_MAX_LEN)
+    if (n == 0 || n >= KNOB_NAME_LEN)
         return false;
     for (size_t i = 0; i <= n; i++)
         out[i] = name[i] == '/' ? '.' : name[i];
@@ -51,19 +50,25 @@ static bool match_pattern(const char *pattern, const char *name, char who[NETIF_
 struct place {
     const struct knob_info *info;
     int64_t *v;
-    unsigned number;   /* in its catalogue, for the journal */
+    uint64_t subject;  /* KNOB_SUBJECT: for the journal */
     enum knob_id id;   /* KNOB_COUNT for per-interface knobs */
 };
 
+/* There is a net.ipv4.conf.all, but no net.ipv4.neigh.all, as in Linux. */
+static bool has_all(unsigned ifknob)
+{
+    return strncmp(ifknob_info[ifknob].name, "conf.", 5) == 0;
+}
+
 static bool knob_place(struct td_stack *st, const char *text, struct place *p)
 {
-    char name[NAME_MAX_LEN], who[NETIF_NAME_LEN];
+    char name[KNOB_NAME_LEN], who[NETIF_NAME_LEN];
     memset(p, 0, sizeof *p);
     if (!canonical(text, name))
         return false;
     for (unsigned i = 0; i < KNOB_COUNT; i++) {
         if (strcmp(knob_info[i].name, name) == 0) {
-            *p = (struct place){&knob_info[i], st->knobs.v[i], i, (enum knob_id)i};
+            *p = (struct place){&knob_info[i], st->knobs.v[i], KNOB_SUBJECT(i, 0), (enum knob_id)i};
             return true;
         }
     }
@@ -71,17 +76,20 @@ static bool knob_place(struct td_stack *st, const char *text, struct place *p)
         if (!match_pattern(ifknob_info[i].name, name, who))
             continue;
         int64_t *v = NULL;
+        uint64_t whose = KNOB_WHO_ALL;
         if (strcmp(who, "all") == 0) {
-            v = &st->knobs.all[i];
+            v = has_all(i) ? &st->knobs.all[i] : NULL;
         } else if (strcmp(who, "default") == 0) {
             v = &st->knobs.dflt[i];
+            whose = KNOB_WHO_DEFAULT;
         } else {
             struct netif *nif = netif_by_name(st, who);
             v = nif != NULL ? &nif->knob[i] : NULL;
+            whose = nif != NULL ? nif->index : 0;
         }
         if (v == NULL)
             return false;
-        *p = (struct place){&ifknob_info[i], v, KNOB_COUNT + i, KNOB_COUNT};
+        *p = (struct place){&ifknob_info[i], v, KNOB_SUBJECT(KNOB_COUNT + i, whose), KNOB_COUNT};
         return true;
     }
     return false;
@@ -138,14 +146,13 @@ static int parse_values(const struct knob_info *info, const char *value, int64_t
     while (*value != '\0' && n < info->nvalues) {
         if (!take_number(&value, &v[n]))
             return -EINVAL;
-        if (v[n] < info->min || v[n] > info->max) {
-            /* A third value that a knob doesn't use may be its zero. */
-            if (!(info->nvalues == 3 && n == 2 && v[n] == 0))
-                return -ERANGE;
-        }
+        if (v[n] < info->min || v[n] > info->max)
+            return -ERANGE;
         n++;
     }
-    return n == 0 || *value != '\0' ? -EINVAL : 0;
+    if (n == 0 || *value != '\0')
+        return -EINVAL;
+    return info->nvalues == 2 && v[0] > v[1] ? -EINVAL : 0; /* a range that holds nothing */
 }
 
 int knob_set_text(struct td_stack *st, const char *name, const char *value)
@@ -153,7 +160,8 @@ int knob_set_text(struct td_stack *st, const char *name, const char *value)
     struct place p;
     if (!knob_place(st, name, &p))
         return -ENOENT;
-    int64_t v[3] = {p.v[0], p.info->nvalues == 3 ? p.v[1] : 0, p.info->nvalues == 3 ? p.v[2] : 0};
+    int64_t v[3] = {0};
+    memcpy(v, p.v, p.info->nvalues * sizeof v[0]); /* fewer values than there are leave the rest */
     int err = parse_values(p.info, value, v);
     if (err != 0)
         return err;
@@ -162,7 +170,7 @@ int knob_set_text(struct td_stack *st, const char *name, const char *value)
         if (err != 0)
             return err;
     }
-    JOURNAL(st, EV_KNOB_SET, NULL, p.number, (uint64_t)p.v[0], (uint64_t)v[0]);
+    JOURNAL(st, EV_KNOB_SET, NULL, p.subject, (uint64_t)p.v[0], (uint64_t)v[0]);
     memcpy(p.v, v, p.info->nvalues * sizeof v[0]);
     return 0;
 }
@@ -185,27 +193,48 @@ int td_knob_get(const struct td_stack *st, const char *name, char *dst, size_t s
     if (p.info->nvalues == 3)
         return snprintf(dst, size, "%lld\t%lld\t%lld", (long long)p.v[0], (long long)p.v[1],
                         (long long)p.v[2]);
+    if (p.info->nvalues == 2)
+        return snprintf(dst, size, "%lld\t%lld", (long long)p.v[0], (long long)p.v[1]);
     return snprintf(dst, size, "%lld", (long long)p.v[0]);
 }
 
-static void each_of_interface(const char *who, void (*fn)(void *, const char *, const char *), void *ctx)
+/* The name of per-interface knob i of `who`. */
+static void ifknob_name(unsigned i, const char *who, char name[KNOB_NAME_LEN])
 {
-    char name[NAME_MAX_LEN];
-    for (unsigned i = 0; i < IFKNOB_COUNT; i++) {
-        const char *pattern = ifknob_info[i].name, *hole = strstr(pattern, "%s");
-        (void)snprintf(name, sizeof name, IFKNOB_PREFIX "%.*s%s%s", (int)(hole - pattern), pattern, who,
-                       hole + 2);
-        fn(ctx, name, ifknob_info[i].doc);
+    const char *pattern = ifknob_info[i].name, *hole = strstr(pattern, "%s");
+    (void)snprintf(name, KNOB_NAME_LEN, IFKNOB_PREFIX "%.*s%s%s", (int)(hole - pattern), pattern, who,
+                   hole + 2);
+}
+
+/* All knobs have a number: the catalogue's, then the per-interface ones of all, of default, and of
+ * each interface in order of index. */
+const char *knob_nth(const struct td_stack *st, uint64_t n, char name[KNOB_NAME_LEN])
+{
+    if (n < KNOB_COUNT) {
+        (void)snprintf(name, KNOB_NAME_LEN, "%s", knob_info[n].name);
+        return knob_info[n].doc;
     }
+    n -= KNOB_COUNT;
+    unsigned i = (unsigned)(n % IFKNOB_COUNT);
+    const char *who = n < IFKNOB_COUNT ? "all" : n < 2 * IFKNOB_COUNT ? "default" : NULL;
+    if (who == NULL) {
+        const struct netif *nif = netif_first(st);
+        for (uint64_t k = n / IFKNOB_COUNT - 2; k > 0 && nif != NULL; k--)
+            nif = nif->next;
+        if (nif == NULL)
+            return NULL;
+        who = nif->name;
+    }
+    ifknob_name(i, who, name);
+    return n < IFKNOB_COUNT && !has_all(i) ? "" : ifknob_info[i].doc;
 }
 
 void td_knob_each(const struct td_stack *st, void (*fn)(void *ctx, const char *name, const char *doc),
                   void *ctx)
 {
-    for (unsigned i = 0; i < KNOB_COUNT; i++)
-        fn(ctx, knob_info[i].name, knob_info[i].doc);
-    each_of_interface("all", fn, ctx);
-    each_of_interface("default", fn, ctx);
-    for (const struct netif *nif = netif_first(st); nif != NULL; nif = nif->next)
-        each_of_interface(nif->name, fn, ctx);
+    char name[KNOB_NAME_LEN];
+    const char *doc;
+    for (uint64_t n = 0; (doc = knob_nth(st, n, name)) != NULL; n++)
+        if (*doc != '\0')
+            fn(ctx, name, doc);
 }

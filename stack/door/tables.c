@@ -1,9 +1,10 @@
-/* door/tables.c: the tables of the core itself: counters, events, timers, memory. */
+/* door/tables.c: the tables of the core itself: counters, events, timers, memory, knobs. */
 #include "door/door.h"
 
 #include "core/counters.h"
 #include "core/journal.h"
 #include "core/table.h"
+#include "tapdeck/stack.h"
 
 static bool counters_next(struct td_stack *st, uint64_t *cursor, struct row *row)
 {
@@ -91,6 +92,29 @@ static const struct column timer_columns[] = {
     {"cause", VAL_U64, "the journal's number of the event that armed it"},
 };
 
+static bool knobs_next(struct td_stack *st, uint64_t *cursor, struct row *row)
+{
+    char name[KNOB_NAME_LEN], value[96];
+    const char *doc;
+    do
+        doc = knob_nth(st, (*cursor)++, name);
+    while (doc != NULL && *doc == '\0');
+    if (doc == NULL)
+        return false;
+    row_clear(row);
+    row_str(row, 0, name);
+    (void)td_knob_get(st, name, value, sizeof value);
+    row_str(row, 1, value);
+    row_word(row, 2, doc);
+    return true;
+}
+
+static const struct column knob_columns[] = {
+    {"name", VAL_STR, "as sysctl names it"},
+    {"value", VAL_STR, "now"},
+    {"doc", VAL_STR, "what it does, its unit, where it comes from"},
+};
+
 static bool memory_next(struct td_stack *st, uint64_t *cursor, struct row *row)
 {
     if (*cursor > MEM_TAGS)
@@ -125,6 +149,7 @@ void door_tables_init(struct td_stack *st)
     t[1] = (struct table){.name = "events", .doc = "the journal's catalogue, counted", COLUMNS(event_columns), .next = events_next};
     t[2] = (struct table){.name = "timers", .doc = "armed timers", COLUMNS(timer_columns), .next = timers_next};
     t[3] = (struct table){.name = "memory", .doc = "bytes by purpose", COLUMNS(memory_columns), .next = memory_next};
+    t[4] = (struct table){.name = "knobs", .doc = "knobs and their values", COLUMNS(knob_columns), .next = knobs_next};
     for (unsigned i = 0; i < DOOR_TABLES; i++)
         table_register(st, &t[i]);
 }

@@ -28,7 +28,7 @@ static bool known_type(const char *t)
     static const char *const types[] = {"u32",      "u64",       "i64",  "hex",  "ip",    "port",
                                         "mac",      "ns",        "seq",  "bool", "if",    "tcpstate",
                                         "neighstate", "tcpflags", "proto", "icmp", "errno", "word",
-                                        "bytes",    "pkts",      "prefix"};
+                                        "bytes",    "pkts",      "prefix", "knob"};
     for (unsigned i = 0; i < sizeof types / sizeof types[0]; i++)
         if (strcmp(t, types[i]) == 0)
             return true;
@@ -96,7 +96,7 @@ START_TEST(a_record_keeps_what_it_was_told)
     st->now = 123;
     struct journal_frame saved = journal_enter(st, ORIGIN_FRAME, 55, 0);
     JOURNAL_CAUSE(st, EV_KNOB_SET, &subject, 1, 2, 3);
-    JOURNAL(st, EV_KNOB_SET, NULL, 4, 5, (uint64_t)-6);
+    JOURNAL(st, EV_KNOB_SET, NULL, KNOB_IP_DEFAULT_TTL, 5, (uint64_t)-6);
     journal_leave(st, saved);
     const struct journal_record *a = journal_find(st, 1), *b = journal_find(st, 2);
     ck_assert_ptr_nonnull(a);
@@ -109,7 +109,7 @@ START_TEST(a_record_keeps_what_it_was_told)
     ck_assert_uint_eq(a->subject.conn, 8);
     char text[100];
     journal_format(st, b, text, sizeof text);
-    ck_assert_str_eq(text, "Knob 4 was changed from 5 to -6.");
+    ck_assert_str_eq(text, "net.ipv4.ip_default_ttl was changed from 5 to -6.");
     ck_assert_uint_eq(st->journal.cause, 0); /* the bracket is closed */
 }
 END_TEST

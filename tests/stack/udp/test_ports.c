@@ -108,7 +108,7 @@ END_TEST
 START_TEST(test_range_knob_and_exhaustion)
 {
     struct hx *h = hx_new();
-    ck_assert_int_eq(td_knob_set(h->st, "net.ipv4.ip_local_port_range", "50000 50003 0"), 0);
+    ck_assert_int_eq(td_knob_set(h->st, "net.ipv4.ip_local_port_range", "50000 50003"), 0);
     unsigned seen = 0;
     for (unsigned i = 0; i < 4; i++) {
         int s = td_socket(h->st, AF_INET, SOCK_DGRAM, 0);
