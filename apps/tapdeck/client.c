@@ -31,7 +31,7 @@ void client_catch_interrupts(void)
 
 int client_connect(struct client *c, const char *name, char *msg, size_t msg_size)
 {
-    char dir[256], denied[512] = "";
+    char dir[256], denied[512] = "", closed[256] = "";
     memset(c, 0, sizeof(*c));
     for (unsigned n = 0; run_dir_candidate(n, dir, sizeof(dir)); n++) {
         struct sockaddr_un sa = {.sun_family = AF_UNIX};
@@ -45,24 +45,32 @@ int client_connect(struct client *c, const char *name, char *msg, size_t msg_siz
             c->next_id = 1;
             return EXIT_DONE;
         }
-        if (errno == EACCES || errno == EPERM)
+        int err = errno;
+        /* A directory that can't be looked into may be empty. */
+        if (access(dir, F_OK) == 0 && access(dir, X_OK) < 0)
+            memcpy(closed, dir, sizeof(closed));
+        else if (err == EACCES || err == EPERM)
             snprintf(denied, sizeof(denied), "%s", sa.sun_path);
         close(c->fd);
     }
     c->fd = -1;
-    if (denied[0] != '\0')
+    if (denied[0] != '\0') {
         snprintf(msg, msg_size,
-                 "no permission to use %s: the daemon '%s' may belong to another user (sudo?)",
-                 denied, name);
-    else if (strcmp(name, DEFAULT_NAME) == 0)
-        snprintf(msg, msg_size,
-                 "no daemon is running: start one with `sudo tapdeckd -f scripts/demo.conf` "
-                 "(`tapdeckd --help`)");
-    else
-        snprintf(msg, msg_size,
-                 "no daemon named '%s' is running: start one with `sudo tapdeckd -n %s -f "
-                 "scripts/demo.conf` (`tapdeckd --help`)",
-                 name, name);
+                 "no permission to use %s: the daemon '%s' belongs to another user (sudo?)", denied,
+                 name);
+        return EXIT_NO_DAEMON;
+    }
+    bool named = strcmp(name, DEFAULT_NAME) != 0;
+    int n = snprintf(
+        msg, msg_size,
+        named ? "no daemon named '%s' is running: start one with `sudo tapdeckd -n %s -f "
+                "scripts/demo.conf` (`tapdeckd --help`)"
+              : "no daemon is running: start one with `sudo tapdeckd -f scripts/demo.conf` "
+                "(`tapdeckd --help`)",
+        name, name);
+    if (closed[0] != '\0' && n > 0 && (size_t)n < msg_size)
+        snprintf(msg + n, msg_size - (size_t)n, "; if it is another user's, in %s, use sudo",
+                 closed);
     return EXIT_NO_DAEMON;
 }
 

@@ -68,7 +68,9 @@ static bool check_tap(const struct doctor_machine *m, FILE *out)
     snprintf(text, sizeof(text), "permission to make a TAP device%s: %s",
              m->root ? "" : " in a user namespace of one's own", strerror(err));
     line(out, "missing", text);
-    if (m->root)
+    if (err == EACCES && !m->root)
+        mend(out, "sudo chmod 0666 /dev/net/tun");
+    else if (m->root)
         mend(out, "give this container the capability NET_ADMIN and the device /dev/net/tun");
     else
         explain_namespaces(m, out);

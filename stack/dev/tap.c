@@ -31,6 +31,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -91,9 +92,10 @@ static int open_tun(char *msg, size_t size)
                     "`modprobe tun` (`tapdeck doctor` looks further)");
     case EACCES:
     case EPERM:
-        return fail(msg, size, errno,
-                    "no permission to open /dev/net/tun: use sudo, or a network namespace of your "
-                    "own with `unshare -Urn`");
+        return fail(
+            msg, size, errno,
+            "no permission to open /dev/net/tun: use sudo, or let every user open it (`sudo "
+            "chmod 0666 /dev/net/tun`) and work in `unshare -Urn`");
     default:
         return fail(msg, size, errno, "/dev/net/tun can't be opened: %s", strerror(errno));
     }
@@ -187,6 +189,42 @@ static int kernel_up(const char *name, char *msg, size_t size)
     return err == 0 ? 0 : fail(msg, size, -err, "%s can't be brought up: %s", name, strerror(-err));
 }
 
+/* Sets the transmit queue's length through rtnetlink: the ioctl for it asks for the capability in
+ * the first user namespace, this one in the namespace that owns the device, which is what a user
+ * has after `unshare -Urn`. */
+static int set_queue(unsigned ifindex, uint32_t frames)
+{
+    struct {
+        struct nlmsghdr h;
+        struct ifinfomsg link;
+        struct rtattr attr;
+        uint32_t frames;
+    } ask = {
+        .h = {.nlmsg_len = sizeof(ask),
+              .nlmsg_type = RTM_NEWLINK,
+              .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
+        .link = {.ifi_family = AF_UNSPEC, .ifi_index = (int)ifindex},
+        .attr = {.rta_len = RTA_LENGTH(sizeof(uint32_t)), .rta_type = IFLA_TXQLEN},
+        .frames = frames,
+    };
+    struct {
+        struct nlmsghdr h;
+        struct nlmsgerr e;
+        char rest[256];
+    } answer = {0};
+    int s = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    if (s < 0)
+        return -errno;
+    int err = 0;
+    if (send(s, &ask, sizeof(ask), 0) != (ssize_t)sizeof(ask) ||
+        recv(s, &answer, sizeof(answer), 0) < 0)
+        err = -errno;
+    else if (answer.h.nlmsg_type == NLMSG_ERROR)
+        err = answer.e.error;
+    close(s);
+    return err;
+}
+
 static void kernel_queue(const char *name, uint32_t frames, char *warning, size_t size)
 {
     struct ifreq ifr = {0};
@@ -194,13 +232,13 @@ static void kernel_queue(const char *name, uint32_t frames, char *warning, size_
     if (err == 0 && ifr.ifr_qlen >= (int)frames)
         return;
     int had = ifr.ifr_qlen;
-    ifr.ifr_qlen = (int)frames;
-    err = kernel_ioctl(name, SIOCSIFTXQLEN, &ifr);
+    err = set_queue(if_nametoindex(name), frames);
     if (err < 0 && warning != NULL)
-        snprintf(warning, size,
-                 "the transmit queue of %s stays at %d frames (%s): receive windows beyond %d "
-                 "bytes may overflow it; `ip link set %s txqueuelen %u` mends it",
-                 name, had, strerror(-err), had * 1460, name, frames);
+        snprintf(
+            warning, size,
+            "the transmit queue of %s stays at %d frames (%s): receive windows beyond %d bytes may "
+            "overflow it; `ip link set %s txqueuelen %u` mends it",
+            name, had, strerror(-err), had * 1460, name, frames);
 }
 
 static int open_device(const struct tap_config *c, const char *name, char out[IFNAMSIZ],

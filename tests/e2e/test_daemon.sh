@@ -14,8 +14,8 @@ if [ -z "${IN_NAMESPACE:-}" ]; then
     echo "ok - daemon # SKIP no network namespace can be made here"
     exit 0
 fi
-if ! [ -c /dev/net/tun ]; then
-    echo "ok - daemon # SKIP there is no /dev/net/tun"
+if ! [ -c /dev/net/tun ] || ! { true <>/dev/net/tun; } 2>/dev/null; then
+    echo "ok - daemon # SKIP /dev/net/tun is missing or may not be opened"
     exit 0
 fi
 work=$(mktemp -d)

@@ -101,6 +101,10 @@ START_TEST(no_permission)
     tap_error = EPERM;
     ck_assert_int_eq(run(true, out, sizeof(out)), EXIT_FAILED);
     ck_assert_ptr_nonnull(strstr(out, "NET_ADMIN"));
+    tap_error = EACCES; /* the device file's own mode */
+    ck_assert_int_eq(run(false, out, sizeof(out)), EXIT_FAILED);
+    ck_assert_ptr_nonnull(strstr(out, "sudo chmod 0666 /dev/net/tun"));
+    tap_error = EPERM;
     userns_word = "0";
     ck_assert_int_eq(run(false, out, sizeof(out)), EXIT_FAILED);
     ck_assert_ptr_nonnull(strstr(out, "sudo sysctl -w kernel.unprivileged_userns_clone=1"));
