@@ -177,14 +177,14 @@ struct hx *hx_new_profile(enum td_profile profile, td_time start)
     ck_assert_int_eq(td_if_add(h->st, &ifc, &h->ifindex), 0);
     ck_assert_int_eq(td_if_up(h->st, h->ifindex, true), 0);
     ck_assert_int_eq(td_addr_add(h->st, h->ifindex, HX_US, 24), 0);
-    hx_neighbour(h, HX_PEER, HX_PEER_MAC);
-    hx_neighbour(h, HX_ROUTER, HX_ROUTER_MAC);
-    struct td_route r = {.gateway = HX_ROUTER};
-    ck_assert_int_eq(td_route_add(h->st, &r, false), 0);
     if (profile == TD_PROFILE_RFC) { /* RFC 5227: the address is ours after its probes */
         hx_until(h, SEC(8));
         h->start = td_stack_now(h->st);
     }
+    hx_neighbour(h, HX_PEER, HX_PEER_MAC);
+    hx_neighbour(h, HX_ROUTER, HX_ROUTER_MAC);
+    struct td_route r = {.gateway = HX_ROUTER};
+    ck_assert_int_eq(td_route_add(h->st, &r, false), 0);
     hx_drain(h);
     return h;
 }
