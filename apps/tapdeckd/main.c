@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -344,6 +345,17 @@ static int serve(const struct options *o, struct td_stack *st, int background_fd
     return status;
 }
 
+/* Files that applications are sending, TAP devices, clients: each is a descriptor, and the usual soft
+ * limit of 1024 is for programs that use select(2), which nothing here does. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit); /* if it can't be, the limit stays what it was */
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct options o = {
@@ -356,6 +368,7 @@ int main(int argc, char **argv)
         say("it can't go into the background: %s", strerror(errno));
         return EXIT_FAILED;
     }
+    raise_file_limit();
     struct td_stack_config config = {
         .now = monotonic_now(), .memory_limit = o.memory, .profile = o.profile};
     if (getrandom(config.seed, sizeof(config.seed), 0) != (ssize_t)sizeof(config.seed)) {

@@ -12,6 +12,7 @@ echo 'hello, world' >"$work/site/hello.txt"
 echo 'one' >"$work/site/sub dir/one"
 echo 'a secret' >"$work/secret"
 ln -s ../secret "$work/site/out"
+ulimit -S -n 256 # which the daemon raises for itself
 start_daemon "app start httpd -p 80 $work/site" "app start httpd -p 81 -m 1000 $work/site"
 get() { curl -sS --max-time 120 "$@"; }
 sum() { sha256sum | cut -d ' ' -f 1; }
@@ -88,6 +89,20 @@ if ulimit -n 4096 2>/dev/null || [ "$(ulimit -n)" = unlimited ] || [ "$(ulimit -
         exec {fd}>&-
     done
     equal "and all are answered" $answered 1000
+    connections=()
+    for _ in $(seq 400); do
+        exec {fd}<>/dev/tcp/10.0.0.2/80 || break
+        printf 'GET /big HTTP/1.0\r\n\r\n' >&"$fd"
+        connections+=("$fd")
+    done
+    equal "400 large files under way to clients that don't read" "$(code http://10.0.0.2/hello.txt)" 200
+    refused=0
+    for fd in "${connections[@]}"; do
+        IFS= read -r -t 10 -u "$fd" line
+        [[ $line == *' 200 '* ]] || refused=$((refused + 1))
+        exec {fd}>&-
+    done
+    equal "and none was refused" $refused 0
 else
     skip "a thousand connections" "this user may not open that many files"
 fi
