@@ -424,11 +424,8 @@ int tap_set_mtu(struct tap *t, uint32_t mtu, char *msg, size_t msg_size)
     if (err < 0)
         return fail(msg, msg_size, -err, "the stack doesn't take an MTU of %u: %s", mtu,
                     strerror(-err));
-    if (mtu + LINK_ROOM > t->frame_max) {
+    if (mtu + LINK_ROOM > t->frame_max)
         t->frame_max = mtu + LINK_ROOM;
-        pkt_free(t->spare);
-        t->spare = NULL;
-    }
     return 0;
 }
 
@@ -468,6 +465,16 @@ static bool discard_frame(struct tap *t)
     return true;
 }
 
+/* A frame filled the room to its last byte: it was cut if the kernel side's MTU was raised behind
+ * our back. IP will drop it as too short; the next ones have room. */
+static void grow_frames(struct tap *t)
+{
+    struct ifreq ifr = {0};
+    if (kernel_ioctl(t->name, SIOCGIFMTU, &ifr) == 0 &&
+        (uint32_t)ifr.ifr_mtu + LINK_ROOM > t->frame_max)
+        t->frame_max = (uint32_t)ifr.ifr_mtu + LINK_ROOM;
+}
+
 int tap_readable(struct tap *t, td_time now, int budget)
 {
     struct mem *mem = td_stack_mem(t->st);
@@ -476,6 +483,10 @@ int tap_readable(struct tap *t, td_time now, int budget)
         struct pkt *p = t->spare;
         t->spare = NULL;
         uint8_t *room = NULL;
+        if (p != NULL && p->len < t->frame_max) {
+            pkt_free(p);
+            p = NULL;
+        }
         if (p == NULL) {
             p = pkt_alloc(mem, 0, t->frame_max);
             room = p != NULL ? pkt_put(p, t->frame_max) : NULL;
@@ -501,6 +512,8 @@ int tap_readable(struct tap *t, td_time now, int budget)
         }
         frames++;
         t->stats.rx_frames++;
+        if ((uint32_t)n == t->frame_max)
+            grow_frames(t);
         if (n <= SMALL_FRAME) {
             struct pkt *small = pkt_from_bytes(mem, 0, room, (uint32_t)n);
             if (small != NULL) {

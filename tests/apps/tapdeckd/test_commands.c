@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/control.h"
@@ -657,6 +658,142 @@ START_TEST(dump_is_resumable)
 }
 END_TEST
 
+/* Whatever the words, a command ends with a status of ours, and says one sentence when it is 2. */
+START_TEST(random_words)
+{
+    static const char *const vocabulary[] = {
+        "ip",
+        "addr",
+        "link",
+        "route",
+        "neigh",
+        "ss",
+        "ping",
+        "sysctl",
+        "nstat",
+        "why",
+        "app",
+        "tc",
+        "qdisc",
+        "capture",
+        "timers",
+        "help",
+        "version",
+        "add",
+        "del",
+        "show",
+        "set",
+        "get",
+        "replace",
+        "change",
+        "flush",
+        "dev",
+        "eth0",
+        "lo",
+        "via",
+        "src",
+        "metric",
+        "mtu",
+        "up",
+        "down",
+        "address",
+        "lladdr",
+        "nud",
+        "permanent",
+        "stale",
+        "10.0.0.1",
+        "10.0.0.2/24",
+        "255.255.255.255",
+        "0.0.0.0/0",
+        "default",
+        "127.0.0.1",
+        "-1",
+        "0",
+        "1",
+        "65536",
+        "4294967296",
+        "99999999999999999999",
+        "-j",
+        "-s",
+        "-br",
+        "-n",
+        "-c",
+        "-t",
+        "-tan",
+        "-i",
+        "0.002",
+        "1%",
+        "netem",
+        "delay",
+        "20ms",
+        "loss",
+        "rate",
+        "1mbit",
+        "reorder",
+        "gap",
+        "seed",
+        "ingress",
+        "root",
+        "last",
+        "drop",
+        "conn",
+        "pkt",
+        "kind",
+        "state",
+        "event",
+        "tcp-*",
+        "established",
+        "sport",
+        "=",
+        ":80",
+        "start",
+        "stop",
+        "list",
+        "echo",
+        "-p",
+        "7",
+        "-w",
+        "-a",
+        "net.ipv4.ip_forward",
+        "net.ipv4.ip_forward=1",
+        "net.ipv4.tcp_rmem=1 2 3",
+        "02:00:00:00:00:01",
+        "table",
+        "all",
+        "",
+        "\xff\"\n",
+        "blackhole",
+        "%s%n",
+        "--help",
+    };
+    uint64_t x = 88172645463325252ULL;
+    int rounds = getenv("VALGRIND") != NULL ? 2000 : 20000;
+    for (int i = 0; i < rounds; i++) {
+        char *argv[8];
+        int argc = 0;
+        x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+        int n = 1 + (int)(x % 7);
+        for (; argc < n; argc++) {
+            x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+            /* The first is a command, so that the words get somewhere. */
+            size_t pick =
+                (size_t)(x >> 8) % (argc == 0 ? 17 : sizeof(vocabulary) / sizeof(*vocabulary));
+            argv[argc] = (char *)(uintptr_t)vocabulary[pick];
+        }
+        struct run *r = run_start(&deck, argc, argv, (x & 1) != 0, (x & 2) != 0);
+        td_stack_flush(st, td_stack_now(st));
+        for (int k = 0; k < 5 && r->status == RUN_MORE; k++)
+            run_step(r, td_stack_now(st));
+        ck_assert_int_ge(r->status, RUN_MORE);
+        ck_assert_int_le(r->status, EXIT_USAGE);
+        if (r->status == EXIT_USAGE)
+            ck_assert_msg(r->err[0] != '\0', "no sentence for '%s %s …'", argv[0],
+                          argc > 1 ? argv[1] : "");
+        run_free(r);
+    }
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("commands");
@@ -687,6 +824,7 @@ static Suite *suite(void)
     tcase_add_test(t, ss);
     tcase_add_test(t, port_in_use);
     tcase_add_test(t, dump_is_resumable);
+    tcase_add_test(t, random_words);
     suite_add_tcase(s, t);
     return s;
 }
