@@ -12,6 +12,9 @@
  *   - the memory counted is the memory held, is within its limit, and each block is given back with
  *     the size it was taken with;
  *   - timers: after a tick nothing is due in the past, and time can always move on;
+ *   - byte streams arrive as they were sent: every segment carries the bytes that belong to its
+ *     sequence numbers, first time and retransmitted, and what an application reads is what the
+ * peer (or the other end on the loopback) sent, whatever was lost, doubled or out of order;
  *   - calls return a count that is possible or an errno value;
  *   - at the end td_stack_free gives back every byte;
  *   - the same input twice does the same, bit for bit (PLAN_TWICE). */
@@ -34,6 +37,7 @@
 #define FLOWS     16
 #define MAX_FRAME 9100
 #define MAX_OPS   300
+#define STREAMS   64
 #define MAX_STEPS 4000 /* timer rounds of one input */
 
 struct input {
@@ -45,11 +49,19 @@ struct flow { /* a TCP connection as the peer sees it */
     td_ip4 us, peer;
     uint16_t lport, pport;
     unsigned nif;
-    uint32_t snd_nxt; /* the stack's next sequence number */
-    uint32_t snd_una; /* the oldest we haven't acknowledged */
-    uint32_t rcv_nxt; /* what the stack expects of us */
-    uint32_t ts_val;  /* the stack's last timestamp */
-    bool synchronized;
+    uint32_t snd_nxt;  /* the stack's next sequence number */
+    uint32_t snd_una;  /* the oldest we haven't acknowledged */
+    uint32_t rcv_nxt;  /* what the stack expects of us */
+    uint32_t ts_val;   /* the stack's last timestamp */
+    uint32_t iss, irs; /* the stack's and our initial sequence numbers */
+    bool iss_known, irs_known;
+    uint32_t irs_offered; /* of a SYN that the stack hasn't answered yet */
+};
+
+/* Where a stream socket stands: byte n of every stream is stream_bytes(n)[0]. */
+struct stream {
+    uint32_t id; /* td_socket_id */
+    uint64_t sent, received;
 };
 
 struct world;
@@ -78,6 +90,8 @@ struct world {
     unsigned handles, told;
     struct flow flow[FLOWS];
     unsigned flows;
+    struct stream stream[STREAMS];
+    bool pure;               /* all TCP data so far were of our making, none of it urgent */
     uint8_t last[MAX_FRAME]; /* the last IP datagram sent, for ICMP errors about it */
     size_t last_len;
     unsigned last_nif;
@@ -85,8 +99,13 @@ struct world {
 };
 
 static const struct td_mac peer_mac = {{0x02, 0, 0, 0, 0, 0x99}};
-static uint8_t pattern[65536]; /* what is sent; what is received goes to sink */
-static uint8_t sink[65536];
+static uint8_t pattern[2 * 65536]; /* what is sent, from a position modulo 65536 on */
+static uint8_t sink[65536];        /* what is received */
+
+static const uint8_t *stream_bytes(uint64_t position)
+{
+    return pattern + (position & 0xffff);
+}
 
 /* ---- reading the input ---- */
 
@@ -205,13 +224,28 @@ static void watch_tcp(struct world *w, unsigned nif, const struct sent *s)
     uint32_t end = s->tcp.seq + (uint32_t)s->data_len + ((s->tcp.flags & TCP_SYN) != 0) +
                    ((s->tcp.flags & TCP_FIN) != 0);
     if ((s->tcp.flags & TCP_SYN) != 0) {
+        if (!f->iss_known || f->iss != s->tcp.seq) {
+            f->irs_known = false; /* a new connection */
+        }
+        f->iss = s->tcp.seq;
+        f->iss_known = true;
         f->snd_una = s->tcp.seq;
         f->snd_nxt = end;
+        if ((s->tcp.flags & TCP_ACK) != 0 && !f->irs_known) {
+            f->irs = s->tcp.ack - 1;
+            f->irs_known = true;
+        }
     }
     f->snd_nxt = seq_max(f->snd_nxt, end);
-    if ((s->tcp.flags & TCP_ACK) != 0) {
+    if ((s->tcp.flags & (TCP_ACK | TCP_RST)) == TCP_ACK) {
+        if (!f->irs_known && s->tcp.ack - f->irs_offered - 1 < 1300) {
+            f->irs = f->irs_offered;
+            f->irs_known = true;
+        }
         f->rcv_nxt = s->tcp.ack;
-        f->synchronized = true;
+    }
+    if (f->iss_known && (s->tcp.flags & TCP_SYN) == 0 && s->data_len > 0) {
+        FUZZ_CHECK(memcmp(s->data, stream_bytes(s->tcp.seq - f->iss - 1), s->data_len) == 0);
     }
     if (s->tcp.o.has_ts) {
         f->ts_val = s->tcp.o.ts_val;
@@ -433,17 +467,18 @@ static void op_frame(struct world *w, struct input *in)
     unsigned nif = get8(in) & 1;
     uint8_t fix = get8(in);
     size_t n = get_bytes(in, frame, sizeof frame);
+    w->pure = w->pure && (n < 54 || (fix & (FIX_PORT | FIX_TCP)) == 0);
     inject(w, nif, fix_frame(w, frame, &n, nif, fix), n);
 }
 
 static void send_segment(struct world *w, unsigned nif, struct tcp_hdr *t, td_ip4 src, td_ip4 dst,
-                         size_t len, uint8_t opts)
+                         size_t len, const uint8_t *data, uint8_t opts)
 {
     uint8_t frame[MAX_FRAME];
     struct ipv4_hdr ip = {.src = src, .dst = dst, .proto = IPPROTO_TCP_, .flags = IPV4_DF};
     uint8_t *l4 = frame + ETH_HLEN + IPV4_HLEN;
     size_t hlen = tcp_emit(t, l4);
-    memcpy(l4 + hlen, pattern, len);
+    memcpy(l4 + hlen, data, len);
     fix_transport(l4, hlen + len, &ip);
     if ((opts & SEG_BAD_SUM) != 0) {
         l4[16] ^= 1;
@@ -502,8 +537,17 @@ static void op_segment(struct world *w, struct input *in)
     if ((flags & TCP_ACK) != 0 && seq_gt(t.ack, f->snd_una) && seq_le(t.ack, f->snd_nxt)) {
         f->snd_una = t.ack;
     }
+    const uint8_t *data = pattern;
+    if ((flags & TCP_SYN) != 0) {
+        f->irs_offered = f->irs_known ? f->irs_offered : t.seq;
+    } else if (f->irs_known) {
+        data = stream_bytes(t.seq - f->irs - 1);
+    } else {
+        w->pure = w->pure && len == 0;
+    }
+    w->pure = w->pure && (flags & TCP_URG) == 0;
     td_ip4 src = f->peer, dst = f->us;
-    send_segment(w, f->nif, &t, src, dst, len, opts);
+    send_segment(w, f->nif, &t, src, dst, len, data, opts);
 }
 
 static void op_syn(struct world *w, struct input *in)
@@ -515,7 +559,7 @@ static void op_syn(struct world *w, struct input *in)
     t.seq = (uint32_t)get8(in) << 24 | 0xfffff0; /* near a carry, and once near the wrap */
     uint8_t opts = get8(in);
     lay_out(w, &t, opts, in);
-    send_segment(w, nif, &t, NET_PEER(nif), NET_US(nif), 0, opts);
+    send_segment(w, nif, &t, NET_PEER(nif), NET_US(nif), 0, pattern, opts);
 }
 
 static void op_udp(struct world *w, struct input *in)
@@ -644,6 +688,54 @@ static void result(struct world *w, int64_t r, int64_t most)
     note_u64(w, (uint64_t)r);
 }
 
+static struct stream *stream_of(struct world *w, int s)
+{
+    int type = 0;
+    socklen_t len = sizeof type;
+    uint32_t id = td_socket_id(w->st, s);
+    if (id == 0 || td_getsockopt(w->st, s, SOL_SOCKET, SO_TYPE, &type, &len) != 0 ||
+        type != SOCK_STREAM) {
+        return NULL;
+    }
+    for (unsigned i = 0; i < STREAMS; i++) {
+        struct stream *at = &w->stream[(id + i) % STREAMS];
+        if (at->id == id || at->id == 0) {
+            at->id = id;
+            return at;
+        }
+    }
+    w->pure = false;
+    return NULL;
+}
+
+/* What to send next on s. A datagram's bytes are no matter. */
+static const uint8_t *to_send(struct world *w, int s)
+{
+    const struct stream *stream = stream_of(w, s);
+    return stream != NULL ? stream_bytes(stream->sent) : pattern;
+}
+static void sent_bytes(struct world *w, int s, int64_t r, size_t n, int flags)
+{
+    result(w, r, (int64_t)n);
+    struct stream *stream = r > 0 ? stream_of(w, s) : NULL;
+    if (stream != NULL) {
+        stream->sent += (uint64_t)r;
+        w->pure = w->pure && (flags & MSG_OOB) == 0;
+    }
+}
+static void received_bytes(struct world *w, int s, int64_t r, size_t n, int flags)
+{
+    result(w, r, (int64_t)n);
+    struct stream *stream = r > 0 ? stream_of(w, s) : NULL;
+    if (stream == NULL || (flags & (MSG_OOB | MSG_ERRQUEUE)) != 0) {
+        return;
+    }
+    FUZZ_CHECK(!w->pure || memcmp(sink, stream_bytes(stream->received), (size_t)r) == 0);
+    if ((flags & MSG_PEEK) == 0) {
+        stream->received += (uint64_t)r;
+    }
+}
+
 static int pick(struct world *w, struct input *in)
 {
     uint8_t which = get8(in);
@@ -682,14 +774,14 @@ static void on_notify(void *ctx, struct td_stack *st, int s, int mask)
     }
     if ((todo & NOTIFY_READ) != 0 && (mask & POLLIN) != 0) {
         int64_t got = td_recv(st, s, sink, 3000, 0);
-        result(w, got, 3000);
+        received_bytes(w, s, got, 3000, 0);
         if (got == 0 && (todo & NOTIFY_CLOSE_AT_END) != 0) {
             result(w, td_close(st, s), 0);
             return;
         }
     }
     if ((todo & NOTIFY_WRITE) != 0 && (mask & POLLOUT) != 0 && w->told < 500) {
-        result(w, td_send(st, s, pattern, 700, MSG_NOSIGNAL), 700);
+        sent_bytes(w, s, td_send(st, s, to_send(w, s), 700, MSG_NOSIGNAL), 700, 0);
     }
 }
 
@@ -840,7 +932,10 @@ static void op_msg(struct world *w, struct input *in)
         get_bytes(in, control, control_len);
     }
     struct sockaddr_in name = td_sockaddr(NET_PEER(0), 53);
-    uint8_t *data = (direction & MSG_RECV) != 0 ? sink : pattern;
+    uint8_t *data = sink;
+    if ((direction & MSG_RECV) == 0) {
+        memcpy(data, to_send(w, s), len);
+    }
     struct iovec iov[3] = {{data, len / 3}, {data + len / 3, 0}, {data + len / 3, len - len / 3}};
     struct msghdr m = {.msg_iov = iov,
                        .msg_iovlen = 3,
@@ -849,10 +944,11 @@ static void op_msg(struct world *w, struct input *in)
                        .msg_name = (direction & MSG_NAME) != 0 ? &name : NULL,
                        .msg_namelen = (direction & MSG_NAME) != 0 ? sizeof name : 0};
     if ((direction & MSG_RECV) != 0) {
-        result(w, td_recvmsg(w->st, s, &m, flags & ~MSG_TRUNC), (int64_t)len);
+        flags &= ~MSG_TRUNC;
+        received_bytes(w, s, td_recvmsg(w->st, s, &m, flags), len, flags);
         FUZZ_CHECK(m.msg_controllen <= control_len);
     } else {
-        result(w, td_sendmsg(w->st, s, &m, flags), (int64_t)len);
+        sent_bytes(w, s, td_sendmsg(w->st, s, &m, flags), len, flags);
     }
     free(control);
 }
@@ -1104,7 +1200,7 @@ static void do_op(struct world *w, uint8_t kind, struct input *in)
     struct td_stack *st = w->st;
     struct sockaddr_in name;
     socklen_t len = sizeof name;
-    int s;
+    int s, flags;
     TRACE("%12.6f %s %02x %02x %02x %02x %02x %02x\n", (double)w->now / 1e9,
           op_name[kind % OP_KINDS], in->left > 0 ? in->p[0] : 0, in->left > 1 ? in->p[1] : 0,
           in->left > 2 ? in->p[2] : 0, in->left > 3 ? in->p[3] : 0, in->left > 4 ? in->p[4] : 0,
@@ -1143,12 +1239,14 @@ static void do_op(struct world *w, uint8_t kind, struct input *in)
     case OP_SEND:
         s = pick(w, in);
         n = get16(in);
-        result(w, td_send(st, s, pattern, n, get8(in)), (int64_t)n);
+        flags = get8(in);
+        sent_bytes(w, s, td_send(st, s, to_send(w, s), n, flags), n, flags);
         break;
     case OP_RECV:
         s = pick(w, in);
         n = get16(in);
-        result(w, td_recv(st, s, sink, n, get8(in) & ~MSG_TRUNC), (int64_t)n);
+        flags = get8(in) & ~MSG_TRUNC;
+        received_bytes(w, s, td_recv(st, s, sink, n, flags), n, flags);
         break;
     case OP_SHUTDOWN:
         s = pick(w, in);
@@ -1168,7 +1266,8 @@ static void do_op(struct world *w, uint8_t kind, struct input *in)
         td_ip4 addr = op_addr[get8(in) % OP_ADDRS];
         uint16_t port = op_port[get8(in) % OP_PORTS];
         n = get16(in);
-        result(w, td_sendto(st, s, pattern, n, get8(in), addr, port), (int64_t)n);
+        flags = get8(in);
+        sent_bytes(w, s, td_sendto(st, s, to_send(w, s), n, flags, addr, port), n, flags);
         break;
     }
     case OP_MSG:
@@ -1232,6 +1331,7 @@ static bool build(struct world *w, uint8_t plan, uint8_t memory)
                                       1 << 20, 512 << 10, 256 << 10, 64 << 10};
     w->limit = limits[memory % 8];
     w->now = TD_SEC;
+    w->pure = true;
     struct td_stack_config c = {.seed = {memory},
                                 .now = w->now,
                                 .memory_limit = w->limit,
@@ -1322,7 +1422,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (pattern[1] == 0) {
         tracing = getenv("FUZZ_TRACE") != NULL;
         for (size_t i = 0; i < sizeof pattern; i++) {
-            pattern[i] = (uint8_t)(i * 7 + i / 251);
+            size_t at = i & 0xffff;
+            pattern[i] = (uint8_t)(at * 7 + at / 251);
         }
     }
     uint64_t first = live(data, size);
