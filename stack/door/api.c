@@ -20,23 +20,29 @@
 void td_stack_input(struct td_stack *st, uint32_t ifindex, struct pkt *p, td_time now)
 {
     struct td_call c = {.kind = TD_CALL_INPUT, .now = now};
-    struct pkt *seen = NULL;
     c.u.input.ifindex = ifindex;
     c.u.input.p = p;
     c.u.input.len = p->len;
-    if (st->door->record != NULL) {
-        /* The recorder is shown the bytes as they came, whatever input does with the packet. A frame
-         * that can't be shown is lost on the way in: in the record, too. */
-        seen = pkt_copy(&st->door->record_mem, p, 0);
-        if (seen != NULL) {
-            c.u.input.bytes = seen->data;
-        } else {
-            pkt_free(p);
-            c.u.input.p = NULL;
-        }
+    if (st->door->record == NULL) {
+        (void)door_dispatch(st, &c);
+        return;
     }
+    /* Recorded, the frame comes in as a copy of its bytes, as it will when it is replayed: a packet
+     * of another shape costs another truesize, and windows follow that. A frame for whose copy there
+     * is no memory is lost, in the record too. */
+    c.u.input.p = NULL;
+    c.u.input.meta = (struct td_frame_meta){
+        .flags = p->flags,
+        .csum = p->csum,
+        .csum_start = p->csum_start,
+        .csum_offset = p->csum_offset,
+        .gso_size = p->gso_size,
+        .gso_segs = p->gso_segs,
+    };
+    if (pkt_make_linear(p))
+        c.u.input.bytes = p->data;
     (void)door_dispatch(st, &c);
-    pkt_free(seen);
+    pkt_free(p);
 }
 
 int td_stack_input_bytes(struct td_stack *st, uint32_t ifindex, const void *frame, size_t len, td_time now)

@@ -56,6 +56,21 @@ static int64_t input_drop(struct td_stack *st, const struct td_call *c, struct n
     return err;
 }
 
+static struct pkt *input_copy(struct td_stack *st, const struct td_call *c)
+{
+    const struct td_frame_meta *m = &c->u.input.meta;
+    struct pkt *p = pkt_from_bytes(&st->mem, PKT_HEADROOM, c->u.input.bytes, (uint32_t)c->u.input.len);
+    if (p != NULL) {
+        p->flags = m->flags;
+        p->csum = m->csum;
+        p->csum_start = m->csum_start;
+        p->csum_offset = m->csum_offset;
+        p->gso_size = m->gso_size;
+        p->gso_segs = m->gso_segs;
+    }
+    return p;
+}
+
 static int64_t do_input(struct td_stack *st, struct td_call *c)
 {
     struct pkt *p = c->u.input.p;
@@ -66,7 +81,7 @@ static int64_t do_input(struct td_stack *st, struct td_call *c)
         return input_drop(st, c, NULL, -ENODEV);
     }
     if (p == NULL && c->u.input.bytes != NULL)
-        p = pkt_from_bytes(&st->mem, PKT_HEADROOM, c->u.input.bytes, (uint32_t)c->u.input.len);
+        p = input_copy(st, c);
     if (p == NULL)
         return input_drop(st, c, nif, -ENOMEM);
     p->id = ++st->journal.next_packet;

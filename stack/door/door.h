@@ -17,10 +17,9 @@ struct timer_reader {
 struct door {
     td_recorder *record;
     void *record_ctx;
-    struct mem record_mem; /* what the recorder is shown must not count as the instance's memory */
-    uint64_t calls;        /* dispatched since the start: the number a journal origin shows */
-    bool notifying;        /* applications' notifications are running */
-    bool again;            /* a flush was cut short: another is due at once */
+    uint64_t calls;      /* dispatched since the start: the number a journal origin shows */
+    bool notifying;      /* applications' notifications are running */
+    bool again;          /* a flush was cut short: another is due at once */
     struct timer_reader timers;
     struct table tables[DOOR_TABLES];
 };

@@ -36,10 +36,8 @@ static void unmake(struct td_stack *st, size_t made)
     while (made > 0)
         modules[--made].done(st);
     journal_done(st);
-    if (st->door != NULL) {
-        pkt_cache_drop(&st->door->record_mem);
+    if (st->door != NULL)
         mem_free(&st->mem, MEM_INSTANCE, st->door, sizeof *st->door);
-    }
     pkt_cache_drop(&st->mem);
     /* The instance lies in memory of its own allocator: keep that alive until the last free. */
     struct mem mem = st->mem;
@@ -75,7 +73,8 @@ struct td_stack *td_stack_new(const struct td_stack_config *c)
     st->now = c->now;
     wheel_init(&st->wheel, c->now);
     rng_seed(&st->rng, c->seed);
-    st->hash_key = (struct siphash_key){rng_u64(&st->rng), rng_u64(&st->rng)};
+    st->hash_key.k0 = rng_u64(&st->rng);
+    st->hash_key.k1 = rng_u64(&st->rng);
     knobs_init(&st->knobs, c->profile == TD_PROFILE_RFC ? PROFILE_RFC : PROFILE_LINUX);
     journal_init(&st->journal, (uint32_t)knob(st, JOURNAL_RECORDS));
     st->door = mem_alloc(&st->mem, MEM_INSTANCE, sizeof *st->door);
@@ -83,11 +82,9 @@ struct td_stack *td_stack_new(const struct td_stack_config *c)
         unmake(st, 0);
         return NULL;
     }
-    mem_init(&st->door->record_mem, 0);
-    st->door->record_mem.alloc = c->alloc;
-    st->door->record_mem.release = c->release;
-    st->door->record_mem.ctx = c->alloc_ctx;
-    JOURNAL(st, EV_STACK_START, NULL,
+    /* What happens from here on has the start as its cause; what is called later has not. */
+    struct journal_frame outside = journal_enter(st, ORIGIN_NONE, 0, 0);
+    JOURNAL_CAUSE(st, EV_STACK_START, NULL,
             st->knobs.profile == PROFILE_RFC ? W_PROFILE_RFC : W_PROFILE_LINUX);
     for (size_t i = 0; i < MODULES; i++) {
         if (modules[i].init(st) != 0) {
@@ -100,6 +97,7 @@ struct td_stack *td_stack_new(const struct td_stack_config *c)
         unmake(st, MODULES);
         return NULL;
     }
+    journal_leave(st, outside);
     return st;
 }
 

@@ -7,8 +7,10 @@
  * each handle's callback once with the mask of that moment.
  *
  * A callback may make any call: open, close, send, remove itself. What it sets going marks sockets
- * for the next round; the door runs another flush round for them, and bounds the rounds. A socket
- * stays alive while its callbacks run even if one of them closes it.
+ * for the next round; the door runs another flush round for them, and bounds the rounds. A callback
+ * that closes the last handle ends the socket then and there, inside its own call, so that a record
+ * of the calls has the end where it happened; `current` tells the loop that there is no socket to
+ * go on with.
  */
 #include "socket/socket_internal.h"
 
@@ -78,7 +80,8 @@ static bool notify_sock(struct td_stack *st, struct sock *so)
     int s;
     struct handle *h;
     uint64_t pass = ++st->sockets->pass;
-    while ((h = next_notifier(st, so, &s)) != NULL) {
+    st->sockets->current = so;
+    while (st->sockets->current == so && (h = next_notifier(st, so, &s)) != NULL) {
         h->pass = pass;
         uint32_t mask = so->ops->poll(so);
         if (mask != 0) {
@@ -86,6 +89,7 @@ static bool notify_sock(struct td_stack *st, struct sock *so)
             ran = true;
         }
     }
+    st->sockets->current = NULL;
     return ran;
 }
 
@@ -97,9 +101,7 @@ bool sockets_notify(struct td_stack *st)
     for (uint32_t n = ss->nmarked; n > 0 && ss->marked != NULL; n--) {
         struct sock *so = ss->marked;
         sock_unmark(st, so);
-        sock_ref(so);
         ran |= notify_sock(st, so);
-        sock_unref(st, so);
     }
     if (ss->marked != NULL) {
         st->flush_wanted = true;

@@ -85,6 +85,7 @@ struct sockets {
     struct handles handles;
     uint32_t last_id;
     struct sock *marked, **marked_tail;
+    struct sock *current;      /* whose callbacks run now; NULL when one of them ended it */
     uint32_t nmarked;
     uint64_t pass;         /* counts the sockets notified */
     struct hash ping;      /* ping.c: by identifier */

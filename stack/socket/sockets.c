@@ -40,6 +40,9 @@ void sock_unref(struct td_stack *st, struct sock *so)
 {
     if (--so->refs == 0) {
         sock_unmark(st, so);
+        if (st->sockets->current == so) {
+            st->sockets->current = NULL;
+        }
         JOURNAL(st, EV_SOCKET_CLOSE, &((struct journal_subject){.conn = so->id}), so->id);
         so->ops->release(st, so, false);
     }

@@ -13,8 +13,16 @@
 #include "tapdeck/socket.h"
 #include "tapdeck/stack.h"
 
+/* What a device knows of a frame beyond its bytes: core/pkt.h has the fields' meaning. Zero: nothing. */
+struct td_frame_meta {
+    uint16_t flags;
+    uint8_t csum;
+    uint16_t csum_start, csum_offset;
+    uint16_t gso_size, gso_segs;
+};
+
 enum td_call_kind {
-    TD_CALL_INPUT, /* frame, len: bytes of the frame; consumed as a packet */
+    TD_CALL_INPUT, /* a frame */
     TD_CALL_CLOCK,
     TD_CALL_TICK,
     TD_CALL_FLUSH,
@@ -56,9 +64,10 @@ struct td_call {
     union {
         struct {
             uint32_t ifindex;
-            struct pkt *p; /* consumed; NULL when bytes are given (a replay) */
-            const void *bytes;
+            struct pkt *p; /* consumed; NULL when bytes are given: a record and a replay have those */
+            const void *bytes; /* NULL with p NULL: there was no memory for the frame */
             size_t len;
+            struct td_frame_meta meta;
         } input;
         struct {
             const void *bytes;
