@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static char base[PATH_MAX]; /* base/site is served; base/secret is not */
@@ -221,10 +222,21 @@ START_TEST(test_no_way_out)
 }
 END_TEST
 
+/* valgrind, for one, doesn't know the call. */
+static bool has_openat2(void)
+{
+    long fd = syscall(SYS_openat2, root, ".", NULL, 0);
+    if (fd >= 0)
+        close((int)fd);
+    return fd >= 0 || errno != ENOSYS;
+}
+
 START_TEST(test_links_that_stay)
 {
-    expect_text(httpd_path_open, "inside", "file");
-    expect_text(httpd_path_open, "d/up", "file");
+    if (has_openat2()) {
+        expect_text(httpd_path_open, "inside", "file");
+        expect_text(httpd_path_open, "d/up", "file");
+    }
     expect(httpd_path_walk, "inside", -ENOENT); /* without openat2 no link is followed */
     expect(httpd_path_walk, "d/up", -ENOENT);
 }
