@@ -1405,6 +1405,13 @@ static uint64_t live(const uint8_t *data, size_t size)
     }
     td_stack_mem(w.st)->fail_after = 0;
     td_stack_mem(w.st)->failing = false;
+    for (unsigned i = 0; i < HANDLES && i < w.handles; i++) { /* what is there must be right, too */
+        int64_t r;
+        do {
+            r = td_recv(w.st, w.handle[i], sink, sizeof sink, 0);
+            received_bytes(&w, w.handle[i], r, sizeof sink, 0);
+        } while (r > 0);
+    }
     if ((plan & PLAN_CLOSE) != 0) {
         for (unsigned i = 0; i < HANDLES && i < w.handles; i++) {
             result(&w, td_close(w.st, w.handle[i]), 0);

@@ -245,8 +245,8 @@ enum {
     ADDR_FAR = 14
 };
 enum { PORT_0, PORT_80, PORT_81, PORT_7, PORT_53 };
-#define ALL_OPTS (SEG_TS | SEG_MSS | SEG_WSCALE | SEG_SACK_PERM)
-#define WND      0x40, 0x00
+#define ALL_OPTS    (SEG_TS | SEG_MSS | SEG_WSCALE | SEG_SACK_PERM)
+#define WND         0x40, 0x00
 #define IP_TTL_     2 /* control messages of level 0, as Linux numbers them */
 #define IP_PKTINFO_ 8
 
@@ -332,6 +332,21 @@ static void lives(void)
     OP(l, D1MS, OP_SEGMENT, 0, TCP_ACK, 0, 0, WND, SEG_TS);
     OP(l, D1MS, OP_SEGMENT, 0, TCP_RST, 0, 0, WND);
     end(l, "tcp-disorder");
+
+    begin(l,
+          0); /* overlaps of every kind; what the front brings, what is there already, and both */
+    server(l, SEG_MSS);
+    OP(l, NOW_, OP_SEGMENT, 0, TCP_ACK, 100, 0, WND, 0, 100, 0);
+    OP(l, NOW_, OP_SEGMENT, 0, TCP_ACK, 50, 0, WND, 0, 100, 0);
+    OP(l, NOW_, OP_SEGMENT, 0, TCP_ACK, 40, 0, WND, 0, 250, 0);
+    OP(l, NOW_, OP_SEGMENT, 0, TCP_ACK, 120, 0, WND, 0, 250, 0);
+    OP(l, NOW_, OP_SEGMENT, 0, TCP_ACK, 0, 0, WND, 0, 60, 0);
+    OP(l, NOW_, OP_RECV, 1, 0, 30, 0);
+    OP(l, NOW_, OP_SEGMENT, 0, TCP_ACK, 0xf0, 0, WND, 0, 100, 0);
+    OP(l, NOW_, OP_SEGMENT, 0, TCP_ACK, 20, 0, WND, 0, 20, 0);
+    OP(l, NOW_, OP_SEGMENT, 0, TCP_ACK | TCP_FIN, 0, 0, WND, 0, 50, 0);
+    OP(l, NOW_, OP_RECV, 1, 4, 0, 0);
+    end(l, "tcp-overlap");
 
     begin(l, 0); /* simultaneous open and close */
     OP(l, NOW_, OP_SOCKET, STREAM);
