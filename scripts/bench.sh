@@ -21,7 +21,7 @@ export TAPDECK_RUN=$work/run
 mkdir -m 700 "$TAPDECK_RUN"
 bulk=$BUILD/bench/bulk
 pids=()
-trap 'kill "${pids[@]}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'kill "${pids[@]}" 2>/dev/null || true; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 
 # A namespace is a process that sleeps in it; `in_ns PID cmd…` runs there. Bounded: one hour.
@@ -36,6 +36,13 @@ new_ns() {
     in_ns "$ns" ip link set lo up
 }
 in_ns() { local pid=$1; shift; nsenter --target "$pid" --net -- "$@"; }
+# In the background there: exec, so that the pid noted is the program's own and ends with us.
+in_ns_bg() {
+    local pid=$1
+    shift
+    (exec nsenter --target "$pid" --net -- "$@") &
+    pids+=($!)
+}
 
 ip link set lo up
 
@@ -53,8 +60,7 @@ app start chargen
 CONF
 mkfifo "$work/ready"
 exec 9<>"$work/ready"
-in_ns "$td" "$BUILD/tapdeckd" -n bench -f "$work/td.conf" --ready-fd 9 2>"$work/td.log" &
-pids+=($!)
+in_ns_bg "$td" "$BUILD/tapdeckd" -n bench -f "$work/td.conf" --ready-fd 9 2>"$work/td.log"
 read -r -t 10 _ <&9 || { cat "$work/td.log" >&2; exit 1; }
 in_ns "$td" ip addr add 10.0.0.1/24 dev tap0
 
@@ -70,8 +76,7 @@ veth() { # NAME NET ON|OFF
         in_ns "$a" ethtool -K "v$1a" tso off gso off gro off >/dev/null
         in_ns "$b" ethtool -K "v$1b" tso off gso off gro off >/dev/null
     fi
-    in_ns "$b" "$bulk" serve 9 19 7 >/dev/null &
-    pids+=($!)
+    in_ns_bg "$b" "$bulk" serve 9 19 7 >/dev/null
     eval "$1=$a $1_server=$b"
 }
 veth von 10.1.0 on
@@ -84,8 +89,7 @@ http { access_log off; keepalive_requests 1000000; client_body_temp_path $work/n
   fastcgi_temp_path $work/nginx; uwsgi_temp_path $work/nginx; scgi_temp_path $work/nginx;
   server { listen 80; root $work/www; } }
 CONF
-in_ns "$von_server" nginx -c "$work/nginx.conf" 2>/dev/null &
-pids+=($!)
+in_ns_bg "$von_server" nginx -c "$work/nginx.conf" 2>/dev/null
 
 # slirp4netns: a namespace whose TAP it serves; its host is this namespace's loopback (10.0.2.2)
 have_slirp=0
@@ -133,13 +137,12 @@ for round in $(seq "$ROUNDS"); do
 done
 
 # memory of an idle connection, counted by the allocator
-memory() { "$BUILD/tapdeck" -n bench -j memory | python3 -c 'import json,sys; print(next(r["used"] for r in json.load(sys.stdin) if r["tag"] == "total"))'; }
+memory() { "$BUILD/tapdeck" -n bench -j table memory | python3 -c 'import json,sys; print(next(r["used"] for r in json.load(sys.stdin) if r["tag"] == "total"))'; }
 before=$(memory)
 mkfifo "$work/hold"
 exec 8<>"$work/hold"
-in_ns "$td" "$bulk" hold 10.0.0.2 7 5000 <&8 >"$work/held" &
-holder=$!
-pids+=($holder)
+in_ns_bg "$td" "$bulk" hold 10.0.0.2 7 5000 <&8 >"$work/held"
+holder=${pids[-1]}
 for _ in $(seq 200); do grep -q ready "$work/held" 2>/dev/null && break; sleep 0.1; done
 after=$(memory)
 note idle tapdeck "$(((after - before) / 5000))"

@@ -154,7 +154,7 @@ uint32_t run_interface(struct run *r, const char *name);
 const char *error_text(int err);
 
 extern const struct command command_ip, command_ss, command_ping, command_why, command_sysctl,
-    command_nstat, command_app, command_tap, command_tc, command_capture, command_timers,
+    command_nstat, command_table, command_app, command_tap, command_tc, command_capture, command_timers,
     command_help, command_version, command_shutdown;
 
 #endif

@@ -13,10 +13,12 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -90,8 +92,14 @@ static _Noreturn void serve(char **ports)
             int s = accept(listeners[i].fd, NULL, NULL);
             if (s < 0)
                 continue;
-            if (fork() == 0)
+            pid_t parent = getpid();
+            if (fork() == 0) {
+                /* The bench ends its servers by their pid: children must not outlive theirs. */
+                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+                if (getppid() != parent)
+                    _exit(0);
                 serve_one(s, (enum service)i);
+            }
             close(s);
         }
         while (waitpid(-1, NULL, WNOHANG) > 0)
