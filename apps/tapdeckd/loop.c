@@ -180,6 +180,12 @@ void loop_done(struct loop *l)
 
 /* ---- a turn ---- */
 
+static int coarse_timeout(const struct timespec *ts)
+{
+    return ts->tv_sec > 3600 ? 3600000
+                             : (int)(ts->tv_sec * 1000 + (ts->tv_nsec + 999999) / 1000000);
+}
+
 /* Waits until something happens or `deadline` has come; the number of events. */
 static int wait_for(struct loop *l, struct epoll_event ev[EVENTS], td_time deadline)
 {
@@ -198,7 +204,12 @@ static int wait_for(struct loop *l, struct epoll_event ev[EVENTS], td_time deadl
         ts.tv_sec = (time_t)((deadline - now) / TD_SEC);
         ts.tv_nsec = (long)((deadline - now) % TD_SEC);
     }
-    int n = epoll_pwait2(l->epoll, ev, EVENTS, timeout, NULL);
+    int n = l->coarse ? -1 : epoll_pwait2(l->epoll, ev, EVENTS, timeout, NULL);
+    if (n < 0 && (l->coarse || errno == ENOSYS)) {
+        /* Before Linux 5.11: milliseconds, rounded up. */
+        l->coarse = true;
+        n = epoll_wait(l->epoll, ev, EVENTS, timeout == NULL ? -1 : coarse_timeout(timeout));
+    }
     return n < 0 ? 0 : n;
 }
 

@@ -26,7 +26,8 @@ struct loop {
     td_time last_traffic;
     td_time next_tick; /* applications' */
     uint64_t journal_seen;
-    int stop; /* asked to stop so many times */
+    bool coarse; /* the kernel has no epoll_pwait2 */
+    int stop;    /* asked to stop so many times */
 };
 
 /* Blocks SIGTERM, SIGINT and SIGHUP and waits for them with the rest. 0 or -errno. */

@@ -6,15 +6,15 @@
  * due and writes it to the other end. If that end is full (EAGAIN) the frame is held and the
  * direction stands still until the descriptor is writable: a full cable delays, it doesn't reorder.
  *
- * epoll_pwait2 waits with the clock's resolution for the next departure, so delays are kept to some
+ * ppoll waits with a nanosecond's resolution for the next departure, so delays are kept to some
  * tens of microseconds: what the scheduler allows.
  */
 #include "dev/wire.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -161,35 +161,30 @@ static td_time clock_now(void)
     return (td_time)ts.tv_sec * TD_SEC + (td_time)ts.tv_nsec;
 }
 
-static int watch(int ep, int op, int fd, uint32_t events, uint32_t tag)
-{
-    struct epoll_event ev = {.events = events, .data.u32 = tag};
-    return epoll_ctl(ep, op, fd, &ev) < 0 ? -errno : 0;
-}
-
 /* One wait and what it brought; 1: asked to stop. */
-static int turn(struct wire *w, int ep)
+static int turn(struct wire *w, int stop_fd)
 {
-    struct epoll_event ev[3];
+    struct pollfd p[3] = {
+        {.fd = w->fd[0], .events = (short)(POLLIN | (wire_blocked(w, 0) ? POLLOUT : 0))},
+        {.fd = w->fd[1], .events = (short)(POLLIN | (wire_blocked(w, 1) ? POLLOUT : 0))},
+        {.fd = stop_fd, .events = POLLIN},
+    };
     td_time now = clock_now(), next = wire_next(w);
     struct timespec ts = {0};
     if (next > now && next != TD_NEVER) {
         ts.tv_sec = (time_t)((next - now) / TD_SEC);
         ts.tv_nsec = (long)((next - now) % TD_SEC);
     }
-    int n = epoll_pwait2(ep, ev, 3, next == TD_NEVER ? NULL : &ts, NULL);
-    if (n < 0)
+    if (ppoll(p, 3, next == TD_NEVER ? NULL : &ts, NULL) < 0)
         return errno == EINTR ? 0 : -errno;
+    if (p[2].revents != 0)
+        return 1;
     now = clock_now();
-    for (int i = 0; i < n; i++) {
-        if (ev[i].data.u32 == 2)
-            return 1;
-        if (ev[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP)) {
-            int got = wire_read(w, (int)ev[i].data.u32, now, BUDGET);
-            /* A device that was deleted is readable for ever and gives nothing. */
-            if (got < 0 || (got == 0 && (ev[i].events & (EPOLLERR | EPOLLHUP))))
-                return got < 0 ? got : -ENODEV;
-        }
+    for (int i = 0; i < 2; i++) {
+        int got = p[i].revents & POLLIN ? wire_read(w, i, now, BUDGET) : 0;
+        /* A device that was deleted is ready for ever and gives nothing. */
+        if (got < 0 || (got == 0 && (p[i].revents & (POLLERR | POLLHUP | POLLNVAL))))
+            return got < 0 ? got : -ENODEV;
     }
     wire_send(w, now);
     return 0;
@@ -197,22 +192,8 @@ static int turn(struct wire *w, int ep)
 
 int wire_run(struct wire *w, int stop_fd)
 {
-    int ep = epoll_create1(EPOLL_CLOEXEC);
-    if (ep < 0)
-        return -errno;
-    bool blocked[2] = {false, false};
-    int err = watch(ep, EPOLL_CTL_ADD, stop_fd, EPOLLIN, 2);
-    for (uint32_t i = 0; i < 2 && err == 0; i++)
-        err = watch(ep, EPOLL_CTL_ADD, w->fd[i], EPOLLIN, i);
-    while (err == 0) {
-        err = turn(w, ep);
-        for (uint32_t i = 0; i < 2 && err == 0; i++) {
-            if (wire_blocked(w, (int)i) == blocked[i])
-                continue;
-            blocked[i] = !blocked[i];
-            err = watch(ep, EPOLL_CTL_MOD, w->fd[i], EPOLLIN | (blocked[i] ? EPOLLOUT : 0U), i);
-        }
-    }
-    close(ep);
+    int err = 0;
+    while (err == 0)
+        err = turn(w, stop_fd);
     return err == 1 ? 0 : err;
 }

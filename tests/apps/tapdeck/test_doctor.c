@@ -133,8 +133,8 @@ END_TEST
 START_TEST(old_kernel)
 {
     char out[4096];
-    pwait_error = ENOSYS;
-    ck_assert_int_eq(run(true, out, sizeof(out)), EXIT_FAILED);
+    pwait_error = ENOSYS; /* the daemon has another way */
+    ck_assert_int_eq(run(true, out, sizeof(out)), EXIT_DONE);
     ck_assert_ptr_nonnull(strstr(out, "epoll_pwait2"));
 }
 END_TEST
