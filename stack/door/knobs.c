@@ -114,6 +114,8 @@ static bool take_number(const char **s, int64_t *out)
         if (v > INT64_MAX / 16)
             return false;
     }
+    if (*p != '\0' && *p != ' ' && *p != '\t')
+        return false;
     while (*p == ' ' || *p == '\t')
         p++;
     *out = negative ? -(int64_t)v : (int64_t)v;
