@@ -42,7 +42,7 @@
 
 #define CHUNK       (128U * 1024U) /* bytes of a response handed to the socket at once */
 #define BUFFER_SIZE (512U * 1024U) /* not less than any session_room() */
-#define TURNS       64
+#define TURNS       32
 #define ACCEPTS     256
 
 #define HEAD_TIME    (15 * TD_SEC) /* for a whole head, however it trickles; 408 */

@@ -153,9 +153,11 @@ START_TEST(test_many_datagrams)
     td_set_notify(w->client, udp.s, udp_notified, NULL);
     ask(5000, WORLD_SERVER, 7, "x", 1); /* resolves the address */
     udp.count = 0;
+    const struct td_netem together = {.delay = TD_MS, .limit = 10000, .seed = 1};
+    sim_impair(w->wire, &together, &together);
     int s = td_socket(w->client, AF_INET, SOCK_DGRAM, 0);
     td_set_notify(w->client, s, udp_notified, NULL);
-    for (int i = 0; i < 200; i++) /* more than one turn's worth at once */
+    for (int i = 0; i < 200; i++) /* all in one batch: more than one turn's worth */
         ck_assert_int_eq(td_sendto(w->client, s, "y", 1, 0, WORLD_SERVER, 7), 1);
     world_run(w, TD_SEC);
     ck_assert_uint_eq(udp.count, 200);
@@ -261,6 +263,34 @@ START_TEST(test_idle)
 }
 END_TEST
 
+START_TEST(test_connection_limit)
+{
+    enum { LIMIT = 1024, COUNT = LIMIT + 20 };
+    static struct client *c[COUNT];
+    ck_assert_int_eq(world_start(w, &app_echo, "echo", NULL), 0);
+    for (int i = 0; i < COUNT; i++) {
+        c[i] = world_connect(w, 7);
+        client_say(c[i], "x");
+        if (i % 100 == 99)
+            world_run(w, TD_SEC);
+    }
+    world_run(w, 10 * TD_SEC);
+    unsigned served = 0;
+    for (int i = 0; i < COUNT; i++)
+        served += c[i]->in.len == 1;
+    ck_assert_uint_eq(served, LIMIT); /* the others wait in the listen queue */
+    ck_assert_ptr_nonnull(strstr(world_status(w), " 1024 connections"));
+    for (int i = 0; i < 20; i++)
+        client_fin(c[i]);
+    world_run(w,
+              500 * TD_MS); /* a place that is given up is filled at once, not at the next tick */
+    served = 0;
+    for (int i = 0; i < COUNT; i++)
+        served += c[i]->in.len == 1;
+    ck_assert_uint_eq(served, COUNT);
+}
+END_TEST
+
 START_TEST(test_one_protocol)
 {
     ck_assert_int_eq(world_start(w, &app_echo, "echo", "-t", "-p", "77", NULL), 0);
@@ -331,6 +361,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_chargen_udp);
     tcase_add_test(tc, test_daytime);
     tcase_add_test(tc, test_idle);
+    tcase_add_test(tc, test_connection_limit);
     tcase_add_test(tc, test_one_protocol);
     tcase_add_test(tc, test_sentences);
     tcase_add_test(tc, test_stop_in_the_middle);
