@@ -1200,7 +1200,8 @@ static void do_op(struct world *w, uint8_t kind, struct input *in)
     struct td_stack *st = w->st;
     struct sockaddr_in name;
     socklen_t len = sizeof name;
-    int s, flags;
+    struct stream *stream;
+    int s, flags, r;
     TRACE("%12.6f %s %02x %02x %02x %02x %02x %02x\n", (double)w->now / 1e9,
           op_name[kind % OP_KINDS], in->left > 0 ? in->p[0] : 0, in->left > 1 ? in->p[1] : 0,
           in->left > 2 ? in->p[2] : 0, in->left > 3 ? in->p[3] : 0, in->left > 4 ? in->p[4] : 0,
@@ -1234,7 +1235,11 @@ static void do_op(struct world *w, uint8_t kind, struct input *in)
         if (in->left > 0 && (get8(in) & 1) != 0) {
             name.sin_family = AF_UNSPEC;
         }
-        result(w, td_connect(st, s, (struct sockaddr *)&name, sizeof name), 0);
+        r = td_connect(st, s, (struct sockaddr *)&name, sizeof name);
+        result(w, r, 0);
+        if ((r == 0 || r == -EINPROGRESS) && (stream = stream_of(w, s)) != NULL) {
+            *stream = (struct stream){.id = stream->id}; /* AF_UNSPEC makes a socket new */
+        }
         break;
     case OP_SEND:
         s = pick(w, in);
