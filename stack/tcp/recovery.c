@@ -13,8 +13,8 @@
  *   time-out             cwnd = one segment, everything from SND.UNA is sent again in slow start
  *
  * `recover` also keeps duplicates caused by our own retransmissions from starting it all over (6582 3.2 step
- * 2). Forged duplicates can't blow cwnd up: it never exceeds what was in flight when recovery began plus
- * what was sent since.
+ * 2). Forged duplicates can't blow cwnd up: of what was in flight when SND.UNA last moved each segment can cause
+ * one, and no more than that are counted (5681 3.2 step 4).
  */
 #include "tcp/tcp_internal.h"
 
@@ -43,6 +43,7 @@ static void enter_recovery(struct td_stack *st, struct tcb *t)
     t->partial_seen = false;
     t->limited_sent = 0;
     t->cwnd = t->ssthresh + 3u * t->mss;
+    t->dup_flight = tcp_flight(t);
     count(st, TcpExtTCPRenoRecovery);
     count(st, TcpExtTCPFastRetrans);
     journal_cwnd(st, t, W_TCP_FAST, from);
@@ -57,8 +58,7 @@ static void newreno_dup_ack(struct td_stack *st, struct tcb *t)
     }
     JOURNAL(st, EV_TCP_DUPACK, &subject, t->snd_una, t->dupacks);
     if (t->in_recovery) {
-        uint32_t bound = tcp_flight(t) + t->ssthresh + 3u * t->mss;
-        if (t->cwnd + t->mss <= bound) {
+        if ((uint64_t)t->dupacks * t->mss <= t->dup_flight) {
             t->cwnd += t->mss;
         }
     } else if (t->dupacks == (uint32_t)knob(st, TCP_REORDERING) &&
@@ -92,6 +92,7 @@ static void newreno_new_ack(struct td_stack *st, struct tcb *t, uint32_t acked)
     if (acked >= t->mss || t->cwnd < t->mss) {
         t->cwnd += t->mss;
     }
+    t->dup_flight = tcp_flight(t);
     journal_cwnd(st, t, W_TCP_PARTIAL, from);
     (void)tcp_retransmit_first(st, t, W_TCP_PARTIAL);
     if (!t->partial_seen) { /* the impatient variant: only the first restarts the timer */

@@ -242,6 +242,7 @@ struct tcb {
     uint16_t dupacks;
     bool in_recovery : 1, partial_seen : 1;
     uint32_t limited_sent;        /* bytes sent by limited transmit (RFC 3042) */
+    uint32_t dup_flight;          /* in recovery: FlightSize when SND.UNA last moved */
     uint32_t ca_acked;            /* bytes counted towards the next cwnd += MSS */
     const struct tcp_cc_ops *cc;
     uint64_t cc_state[TCP_CC_STATE];
