@@ -9,8 +9,8 @@
  *              ▼                     ▼ listener closed
  *            gone                  reset
  *
- * Both queues are bounded, and a SYN that finds no room is dropped without a word, so that the peer
- * tries again (Linux's behaviour): when the accept queue is full, or tcp_max_syn_backlog handshakes are under way.
+ * Both queues are bounded. A SYN that finds the accept queue full is dropped without a word, so that the peer
+ * tries again (Linux's behaviour); when tcp_max_syn_backlog handshakes are under way, the oldest of them gives way.
  * When the accept queue has filled up during a handshake, its last ACK is ignored: our SYN-ACK is repeated by its
  * timer and the peer's answer tried again. tcp_abort_on_overflow resets instead.
  */
@@ -93,6 +93,19 @@ static void syn_drop(struct td_stack *st, struct tcb *l, const struct tcp_seg *s
     JOURNAL(st, EV_TCP_DROP_SYN, &subject, why, s->a.raddr, s->a.rport, waiting);
 }
 
+/* RFC 4987 3.4: the handshake that has waited longest gives way, without a word. One that is answered
+ * within the time a flood takes to go round the queue gets through. */
+static void make_room(struct td_stack *st, struct tcb *l)
+{
+    struct tcb *oldest = l->lsn->syn_queue;
+    const struct journal_subject subject = tcp_subject(oldest);
+    count(st, TcpExtTCPReqQFullDrop);
+    count(st, TcpExtListenDrops);
+    JOURNAL(st, EV_TCP_DROP_SYN, &subject, W_TCP_SYN_FULL, oldest->ep.a.raddr, oldest->ep.a.rport,
+            l->lsn->nsyn);
+    tcp_finish(st, oldest, 0, W_TCP_SYN_FULL);
+}
+
 /* 3.10.7.2, third step: the SYN of a new connection. */
 void tcp_listen_syn(struct td_stack *st, struct tcb *l, struct tcp_seg *s)
 {
@@ -103,9 +116,7 @@ void tcp_listen_syn(struct td_stack *st, struct tcb *l, struct tcp_seg *s)
         return;
     }
     if (q->nsyn >= (uint64_t)knob(st, TCP_MAX_SYN_BACKLOG)) {
-        count(st, TcpExtTCPReqQFullDrop);
-        syn_drop(st, l, s, W_TCP_SYN_FULL, q->nsyn);
-        return;
+        make_room(st, l);
     }
     if (s->a.rport == 0 || s->a.lport == 0) {
         syn_drop(st, l, s, W_TCP_STATE, q->nsyn);
