@@ -85,7 +85,7 @@ START_TEST(divided_acknowledgments)
 }
 END_TEST
 
-/* shows: 5681-10 5681-12 5681-14 3465-03 3465-04 6928-04 8961-04 MUST-19 */
+/* shows: 5681-10 5681-12 5681-14 3465-03 6928-04 8961-04 MUST-19 */
 START_TEST(congestion_avoidance)
 {
     struct conv c = est();
@@ -105,6 +105,24 @@ START_TEST(congestion_avoidance)
         }
         cwnd_is(&c, trace[i]);
         end = hear(&c).end;
+    }
+    leave(&c);
+}
+END_TEST
+
+/* shows: 3465-04 */
+START_TEST(counted_octets_are_not_lost_to_rounding)
+{
+    struct conv c = est();
+    say(&c, 1, 200000);
+    hear(&c);
+    conv_tcb(&c)->ssthresh = 5000; /* above it: congestion avoidance */
+    int64_t una = 1;
+    for (int i = 1; i <= 7; i++) {
+        una += 3 * SMSS;
+        ack_in(&c, NOW, una, WND);
+        hear(&c);
+        cwnd_is(&c, i < 4 ? 10 : i < 7 ? 11 : 12); /* at 12 of 10; then the 2 left over and 9 make 11 */
     }
     leave(&c);
 }
@@ -211,6 +229,7 @@ static Suite *suite(void)
     tcase_add_test(tc, slow_start);
     tcase_add_test(tc, divided_acknowledgments);
     tcase_add_test(tc, congestion_avoidance);
+    tcase_add_test(tc, counted_octets_are_not_lost_to_rounding);
     tcase_add_test(tc, threshold_after_time_outs);
     tcase_add_test(tc, restart_after_idle);
     tcase_add_test(tc, unused_cwnd_does_not_grow);
