@@ -1,10 +1,10 @@
 /* tapdeckd/cmd_why.c: `why`: the journal, filtered, each event with the chain of what led to it.
  *
  * The newest events that match are printed, newest first; under each its causes, each of them the
- * event that led to the one above, until one came from outside: a frame, a timer, a call. What has
- * been printed already is referred to by its number. Looking back is done a bounded number of
- * records at a time, and the number of events is bounded by -n, so a journal of a million records
- * doesn't hold the loop up.
+ * event that led to the one above, until one came from outside: a frame, a timer, a call (said once
+ * for neighbours that began with the same). What has been printed already is referred to by its
+ * number. Looking back is done a bounded number of records at a time, and the number of events is
+ * bounded by -n, so a journal of a million records doesn't hold the loop up.
  *
  * `why -f` goes the other way: it stays and prints each event as it happens.
  */
@@ -21,6 +21,7 @@
 #define LOOK_PER_STEP 4096 /* records looked at before the loop goes on */
 #define CHAIN_MAX     12   /* causes printed under one event */
 #define COUNT_MAX     10000
+#define SEEN_MAX      256
 
 struct why {
     bool drops, errors;
@@ -34,7 +35,9 @@ struct why {
     uint32_t count;
     bool follow;
     uint32_t printed;
-    uint64_t seen[256]; /* the numbers printed last: their chains aren't repeated */
+    uint8_t origin; /* of the chain printed last, not said yet */
+    uint64_t origin_id;
+    uint64_t seen[SEEN_MAX]; /* the numbers printed last: their chains aren't repeated */
     unsigned nseen;
 };
 
@@ -183,14 +186,33 @@ static void print_json(struct run *r, const struct journal_record *rec)
     jw_close(&r->jw, '}');
 }
 
-static bool seen(struct why *w, uint64_t seq)
+static bool already(const struct why *w, uint64_t seq)
 {
-    unsigned n = w->nseen < 256 ? w->nseen : 256;
+    unsigned n = w->nseen < SEEN_MAX ? w->nseen : SEEN_MAX;
     for (unsigned i = 0; i < n; i++)
         if (w->seen[i] == seq)
             return true;
-    w->seen[w->nseen++ % 256] = seq;
     return false;
+}
+
+/* The same, and from now on it is. */
+static bool seen(struct why *w, uint64_t seq)
+{
+    if (already(w, seq))
+        return true;
+    w->seen[w->nseen++ % SEEN_MAX] = seq;
+    return false;
+}
+
+/* Says where the events printed last came from outside: once for all of them that began there. */
+static void print_origin(struct run *r, struct why *w)
+{
+    static const char *const what[] = {
+        [ORIGIN_FRAME] = "the arrival of packet", [ORIGIN_TIMER] = "timer", [ORIGIN_CALL] = "call"};
+    if (w->origin == ORIGIN_FRAME || w->origin == ORIGIN_TIMER || w->origin == ORIGIN_CALL)
+        run_printf(r, "    which began with %s %llu\n", what[w->origin],
+                   (unsigned long long)w->origin_id);
+    w->origin = ORIGIN_NONE;
 }
 
 /* An event and what led to it. */
@@ -198,13 +220,9 @@ static void print_chain(struct run *r, struct why *w, const struct journal_recor
 {
     struct td_stack *st = r->deck->st;
     const struct journal_record *last = rec;
-    if (r->json) {
-        print_json(r, rec);
-        return;
-    }
+    if (w->origin != rec->origin || w->origin_id != rec->origin_id)
+        print_origin(r, w);
     print_text(r, rec, 0);
-    if (w->follow)
-        return;
     seen(w, rec->seq);
     for (int depth = 1; last->cause != 0; depth++) {
         uint64_t cause = last->cause;
@@ -214,23 +232,18 @@ static void print_chain(struct run *r, struct why *w, const struct journal_recor
                        next == NULL
                            ? ", which the journal no longer (or at this level doesn't) hold"
                            : " and so on");
-            return;
+            break;
         }
-        bool known = seen(w, cause);
-        if (known) {
+        if (seen(w, cause)) {
             run_printf(r, "%*sbecause of #%llu %s, above\n", depth * 2, "",
                        (unsigned long long)cause, event_info[next->event].name);
-            return;
+            break;
         }
         print_text(r, next, depth);
         last = next;
     }
-    if (last->origin == ORIGIN_FRAME || last->origin == ORIGIN_TIMER || last->origin == ORIGIN_CALL)
-        run_printf(r, "    which began with %s %llu\n",
-                   last->origin == ORIGIN_FRAME   ? "the arrival of packet"
-                   : last->origin == ORIGIN_TIMER ? "timer"
-                                                  : "call",
-                   (unsigned long long)last->origin_id);
+    w->origin = last->origin;
+    w->origin_id = last->origin_id;
 }
 
 /* ---- steps ---- */
@@ -247,17 +260,24 @@ static int back_step(struct run *r, td_time now)
             if (r->json) {
                 jw_close(&r->jw, ']');
                 run_puts(r, "\n");
-            } else if (w->printed == 0) {
+            } else if (w->printed > 0) {
+                print_origin(r, w);
+            } else {
                 run_puts(r, "nothing in the journal matches (`sysctl tapdeck.journal.level` 2 "
                             "keeps more)\n");
             }
             return EXIT_DONE;
         }
         const struct journal_record *rec = journal_find(st, --r->cursor);
-        if (rec != NULL && matches(w, st, rec)) {
+        if (rec == NULL || !matches(w, st, rec))
+            continue;
+        if (r->json)
+            print_json(r, rec);
+        else if (already(w, rec->seq))
+            continue; /* it was named as a cause: it stands above */
+        else
             print_chain(r, w, rec);
-            w->printed++;
-        }
+        w->printed++;
     }
     r->ready = true;
     return RUN_MORE;
@@ -281,7 +301,7 @@ static int follow_step(struct run *r, td_time now)
             print_json(r, rec);
             run_puts(r, "\n");
         } else {
-            print_chain(r, w, rec);
+            print_text(r, rec, 0);
         }
         if (w->count != 0 && ++w->printed >= w->count)
             return EXIT_DONE;
