@@ -80,8 +80,10 @@ static void connection_error(struct td_stack *st, struct tcb *t, const struct qu
         frag_needed(st, t, q);
         return;
     }
-    bool hard = false;
-    int err = udp_icmp_errno(e->type, e->code, &hard);
+    bool fatal; /* what UDP makes of it; TCP has its own list (SHLD-26) */
+    int err = udp_icmp_errno(e->type, e->code, &fatal);
+    bool hard = e->type == ICMP_UNREACHABLE &&
+                (e->code == ICMP_PROTO_UNREACH || e->code == ICMP_PORT_UNREACH);
     if (err == 0) {
         ignore(st, q, t->id, W_TCP_STATE);
         return;
