@@ -35,16 +35,29 @@ static uint32_t window_limit(const struct td_stack *st, const struct tcb *t)
     return (uint32_t)most;
 }
 
+/* Text that so much memory can take. */
+static uint32_t window_text(const struct td_stack *st, const struct tcb *t, uint32_t memory)
+{
+    uint64_t text = (uint64_t)memory * t->win_ratio / RATIO_ONE;
+    uint32_t limit = window_limit(st, t);
+    return text < limit ? (uint32_t)text : limit;
+}
+
 /* Text that the free part of the buffer can take. */
 static uint32_t window_space(const struct td_stack *st, const struct tcb *t)
 {
     if (t->rcv.truesize >= t->rcvbuf_limit) {
         return 0;
     }
-    uint64_t free_mem = t->rcvbuf_limit - t->rcv.truesize;
-    uint64_t text = free_mem * t->win_ratio / RATIO_ONE;
-    uint32_t limit = window_limit(st, t);
-    return text < limit ? (uint32_t)text : limit;
+    return window_text(st, t, t->rcvbuf_limit - t->rcv.truesize);
+}
+
+/* min(Fr * RCV.BUFF, Eff.snd.MSS) with Fr = 1/2. RCV.BUFF is what the buffer takes of text: measured by its
+ * memory, a buffer for less than a segment could never open the window again. */
+static uint32_t window_step(const struct td_stack *st, const struct tcb *t)
+{
+    uint32_t half = window_text(st, t, t->rcvbuf_limit) / 2;
+    return half < t->rcv_mss ? half : t->rcv_mss;
 }
 
 uint32_t tcp_window_offer(struct td_stack *st, struct tcb *t)
@@ -52,7 +65,7 @@ uint32_t tcp_window_offer(struct td_stack *st, struct tcb *t)
     uint32_t space = window_space(st, t);
     uint32_t unit = 1u << t->rcv_wscale;
     space &= ~(unit - 1);
-    uint32_t step = t->rcvbuf_limit / 2 < t->rcv_mss ? t->rcvbuf_limit / 2 : t->rcv_mss;
+    uint32_t step = window_step(st, t);
     uint32_t old = t->rcv_wnd;
     if (t->rd_shut && t->orphan) {
         space = old; /* nobody will read: nothing more is asked for */
@@ -78,14 +91,27 @@ uint32_t tcp_window_offer(struct td_stack *st, struct tcb *t)
     return t->rcv_wnd;
 }
 
-/* The window field of a segment; a SYN's is never scaled (RFC 7323 2.2). */
+/* A SYN's window is never scaled (RFC 7323 2.2). It is a whole number of the units of the scaled
+ * ones, so that the edge it sets can be told again exactly; and until the handshake is over it stays
+ * there, because a repeated SYN-ACK couldn't say more, and would take back what was offered since. */
+static uint16_t syn_window(struct td_stack *st, struct tcb *t)
+{
+    uint8_t shift = t->state != TCPS_SYN_SENT                ? t->rcv_wscale
+                    : knob(st, TCP_WINDOW_SCALING) != 0 ? tcp_window_scale(st, t)
+                                                        : 0;
+    uint32_t most = UINT16_MAX & ~((1u << shift) - 1);
+    uint32_t w = tcp_window_offer(st, t);
+    t->rcv_wnd = w > most ? most : w;
+    return (uint16_t)t->rcv_wnd;
+}
+
+/* The window field of a segment. */
 uint16_t tcp_window_field(struct td_stack *st, struct tcb *t, bool syn)
 {
-    uint32_t w = tcp_window_offer(st, t);
     if (syn) {
-        t->rcv_wnd = w > UINT16_MAX ? UINT16_MAX : w;
-        return (uint16_t)t->rcv_wnd;
+        return syn_window(st, t);
     }
+    uint32_t w = t->state == TCPS_SYN_RECEIVED ? t->rcv_wnd : tcp_window_offer(st, t);
     return (uint16_t)(w >> t->rcv_wscale);
 }
 
@@ -98,7 +124,7 @@ bool tcp_window_update_due(struct td_stack *st, struct tcb *t)
         return false;
     }
     uint32_t gain = space - t->rcv_wnd;
-    uint32_t step = t->rcvbuf_limit / 2 < t->rcv_mss ? t->rcvbuf_limit / 2 : t->rcv_mss;
+    uint32_t step = window_step(st, t);
     if (t->rcv_wnd < t->rcv_mss) {
         return gain >= step;
     }

@@ -264,7 +264,7 @@ START_TEST(syn_to_a_listener)
 {
     struct conv c = reach(LIS);
     tcp_in(c.h, NOW, .flags = SYN, .seq = 0, .wnd = 50000, .opts = {.mss = 1000, .wscale = 3});
-    tcp_out(c.h, NOW, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1, .wnd = 65535, .opts = {.mss = 1460, .wscale = 8});
+    tcp_out(c.h, NOW, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1, .wnd = 65408, .opts = {.mss = 1460, .wscale = 8});
     const struct tcb *t = conv_tcb(&c);
     ck_assert_uint_eq(t->irs, c.h->peer_isn);
     ck_assert_uint_eq(t->rcv_nxt, t->irs + 1);
