@@ -4,7 +4,7 @@
  * loss recovery and congestion control learn of it, the timer starts over. An acknowledgment that
  * moves nothing may be a window update, or a duplicate that hints at loss; RFC 5681 2 says which
  * is which. The window is taken only from segments that aren't older than the one it came from
- * last (SND.WL1, SND.WL2).
+ * last (SND.WL1, SND.WL2), as far as that can be told.
  */
 #include "tcp/tcp_internal.h"
 
@@ -12,8 +12,11 @@
 
 void tcp_update_window(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
 {
-    if (!seq_lt(t->snd_wl1, s->seq) &&
-        !(t->snd_wl1 == s->seq && seq_le(t->snd_wl2, s->ack))) {
+    /* An ACK field never goes back, so a larger one was sent later, also on a retransmission, whose SEG.SEQ
+     * is below SND.WL1. Not to take its window would leave the older, larger one counted from the new SND.UNA,
+     * and text would go beyond the edge. Among equal ACK fields SEG.SEQ tells old from new. */
+    if (seq_le(s->ack, t->snd_wl2) &&
+        !(s->ack == t->snd_wl2 && seq_le(t->snd_wl1, s->seq))) {
         return;
     }
     tcp_seq old_edge = t->snd_wl2 + t->snd_wnd;
