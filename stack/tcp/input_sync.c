@@ -264,6 +264,9 @@ static bool ack_step(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
         break;
     case TCPS_CLOSING:
         if (our_fin_acked(t)) {
+            if (t->ack_now) { /* the peer's FIN came in the same batch: no flush will see this TCB again */
+                tcp_send_ack(st, t);
+            }
             tcp_time_wait(st, t, W_TCP_FIN_ACKED);
             return false;
         }
