@@ -297,10 +297,13 @@ static void pass_mark(struct tcb *t)
 
 static int64_t nothing_to_read(struct tcb *t)
 {
+    if (t->fin_rcvd) { /* the stream is complete; what befell the connection afterwards is for SEND to hear */
+        return 0;
+    }
     if (t->err != 0) {
         return -tcp_error(t, false);
     }
-    if (t->fin_rcvd || t->rd_shut) {
+    if (t->rd_shut) {
         return 0;
     }
     if (t->state == TCPS_CLOSED || t->state == TCPS_LISTEN) {
