@@ -42,6 +42,8 @@ struct sim_wire {
     struct qdisc *flight[2]; /* [dir] frames on their way */
     void (*tap)(void *ctx, int dir, td_time now, const struct pkt *p);
     void *tap_ctx;
+    void (*arrivals)(void *ctx, int dir, td_time now, const struct pkt *p);
+    void *arrivals_ctx;
 };
 
 struct sim_host {
@@ -187,6 +189,7 @@ struct sim_wire *sim_join(struct sim *s, struct td_stack *a, const char *a_name,
         return NULL;
     w->sim = s;
     mem_init(&w->mem, 0);
+    w->mem.pkt_cache = 64;
     for (int dir = 0; dir < 2; dir++) {
         struct td_netem plain = {.seed = seed_mix(~s->seed, s->nwires * 2 + (uint64_t)dir),
                                  .limit = WIRE_LIMIT};
@@ -243,6 +246,13 @@ void sim_tap(struct sim_wire *w, void (*fn)(void *ctx, int dir, td_time now, con
     w->tap_ctx = ctx;
 }
 
+void sim_tap_arrivals(struct sim_wire *w,
+                      void (*fn)(void *ctx, int dir, td_time now, const struct pkt *p), void *ctx)
+{
+    w->arrivals = fn;
+    w->arrivals_ctx = ctx;
+}
+
 /* ---- running ---- */
 
 static td_time host_deadline(const struct sim *s, const struct sim_host *h)
@@ -277,8 +287,11 @@ static void wire_deliver(struct sim *s, struct sim_wire *w, int dir)
     struct pkt *p;
 
     while ((p = q->ops->dequeue(q, s->now)) != NULL) {
-        struct pkt *copy = pkt_copy(td_stack_mem(h->st), p, 0);
+        struct pkt *copy;
 
+        if (w->arrivals != NULL)
+            w->arrivals(w->arrivals_ctx, dir, s->now, p);
+        copy = pkt_copy(td_stack_mem(h->st), p, 0);
         if (copy != NULL) /* else the receiver has no memory for it: lost */
             td_stack_input(h->st, to->ifindex, copy, s->now);
         pkt_free(p);

@@ -32,6 +32,9 @@ int sim_impair(struct sim_wire *w, const struct td_netem *a_to_b, const struct t
 /* Sees (borrowed) every frame put on the wire before impairment: dir 0 a→b, 1 b→a. For captures. */
 void sim_tap(struct sim_wire *w, void (*fn)(void *ctx, int dir, td_time now, const struct pkt *p),
              void *ctx);
+/* Sees (borrowed) every frame that arrives, after impairment, just before the receiver does. */
+void sim_tap_arrivals(struct sim_wire *w,
+                      void (*fn)(void *ctx, int dir, td_time now, const struct pkt *p), void *ctx);
 /* The frames in flight in a direction, and its counters (drops are the impairment's). Borrowed. */
 const struct qdisc *sim_flight(const struct sim_wire *w, int dir);
 /* Runs until the clock reaches `until`, nothing is left to happen, or stop(ctx) (may be NULL) says
