@@ -1,0 +1,157 @@
+/* Socket options that TCP keeps: ranges, values, what they are told as (tcp(7), socket(7), ip(7)). */
+#include "check_main.h"
+#include "tcp_states.h"
+
+START_TEST(integers)
+{
+    static const struct {
+        int level, name, dflt, good, told, low, high; /* low, high: refused */
+    } t[] = {
+        {IPPROTO_TCP, TCP_NODELAY, 0, 1, 1, INT32_MIN, INT32_MIN},
+        {IPPROTO_TCP, TCP_CORK, 0, 1, 1, INT32_MIN, INT32_MIN},
+        {IPPROTO_TCP, TCP_KEEPIDLE, 7200, 100, 100, 0, 32768},
+        {IPPROTO_TCP, TCP_KEEPINTVL, 75, 5, 5, 0, 32768},
+        {IPPROTO_TCP, TCP_KEEPCNT, 9, 3, 3, 0, 128},
+        {IPPROTO_TCP, TCP_SYNCNT, 6, 2, 2, 0, 128},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT, 0, 5000, 5000, -1, INT32_MIN},
+        {IPPROTO_TCP, TCP_MAXSEG, 536, 500, 500, 87, 32768},
+        {IPPROTO_TCP, TCP_LINGER2, 60, 30, 30, INT32_MIN, INT32_MIN},
+        {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0, 7, 7, INT32_MIN, INT32_MIN},
+        {IPPROTO_TCP, TCP_WINDOW_CLAMP, 0, 9000, 9000, INT32_MIN, INT32_MIN},
+        {SOL_SOCKET, SO_KEEPALIVE, 0, 1, 1, INT32_MIN, INT32_MIN},
+        {SOL_SOCKET, SO_OOBINLINE, 0, 1, 1, INT32_MIN, INT32_MIN},
+        {SOL_SOCKET, SO_RCVBUF, 131072, 50000, 100000, INT32_MIN, INT32_MIN},
+        {SOL_SOCKET, SO_SNDBUF, 262144, 50000, 100000, INT32_MIN, INT32_MIN},
+        {IPPROTO_IP, IP_TTL, 64, 17, 17, 0, 256},
+        {IPPROTO_IP, IP_TOS, 0, 0x10, 0x10, INT32_MIN, INT32_MIN},
+    };
+    struct hx *h = hx_new();
+    for (unsigned i = 0; i < sizeof t / sizeof t[0]; i++) {
+        int s = td_socket(h->st, AF_INET, SOCK_STREAM, 0);
+        ck_assert_msg(get_opt(h, s, t[i].level, t[i].name) == t[i].dflt, "row %u: default %d", i,
+                      get_opt(h, s, t[i].level, t[i].name));
+        ck_assert_int_eq(set_opt(h, s, t[i].level, t[i].name, t[i].good), 0);
+        ck_assert_msg(get_opt(h, s, t[i].level, t[i].name) == t[i].told, "row %u: %d", i,
+                      get_opt(h, s, t[i].level, t[i].name));
+        if (t[i].low != INT32_MIN) {
+            ck_assert_msg(set_opt(h, s, t[i].level, t[i].name, t[i].low) == -EINVAL, "row %u", i);
+        }
+        if (t[i].high != INT32_MIN) {
+            ck_assert_msg(set_opt(h, s, t[i].level, t[i].name, t[i].high) == -EINVAL, "row %u", i);
+        }
+        ck_assert_int_eq(get_opt(h, s, t[i].level, t[i].name), t[i].told); /* as it was */
+        short half = 1;
+        if (t[i].level == IPPROTO_TCP) {
+            ck_assert_int_eq(td_setsockopt(h->st, s, t[i].level, t[i].name, &half, sizeof half), -EINVAL);
+        }
+        td_close(h->st, s);
+    }
+    int s = td_socket(h->st, AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(set_opt(h, s, IPPROTO_TCP, 9999, 1), -ENOPROTOOPT);
+    hx_free(h);
+}
+END_TEST
+
+/* shows: MAY-18 */
+START_TEST(congestion_control_by_name)
+{
+    struct hx *h = hx_new();
+    int s = td_socket(h->st, AF_INET, SOCK_STREAM, 0);
+    char name[16] = "";
+    socklen_t len = sizeof name;
+    ck_assert_int_eq(td_getsockopt(h->st, s, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+    ck_assert_str_eq(name, "reno");
+    ck_assert_int_eq(td_setsockopt(h->st, s, IPPROTO_TCP, TCP_CONGESTION, "reno", 4), 0);
+    ck_assert_int_eq(td_setsockopt(h->st, s, IPPROTO_TCP, TCP_CONGESTION, "nosuch", 6), -ENOENT);
+    hx_free(h);
+}
+END_TEST
+
+START_TEST(buffers_have_limits)
+{
+    struct hx *h = hx_new();
+    int s = td_socket(h->st, AF_INET, SOCK_STREAM, 0);
+    set_opt(h, s, SOL_SOCKET, SO_RCVBUF, 1);
+    ck_assert_int_eq(get_opt(h, s, SOL_SOCKET, SO_RCVBUF), 2304); /* Linux's least */
+    set_opt(h, s, SOL_SOCKET, SO_RCVBUF, INT32_MAX);
+    ck_assert_int_eq(get_opt(h, s, SOL_SOCKET, SO_RCVBUF), 2 * 4194304); /* rmem_max, doubled */
+    set_opt(h, s, SOL_SOCKET, SO_SNDBUF, 1);
+    ck_assert_int_eq(get_opt(h, s, SOL_SOCKET, SO_SNDBUF), 4608);
+    set_opt(h, s, SOL_SOCKET, SO_SNDBUF, INT32_MAX);
+    ck_assert_int_eq(get_opt(h, s, SOL_SOCKET, SO_SNDBUF), 2 * 4194304);
+    hx_free(h);
+}
+END_TEST
+
+START_TEST(tcp_info)
+{
+    struct conv c = reach(EST);
+    struct tcp_info i;
+    socklen_t len = sizeof i;
+    write_pattern(&c, 1, 3000);
+    hx_drain(c.h);
+    tcp_in(c.h, MS(20), .flags = ACK, .seq = 1, .ack = 1461, .wnd = PEER_WND);
+    ck_assert_int_eq(td_getsockopt(c.h->st, c.s, IPPROTO_TCP, TCP_INFO, &i, &len), 0);
+    ck_assert_uint_eq(i.tcpi_state, TCP_ESTABLISHED);
+    ck_assert_uint_eq(i.tcpi_snd_mss, 1460);
+    ck_assert_uint_eq(i.tcpi_pmtu, 1500);
+    ck_assert_uint_eq(i.tcpi_unacked, 2);
+    ck_assert_uint_eq(i.tcpi_snd_cwnd, 10);
+    ck_assert_uint_eq(i.tcpi_retransmits, 0);
+    ck_assert_uint_gt(i.tcpi_rtt, 0);
+    hx_until(c.h, SEC(1));
+    hx_drain(c.h);
+    len = sizeof i;
+    ck_assert_int_eq(td_getsockopt(c.h->st, c.s, IPPROTO_TCP, TCP_INFO, &i, &len), 0);
+    ck_assert_uint_ge(i.tcpi_retransmits, 1);
+    ck_assert_uint_ge(i.tcpi_total_retrans, 1);
+    len = 8; /* a caller with an older, shorter struct */
+    ck_assert_int_eq(td_getsockopt(c.h->st, c.s, IPPROTO_TCP, TCP_INFO, &i, &len), 0);
+    ck_assert_uint_eq(len, 8);
+    leave(&c);
+}
+END_TEST
+
+/* SO_OOBINLINE: the urgent octet stays in the stream, and recv stops in front of it. */
+START_TEST(oob_inline)
+{
+    struct conv c = reach(EST);
+    set_opt(c.h, c.s, SOL_SOCKET, SO_OOBINLINE, 1);
+    tcp_in(c.h, NOW, .flags = ACK | URG, .seq = 1, .ack = 1, .wnd = PEER_WND, .len = 10, .urp = 5);
+    hx_drain(c.h);
+    char b[20];
+    ck_assert_int_eq(td_recv(c.h->st, c.s, b, 1, MSG_OOB), -EINVAL);
+    ck_assert_int_eq(td_recv(c.h->st, c.s, b, sizeof b, 0), 4);
+    ck_assert_int_eq(td_recv(c.h->st, c.s, b, sizeof b, 0), 6);
+    ck_assert_uint_eq((uint8_t)b[0], hx_pattern(5));
+    leave(&c);
+}
+END_TEST
+
+/* A window clamp is what is offered at most. */
+START_TEST(window_clamp)
+{
+    struct conv c = reach(CLO);
+    int l = hx_tcp_listen(c.h, 80);
+    set_opt(c.h, l, IPPROTO_TCP, TCP_WINDOW_CLAMP, 5000);
+    tcp_in(c.h, NOW, .flags = SYN, .seq = 0, .wnd = 100, .opts = {.mss = 1460});
+    tcp_out(c.h, NOW, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1, .wnd = 5000);
+    leave(&c);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("tcp options");
+    TCase *tc = tcase_create("options");
+    tcase_add_test(tc, integers);
+    tcase_add_test(tc, congestion_control_by_name);
+    tcase_add_test(tc, buffers_have_limits);
+    tcase_add_test(tc, tcp_info);
+    tcase_add_test(tc, oob_inline);
+    tcase_add_test(tc, window_clamp);
+    suite_add_tcase(s, tc);
+    return s;
+}
+
+CHECK_MAIN(suite)
