@@ -49,7 +49,7 @@ struct service {
     td_ip4 addr;
     uint16_t port;
     int tcp, udp; /* handles; -1: not served */
-    TAILQ_HEAD(, service_conn) conns;
+    TAILQ_HEAD(service_conns, service_conn) conns;
     uint32_t count;
     uint64_t connections, datagrams, bytes;
     uint64_t pattern; /* chargen: state of its lengths */
