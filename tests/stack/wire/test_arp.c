@@ -15,7 +15,6 @@ static enum wire_status parse_exact(struct arp_pkt *a, const uint8_t *b, size_t 
     return s;
 }
 
-/* shows: 826-07 */
 START_TEST(known_request)
 {
     struct arp_pkt a;

@@ -72,7 +72,6 @@ START_TEST(every_flag_and_reserved_bit)
 }
 END_TEST
 
-/* shows: ATK-TCPH-01 */
 START_TEST(data_offset_at_every_length)
 {
     struct tcp_hdr h;
