@@ -130,6 +130,7 @@ START_TEST(the_ring_is_bounded_and_counts_what_fell_out)
     ck_assert_uint_eq(seq, 2501);
     ck_assert_int_eq(journal_resize(st, 100), 0); /* the newest stay */
     ck_assert_uint_eq(journal_from(st, 0)->seq, 2401);
+    ck_assert_uint_eq(st->journal.lost, 2400); /* what no longer fits is lost, and counted */
     ck_assert_uint_le(st->mem.used, 100 * sizeof(struct journal_record));
     ck_assert_int_eq(journal_resize(st, 500), 0);
     for (int i = 0; i < 200; i++)

@@ -73,6 +73,11 @@ START_TEST(below_is_uniform_and_in_bounds)
     /* a bound just over 2^31: half of all draws must be refused, none may be out of bounds */
     for (int i = 0; i < 1000; i++)
         ck_assert_uint_lt(rng_below(&r, 0x80000001u), 0x80000001u);
+    /* at 3 * 2^30 a bare remainder would give the first third half of all draws */
+    unsigned low = 0;
+    for (int i = 0; i < 30000; i++)
+        low += rng_below(&r, 0xc0000000u) < 0x40000000u;
+    ck_assert_msg(low > 9500 && low < 10500, "%u of 30000 in the first third", low);
 }
 END_TEST
 

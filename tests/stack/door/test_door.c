@@ -548,6 +548,7 @@ START_TEST(the_journal_knows_what_came_in)
     uint64_t call = last_seen.origin_id;
     ck_assert_int_eq(td_knob_set(h->st, "net.ipv4.ip_default_ttl", "64"), 0);
     ck_assert_uint_eq(last_seen.origin_id, call + 1);
+    ck_assert_uint_eq(last_seen.cause, 0); /* no event led to it, a call did */
     /* what a timer does is the timer's, and has the cause that armed it */
     ck_assert_int_ge(td_socket(h->st, AF_INET, SOCK_DGRAM, 0), 0);
     ck_assert_int_eq(td_sendto(h->st, 0, "x", 1, 0, TD_IP4(10, 0, 0, 77), 9), 1); /* nobody: ARP asks again */
@@ -610,9 +611,10 @@ static void flushes(void *ctx, struct td_stack *st, int s, int mask)
     (void)ctx;
     (void)mask;
     depth++;
-    runs++;
     deepest = depth > deepest ? depth : deepest;
     (void)td_recv(st, s, b, sizeof b, 0);
+    if (++runs < 4) /* wakes itself again */
+        (void)td_sendto(st, s, "y", 1, 0, TD_IP4(127, 0, 0, 1), 1002);
     td_stack_flush(st, td_stack_now(st));
     depth--;
 }
@@ -626,7 +628,7 @@ START_TEST(a_notification_that_flushes_is_not_entered_again)
     for (int i = 0; i < 5; i++)
         ck_assert_int_eq(td_sendto(h->st, a, "x", 1, 0, TD_IP4(127, 0, 0, 1), 1002), 1);
     hx_flush(h);
-    ck_assert_uint_ge(runs, 1);
+    ck_assert_uint_ge(runs, 4); /* the flush that is under way goes on for it */
     ck_assert_uint_eq(deepest, 1);
     hx_free(h);
 }
@@ -652,6 +654,7 @@ START_TEST(notified_calls_are_recorded_behind_their_flush)
     td_set_notify(h->st, b, flushes, NULL);
     hx_flush(h);
     ck_assert_int_eq(td_sendto(h->st, a, "x", 1, 0, TD_IP4(127, 0, 0, 1), 1002), 1);
+    runs = 100;
     in_call = false;
     inside = 0;
     td_stack_record(h->st, watch_calls, NULL);
