@@ -2,8 +2,9 @@
  *
  * Theory of operation. Text that arrives in order is queued as the packets it came in, without a
  * copy; the user's RECEIVE copies it out once. Text beyond a hole (RFC 9293 SHLD-31) waits in a second
- * list, sorted by sequence number and without overlaps: of two segments that claim the same bytes
- * the one that was there first keeps them, so nothing that was held can be overwritten later.
+ * list, sorted by sequence number and without overlaps: of a new segment only what isn't held yet is kept,
+ * except that it takes the place of those it covers wholly. What is in the first queue is never
+ * touched again.
  *
  *      copied_seq           rcv_nxt
  *        ├── queue: pkt pkt pkt ┤  hole  ├ pkt pkt ┤ hole ├ pkt ┤
@@ -157,6 +158,11 @@ uint32_t rcvbuf_insert(struct rcvbuf *b, struct pkt *p, tcp_seq seq)
         }
         (void)pkt_pull(p, have);
         seq += have;
+        const struct pkt *next = at->next;
+        if (next != NULL && pkt_seq(next) == seq && seq_ge(pkt_end(next), seq + p->len)) {
+            pkt_free(p); /* and the rest of it too */
+            return 0;
+        }
     }
     p->cb[0] = seq;
     if (at == NULL) {
