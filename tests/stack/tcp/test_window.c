@@ -103,6 +103,32 @@ START_TEST(slow_reader_is_not_told_of_every_octet)
 }
 END_TEST
 
+/* shows: MUST-39 */
+START_TEST(small_gains_are_not_told_on_the_way)
+{
+    struct conv c;
+    struct sender p = start(&c, 16384, 0);
+    while (p.next < p.edge) { /* less than a full segment each */
+        send_text(&p, (size_t)(p.edge - p.next < 530 ? p.edge - p.next : 530));
+        listen_to(&p);
+        hx_until(c.h, hx_now(c.h) + MS(50));
+        listen_to(&p);
+    }
+    int64_t edge = p.edge;
+    static char b[530];
+    ck_assert_int_eq(td_recv(c.h->st, c.s, b, 530, 0), 530);
+    hx_flush(c.h);
+    tcp_in(c.h, NOW, .flags = ACK, .seq = p.next, .ack = 1, .wnd = 60000, .len = 1); /* asked: no */
+    listen_to(&p);
+    ck_assert_int_eq(p.edge, edge);
+    ck_assert_int_eq(td_recv(c.h->st, c.s, b, 530, 0), 530);
+    hx_flush(c.h);
+    listen_to(&p);
+    ck_assert_int_ge(p.edge, edge + 536); /* now it is worth it */
+    leave(&c);
+}
+END_TEST
+
 /* shows: SHLD-14 7323-08 7323-09 */
 START_TEST(edge_never_moves_left)
 {
@@ -223,6 +249,7 @@ static Suite *suite(void)
     TCase *tc = tcase_create("window");
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, slow_reader_is_not_told_of_every_octet);
+    tcase_add_test(tc, small_gains_are_not_told_on_the_way);
     tcase_add_loop_test(tc, edge_never_moves_left, 0, 4);
     tcase_add_test(tc, reader_that_never_reads);
     tcase_add_test(tc, window_grows_beyond_64_kib);
