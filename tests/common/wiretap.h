@@ -3,16 +3,16 @@
  * It takes every frame apart by itself, without the stack's own parsers, as it is sent and again as
  * it arrives, and holds it against what RFC 9293 asks of a sender:
  *
- *   sent     the frame is well formed, its checksums are right, its padding is zero, it fits the MTU
- *            and the peer's MSS; the acknowledgment never goes back and never runs ahead of what the
- *            peer has sent; the right edge of the window never moves left (SHLD-14); text stays
- *            within the window that has reached the sender, but for a probe of one octet; nothing is
- *            skipped; the last byte of what the application has written carries PSH (MUST-61)
- *   arrived  a frame that was damaged on the way must make the receiver journal a drop; how many
- *            segments should reach its TCP, and how many with a wrong checksum, is counted
+ *   sent     the frame is well formed, its checksums are right, its padding is zero, it fits the
+ * MTU and the peer's MSS; the acknowledgment never goes back and never runs ahead of what the peer
+ * has sent; the right edge of the window never moves left (SHLD-14); text stays within the window
+ * that has reached the sender, but for a probe of one octet; nothing is skipped; the last byte of
+ * what the application has written carries PSH (MUST-61) arrived  a frame that was damaged on the
+ * way must make the receiver journal a drop; how many segments should reach its TCP, and how many
+ * with a wrong checksum, is counted
  *
- * The first thing that isn't as it should be is kept in `fail`. The digest covers all frames sent and
- * when: two runs that have the same digest were the same.
+ * The first thing that isn't as it should be is kept in `fail`. The digest covers all frames sent
+ * and when: two runs that have the same digest were the same.
  */
 #ifndef TESTS_WIRETAP_H
 #define TESTS_WIRETAP_H
