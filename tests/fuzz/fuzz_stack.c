@@ -17,11 +17,14 @@
  * peer (or the other end on the loopback) sent, whatever was lost, doubled or out of order;
  *   - calls return a count that is possible or an errno value;
  *   - at the end td_stack_free gives back every byte;
+ *   - what entered by the door, issued to a second stack without applications, gives the same
+ * results and the same frames (PLAN_REPLAY);
  *   - the same input twice does the same, bit for bit (PLAN_TWICE). */
 #include "fuzz.h"
 #include "core/stack.h"
 #include "sent_check.h"
 #include "stack_ops.h"
+#include "tape.h"
 
 #include "tapdeck/socket.h"
 #include "tapdeck/stack.h"
@@ -78,9 +81,13 @@ struct world {
     struct input in;
     td_time now;
     struct port port[2];
-    uint32_t mtu;  /* the largest any interface ever had */
-    uint64_t heap; /* bytes the stack holds */
-    uint64_t hash; /* of everything it did */
+    uint32_t mtu;    /* the largest any interface ever had */
+    uint64_t heap;   /* bytes the stack holds */
+    uint64_t hash;   /* of everything it did */
+    uint64_t frames; /* of the frames it sent and when */
+    struct tape tape;
+    bool off_tape; /* memory failed or a device was busy: that doesn't come by the door */
+    bool replay;   /* this is the second stack: everything was looked at already */
     uint64_t limit;
     unsigned steps;
     bool corrupting; /* netem breaks frames behind the stack's back */
@@ -152,14 +159,17 @@ static void trace_bytes(const char *what, unsigned nif, td_time now, const uint8
     fprintf(stderr, n > 120 ? " ...\n" : "\n");
 }
 
-static void note(struct world *w, const void *bytes, size_t n)
+static uint64_t digest(uint64_t h, const void *bytes, size_t n)
 {
     const uint8_t *p = bytes;
-    uint64_t h = w->hash;
     for (size_t i = 0; i < n; i++) {
         h = (h ^ p[i]) * UINT64_C(0x100000001b3);
     }
-    w->hash = h;
+    return h;
+}
+static void note(struct world *w, const void *bytes, size_t n)
+{
+    w->hash = digest(w->hash, bytes, n);
 }
 static void note_u64(struct world *w, uint64_t v)
 {
@@ -269,10 +279,11 @@ static int transmit(void *dev, const struct pkt *p)
     FUZZ_CHECK(p->gso_size == 0 && p->csum != PKT_CSUM_PARTIAL); /* offloads are off */
     FUZZ_CHECK(pkt_read(p, 0, frame, p->len));
     trace_bytes("sent on", port->nif, w->now, frame, p->len);
-    note_u64(w, w->now);
-    note_u64(w, port->nif);
-    note(w, frame, p->len);
-    if (w->corrupting) {
+    td_time now = td_stack_now(w->st);
+    w->frames = digest(w->frames, &now, sizeof now);
+    w->frames = digest(w->frames, &port->nif, sizeof port->nif);
+    w->frames = digest(w->frames, frame, p->len);
+    if (w->corrupting || w->replay) {
         return 0;
     }
     struct sent s;
@@ -1053,6 +1064,7 @@ static void op_config(struct world *w, struct input *in)
         break;
     case 10:
         port->busy = true;
+        w->off_tape = true;
         break;
     case 11:
         port->busy = false;
@@ -1318,6 +1330,7 @@ static void do_op(struct world *w, uint8_t kind, struct input *in)
         struct mem *m = td_stack_mem(st);
         m->failing = false;
         m->fail_after = get8(in);
+        w->off_tape = w->off_tape || m->fail_after != 0;
         break;
     }
     case OP_LOOK:
@@ -1349,6 +1362,15 @@ static bool build(struct world *w, uint8_t plan, uint8_t memory)
     if (w->st == NULL) {
         return false;
     }
+    if (w->replay) {
+        for (unsigned i = 0; i < 2; i++) {
+            w->port[i] = (struct port){.w = w, .nif = i};
+        }
+        return true;
+    }
+    if ((plan & PLAN_REPLAY) != 0) {
+        td_stack_record(w->st, tape_record, &w->tape);
+    }
     for (unsigned i = 0; i < 2; i++) {
         struct port *port = &w->port[i];
         *port = (struct port){.w = w, .nif = i, .mac = {{0x02, 0, 0, 0, 0, (uint8_t)(i + 1)}}};
@@ -1378,12 +1400,25 @@ static bool build(struct world *w, uint8_t plan, uint8_t memory)
     return true;
 }
 
+static void replay(const struct world *w, uint8_t plan, uint8_t memory)
+{
+    static struct world again;
+    memset(&again, 0, sizeof again);
+    again.replay = true;
+    FUZZ_CHECK(build(&again, plan, memory));
+    tape_replay(&w->tape, again.st, (void *const[]){&again.port[0], &again.port[1]});
+    FUZZ_CHECK(again.frames == w->frames);
+    td_stack_free(again.st);
+    FUZZ_CHECK(again.heap == 0);
+}
+
 static uint64_t live(const uint8_t *data, size_t size)
 {
     static struct world w;
     memset(&w, 0, sizeof w);
     w.hash = UINT64_C(0xcbf29ce484222325);
     w.in = (struct input){data, size};
+    tape_init(&w.tape);
     uint8_t plan = get8(&w.in), memory = get8(&w.in);
     if (!build(&w, plan, memory)) {
         FUZZ_CHECK(w.heap == 0);
@@ -1426,7 +1461,11 @@ static uint64_t live(const uint8_t *data, size_t size)
     }
     td_stack_free(w.st);
     FUZZ_CHECK(w.heap == 0);
-    return w.hash;
+    if ((plan & PLAN_REPLAY) != 0 && !w.off_tape) {
+        replay(&w, plan, memory);
+    }
+    tape_free(&w.tape);
+    return w.hash ^ w.frames;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -270,7 +270,7 @@ static void lives(void)
 {
     struct life life, *l = &life;
 
-    begin(l, PLAN_TWICE | PLAN_CLOSE);
+    begin(l, PLAN_TWICE | PLAN_CLOSE | PLAN_REPLAY);
     server(l, ALL_OPTS);
     OP(l, D1MS, OP_SEGMENT, 0, TCP_ACK | TCP_PSH, 0, 0, WND, SEG_TS, 200, 0);
     OP(l, NOW_, OP_RECV, 1, 4, 0, 0);
@@ -282,7 +282,7 @@ static void lives(void)
     OP(l, D61S, OP_TIME, 3);
     end(l, "tcp-server");
 
-    begin(l, PLAN_RFC);
+    begin(l, PLAN_RFC | PLAN_REPLAY);
     client(l, SEG_MSS);
     OP(l, NOW_, OP_SEND, 0, 0x20, 0x00, 0);
     OP(l, D1MS, OP_SEGMENT, 0, TCP_ACK, 0, 0xf8, WND, 0, 0, 4);
@@ -360,7 +360,8 @@ static void lives(void)
     OP(l, D61S, OP_TIME, 5);
     end(l, "tcp-simultaneous");
 
-    begin(l, PLAN_JOURNAL | PLAN_CLOSE); /* both ends on the loopback, run by notifications */
+    begin(l, PLAN_JOURNAL | PLAN_CLOSE |
+                 PLAN_REPLAY); /* both ends on the loopback, run by notifications */
     OP(l, NOW_, OP_SOCKET, STREAM);
     OP(l, NOW_, OP_BIND, 0, ADDR_LO, PORT_81);
     OP(l, NOW_, OP_LISTEN, 0, 5);
@@ -402,7 +403,7 @@ static void lives(void)
     OP(l, D300S, OP_TIME, 20);
     end(l, "tcp-options");
 
-    begin(l, PLAN_TWICE);
+    begin(l, PLAN_TWICE | PLAN_REPLAY);
     OP(l, NOW_, OP_SOCKET, DGRAM);
     OP(l, NOW_, OP_BIND, 0, ADDR_ANY, PORT_53);
     OP(l, NOW_, OP_SETOPT, 0, 19, 0, 0, 0, 1);

@@ -21,6 +21,7 @@ enum plan_bits {
     PLAN_FORWARD = 0x04, /* ip_forward = 1 */
     PLAN_JOURNAL = 0x08, /* journal level "everything" */
     PLAN_CLOSE = 0x10,   /* close every handle before the end */
+    PLAN_REPLAY = 0x20,  /* record what enters by the door, and issue it to a second stack */
 };
 
 #define OP_BATCH 0x80
