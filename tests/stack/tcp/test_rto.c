@@ -13,7 +13,7 @@ static struct conv timed(td_time rtt)
 
 #define text_out(c, at, pos, n) tcp_out((c)->h, (at), .flags = ACK | PSH, .seq = (pos), .ack = 1, .len = (n))
 
-/* shows: 6298-01 6298-14 6298-15 MUST-18 */
+/* shows: 6298-01 6298-14 6298-15 MUST-18 8961-01 */
 START_TEST(before_any_sample)
 {
     struct conv c = conv_new(TD_PROFILE_LINUX);
@@ -47,7 +47,7 @@ START_TEST(first_sample)
 }
 END_TEST
 
-/* shows: 6298-03 6298-08 6298-07 MUST-18 */
+/* shows: 6298-03 6298-08 6298-07 MUST-18 8961-02 */
 START_TEST(later_samples)
 {
     struct conv c = timed(MS(100));
@@ -82,7 +82,7 @@ START_TEST(later_samples)
 }
 END_TEST
 
-/* shows: 6298-04 6298-05 ATK-TCPR-16 */
+/* shows: 6298-04 6298-05 ATK-TCPR-16 8961-06 */
 START_TEST(floor_and_ceiling)
 {
     static const enum td_profile profile[] = {TD_PROFILE_RFC, TD_PROFILE_LINUX};
@@ -110,7 +110,7 @@ START_TEST(floor_and_ceiling)
 }
 END_TEST
 
-/* shows: 6298-06 6298-18 MUST-18 */
+/* shows: 6298-06 6298-18 MUST-18 8961-03 8961-05 */
 START_TEST(karns_rule)
 {
     struct conv c = timed(MS(100));
@@ -134,7 +134,7 @@ START_TEST(karns_rule)
 }
 END_TEST
 
-/* shows: 6298-11 6298-12 6298-09 */
+/* shows: 6298-11 6298-12 6298-09 6928-06 */
 START_TEST(progress_restarts_the_timer)
 {
     struct conv c = timed(MS(100));

@@ -60,7 +60,7 @@ START_TEST(probe_that_is_taken)
 }
 END_TEST
 
-/* shows: MUST-37 ATK-TCPR-04 */
+/* shows: MUST-37 ATK-TCPR-04 6429-01 6429-02 */
 START_TEST(closed_window_for_a_day)
 {
     struct conv c = est(TD_PROFILE_LINUX);
