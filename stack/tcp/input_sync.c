@@ -322,7 +322,7 @@ static void measure_segment(struct tcb *t, const struct pkt *p)
     if (size > t->rcv_mss) {
         t->rcv_mss = (uint16_t)(size < UINT16_MAX ? size : UINT16_MAX);
     }
-    if (size >= t->rcv_mss / 2 && p->truesize > 0) {
+    if (p->truesize > 0) {
         uint32_t ratio = (uint32_t)((uint64_t)p->len * 256 / p->truesize);
         ratio = ratio < 16 ? 16 : ratio > 240 ? 240 : ratio;
         t->win_ratio = (uint8_t)((t->win_ratio * 7u + ratio + 4) / 8);
@@ -348,9 +348,7 @@ static void take_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
     struct pkt *p = s->p;
     uint32_t n = s->text;
     s->p = NULL;
-    if (t->rcv_mss < p->len || t->win_ratio == 0) {
-        measure_segment(t, p);
-    } else if (p->len >= t->rcv_mss / 2u) {
+    if (p->len >= t->rcv_mss / 2u) {
         measure_segment(t, p);
     }
     rcvbuf_append(&t->rcv, p, s->seq);
@@ -370,13 +368,7 @@ static void take_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
     schedule_ack(st, t, n, filled);
     tcp_rcv_rtt(st, t);
     if (t->orphan || t->rd_shut) { /* nobody will read it */
-        uint32_t queued = (uint32_t)t->rcv.q.bytes;
-        t->rcv.truesize = 0;
-        for (struct pkt *o = t->rcv.ooo; o != NULL; o = o->next) {
-            t->rcv.truesize += o->truesize;
-        }
-        pkt_queue_clear(&t->rcv.q);
-        t->copied_seq += queued;
+        t->copied_seq += rcvbuf_drop_queue(&t->rcv);
     } else {
         tcp_notify(st, t, POLLIN);
     }
@@ -392,10 +384,16 @@ static void hold_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
         drop_text(st, t, s, W_TCP_BUFFER_FULL);
     } else {
         uint32_t hole = s->seq - t->rcv_nxt;
+        uint32_t refused = t->rcv.refused;
         s->p = NULL;
-        count(st, TcpExtTCPOFOQueue);
         (void)rcvbuf_insert(&t->rcv, p, s->seq);
-        JOURNAL(st, EV_TCP_OOO, &subject, s->seq, s->text, hole, t->rcv.ooo_count);
+        if (t->rcv.refused != refused) {
+            count(st, TcpExtTCPOFODrop);
+            drop_text(st, t, s, W_LIMIT);
+        } else {
+            count(st, TcpExtTCPOFOQueue);
+            JOURNAL(st, EV_TCP_OOO, &subject, s->seq, s->text, hole, t->rcv.ooo_count);
+        }
     }
     if (t->dup_owed < UINT8_MAX) { /* an immediate duplicate ACK (MAY-13, RFC 5681 3.2) */
         t->dup_owed++;

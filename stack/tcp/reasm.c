@@ -13,13 +13,16 @@
  * times the window it was given. So a small segment is copied into the free end of the packet before
  * it, and the memory of both lists is counted (truesize) for the window.
  *
- * A search from the last place of insertion is one step for segments that come in order behind a
- * hole, which is how they come.
+ * The second list is searched by runs, packets without a gap between them, because there are as many runs as
+ * holes, and holes are few: a search begins where the last one ended, which is one step for
+ * segments that come in order behind a hole. A sender who makes holes on purpose (CVE-2018-5390) meets RUNS_MAX: text that
+ * would begin another run isn't held.
  */
 #include "tcp/tcp_internal.h"
 
 #define COALESCE_MAX  512u  /* text that is rather copied than kept in a packet of its own */
 #define COALESCE_ROOM 4096u /* the packet made to collect such text */
+#define RUNS_MAX      512u
 
 static tcp_seq pkt_seq(const struct pkt *p)
 {
@@ -35,7 +38,7 @@ void rcvbuf_init(struct rcvbuf *b)
 {
     pkt_queue_init(&b->q);
     b->ooo = b->ooo_last = b->ooo_hint = NULL;
-    b->ooo_count = 0;
+    b->ooo_count = b->ooo_runs = b->refused = 0;
     b->truesize = 0;
 }
 
@@ -48,14 +51,23 @@ void rcvbuf_drop_ooo(struct rcvbuf *b)
         pkt_free(p);
     }
     b->ooo_last = b->ooo_hint = NULL;
-    b->ooo_count = 0;
+    b->ooo_count = b->ooo_runs = 0;
 }
 
 void rcvbuf_clear(struct rcvbuf *b)
 {
     rcvbuf_drop_ooo(b);
+    rcvbuf_drop_queue(b);
+}
+
+uint32_t rcvbuf_drop_queue(struct rcvbuf *b)
+{
+    uint32_t bytes = (uint32_t)b->q.bytes;
+    for (const struct pkt *p = b->q.head; p != NULL; p = p->next) {
+        b->truesize -= p->truesize;
+    }
     pkt_queue_clear(&b->q);
-    b->truesize = 0;
+    return bytes;
 }
 
 static struct pkt *queue_last(struct pkt_queue *q)
@@ -114,85 +126,117 @@ void rcvbuf_append(struct rcvbuf *b, struct pkt *p, tcp_seq seq)
     pkt_queue_push(&b->q, p);
 }
 
-/* The last held packet that begins at or before seq; NULL = none. */
-static struct pkt *ooo_before(struct rcvbuf *b, tcp_seq seq)
+/* ---- beyond the hole ---- */
+
+/* A run is packets without a gap between them. Its first packet knows its last one and the next run. */
+static struct pkt *run_last(const struct pkt *run)
 {
-    struct pkt *at = NULL;
-    struct pkt *p = b->ooo;
-    if (b->ooo_last != NULL && seq_le(pkt_seq(b->ooo_last), seq)) {
-        return b->ooo_last;
-    }
-    if (b->ooo_hint != NULL && seq_le(pkt_seq(b->ooo_hint), seq)) {
-        at = b->ooo_hint;
-        p = at->next;
-    }
-    for (; p != NULL && seq_le(pkt_seq(p), seq); p = p->next) {
-        at = p;
-    }
-    return at;
+    return (struct pkt *)(uintptr_t)run->cb[1];
 }
 
-static void ooo_remove_after(struct rcvbuf *b, struct pkt *at)
+static struct pkt *run_next(const struct pkt *run)
 {
-    struct pkt *p = at->next;
-    at->next = p->next;
-    if (b->ooo_last == p) {
-        b->ooo_last = at;
+    return (struct pkt *)(uintptr_t)run->cb[2];
+}
+
+static void run_set(struct pkt *run, const struct pkt *last, const struct pkt *next)
+{
+    run->cb[1] = (uintptr_t)last;
+    run->cb[2] = (uintptr_t)next;
+}
+
+static tcp_seq run_end(const struct pkt *run)
+{
+    return pkt_end(run_last(run));
+}
+
+/* The last run that begins at or before seq; NULL = none. */
+static struct pkt *run_before(const struct rcvbuf *b, tcp_seq seq)
+{
+    struct pkt *r = b->ooo_hint != NULL && seq_le(pkt_seq(b->ooo_hint), seq) ? b->ooo_hint : b->ooo;
+    if (r == NULL || seq_gt(pkt_seq(r), seq)) {
+        return NULL;
     }
-    if (b->ooo_hint == p) {
-        b->ooo_hint = at;
+    while (run_next(r) != NULL && seq_le(pkt_seq(run_next(r)), seq)) {
+        r = run_next(r);
     }
-    b->ooo_count--;
-    b->truesize -= p->truesize;
-    pkt_free(p);
+    return r;
+}
+
+/* Takes the packets of a run off the list's books and frees them; how many bytes they held. */
+static uint32_t run_free(struct rcvbuf *b, struct pkt *run)
+{
+    uint32_t bytes = run_end(run) - pkt_seq(run);
+    struct pkt *last = run_last(run);
+    for (struct pkt *p = run, *next; p != NULL; p = next) {
+        next = p == last ? NULL : p->next;
+        b->ooo_count--;
+        b->truesize -= p->truesize;
+        pkt_free(p);
+    }
+    b->ooo_runs--;
+    return bytes;
 }
 
 uint32_t rcvbuf_insert(struct rcvbuf *b, struct pkt *p, tcp_seq seq)
 {
-    struct pkt *at = ooo_before(b, seq);
-    if (at != NULL && seq_gt(pkt_end(at), seq)) { /* the front is there already */
-        uint32_t have = pkt_end(at) - seq;
+    struct pkt *r = run_before(b, seq);
+    if (r != NULL && seq_gt(run_end(r), seq)) { /* the front is there already */
+        uint32_t have = run_end(r) - seq;
         if (have >= p->len) {
             pkt_free(p);
             return 0;
         }
         (void)pkt_pull(p, have);
         seq += have;
-        const struct pkt *next = at->next;
-        if (next != NULL && pkt_seq(next) == seq && seq_ge(pkt_end(next), seq + p->len)) {
-            pkt_free(p); /* and the rest of it too */
-            return 0;
-        }
+    }
+    bool joins = r != NULL && run_end(r) == seq;
+    if (!joins && b->ooo_runs >= RUNS_MAX) {
+        b->refused++;
+        pkt_free(p);
+        return 0;
     }
     p->cb[0] = seq;
-    if (at == NULL) {
-        p->next = b->ooo;
-        b->ooo = p;
-    } else {
-        p->next = at->next;
-        at->next = p;
-    }
-    if (p->next == NULL) {
-        b->ooo_last = p;
-    }
-    b->ooo_hint = p;
-    b->ooo_count++;
-    b->truesize += p->truesize;
 
-    /* What is covered wholly by p goes; what begins inside p keeps its bytes, p gives way. */
+    /* The runs behind: what p covers wholly it replaces, where it reaches into one it gives way. */
+    struct pkt *n = r != NULL ? run_next(r) : b->ooo;
     uint32_t fresh = p->len;
-    while (p->next != NULL && seq_lt(pkt_seq(p->next), pkt_end(p))) {
-        struct pkt *n = p->next;
-        if (seq_le(pkt_end(n), pkt_end(p))) {
-            fresh -= n->len;
-            ooo_remove_after(b, p);
-        } else {
-            uint32_t over = pkt_end(p) - pkt_seq(n);
-            pkt_trim(p, p->len - over);
-            fresh -= over;
+    while (n != NULL && seq_lt(pkt_seq(n), pkt_end(p))) {
+        if (seq_gt(run_end(n), pkt_end(p))) {
+            fresh -= pkt_end(p) - pkt_seq(n);
+            pkt_trim(p, pkt_seq(n) - seq);
             break;
         }
+        struct pkt *after = run_next(n);
+        fresh -= run_free(b, n);
+        n = after;
     }
+
+    b->ooo_count++;
+    b->truesize += p->truesize;
+    p->next = n;
+    if (r != NULL) {
+        run_last(r)->next = p;
+    } else {
+        b->ooo = p;
+    }
+    if (joins) {
+        run_set(r, p, n);
+    } else {
+        run_set(p, p, n);
+        b->ooo_runs++;
+        if (r != NULL) {
+            run_set(r, run_last(r), p);
+        }
+        r = p;
+    }
+    if (n == NULL) {
+        b->ooo_last = p;
+    } else if (pkt_end(p) == pkt_seq(n)) { /* no gap left between the two */
+        run_set(r, run_last(n), run_next(n));
+        b->ooo_runs--;
+    }
+    b->ooo_hint = r;
     return fresh;
 }
 
@@ -200,27 +244,31 @@ uint32_t rcvbuf_advance(struct rcvbuf *b, tcp_seq rcv_nxt)
 {
     uint32_t gained = 0;
     while (b->ooo != NULL && seq_le(pkt_seq(b->ooo), rcv_nxt)) {
-        struct pkt *p = b->ooo;
-        b->ooo = p->next;
-        if (b->ooo_last == p) {
+        struct pkt *run = b->ooo, *last = run_last(run);
+        b->ooo = run_next(run);
+        b->ooo_runs--;
+        if (b->ooo == NULL) {
             b->ooo_last = NULL;
         }
-        if (b->ooo_hint == p) {
+        if (b->ooo_hint == run) {
             b->ooo_hint = NULL;
         }
-        b->ooo_count--;
-        b->truesize -= p->truesize;
-        p->next = NULL;
-        uint32_t have = rcv_nxt - pkt_seq(p);
-        if (have >= p->len) {
-            pkt_free(p);
-            continue;
+        for (struct pkt *p = run, *next; p != NULL; p = next) {
+            next = p == last ? NULL : p->next;
+            b->ooo_count--;
+            b->truesize -= p->truesize;
+            p->next = NULL;
+            uint32_t have = rcv_nxt - pkt_seq(p);
+            if (have >= p->len) {
+                pkt_free(p);
+                continue;
+            }
+            (void)pkt_pull(p, have);
+            uint32_t fresh = p->len;
+            rcvbuf_append(b, p, rcv_nxt);
+            rcv_nxt += fresh;
+            gained += fresh;
         }
-        (void)pkt_pull(p, have);
-        uint32_t n = p->len;
-        rcvbuf_append(b, p, rcv_nxt);
-        rcv_nxt += n;
-        gained += n;
     }
     return gained;
 }

@@ -81,8 +81,9 @@ struct rcvbuf {
     struct pkt_queue q;     /* [copied_seq, rcv_nxt) */
     struct pkt *ooo;        /* beyond rcv_nxt: sorted, no overlaps, linked by next */
     struct pkt *ooo_last;   /* the last of them */
-    struct pkt *ooo_hint;   /* the one inserted last: the next usually follows it */
-    uint32_t ooo_count;
+    struct pkt *ooo_hint;   /* the run inserted into last: the next segment usually follows it */
+    uint32_t ooo_count, ooo_runs;
+    uint32_t refused;       /* segments that would have made too many holes */
     uint32_t truesize;      /* memory held by both */
 };
 
@@ -429,6 +430,7 @@ uint32_t rcvbuf_insert(struct rcvbuf *b, struct pkt *p, tcp_seq seq);
 /* Moves what is in order now to the queue and returns how many bytes rcv_nxt advances. */
 uint32_t rcvbuf_advance(struct rcvbuf *b, tcp_seq rcv_nxt);
 void rcvbuf_drop_ooo(struct rcvbuf *b);
+uint32_t rcvbuf_drop_queue(struct rcvbuf *b); /* what is in order, unread; how many bytes */
 
 /* ---- rto.c, timers.c ---- */
 void tcp_timers_init(struct tcb *t);
