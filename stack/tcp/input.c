@@ -236,7 +236,7 @@ void tcp_segment_arrives(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
         syn_sent_segment(st, t, s);
         return;
     }
-    if (!tcp_fast_path(st, t, s)) {
+    if (knob(st, TCP_HEADER_PREDICTION) == 0 || !tcp_fast_path(st, t, s)) {
         tcp_segment_synchronized(st, t, s);
     }
 }
