@@ -106,31 +106,6 @@ START_TEST(sweep_of_resets)
 }
 END_TEST
 
-/* shows: 5482-04 5482-06 */
-START_TEST(user_timeout_option_is_ignored)
-{
-    /* kind 28, length 4: 0x7fff minutes, zero, one second */
-    static const char *const raw[] = {"\x1c\x04\xff\xff", "\x1c\x04\x00\x00", "\x1c\x04\x00\x01"};
-    for (int i = 0; i < 3; i++) {
-        struct conv c = answered("1", (struct hx_opts){.raw = raw[i], .raw_len = 4});
-        const uint8_t *b = c.h->got.tcp.raw;
-        for (unsigned k = 0; k < c.h->got.tcp.raw_len; k += b[k] < 2 ? 1 : b[k + 1]) {
-            ck_assert_uint_ne(b[k], 28); /* and never sent */
-        }
-        establish(&c, 10000);
-        tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = 1, .wnd = 10000, .opts = {.raw = raw[i], .raw_len = 4});
-        ck_assert_int_eq(get_opt(c.h, c.s, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
-        say(&c, 1, 10);
-        hx_until(c.h, SEC(300)); /* R2 is what it was */
-        assert_state(&c, TCPS_ESTABLISHED);
-        hx_until(c.h, SEC(1000));
-        assert_state(&c, TCPS_CLOSED);
-        hx_drain(c.h);
-        leave(&c);
-    }
-}
-END_TEST
-
 static Suite *suite(void)
 {
     Suite *s = suite_create("tcp synopts");
@@ -140,7 +115,6 @@ static Suite *suite(void)
     tcase_add_test(tc, shift_is_capped);
     tcase_add_test(tc, persist_alone_closes_nothing);
     tcase_add_test(tc, sweep_of_resets);
-    tcase_add_test(tc, user_timeout_option_is_ignored);
     suite_add_tcase(s, tc);
     return s;
 }
