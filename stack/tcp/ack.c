@@ -1,10 +1,10 @@
 /* tcp/ack.c: what an acceptable acknowledgment means (RFC 9293 3.10.7.4, fifth step).
  *
- * Theory of operation. SEG.ACK moves SND.UNA: what it covers leaves the send buffer, a round trip may have been measured,
- * loss recovery and congestion control learn of it, the timer starts over. An acknowledgment that
- * moves nothing may be a window update, or a duplicate that hints at loss; RFC 5681 2 says which
- * is which. The window is taken only from segments that aren't older than the one it came from
- * last (SND.WL1, SND.WL2), as far as that can be told.
+ * Theory of operation. SEG.ACK moves SND.UNA: what it covers leaves the send buffer, a round trip
+ * may have been measured, loss recovery and congestion control learn of it, the timer starts over.
+ * An acknowledgment that moves nothing may be a window update, or a duplicate that hints at loss;
+ * RFC 5681 2 says which is which. The window is taken only from segments that aren't older than the
+ * one it came from last (SND.WL1, SND.WL2), as far as that can be told.
  */
 #include "tcp/tcp_internal.h"
 
@@ -12,11 +12,11 @@
 
 void tcp_update_window(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
 {
-    /* An ACK field never goes back, so a larger one was sent later, also on a retransmission, whose SEG.SEQ
-     * is below SND.WL1. Not to take its window would leave the older, larger one counted from the new SND.UNA,
-     * and text would go beyond the edge. Among equal ACK fields SEG.SEQ tells old from new. */
-    if (seq_le(s->ack, t->snd_wl2) &&
-        !(s->ack == t->snd_wl2 && seq_le(t->snd_wl1, s->seq))) {
+    /* An ACK field never goes back, so a larger one was sent later, also on a retransmission, whose
+     * SEG.SEQ is below SND.WL1. Not to take its window would leave the older, larger one counted
+     * from the new SND.UNA, and text would go beyond the edge. Among equal ACK fields SEG.SEQ tells
+     * old from new. */
+    if (seq_le(s->ack, t->snd_wl2) && !(s->ack == t->snd_wl2 && seq_le(t->snd_wl1, s->seq))) {
         return;
     }
     tcp_seq old_edge = t->snd_wl2 + t->snd_wnd;
@@ -86,7 +86,8 @@ static void new_ack(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
         text--; /* the FIN's */
     }
     if (text > 0) {
-        uint32_t size = text + IPV4_HLEN + TCP_HLEN < t->pmtu ? text + IPV4_HLEN + TCP_HLEN : t->pmtu;
+        uint32_t size =
+            text + IPV4_HLEN + TCP_HLEN < t->pmtu ? text + IPV4_HLEN + TCP_HLEN : t->pmtu;
         t->max_size_acked = size > t->max_size_acked ? size : t->max_size_acked;
         sndbuf_ack(&st->mem, &t->snd, text);
     }
@@ -128,7 +129,8 @@ void tcp_ack_received(struct td_stack *st, struct tcb *t, const struct tcp_seg *
         }
         tcp_update_window(st, t, s);
     }
-    /* RFC 5681 2: data outstanding, no text, no SYN or FIN, the same acknowledgment, the same window. */
+    /* RFC 5681 2: data outstanding, no text, no SYN or FIN, the same acknowledgment, the same
+     * window. */
     if (current && t->snd_nxt != t->snd_una && s->len == 0 && s->wnd == wnd && wnd != 0) {
         tcp_recovery_newreno.dup_ack(st, t);
     }

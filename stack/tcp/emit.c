@@ -2,11 +2,11 @@
  *
  * Theory of operation. Whoever decided what to send fills a struct tcp_emit; here it becomes a
  * packet: header and options in the packet's own head, text as slices of the send buffer's blocks,
- * the checksum over all of it and the pseudo-header (RFC 9293 3.1, MUST-2). A segment that belongs to no
- * connection, the reset of 3.10.7.1, is built the same way.
+ * the checksum over all of it and the pseudo-header (RFC 9293 3.1, MUST-2). A segment that belongs
+ * to no connection, the reset of 3.10.7.1, is built the same way.
  *
- * Every segment has DF set: TCP cuts its segments to the path (RFC 1191), because of fragments all are lost when
- * one is. Only where the path wants less than IP goes down to may routers cut.
+ * Every segment has DF set: TCP cuts its segments to the path (RFC 1191), because of fragments all
+ * are lost when one is. Only where the path wants less than IP goes down to may routers cut.
  */
 #include "tcp/tcp_internal.h"
 #include "wire/checksum.h"
@@ -59,8 +59,9 @@ int tcp_emit_segment(struct td_stack *st, const struct tcp_emit *e)
     return ip_output(st, p, &tx);
 }
 
-/* RFC 9293 3.10.7.1, and 3.5.2 for every state that isn't synchronized: the reset takes its number from the
- * ACK field if there is one, otherwise it is zero and acknowledges the segment. Never for a reset. */
+/* RFC 9293 3.10.7.1, and 3.5.2 for every state that isn't synchronized: the reset takes its number
+ * from the ACK field if there is one, otherwise it is zero and acknowledges the segment. Never for
+ * a reset. */
 void tcp_reset_reply(struct td_stack *st, const struct tcp_seg *s, enum journal_word why)
 {
     if ((s->flags & TCP_RST) != 0) {

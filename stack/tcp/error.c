@@ -1,15 +1,16 @@
 /* tcp/error.c: ICMP errors about our segments (RFC 9293 3.9.2.2, RFC 5927, RFC 1191).
  *
  * Theory of operation. An ICMP message quotes the segment it is about, which names the connection
- * (MUST-54). Anybody can send one, so it is believed only if the quoted sequence number is in flight (RFC
- * 5927 4.1), and even then it can't end a connection that is up: there "hard" errors are as soft as the others, noted for
- * the user and no more. An attempt to connect ends with a hard error; with a soft one only where the knob
- * tcp_syn_soft_abort says so (RFC 5461: so that another address can be tried soon).
+ * (MUST-54). Anybody can send one, so it is believed only if the quoted sequence number is in
+ * flight (RFC 5927 4.1), and even then it can't end a connection that is up: there "hard" errors
+ * are as soft as the others, noted for the user and no more. An attempt to connect ends with a hard
+ * error; with a soft one only where the knob tcp_syn_soft_abort says so (RFC 5461: so that another
+ * address can be tried soon).
  *
  * "Fragmentation needed" is path-MTU discovery: the path's MTU goes down, segments get smaller, and
- * what was too large is sent again at once. If segments of that size have been acknowledged before, the
- * message must be wrong or the path must have changed: then it counts only once the segment times out
- * (5927 7.2).
+ * what was too large is sent again at once. If segments of that size have been acknowledged before,
+ * the message must be wrong or the path must have changed: then it counts only once the segment
+ * times out (5927 7.2).
  */
 #include "tcp/tcp_internal.h"
 #include "udp/udp.h"

@@ -1,15 +1,15 @@
 /* tcp/input.c: SEGMENT ARRIVES (RFC 9293 3.10.7), up to SYN-SENT.
  *
- * Theory of operation. A segment is judged in three rounds. First by itself: lengths, checksum, addresses
- * that can't be one peer's (3.1, 3.9.2.3); what fails has no effect at all. Then it is given to the
- * connection it names, by its four-tuple; if there is none, to a listener of its port; if there
- * is none either, to the imaginary connection in state CLOSED (3.10.7.1). Last, by the state of that
- * connection: CLOSED, LISTEN and SYN-SENT here, all others in input_sync.c, in the order of the
- * RFC's text.
+ * Theory of operation. A segment is judged in three rounds. First by itself: lengths, checksum,
+ * addresses that can't be one peer's (3.1, 3.9.2.3); what fails has no effect at all. Then it is
+ * given to the connection it names, by its four-tuple; if there is none, to a listener of its port;
+ * if there is none either, to the imaginary connection in state CLOSED (3.10.7.1). Last, by the
+ * state of that connection: CLOSED, LISTEN and SYN-SENT here, all others in input_sync.c, in the
+ * order of the RFC's text.
  *
- * Processing a segment doesn't send acknowledgments; it marks the connection, and tcp_flush decides once for all
- * segments of the batch (MUST-58, MUST-59). Resets and challenge ACKs are answers to one segment and
- * leave at once.
+ * Processing a segment doesn't send acknowledgments; it marks the connection, and tcp_flush decides
+ * once for all segments of the batch (MUST-58, MUST-59). Resets and challenge ACKs are answers to
+ * one segment and leave at once.
  */
 #include "tcp/tcp_internal.h"
 #include "wire/checksum.h"
@@ -112,7 +112,7 @@ static void listen_segment(struct td_stack *st, struct tcb *l, struct tcp_seg *s
     }
     if ((s->flags & TCP_SYN) != 0) { /* third, check for a SYN */
         if ((s->flags & TCP_FIN) != 0) {
-            /* No client sends this; scanners do. Refusing it is common hardening (attacks table). */
+            /* No client sends this, scanners do: refused, as is common hardening. */
             listen_drop(st, l, s, W_TCP_SYN_FIN);
             return;
         }
@@ -185,8 +185,8 @@ static void syn_sent_segment(struct td_stack *st, struct tcb *t, struct tcp_seg 
         }
         return;
     }
-    /* Simultaneous open (3.5, MUST-10). Text on the SYN isn't kept: it isn't acknowledged either, so the peer
-     * repeats it. */
+    /* Simultaneous open (3.5, MUST-10). Text on the SYN isn't kept: it isn't acknowledged either,
+     * so the peer repeats it. */
     tcp_set_state(st, t, TCPS_SYN_RECEIVED, W_TCP_SIMULTANEOUS);
     t->rexmits = 0;
     tcp_send_syn(st, t);

@@ -1,11 +1,12 @@
-/* tcp/input_sync.c: SEGMENT ARRIVES in SYN-RECEIVED and the synchronized states (RFC 9293 3.10.7.4).
+/* tcp/input_sync.c: SEGMENT ARRIVES in SYN-RECEIVED and the synchronized states (RFC
+ * 9293 3.10.7.4).
  *
- * Theory of operation. Eight steps, in the RFC's order: sequence number, RST, security, SYN, ACK, URG,
- * text, FIN. Each may end the processing. The answer to a segment that isn't acceptable is an
- * acknowledgment that tells the peer where we are (3.5.2); such answers are limited, so that two confused
- * peers can't keep each other busy, and so are the challenge ACKs of RFC 5961, which protect
- * against somebody who only guesses. Both limits belong to one connection: a shared one could be observed from
- * another.
+ * Theory of operation. Eight steps, in the RFC's order: sequence number, RST, security, SYN, ACK,
+ * URG, text, FIN. Each may end the processing. The answer to a segment that isn't acceptable is an
+ * acknowledgment that tells the peer where we are (3.5.2); such answers are limited, so that two
+ * confused peers can't keep each other busy, and so are the challenge ACKs of RFC 5961, which
+ * protect against somebody who only guesses. Both limits belong to one connection: a shared one
+ * could be observed from another.
  *
  * Where the RFC contradicts itself, README.md ("TCP decisions") says what was chosen.
  */
@@ -43,8 +44,8 @@ static void challenge(struct td_stack *st, struct tcb *t, const struct tcp_seg *
     tcp_send_ack(st, t);
 }
 
-/* The ACK of step 1. Text or a FIN is the peer's to repeat, so each is answered; bare segments could be the
- * answers to our answers. */
+/* The ACK of step 1. Text or a FIN is the peer's to repeat, so each is answered; bare segments
+ * could be the answers to our answers. */
 static void answer_unacceptable(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
 {
     td_time interval = (td_time)knob(st, TCP_INVALID_RATELIMIT) * TD_MS;
@@ -77,7 +78,7 @@ static bool acceptable(const struct tcb *t, tcp_seq seq, uint32_t len)
     return seq_in(seq, t->rcv_nxt, t->rcv_wnd) || seq_in(seq + len - 1, t->rcv_nxt, t->rcv_wnd);
 }
 
-/* "tailor it to the window": what is old in front, what is beyond at the end, SYN and FIN included. */
+/* "tailor it to the window": what is old in front, what is beyond behind, SYN and FIN included. */
 static void trim(struct td_stack *st, const struct tcb *t, struct tcp_seg *s)
 {
     uint32_t front = 0, back = 0;
@@ -163,7 +164,8 @@ static void rst_step(struct td_stack *st, struct tcb *t, const struct tcp_seg *s
 
 /* ---- fourth, check the SYN bit ---- */
 
-/* Conflict 3: in a simultaneous open both SYN,ACKs carry SEG.SEQ = IRS, below the window; Figure 7 accepts them. */
+/* Conflict 3: in a simultaneous open both SYN,ACKs carry SEG.SEQ = IRS, below the window; Figure 7
+ * accepts them. */
 static bool crossed_syn_ack(const struct tcb *t, const struct tcp_seg *s)
 {
     return t->state == TCPS_SYN_RECEIVED && !t->passive &&
@@ -264,7 +266,8 @@ static bool ack_step(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
         break;
     case TCPS_CLOSING:
         if (our_fin_acked(t)) {
-            if (t->ack_now) { /* the peer's FIN came in the same batch: no flush will see this TCB again */
+            if (t->ack_now) { /* the peer's FIN came in the same batch: no flush will see this TCB
+                                 again */
                 tcp_send_ack(st, t);
             }
             tcp_time_wait(st, t, W_TCP_FIN_ACKED);
@@ -314,8 +317,8 @@ static void drop_text(struct td_stack *st, const struct tcb *t, const struct tcp
     JOURNAL(st, EV_TCP_DROP_TEXT, &subject, why, s->seq, s->text);
 }
 
-/* The largest segment the peer sends counts for "every second full-sized segment"; what it costs in memory
- * for the window. */
+/* The largest segment the peer sends counts for "every second full-sized segment"; what it costs in
+ * memory for the window. */
 static void measure_segment(struct tcb *t, const struct pkt *p)
 {
     uint32_t size = p->gso_size != 0 && p->gso_size < p->len ? p->gso_size : p->len;
@@ -494,7 +497,7 @@ void tcp_segment_synchronized(struct td_stack *st, struct tcb *t, struct tcp_seg
         s->seq++;
         s->len--;
     }
-    /* Steps 2 and 4 come before 1 for what RFC 5961 decides by its own rules, whatever the window. */
+    /* Steps 2 and 4 before 1: RFC 5961 has window rules of its own for RST and SYN. */
     if ((s->flags & TCP_RST) != 0) {
         rst_step(st, t, s);
         return;
@@ -507,8 +510,9 @@ void tcp_segment_synchronized(struct td_stack *st, struct tcb *t, struct tcp_seg
     }
     /* first */
     if (!acceptable(t, s->seq, s->len)) {
-        /* "if the RCV.WND is zero, special allowance should be made to accept valid ACKs, URGs"; A.2 adds the
-         * segment at RCV.NXT-1: a keep-alive's or probe's ACK field is as good as any. */
+        /* "if the RCV.WND is zero, special allowance should be made to accept valid ACKs, URGs";
+         * A.2 adds the segment at RCV.NXT-1: a keep-alive's or probe's ACK field is as good as any.
+         */
         bool probe = (s->flags & TCP_SYN) == 0 &&
                      ((t->rcv_wnd == 0 && s->seq == t->rcv_nxt) || s->seq == t->rcv_nxt - 1);
         if (probe && (s->flags & TCP_ACK) != 0 && t->state != TCPS_SYN_RECEIVED) {
@@ -537,9 +541,10 @@ void tcp_segment_synchronized(struct td_stack *st, struct tcb *t, struct tcp_seg
 
 /* ---- the short way ---- */
 
-/* Header prediction (Jacobson). In ESTABLISHED nearly every segment is one of two: the next text, with nothing
- * new in its ACK, or an acknowledgment of text with nothing else in it. For these the eight steps above come
- * down to what is done here; whatever isn't exactly so takes the long way. */
+/* Header prediction (Jacobson). In ESTABLISHED nearly every segment is one of two: the next text,
+ * with nothing new in its ACK, or an acknowledgment of text with nothing else in it. For these the
+ * eight steps above come down to what is done here; whatever isn't exactly so takes the long way.
+ */
 bool tcp_fast_path(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
 {
     if (t->state != TCPS_ESTABLISHED || (s->flags & ~TCP_PSH) != TCP_ACK || s->seq != t->rcv_nxt ||

@@ -2,17 +2,19 @@
  *
  * Theory of operation. A listener isn't turned into the connection; each SYN makes a child in
  * SYN-RECEIVED, with the listener as parent (RFC 9293 3.10.7.2 "child TCB"). The child waits in the
- * parent's SYN queue until its handshake is complete, then in the accept queue until the user takes it.
+ * parent's SYN queue until its handshake is complete, then in the accept queue until the user takes
+ * it.
  *
  *      SYN ─► SYN queue ── ACK ─► accept queue ── accept() ─► the user
  *              │ RST, time-out       │
  *              ▼                     ▼ listener closed
  *            gone                  reset
  *
- * Both queues are bounded. A SYN that finds the accept queue full is dropped without a word, so that the peer
- * tries again (Linux's behaviour); when tcp_max_syn_backlog handshakes are under way, the oldest of them gives way.
- * When the accept queue has filled up during a handshake, its last ACK is ignored: our SYN-ACK is repeated by its
- * timer and the peer's answer tried again. tcp_abort_on_overflow resets instead.
+ * Both queues are bounded. A SYN that finds the accept queue full is dropped without a word, so
+ * that the peer tries again (Linux's behaviour); when tcp_max_syn_backlog handshakes are under way,
+ * the oldest of them gives way. When the accept queue has filled up during a handshake, its last
+ * ACK is ignored: our SYN-ACK is repeated by its timer and the peer's answer tried again.
+ * tcp_abort_on_overflow resets instead.
  */
 #include "tcp/tcp_internal.h"
 
@@ -49,7 +51,7 @@ int tcp_listen(struct td_stack *st, struct tcb *t, int backlog)
     if (t->state != TCPS_CLOSED || t->err != 0 || t->was_connected) {
         return -EINVAL; /* it had its connection */
     }
-    if (t->port == NULL) { /* never bound, or the port was given back when listening was shut down */
+    if (t->port == NULL) { /* never bound, or listening was shut down */
         struct tcp_tuple was = t->ep.a;
         t->ep.a = (struct tcp_tuple){0};
         int e = tcp_bind(st, t, was.laddr, was.lport, t->reuse_addr, t->reuse_port);
@@ -93,8 +95,8 @@ static void syn_drop(struct td_stack *st, struct tcb *l, const struct tcp_seg *s
     JOURNAL(st, EV_TCP_DROP_SYN, &subject, why, s->a.raddr, s->a.rport, waiting);
 }
 
-/* RFC 4987 3.4: the handshake that has waited longest gives way, without a word. One that is answered
- * within the time a flood takes to go round the queue gets through. */
+/* RFC 4987 3.4: the handshake that has waited longest gives way, without a word. One that is
+ * answered within the time a flood takes to go round the queue gets through. */
 static void make_room(struct td_stack *st, struct tcb *l)
 {
     struct tcb *oldest = l->lsn->syn_queue;

@@ -3,11 +3,13 @@
  * Theory of operation. bind fixes the local half of the four-tuple, connect the other and sends the
  * SYN. Two endpoints may share a local port as long as no segment could belong to both:
  *   - connections differ in their remote half, always;
- *   - bound but unconnected ones may overlap only if both asked for it: SO_REUSEADDR unless one of them
- *     listens, SO_REUSEPORT always;
- *   - what is left of older connections (TIME-WAIT, orphans) bars the port unless SO_REUSEADDR is set.
+ *   - bound but unconnected ones may overlap only if both asked for it: SO_REUSEADDR unless one of
+ * them listens, SO_REUSEPORT always;
+ *   - what is left of older connections (TIME-WAIT, orphans) bars the port unless SO_REUSEADDR is
+ * set.
  *
- * Ephemeral ports come from RFC 6056's algorithms, shared with UDP; a port somebody bound by name is not taken.
+ * Ephemeral ports come from RFC 6056's algorithms, shared with UDP; a port somebody bound by name
+ * is not taken.
  */
 #include "tcp/tcp_internal.h"
 #include "udp/udp.h"
@@ -114,7 +116,7 @@ static int choose_tuple(struct td_stack *st, const struct tcb *t, struct tcp_tup
     if (t->ep.a.lport != 0) {
         a->lport = t->ep.a.lport;
         if (a->laddr == a->raddr && a->lport == a->rport) {
-            return -EADDRINUSE; /* to itself: looks like a LAND attack, and would be dropped as one */
+            return -EADDRINUSE; /* to itself: would be dropped as a LAND attack */
         }
         return tcp_ep_find(st, a) == NULL ? 0 : -EADDRNOTAVAIL;
     }

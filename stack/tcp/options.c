@@ -1,8 +1,9 @@
 /* tcp/options.c: socket options (setsockopt, getsockopt) that are TCP's to keep.
  *
- * Theory of operation. Names, numbers and value shapes are Linux's (tcp(7), socket(7), ip(7)): an int, unless said
- * otherwise; a shorter value is an error, a longer one is cut. Buffer sizes are doubled when set and told
- * doubled, as Linux does, because they count memory and not text. Setting one switches its auto-tuning off.
+ * Theory of operation. Names, numbers and value shapes are Linux's (tcp(7), socket(7), ip(7)): an
+ * int, unless said otherwise; a shorter value is an error, a longer one is cut. Buffer sizes are
+ * doubled when set and told doubled, as Linux does, because they count memory and not text. Setting
+ * one switches its auto-tuning off.
  */
 #include "tcp/tcp_internal.h"
 
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define CC_NAME_MAX 16
+#define CC_NAME_MAX  16
 #define RCVBUF_LEAST 2304
 #define SNDBUF_LEAST 4608
 
@@ -48,7 +49,9 @@ static int set_socket(struct td_stack *st, struct tcb *t, int name, const void *
         }
         memcpy(&l, val, sizeof l);
         t->linger = l.l_onoff != 0;
-        t->linger_s = (uint16_t)(l.l_linger < 0 ? 0 : l.l_linger > UINT16_MAX ? UINT16_MAX : l.l_linger);
+        t->linger_s = (uint16_t)(l.l_linger < 0            ? 0
+                                 : l.l_linger > UINT16_MAX ? UINT16_MAX
+                                                           : l.l_linger);
         return 0;
     case SO_RCVBUF:
         t->rcvbuf_limit = clamp_buffer(v, knob(st, RMEM_MAX), RCVBUF_LEAST);
@@ -285,18 +288,34 @@ static int get_int(const struct td_stack *st, const struct tcb *t, int level, in
     switch (level) {
     case SOL_SOCKET:
         switch (name) {
-        case SO_KEEPALIVE: *v = t->keepalive; return 0;
-        case SO_RCVBUF: *v = (int)t->rcvbuf_limit; return 0;
-        case SO_SNDBUF: *v = (int)t->sndbuf_limit; return 0;
-        case SO_OOBINLINE: *v = t->oob_inline; return 0;
-        default: return -ENOPROTOOPT;
+        case SO_KEEPALIVE:
+            *v = t->keepalive;
+            return 0;
+        case SO_RCVBUF:
+            *v = (int)t->rcvbuf_limit;
+            return 0;
+        case SO_SNDBUF:
+            *v = (int)t->sndbuf_limit;
+            return 0;
+        case SO_OOBINLINE:
+            *v = t->oob_inline;
+            return 0;
+        default:
+            return -ENOPROTOOPT;
         }
     case IPPROTO_IP:
         switch (name) {
-        case IP_TOS: *v = t->ep.tos; return 0;
-        case IP_TTL: *v = t->ep.ttl != 0 ? t->ep.ttl : (int)knob(st, IP_DEFAULT_TTL); return 0;
-        case IP_RECVERR: *v = t->recv_err; return 0;
-        default: return -ENOPROTOOPT;
+        case IP_TOS:
+            *v = t->ep.tos;
+            return 0;
+        case IP_TTL:
+            *v = t->ep.ttl != 0 ? t->ep.ttl : (int)knob(st, IP_DEFAULT_TTL);
+            return 0;
+        case IP_RECVERR:
+            *v = t->recv_err;
+            return 0;
+        default:
+            return -ENOPROTOOPT;
         }
     case IPPROTO_TCP:
         break;
@@ -304,19 +323,44 @@ static int get_int(const struct td_stack *st, const struct tcb *t, int level, in
         return -ENOPROTOOPT;
     }
     switch (name) {
-    case TCP_NODELAY: *v = t->nodelay; break;
-    case TCP_CORK: *v = t->cork; break;
-    case TCP_MAXSEG: *v = t->mss != 0 ? t->mss : t->user_mss != 0 ? t->user_mss : 536; break;
-    case TCP_KEEPIDLE: *v = t->keepidle != 0 ? t->keepidle : (int)knob(st, TCP_KEEPALIVE_TIME); break;
-    case TCP_KEEPINTVL: *v = t->keepintvl != 0 ? t->keepintvl : (int)knob(st, TCP_KEEPALIVE_INTVL); break;
-    case TCP_KEEPCNT: *v = t->keepcnt != 0 ? t->keepcnt : (int)knob(st, TCP_KEEPALIVE_PROBES); break;
-    case TCP_SYNCNT: *v = t->syncnt != 0 ? t->syncnt : (int)knob(st, TCP_SYN_RETRIES); break;
-    case TCP_USER_TIMEOUT: *v = (int)t->user_timeout_ms; break;
-    case TCP_QUICKACK: *v = t->quickacks > 0; break;
-    case TCP_DEFER_ACCEPT: *v = (int)t->defer_accept; break;
-    case TCP_LINGER2: *v = t->linger2 != 0 ? t->linger2 : (int)knob(st, TCP_FIN_TIMEOUT); break;
-    case TCP_WINDOW_CLAMP: *v = (int)t->window_clamp; break;
-    default: return -ENOPROTOOPT;
+    case TCP_NODELAY:
+        *v = t->nodelay;
+        break;
+    case TCP_CORK:
+        *v = t->cork;
+        break;
+    case TCP_MAXSEG:
+        *v = t->mss != 0 ? t->mss : t->user_mss != 0 ? t->user_mss : 536;
+        break;
+    case TCP_KEEPIDLE:
+        *v = t->keepidle != 0 ? t->keepidle : (int)knob(st, TCP_KEEPALIVE_TIME);
+        break;
+    case TCP_KEEPINTVL:
+        *v = t->keepintvl != 0 ? t->keepintvl : (int)knob(st, TCP_KEEPALIVE_INTVL);
+        break;
+    case TCP_KEEPCNT:
+        *v = t->keepcnt != 0 ? t->keepcnt : (int)knob(st, TCP_KEEPALIVE_PROBES);
+        break;
+    case TCP_SYNCNT:
+        *v = t->syncnt != 0 ? t->syncnt : (int)knob(st, TCP_SYN_RETRIES);
+        break;
+    case TCP_USER_TIMEOUT:
+        *v = (int)t->user_timeout_ms;
+        break;
+    case TCP_QUICKACK:
+        *v = t->quickacks > 0;
+        break;
+    case TCP_DEFER_ACCEPT:
+        *v = (int)t->defer_accept;
+        break;
+    case TCP_LINGER2:
+        *v = t->linger2 != 0 ? t->linger2 : (int)knob(st, TCP_FIN_TIMEOUT);
+        break;
+    case TCP_WINDOW_CLAMP:
+        *v = (int)t->window_clamp;
+        break;
+    default:
+        return -ENOPROTOOPT;
     }
     return 0;
 }

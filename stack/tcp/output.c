@@ -1,18 +1,18 @@
 /* tcp/output.c: what to send now.
  *
- * Theory of operation. tcp_output is called once a flush for every connection something happened to,
- * after all segments that had arrived were processed (RFC 9293 3.10.7.4, MUST-58 and 59), and by timers. It sends
- * what it may, in this order:
+ * Theory of operation. tcp_output is called once a flush for every connection something happened
+ * to, after all segments that had arrived were processed (RFC 9293 3.10.7.4, MUST-58 and 59), and
+ * by timers. It sends what it may, in this order:
  *
- *   1. text, from rtx_nxt on. rtx_nxt is SND.NXT, except after a time-out or a window probe: then it
- *      lies behind, and what was in flight is sent again until it has caught up.
+ *   1. text, from rtx_nxt on. rtx_nxt is SND.NXT, except after a time-out or a window probe: then
+ * it lies behind, and what was in flight is sent again until it has caught up.
  *   2. a FIN behind the last byte, when the user has closed.
  *   3. if nothing of that went out, which always carries an acknowledgment, and one is due: an
  *      acknowledgment alone; several, when several segments arrived out of order, because the peer
  *      counts them (RFC 5681 3.2).
  *
- * How much: the smaller of the peer's window and cwnd (5681 3.1), counted from SND.UNA. How small: a
- * segment less than full is sent only if (3.8.6.2.1, 3.7.4)
+ * How much: the smaller of the peer's window and cwnd (5681 3.1), counted from SND.UNA. How small:
+ * a segment less than full is sent only if (3.8.6.2.1, 3.7.4)
  *   - it is the last of what is queued, and Nagle allows: nothing unacknowledged, or switched off,
  *     and the user didn't announce more (MSG_MORE, TCP_CORK);
  *   - or it is at least half of the largest window the peer ever had;
@@ -51,8 +51,8 @@ static struct tcp_emit emit_for(const struct tcb *t)
     };
 }
 
-/* SND.NXT; or, if a shrunken window or a probe left that outside the window, the window's edge: outside, the
- * peer would ignore the ACK field (RFC 9293 A.2). */
+/* SND.NXT; or, if a shrunken window or a probe left that outside the window, the window's edge:
+ * outside, the peer would ignore the ACK field (RFC 9293 A.2). */
 tcp_seq tcp_ack_seq(const struct tcb *t)
 {
     tcp_seq edge = t->snd_una + t->snd_wnd;
@@ -75,7 +75,8 @@ static int send_failed(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t
     return err;
 }
 
-/* Text [seq, seq+len), with a FIN behind it if asked. 0, or why it didn't leave; SND.NXT moves only if it did. */
+/* Text [seq, seq+len), with a FIN behind it if asked. 0, or why it didn't leave; SND.NXT moves only
+ * if it did. */
 static int send_text(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t len, bool fin,
                      enum journal_word why)
 {
@@ -151,7 +152,7 @@ static void hold(struct td_stack *st, const struct tcb *t, enum journal_word why
     JOURNAL(st, EV_TCP_HOLD, &subject, why, queued, tcp_flight(t), usable);
 }
 
-/* 3.7.4. Minshall's form holds back a small segment only while another small one is unacknowledged. */
+/* 3.7.4. Minshall's form holds a small segment back only while another is unacknowledged. */
 static bool nagle_holds(const struct td_stack *st, const struct tcb *t)
 {
     if (t->nodelay || t->snd_nxt == t->snd_una) {
@@ -316,7 +317,7 @@ static void output(struct td_stack *st, struct tcb *t, bool force)
         break;
     }
     send_what_may(st, t, force);
-    if (t->dup_owed > 0) { /* one for each segment that came out of order; text doesn't count as one */
+    if (t->dup_owed > 0) { /* one for each segment out of order; text doesn't count as one */
         for (unsigned n = t->dup_owed; n > 0; n--) {
             tcp_send_ack(st, t);
         }
@@ -388,8 +389,8 @@ int tcp_retransmit_first(struct td_stack *st, struct tcb *t, enum journal_word w
     return send_text(st, t, t->snd_una, len, fin, why);
 }
 
-/* 3.8.6.1: one octet beyond the closed window, or the FIN. It counts as sent, but sending goes on from it, so that
- * it is part of the first segment when the window opens. */
+/* 3.8.6.1: one octet beyond the closed window, or the FIN. It counts as sent, but sending goes on
+ * from it, so that it is part of the first segment when the window opens. */
 void tcp_window_probe(struct td_stack *st, struct tcb *t)
 {
     uint32_t text = sndbuf_end(&t->snd) - t->snd_una;

@@ -1,22 +1,22 @@
 /* tcp/reasm.c: the receive queue and what waits beyond a hole.
  *
  * Theory of operation. Text that arrives in order is queued as the packets it came in, without a
- * copy; the user's RECEIVE copies it out once. Text beyond a hole (RFC 9293 SHLD-31) waits in a second
- * list, sorted by sequence number and without overlaps: of a new segment only what isn't held yet is kept,
- * except that it takes the place of those it covers wholly. What is in the first queue is never
- * touched again.
+ * copy; the user's RECEIVE copies it out once. Text beyond a hole (RFC 9293 SHLD-31) waits in a
+ * second list, sorted by sequence number and without overlaps: of a new segment only what isn't
+ * held yet is kept, except that it takes the place of those it covers wholly. What is in the first
+ * queue is never touched again.
  *
  *      copied_seq           rcv_nxt
  *        ├── queue: pkt pkt pkt ┤  hole  ├ pkt pkt ┤ hole ├ pkt ┤
  *
  * A packet costs more memory than its text, and a sender of tiny segments could make us hold many
- * times the window it was given. So a small segment is copied into the free end of the packet before
- * it, and the memory of both lists is counted (truesize) for the window.
+ * times the window it was given. So a small segment is copied into the free end of the packet
+ * before it, and the memory of both lists is counted (truesize) for the window.
  *
- * The second list is searched by runs, packets without a gap between them, because there are as many runs as
- * holes, and holes are few: a search begins where the last one ended, which is one step for
- * segments that come in order behind a hole. A sender who makes holes on purpose (CVE-2018-5390) meets RUNS_MAX: text that
- * would begin another run isn't held.
+ * The second list is searched by runs, packets without a gap between them, because there are as
+ * many runs as holes, and holes are few: a search begins where the last one ended, which is one
+ * step for segments that come in order behind a hole. A sender who makes holes on purpose
+ * (CVE-2018-5390) meets RUNS_MAX: text that would begin another run isn't held.
  */
 #include "tcp/tcp_internal.h"
 
@@ -128,7 +128,8 @@ void rcvbuf_append(struct rcvbuf *b, struct pkt *p, tcp_seq seq)
 
 /* ---- beyond the hole ---- */
 
-/* A run is packets without a gap between them. Its first packet knows its last one and the next run. */
+/* A run is packets without a gap between them. Its first packet knows its last one and the next
+ * run. */
 static struct pkt *run_last(const struct pkt *run)
 {
     return (struct pkt *)(uintptr_t)run->cb[1];

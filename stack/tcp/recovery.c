@@ -2,19 +2,19 @@
  *
  * Theory of operation. An acknowledgment that repeats SND.UNA says that something arrived, but not
  * what is expected next. One or two may be reordering: each lets one new segment go (limited
- * transmit), so that the third may come at all. The third means loss: the segment at SND.UNA is sent
- * again, ssthresh is halved, and the connection is in recovery until everything that was in
+ * transmit), so that the third may come at all. The third means loss: the segment at SND.UNA is
+ * sent again, ssthresh is halved, and the connection is in recovery until everything that was in
  * flight then (recover) is acknowledged.
  *
- *   further duplicates   each is a segment that left the network: cwnd grows by one to let another in
- *   partial ACK          SND.UNA moved, but not beyond recover: the next hole. It is sent again at once, cwnd shrinks
- *                        by what was acknowledged and grows by one segment
- *   full ACK             cwnd = min(ssthresh, max(FlightSize, SMSS) + SMSS), recovery is over
- *   time-out             cwnd = one segment, everything from SND.UNA is sent again in slow start
+ *   further duplicates   each is a segment that left the network: cwnd grows by one to let another
+ * in partial ACK          SND.UNA moved, but not beyond recover: the next hole. It is sent again at
+ * once, cwnd shrinks by what was acknowledged and grows by one segment full ACK             cwnd =
+ * min(ssthresh, max(FlightSize, SMSS) + SMSS), recovery is over time-out             cwnd = one
+ * segment, everything from SND.UNA is sent again in slow start
  *
- * `recover` also keeps duplicates caused by our own retransmissions from starting it all over (6582 3.2 step
- * 2). Forged duplicates can't blow cwnd up: of what was in flight when SND.UNA last moved each segment can cause
- * one, and no more than that are counted (5681 3.2 step 4).
+ * `recover` also keeps duplicates caused by our own retransmissions from starting it all over
+ * (6582 3.2 step 2). Forged duplicates can't blow cwnd up: of what was in flight when SND.UNA last
+ * moved each segment can cause one, and no more than that are counted (5681 3.2 step 4).
  */
 #include "tcp/tcp_internal.h"
 
@@ -61,8 +61,7 @@ static void newreno_dup_ack(struct td_stack *st, struct tcb *t)
         if ((uint64_t)t->dupacks * t->mss <= t->dup_flight) {
             t->cwnd += t->mss;
         }
-    } else if (t->dupacks == (uint32_t)knob(st, TCP_REORDERING) &&
-               seq_gt(t->snd_una, t->recover)) {
+    } else if (t->dupacks == (uint32_t)knob(st, TCP_REORDERING) && seq_gt(t->snd_una, t->recover)) {
         enter_recovery(st, t);
     }
 }

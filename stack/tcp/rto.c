@@ -5,9 +5,9 @@
  *      RTTVAR <- 3/4 RTTVAR + 1/4 |SRTT - R'|        first, with the old SRTT (2.3)
  *      SRTT   <- 7/8 SRTT + 1/8 R'
  *      RTO    <- SRTT + max(G, 4 RTTVAR)             G: the wheel's microsecond
- * The result is kept between the knobs tcp_rto_min_us and tcp_rto_max_ms. A time-out doubles it (5.5) and it stays
- * so until a segment that was sent only once is acknowledged (Karn's rule: whoever takes the sample
- * sees to that, ack.c).
+ * The result is kept between the knobs tcp_rto_min_us and tcp_rto_max_ms. A time-out doubles it
+ * (5.5) and it stays so until a segment that was sent only once is acknowledged (Karn's rule:
+ * whoever takes the sample sees to that, ack.c).
  */
 #include "tcp/tcp_internal.h"
 
@@ -28,10 +28,10 @@ static void rto_init(struct td_stack *st, struct tcb *t)
 
 static void rto_sample(struct td_stack *st, struct tcb *t, td_time rtt)
 {
-    if (t->srtt == 0) {     /* 2.2 */
+    if (t->srtt == 0) { /* 2.2 */
         t->srtt = rtt * 8 + (rtt == 0);
         t->rttvar = rtt * 2;
-    } else {                /* 2.3 */
+    } else { /* 2.3 */
         td_time srtt = t->srtt / 8;
         td_time error = srtt > rtt ? srtt - rtt : rtt - srtt;
         t->rttvar = t->rttvar - t->rttvar / 4 + error;

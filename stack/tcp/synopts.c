@@ -1,14 +1,14 @@
 /* tcp/synopts.c: what the options of SYN and SYN-ACK agree on.
  *
- * Theory of operation. Each side says in its SYN how large a segment it takes (MSS, RFC 9293 3.7.1) and,
- * if it knows window scaling, by how much its window fields are to be shifted (RFC 7323 2); scaling is on
- * only when both said so. A SYN-ACK answers what the SYN asked and nothing else. Other
- * extensions take their place here.
+ * Theory of operation. Each side says in its SYN how large a segment it takes (MSS, RFC 9293 3.7.1)
+ * and, if it knows window scaling, by how much its window fields are to be shifted (RFC 7323 2);
+ * scaling is on only when both said so. A SYN-ACK answers what the SYN asked and nothing else.
+ * Other extensions take their place here.
  */
 #include "tcp/tcp_internal.h"
 
 #define MSS_DEFAULT 536 /* RFC 9293 3.7.1 (MUST-15) */
-#define MSS_LEAST   88  /* smaller ones would be a way to make us send headers only (Linux's floor) */
+#define MSS_LEAST   88  /* less would have us send mostly headers (Linux's floor) */
 
 void tcp_syn_options_take(struct td_stack *st, struct tcb *t, const struct tcp_opts *o)
 {

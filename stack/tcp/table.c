@@ -2,26 +2,66 @@
 #include "tcp/tcp_internal.h"
 
 enum {
-    COL_ID, COL_STATE, COL_RECVQ, COL_SENDQ, COL_LADDR, COL_LPORT, COL_RADDR, COL_RPORT, COL_TIMER,
-    COL_EXPIRES, COL_RETRIES, COL_CC, COL_SND_WSCALE, COL_RCV_WSCALE, COL_RTO, COL_RTT, COL_RTTVAR,
-    COL_MSS, COL_PMTU, COL_RCVMSS, COL_CWND, COL_CWND_BYTES, COL_SSTHRESH, COL_UNACKED,
-    COL_BYTES_SENT, COL_BYTES_RETRANS, COL_BYTES_ACKED, COL_BYTES_RECEIVED, COL_SEGS_OUT,
-    COL_SEGS_IN, COL_DATA_SEGS_OUT, COL_DATA_SEGS_IN, COL_RETRANS, COL_LOST, COL_SND_WND,
-    COL_RCV_WND, COL_RCV_SPACE, COL_RCVBUF, COL_SNDBUF, COL_NOTSENT, COL_LASTSND, COL_LASTRCV,
-    COL_ORPHAN, NCOLS
+    COL_ID,
+    COL_STATE,
+    COL_RECVQ,
+    COL_SENDQ,
+    COL_LADDR,
+    COL_LPORT,
+    COL_RADDR,
+    COL_RPORT,
+    COL_TIMER,
+    COL_EXPIRES,
+    COL_RETRIES,
+    COL_CC,
+    COL_SND_WSCALE,
+    COL_RCV_WSCALE,
+    COL_RTO,
+    COL_RTT,
+    COL_RTTVAR,
+    COL_MSS,
+    COL_PMTU,
+    COL_RCVMSS,
+    COL_CWND,
+    COL_CWND_BYTES,
+    COL_SSTHRESH,
+    COL_UNACKED,
+    COL_BYTES_SENT,
+    COL_BYTES_RETRANS,
+    COL_BYTES_ACKED,
+    COL_BYTES_RECEIVED,
+    COL_SEGS_OUT,
+    COL_SEGS_IN,
+    COL_DATA_SEGS_OUT,
+    COL_DATA_SEGS_IN,
+    COL_RETRANS,
+    COL_LOST,
+    COL_SND_WND,
+    COL_RCV_WND,
+    COL_RCV_SPACE,
+    COL_RCVBUF,
+    COL_SNDBUF,
+    COL_NOTSENT,
+    COL_LASTSND,
+    COL_LASTRCV,
+    COL_ORPHAN,
+    NCOLS
 };
 const struct column tcp_columns[] = {
     [COL_ID] = {"id", VAL_U64, "number of the socket, as the journal and why use it; 0: none yet"},
     [COL_STATE] = {"state", VAL_STR, "state as ss names it"},
-    [COL_RECVQ] = {"recv-q", VAL_U64, "bytes waiting to be read; LISTEN: connections to be accepted"},
+    [COL_RECVQ] = {"recv-q", VAL_U64,
+                   "bytes waiting to be read; LISTEN: connections to be accepted"},
     [COL_SENDQ] = {"send-q", VAL_U64, "bytes not acknowledged; LISTEN: the backlog"},
     [COL_LADDR] = {"local", VAL_IP4, "local address, 0.0.0.0 = any"},
     [COL_LPORT] = {"lport", VAL_U64, "local port"},
     [COL_RADDR] = {"peer", VAL_IP4, "peer's address"},
     [COL_RPORT] = {"pport", VAL_U64, "peer's port"},
-    [COL_TIMER] = {"timer", VAL_STR, "on (retransmission), persist, keepalive, timewait, delack, override, linger"},
+    [COL_TIMER] = {"timer", VAL_STR,
+                   "on (retransmission), persist, keepalive, timewait, delack, override, linger"},
     [COL_EXPIRES] = {"expires", VAL_NS, "until that timer fires"},
-    [COL_RETRIES] = {"retries", VAL_U64, "retransmissions of the earliest segment, or unanswered probes"},
+    [COL_RETRIES] = {"retries", VAL_U64,
+                     "retransmissions of the earliest segment, or unanswered probes"},
     [COL_CC] = {"cc", VAL_STR, "congestion control"},
     [COL_SND_WSCALE] = {"snd-wscale", VAL_U64, "shift of the peer's window field"},
     [COL_RCV_WSCALE] = {"rcv-wscale", VAL_U64, "shift of ours"},
@@ -33,7 +73,8 @@ const struct column tcp_columns[] = {
     [COL_RCVMSS] = {"rcvmss", VAL_U64, "largest segment received"},
     [COL_CWND] = {"cwnd", VAL_U64, "congestion window, segments"},
     [COL_CWND_BYTES] = {"cwnd-bytes", VAL_U64, "congestion window, bytes"},
-    [COL_SSTHRESH] = {"ssthresh", VAL_U64, "slow-start threshold, segments; absent: never lost anything"},
+    [COL_SSTHRESH] = {"ssthresh", VAL_U64,
+                      "slow-start threshold, segments; absent: never lost anything"},
     [COL_UNACKED] = {"unacked", VAL_U64, "bytes in flight"},
     [COL_BYTES_SENT] = {"bytes_sent", VAL_U64, "bytes of text sent, repeated ones included"},
     [COL_BYTES_RETRANS] = {"bytes_retrans", VAL_U64, "bytes of text sent again"},
@@ -67,14 +108,18 @@ static void row_timer(const struct td_stack *st, struct row *row, const struct t
 {
     const struct timer *tm = NULL;
     if (timer_armed(&t->t_rtx)) {
-        static const char *const names[] = {[TRTX_NONE] = "", [TRTX_REXMT] = "on",
-                                            [TRTX_PERSIST] = "persist", [TRTX_OVERRIDE] = "override"};
+        static const char *const names[] = {[TRTX_NONE] = "",
+                                            [TRTX_REXMT] = "on",
+                                            [TRTX_PERSIST] = "persist",
+                                            [TRTX_OVERRIDE] = "override"};
         tm = &t->t_rtx;
         row_word(row, COL_TIMER, names[t->rtx_kind]);
         row_u64(row, COL_RETRIES, t->rtx_kind == TRTX_PERSIST ? t->probes : t->rexmits);
     } else if (timer_armed(&t->t_ctl)) {
-        static const char *const names[] = {[TCTL_NONE] = "", [TCTL_KEEPALIVE] = "keepalive",
-                                            [TCTL_FIN_WAIT_2] = "timewait", [TCTL_LINGER] = "linger"};
+        static const char *const names[] = {[TCTL_NONE] = "",
+                                            [TCTL_KEEPALIVE] = "keepalive",
+                                            [TCTL_FIN_WAIT_2] = "timewait",
+                                            [TCTL_LINGER] = "linger"};
         tm = &t->t_ctl;
         row_word(row, COL_TIMER, names[t->ctl_kind]);
         row_u64(row, COL_RETRIES, t->ctl_kind == TCTL_KEEPALIVE ? t->probes : 0);

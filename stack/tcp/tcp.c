@@ -2,17 +2,17 @@
  *
  * Theory of operation. Three structures hold all endpoints:
  *
- *   eps     by four-tuple: connections, TIME-WAIT records, and what is bound or listening (remote part 0). One lookup
- *           a segment
- *   ports   by local port: who uses it. Listeners are found here, and conflicts at bind
- *   all     every tcb, for the end of the instance
+ *   eps     by four-tuple: connections, TIME-WAIT records, and what is bound or listening (remote
+ * part 0). One lookup a segment ports   by local port: who uses it. Listeners are found here, and
+ * conflicts at bind all     every tcb, for the end of the instance
  *
- * A tcb belongs to its owner, socket/, from tcp_new or tcp_accept to tcp_close; after that it is an orphan and
- * lives as long as the protocol needs it. It may end in the middle of anything, so it is never freed
- * there: tcp_finish takes it out of the tables and marks it dead, and the next flush frees it.
+ * A tcb belongs to its owner, socket/, from tcp_new or tcp_accept to tcp_close; after that it is an
+ * orphan and lives as long as the protocol needs it. It may end in the middle of anything, so it is
+ * never freed there: tcp_finish takes it out of the tables and marks it dead, and the next flush
+ * frees it.
  *
- * What input, timers and calls want to send is only marked; tcp_flush runs tcp_output once for each marked
- * connection, in the order of marking.
+ * What input, timers and calls want to send is only marked; tcp_flush runs tcp_output once for each
+ * marked connection, in the order of marking.
  */
 #include "tcp/tcp_internal.h"
 
@@ -295,7 +295,7 @@ void tcp_mark(struct td_stack *st, struct tcb *t)
     st->flush_wanted = true;
 }
 
-/* The interface's queue is full. A flush that comes anyway tries again; a timer makes sure of one. */
+/* The interface's queue is full. Any flush tries again; a timer makes sure there is one. */
 void tcp_mark_throttled(struct td_stack *st, struct tcb *t)
 {
     mark(st->tcp, t);
@@ -336,9 +336,11 @@ void tcp_set_state(struct td_stack *st, struct tcb *t, enum tcp_state to, enum j
 
 void tcp_finish(struct td_stack *st, struct tcb *t, int err, enum journal_word why)
 {
-    if (t->tw != NULL) { /* the record goes on by itself */
+    if (t->tw !=
+        NULL) { /* the record goes on by itself: the connection isn't CLOSED before it ends */
         t->tw->tcb = NULL;
         t->tw = NULL;
+        t->state = TCPS_CLOSED;
     }
     if ((t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RECEIVED) && err != 0) {
         count(st, TcpAttemptFails);

@@ -22,8 +22,8 @@ const char *tcp_state_ss(enum tcp_state s);   /* "SYN-RECV", "ESTAB" … as ss p
 struct tcb; /* transmission control block */
 
 /* Something changed that the owner may want to know: bits of the poll mask that became true
- * (POLLIN, POLLOUT, POLLHUP, POLLERR, POLLPRI, POLLRDHUP). Called only from tcp code, never re-enters; socket/ just
- * remembers it and notifies the application at the end of flush. */
+ * (POLLIN, POLLOUT, POLLHUP, POLLERR, POLLPRI, POLLRDHUP). Called only from tcp code, never
+ * re-enters; socket/ just remembers it and notifies the application at the end of flush. */
 struct tcp_upcalls {
     void (*event)(struct td_stack *st, void *owner, uint32_t poll_bits);
     /* A listener's half-open connection completed its handshake and waits in the accept queue. */
@@ -42,10 +42,12 @@ struct tcb *tcp_accept(struct td_stack *st, struct tcb *listener, void *owner, u
 /* Active OPEN: -EINPROGRESS when the SYN is on its way, -EISCONN, -EALREADY, -EADDRNOTAVAIL,
  * -ENETUNREACH, -EINVAL/-EACCES (broadcast, multicast), -ECONNREFUSED … when it ended before. */
 int tcp_connect(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port);
-/* SEND: bytes taken, -EAGAIN (no room; -EAGAIN also while connecting), -EPIPE, -ENOTCONN, the pending error. flags: MSG_*. */
+/* SEND: bytes taken, -EAGAIN (no room; also while connecting), -ENOBUFS (no memory), -EPIPE,
+ * -ENOTCONN, the pending error. flags: MSG_OOB, MSG_MORE. */
 int64_t tcp_send(struct td_stack *st, struct tcb *t, const struct iovec *iov, size_t niov,
                  int flags);
-/* RECEIVE: bytes, 0 = FIN seen, -EAGAIN, -ENOTCONN, -ECONNRESET, -ETIMEDOUT … MSG_PEEK, MSG_OOB, MSG_TRUNC. */
+/* RECEIVE: bytes, 0 = FIN seen, -EAGAIN, -ENOTCONN, -ECONNRESET, -ETIMEDOUT … MSG_PEEK, MSG_OOB,
+ * MSG_TRUNC. */
 int64_t tcp_recv(struct td_stack *st, struct tcb *t, const struct iovec *iov, size_t niov,
                  int flags);
 /* CLOSE of one or both directions: how = SHUT_RD, SHUT_WR, SHUT_RDWR. -ENOTCONN. */
@@ -65,12 +67,13 @@ struct tcp_addrs { td_ip4 laddr, raddr; uint16_t lport, rport; };
 struct tcp_addrs tcp_addrs(const struct tcb *t);
 uint32_t tcp_readable(const struct tcb *t);  /* bytes: SIOCINQ */
 uint32_t tcp_unsent(const struct tcb *t);    /* bytes not acknowledged: SIOCOUTQ */
-bool tcp_atmark(const struct tcb *t);        /* the next octet to read is the urgent one: SIOCATMARK */
+bool tcp_atmark(const struct tcb *t);        /* the next octet is the urgent one: SIOCATMARK */
 
 /* Options that are TCP's to keep: level IPPROTO_TCP (TCP_NODELAY, TCP_MAXSEG, TCP_KEEPIDLE,
  * TCP_KEEPINTVL, TCP_KEEPCNT, TCP_SYNCNT, TCP_USER_TIMEOUT, TCP_INFO, TCP_CONGESTION, TCP_CORK,
- * TCP_QUICKACK, TCP_DEFER_ACCEPT, TCP_LINGER2, TCP_WINDOW_CLAMP …), SOL_SOCKET (SO_KEEPALIVE, SO_LINGER, SO_RCVBUF,
- * SO_SNDBUF, SO_OOBINLINE) and IPPROTO_IP (IP_TOS, IP_TTL). Linux's numbers and value shapes. -ENOPROTOOPT, -EINVAL. */
+ * TCP_QUICKACK, TCP_DEFER_ACCEPT, TCP_LINGER2, TCP_WINDOW_CLAMP …), SOL_SOCKET (SO_KEEPALIVE,
+ * SO_LINGER, SO_RCVBUF, SO_SNDBUF, SO_OOBINLINE) and IPPROTO_IP (IP_TOS, IP_TTL, IP_RECVERR: soft
+ * errors are told at once). Linux's numbers and value shapes. -ENOPROTOOPT, -EINVAL. */
 int tcp_setsockopt(struct td_stack *st, struct tcb *t, int level, int name, const void *v,
                    uint32_t len);
 int tcp_getsockopt(struct td_stack *st, struct tcb *t, int level, int name, void *v, uint32_t *len);

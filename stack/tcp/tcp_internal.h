@@ -1,7 +1,7 @@
 /* tcp/tcp_internal.h: the inside of TCP. README.md in this folder tells in which order to read.
  *
- * Names are RFC 9293's wherever it has one: SND.UNA is snd_una, SEG.LEN is seg.len. Sequence numbers
- * are compared with core/seq.h only.
+ * Names are RFC 9293's wherever it has one: SND.UNA is snd_una, SEG.LEN is seg.len. Sequence
+ * numbers are compared with core/seq.h only.
  */
 #ifndef TCP_INTERNAL_H
 #define TCP_INTERNAL_H
@@ -60,8 +60,8 @@ struct tcp_seg {
 
 /* ---- buffers ---- */
 
-/* The send buffer (sndbuf.c): bytes [base, base+len) in a list of blocks; the retransmission queue of RFC 9293
- * 3.10 and the queued SENDs are the two parts of it before and behind SND.NXT. */
+/* The send buffer (sndbuf.c): bytes [base, base+len) in a list of blocks; the retransmission queue
+ * of RFC 9293 3.10 and the queued SENDs are the two parts of it before and behind SND.NXT. */
 struct snd_chunk {
     struct snd_chunk *next;
     struct pkt_block *block;
@@ -69,14 +69,14 @@ struct snd_chunk {
 };
 struct sndbuf {
     struct snd_chunk *head, *tail;
-    struct snd_chunk *hint; /* a chunk somewhere in the list and the sequence number of its first byte: */
+    struct snd_chunk *hint; /* some chunk of the list, and the number of its first byte: */
     tcp_seq hint_seq;       /* sequential reads don't start over */
     tcp_seq base;           /* sequence number of the first byte */
     uint32_t len;           /* bytes */
 };
 
-/* The receive side (reasm.c): packets in order, waiting for the user, and packets beyond a hole. A packet's cb[0]
- * holds its sequence number, its p->data the first byte not yet read. */
+/* The receive side (reasm.c): packets in order, waiting for the user, and packets beyond a hole. A
+ * packet's cb[0] holds its sequence number, its p->data is at the first byte not yet read. */
 struct rcvbuf {
     struct pkt_queue q;     /* [copied_seq, rcv_nxt) */
     struct pkt *ooo;        /* beyond rcv_nxt: sorted, no overlaps, linked by next */
@@ -91,7 +91,7 @@ struct rcvbuf {
 
 struct tcb;
 
-/* Congestion control (cc/): decides cwnd and ssthresh; recovery decides when to ask. All in bytes. */
+/* Congestion control (cc/): decides cwnd and ssthresh; recovery decides when to ask. In bytes. */
 struct tcp_cc_ops {
     const char *name;
     void (*init)(struct td_stack *st, struct tcb *t);
@@ -184,7 +184,7 @@ struct tcb {
 
     /* -- send sequence space (RFC 9293 3.3.1) -- */
     tcp_seq iss, snd_una, snd_nxt; /* snd_nxt: beyond everything ever sent */
-    tcp_seq rtx_nxt;              /* sending goes on here: behind snd_nxt after a time-out or probe */
+    tcp_seq rtx_nxt;              /* sending goes on here; behind snd_nxt after a time-out */
     tcp_seq snd_wl1, snd_wl2;
     uint32_t snd_wnd, max_snd_wnd;
     tcp_seq snd_up;               /* behind the last urgent octet; meaningful while snd_urg */
@@ -213,8 +213,8 @@ struct tcb {
     bool ack_now : 1, ack_delayed : 1;
     bool wnd_closed : 1;          /* zero was advertised */
     bool fin_ooo : 1;             /* a FIN waits beyond the hole, at fin_seq */
-    uint8_t dup_owed;             /* duplicate ACKs that out-of-order segments of this batch ask for */
-    uint16_t rcv_mss;             /* RMSS: the largest segment seen, for "every second full segment" */
+    uint8_t dup_owed;             /* duplicate ACKs that segments out of order ask for */
+    uint16_t rcv_mss;             /* RMSS: the largest segment seen */
     uint16_t quickacks;           /* segments still acknowledged at once */
     uint32_t unacked_rcvd;        /* bytes received since the last ACK went out */
     tcp_seq fin_seq;
@@ -253,7 +253,7 @@ struct tcb {
     td_time last_rcvd, last_sent; /* any segment in; text out */
     td_time born;                 /* a child's SYN arrived */
     td_time last_advice;          /* when IP was last told that the way is good */
-    td_time stalled_since;        /* first retransmission or probe without progress: user timeout; 0 = none */
+    td_time stalled_since;        /* no progress since: user timeout; 0 = none */
     td_time oow_last;             /* answers to unacceptable segments are limited by these two */
     td_time challenge_since;
     uint32_t challenges;
@@ -398,7 +398,8 @@ int tcp_emit_segment(struct td_stack *st, const struct tcp_emit *e);
 /* The reset of 3.10.7.1 that answers a segment no connection wants. */
 void tcp_reset_reply(struct td_stack *st, const struct tcp_seg *s, enum journal_word why);
 /* ---- window.c ---- */
-uint32_t tcp_window_offer(struct td_stack *st, struct tcb *t); /* moves rcv_wnd; returns what may be advertised */
+/* Moves rcv_wnd; returns what may be advertised. */
+uint32_t tcp_window_offer(struct td_stack *st, struct tcb *t);
 uint16_t tcp_window_field(struct td_stack *st, struct tcb *t, bool syn);
 bool tcp_window_update_due(struct td_stack *st, struct tcb *t); /* after RECEIVE */
 void tcp_window_tune(struct td_stack *st, struct tcb *t);       /* after RECEIVE */
@@ -413,7 +414,8 @@ void sndbuf_init(struct sndbuf *b, tcp_seq base);
 uint32_t sndbuf_write(struct mem *m, struct sndbuf *b, const void *bytes, uint32_t n);
 /* Appends [seq, seq+len) to p as slices. -ENOMEM. */
 int sndbuf_slices(struct sndbuf *b, tcp_seq seq, uint32_t len, struct pkt *p);
-void sndbuf_ack(struct mem *m, struct sndbuf *b, uint32_t n); /* the first n bytes were acknowledged */
+/* The first n bytes were acknowledged. */
+void sndbuf_ack(struct mem *m, struct sndbuf *b, uint32_t n);
 void sndbuf_clear(struct mem *m, struct sndbuf *b);
 static inline tcp_seq sndbuf_end(const struct sndbuf *b)
 {
@@ -425,7 +427,7 @@ void rcvbuf_init(struct rcvbuf *b);
 void rcvbuf_clear(struct rcvbuf *b);
 /* In-order text (p->data at RCV.NXT). Consumes p. */
 void rcvbuf_append(struct rcvbuf *b, struct pkt *p, tcp_seq seq);
-/* Text beyond a hole; overlaps are trimmed, what is there already wins. Consumes p. Bytes newly held. */
+/* Text beyond a hole; what is there already is trimmed off. Consumes p. How many bytes are new. */
 uint32_t rcvbuf_insert(struct rcvbuf *b, struct pkt *p, tcp_seq seq);
 /* Moves what is in order now to the queue and returns how many bytes rcv_nxt advances. */
 uint32_t rcvbuf_advance(struct rcvbuf *b, tcp_seq rcv_nxt);
@@ -437,7 +439,8 @@ void tcp_timers_init(struct tcb *t);
 void tcp_timers_stop(struct td_stack *st, struct tcb *t);
 void tcp_rtx_arm(struct td_stack *st, struct tcb *t, enum tcp_rtx_timer kind);
 void tcp_rtx_stop(struct td_stack *st, struct tcb *t);
-/* Arms, leaves or stops t_rtx as what is outstanding asks (RFC 6298 5.1-5.3). restart: progress was made. */
+/* Arms, leaves or stops t_rtx as what is outstanding asks (RFC 6298 5.1-5.3). restart: there was
+ * progress. */
 void tcp_rtx_update(struct td_stack *st, struct tcb *t, bool restart);
 void tcp_delack_arm(struct td_stack *st, struct tcb *t);
 void tcp_keepalive_update(struct td_stack *st, struct tcb *t);
@@ -446,8 +449,7 @@ void tcp_linger_arm(struct td_stack *st, struct tcb *t);
 
 /* ---- listen.c ---- */
 void tcp_listen_syn(struct td_stack *st, struct tcb *l, struct tcp_seg *s);
-/* The handshake of a child is complete. False: no room in the accept queue, the ACK is to be ignored
- * (or the child is gone: reset). */
+/* The handshake of a child is complete. */
 bool tcp_listen_complete(struct td_stack *st, struct tcb *t);
 /* TCP_DEFER_ACCEPT: an ACK without text isn't enough yet. */
 bool tcp_listen_defers(struct td_stack *st, struct tcb *t, const struct tcp_seg *s);
@@ -458,7 +460,8 @@ void tcp_listen_close(struct td_stack *st, struct tcb *l);
 /* ---- timewait.c ---- */
 void tcp_time_wait(struct td_stack *st, struct tcb *t, enum journal_word why);
 void tcp_time_wait_segment(struct td_stack *st, struct timewait *w, struct tcp_seg *s);
-void tcp_time_wait_end(struct td_stack *st, struct timewait *w);
+/* The record goes; why is journaled. */
+void tcp_time_wait_end(struct td_stack *st, struct timewait *w, enum journal_word why);
 /* ---- isn.c ---- */
 tcp_seq tcp_isn(struct td_stack *st, const struct tcp_tuple *a);
 /* ---- synopts.c ---- */

@@ -1,19 +1,18 @@
 /* tcp/timers.c: what happens when nothing happens.
  *
- * Theory of operation. A connection has three timers, each for what can't be needed at the same time:
+ * Theory of operation. A connection has three timers, each for what can't be needed at the same
+ * time:
  *
- *   t_rtx     REXMT     something is in flight: RFC 6298 5 (5.1 start with the first, 5.2 stop when all is
- *                       acknowledged, 5.3 restart with progress, 5.4-5.6 on expiry)
- *             PERSIST   the peer's window is closed: probe it (RFC 9293 3.8.6.1), with back-off, for as long as it
- *                       answers
- *             OVERRIDE  nothing in flight, and what is queued was held back (silly window, cork): send it
- *                       all the same after a fraction of a second (3.8.6.2.1)
- *   t_delack  the acknowledgment that may wait (3.8.6.3)
- *   t_ctl     KEEPALIVE (3.8.4), or for an orphan the time it may spend in FIN-WAIT-2 or linger
+ *   t_rtx     REXMT     something is in flight: RFC 6298 5 (5.1 start with the first, 5.2 stop when
+ * all is acknowledged, 5.3 restart with progress, 5.4-5.6 on expiry) PERSIST   the peer's window is
+ * closed: probe it (RFC 9293 3.8.6.1), with back-off, for as long as it answers OVERRIDE  nothing
+ * in flight, and what is queued was held back (silly window, cork): send it all the same after a
+ * fraction of a second (3.8.6.2.1) t_delack  the acknowledgment that may wait (3.8.6.3) t_ctl
+ * KEEPALIVE (3.8.4), or for an orphan the time it may spend in FIN-WAIT-2 or linger
  *
- * Giving up (3.8.3): after R1 retransmissions of one segment IP is told that the way may be bad; after
- * R2, or when the user's own time-out is over, the connection ends with ETIMEDOUT. Closed windows
- * don't count: a peer that answers probes is alive (MUST-37).
+ * Giving up (3.8.3): after R1 retransmissions of one segment IP is told that the way may be bad;
+ * after R2, or when the user's own time-out is over, the connection ends with ETIMEDOUT. Closed
+ * windows don't count: a peer that answers probes is alive (MUST-37).
  */
 #include "tcp/tcp_internal.h"
 
@@ -190,8 +189,8 @@ static void rexmt_fired(struct td_stack *st, struct tcb *t)
         return;
     }
     tcp_recovery_newreno.timeout(st, t, first);
-    t->rtt_time = 0;           /* Karn */
-    t->rtx_nxt = t->snd_una;   /* go back */
+    t->rtt_time = 0;                /* Karn */
+    t->rtx_nxt = t->snd_una;        /* go back */
     tcp_rtx_arm(st, t, TRTX_REXMT); /* 5.6 */
     tcp_output(st, t);
 }
@@ -273,6 +272,7 @@ static bool keepalive_wanted(const struct tcb *t)
 {
     return t->keepalive && !tcp_is_orphan(t) &&
            (t->state == TCPS_ESTABLISHED || t->state == TCPS_CLOSE_WAIT ||
+            t->state == TCPS_FIN_WAIT_1 || /* the FIN is outstanding; afterwards nothing may be */
             t->state == TCPS_FIN_WAIT_2);
 }
 
@@ -309,8 +309,8 @@ static void keepalive_fired(struct td_stack *st, struct tcb *t)
         return;
     }
     unsigned most = (unsigned)(t->keepcnt != 0 ? t->keepcnt : knob(st, TCP_KEEPALIVE_PROBES));
-    bool over = t->user_timeout_ms != 0 ? idle >= user_timeout(t) && t->probes > 0
-                                        : t->probes >= most;
+    bool over =
+        t->user_timeout_ms != 0 ? idle >= user_timeout(t) && t->probes > 0 : t->probes >= most;
     if (over) {
         int err = t->soft_err != 0 ? t->soft_err : ETIMEDOUT;
         JOURNAL_CAUSE(st, EV_TCP_GIVE_UP, &subject, W_TCP_KEEPALIVE_OUT, t->probes, idle,

@@ -1,17 +1,18 @@
 /* tcp/timewait.c: TIME-WAIT (RFC 9293 3.6.1).
  *
  * Theory of operation. Who closes first waits two maximum segment lifetimes, so that its last
- * acknowledgment can be repeated and old segments of the connection die before its four-tuple is used again. A busy
- * server holds very many, so all that remains is this record: the tuple, three numbers and
- * a timer. It takes the connection's place in the table. An owner that hasn't closed yet keeps its tcb,
- * in state TIME-WAIT, to read what is left; the record alone answers segments.
+ * acknowledgment can be repeated and old segments of the connection die before its four-tuple is
+ * used again. A busy server holds very many, so all that remains is this record: the tuple, three
+ * numbers and a timer. It takes the connection's place in the table. An owner that hasn't closed
+ * yet keeps its tcb, in state TIME-WAIT, to read what is left; the record alone answers segments.
  *
  * What may end it early:
- *   - a SYN for the same tuple whose number lies beyond the old connection's last (MAY-2): the record gives way
- *     and the SYN goes to the listener. The new ISS is larger than the old one by the clock in it
- *     (isn.c). Without this a busy client stalls as soon as its ports have come round;
+ *   - a SYN for the same tuple whose number lies beyond the old connection's last (MAY-2): the
+ * record gives way and the SYN goes to the listener. The new ISS is larger than the old one by the
+ * clock in it (isn.c). Without this a busy client stalls as soon as its ports have come round;
  *   - a reset at RCV.NXT, unless tcp_rfc1337 says to ignore it.
- * A FIN that comes again means that our last acknowledgment was lost: it is answered, and the wait starts over.
+ * A FIN that comes again means that our last acknowledgment was lost: it is answered, and the wait
+ * starts over.
  */
 #include "tcp/tcp_internal.h"
 
@@ -21,7 +22,7 @@ static void time_wait_fired(struct td_stack *st, struct timer *tm)
 {
     struct timewait *w = container_of(tm, struct timewait, timer);
     count(st, TcpExtTW);
-    tcp_time_wait_end(st, w);
+    tcp_time_wait_end(st, w, W_TCP_2MSL);
 }
 
 static td_time two_msl(const struct td_stack *st)
@@ -75,17 +76,17 @@ void tcp_time_wait(struct td_stack *st, struct tcb *t, enum journal_word why)
     tcp_ep_remove(st, &t->ep);
     (void)tcp_ep_insert(st, &w->ep); /* can't fail: the table was large enough before */
     JOURNAL(st, EV_TCP_TIME_WAIT, &subject, two_msl(st), tcp->ntime_wait);
+    w->tcb = t;
+    t->tw = w;
     if (tcp_is_orphan(t)) {
         tcp_finish(st, t, 0, why);
         return;
     }
-    w->tcb = t;
-    t->tw = w;
     tcp_port_leave(st, t);
     tcp_notify(st, t, POLLIN | POLLRDHUP | POLLHUP);
 }
 
-void tcp_time_wait_end(struct td_stack *st, struct timewait *w)
+void tcp_time_wait_end(struct td_stack *st, struct timewait *w, enum journal_word why)
 {
     timer_cancel(st, &w->timer);
     tcp_ep_remove(st, &w->ep);
@@ -95,7 +96,10 @@ void tcp_time_wait_end(struct td_stack *st, struct timewait *w)
     if (w->tcb != NULL) {
         struct tcb *t = w->tcb;
         t->tw = NULL;
-        tcp_finish(st, t, 0, W_TCP_2MSL);
+        tcp_finish(st, t, 0, why);
+    } else {
+        const struct journal_subject subject = record_subject(w, NULL);
+        JOURNAL(st, EV_TCP_STATE, &subject, TCPS_TIME_WAIT, TCPS_CLOSED, why);
     }
     mem_free(&st->mem, MEM_TCP, w, sizeof *w);
 }
@@ -108,7 +112,7 @@ static void record_ack(struct td_stack *st, const struct timewait *w)
         .ack = w->rcv_nxt,
         .flags = TCP_ACK,
         .wnd = (uint16_t)(w->rcv_wnd >> w->rcv_wscale > UINT16_MAX ? UINT16_MAX
-                                                                  : w->rcv_wnd >> w->rcv_wscale),
+                                                                   : w->rcv_wnd >> w->rcv_wscale),
         .tos = w->ep.tos,
         .ttl = w->ep.ttl,
         .conn = w->id,
@@ -159,7 +163,7 @@ static bool reopen(struct td_stack *st, struct timewait *w, struct tcp_seg *s)
     JOURNAL_CAUSE(st, EV_TCP_TIME_WAIT_REUSE, &subject, s->seq, w->rcv_nxt - 1);
     s->reopens = true;
     s->beyond = w->snd_nxt;
-    tcp_time_wait_end(st, w);
+    tcp_time_wait_end(st, w, W_TCP_SYN_RECEIVED);
     tcp_segment_arrives(st, l, s);
     return true;
 }
@@ -180,7 +184,7 @@ void tcp_time_wait_segment(struct td_stack *st, struct timewait *w, struct tcp_s
             drop(st, w, s, W_TCP_RFC1337);
         } else if (exact || (inside && !strict)) {
             JOURNAL_CAUSE(st, EV_TCP_RST_IN, &subject, s->seq, TCPS_TIME_WAIT);
-            tcp_time_wait_end(st, w);
+            tcp_time_wait_end(st, w, W_TCP_RESET_BY_PEER);
         } else {
             drop(st, w, s, inside ? W_TCP_IN_WINDOW : W_TCP_OUT_OF_WINDOW);
             if (inside && answer_allowed(st, w)) {
@@ -197,7 +201,7 @@ void tcp_time_wait_segment(struct td_stack *st, struct timewait *w, struct tcp_s
         drop(st, w, s, W_TCP_SYN);
         if (!strict) {
             tcp_reset_reply(st, s, W_TCP_SYN);
-            tcp_time_wait_end(st, w);
+            tcp_time_wait_end(st, w, W_TCP_SYN);
         } else if (answer_allowed(st, w)) {
             count(st, TcpExtTCPSYNChallenge);
             count(st, TcpExtTCPChallengeACK);

@@ -3,10 +3,11 @@
  * Theory of operation. The calls never wait. SEND copies what fits into the send buffer; RECEIVE
  * copies what there is out of the receive queue; both leave the sending of segments to the flush.
  *
- * CLOSE has three forms (linger): orderly (the default: the FIN follows the last byte, and the connection goes on
- * without its socket); orderly within a time (linger > 0: reset when it is over); at once (linger 0: a reset). And when
- * there is unread data, it would be a lie to acknowledge it with a FIN, so the peer gets a reset (3.6.1, SHLD-3). A
- * closed connection that still has work is an orphan; there may be tcp_max_orphans.
+ * CLOSE has three forms (linger): orderly (the default: the FIN follows the last byte, and the
+ * connection goes on without its socket); orderly within a time (linger > 0: reset when it is
+ * over); at once (linger 0: a reset). And when there is unread data, it would be a lie to
+ * acknowledge it with a FIN, so the peer gets a reset (3.6.1, SHLD-3). A closed connection that
+ * still has work is an orphan; there may be tcp_max_orphans.
  *
  * Data received before a reset can still be read, then the error is reported (MUST-12 keeps FIN and
  * reset apart: end of file, or ECONNRESET).
@@ -269,8 +270,8 @@ static int64_t recv_oob(struct td_stack *st, struct tcb *t, const struct iovec *
     return done;
 }
 
-/* Up to the mark, or over it when the user stands at it. How many bytes may be read now; *skip: the octet at the
- * front is the urgent one and not for this call. */
+/* Up to the mark, or over it when the user stands at it. How many bytes may be read now; *skip: the
+ * octet at the front is the urgent one and not for this call. */
 static uint32_t before_mark(const struct tcb *t, bool *skip)
 {
     uint32_t n = (uint32_t)t->rcv.q.bytes;
@@ -297,7 +298,8 @@ static void pass_mark(struct tcb *t)
 
 static int64_t nothing_to_read(struct tcb *t)
 {
-    if (t->fin_rcvd) { /* the stream is complete; what befell the connection afterwards is for SEND to hear */
+    if (t->fin_rcvd) { /* the stream is complete; what befell the connection afterwards is for SEND
+                          to hear */
         return 0;
     }
     if (t->err != 0) {
@@ -463,7 +465,7 @@ void tcp_abort(struct td_stack *st, struct tcb *t)
         tcp_abort_with(st, t, ECONNABORTED, W_TCP_USER_ABORT);
     }
     if (w != NULL) {
-        tcp_time_wait_end(st, w);
+        tcp_time_wait_end(st, w, W_TCP_USER_ABORT);
     }
 }
 

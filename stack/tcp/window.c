@@ -2,26 +2,26 @@
  *
  * Theory of operation. The window tells the peer how much it may send beyond RCV.NXT. It comes from
  * the free part of the receive buffer, which is counted in memory, not in bytes of text: a small
- * segment costs much more than it holds. So free memory is converted by the ratio measured on what has
- * arrived (win_ratio, in 256ths).
+ * segment costs much more than it holds. So free memory is converted by the ratio measured on what
+ * has arrived (win_ratio, in 256ths).
  *
  * Three rules shape it:
- *   - The right edge, once advertised, never moves left (RFC 9293 SHLD-14). rcv_nxt + rcv_wnd always is that
- *     edge; where scaling rounds, it is rounded up.
+ *   - The right edge, once advertised, never moves left (RFC 9293 SHLD-14). rcv_nxt + rcv_wnd
+ * always is that edge; where scaling rounds, it is rounded up.
  *   - The edge moves right only in steps worth sending: the smaller of half the buffer and one
  *     segment (3.8.6.2.2, MUST-39). Else a slow reader would be sent tiny segments for ever.
- *   - It isn't larger than tcp_max_window: a sender on the same machine may fill it at once, and what
- *     the device's transmit queue can't hold is lost.
+ *   - It isn't larger than tcp_max_window: a sender on the same machine may fill it at once, and
+ * what the device's transmit queue can't hold is lost.
  *
  * The buffer grows with its use. When the user takes in one round trip as much as the window
- * allowed, the window was the limit, and the buffer is made twice as large as what was taken, up to tcp_rmem's
- * third value. Without timestamps the receiver measures the round trip by the time one whole window
- * takes to arrive.
+ * allowed, the window was the limit, and the buffer is made twice as large as what was taken, up to
+ * tcp_rmem's third value. Without timestamps the receiver measures the round trip by the time one
+ * whole window takes to arrive.
  */
 #include "tcp/tcp_internal.h"
 
-#define RATIO_ONE   256u
-#define RATIO_START 128u
+#define RATIO_ONE     256u
+#define RATIO_START   128u
 #define TCPIP_HEADERS (IPV4_HLEN + TCP_HLEN)
 
 static uint32_t window_limit(const struct td_stack *st, const struct tcb *t)
@@ -52,8 +52,8 @@ static uint32_t window_space(const struct td_stack *st, const struct tcb *t)
     return window_text(st, t, t->rcvbuf_limit - t->rcv.truesize);
 }
 
-/* min(Fr * RCV.BUFF, Eff.snd.MSS) with Fr = 1/2. RCV.BUFF is what the buffer takes of text: measured by its
- * memory, a buffer for less than a segment could never open the window again. */
+/* min(Fr * RCV.BUFF, Eff.snd.MSS) with Fr = 1/2. RCV.BUFF is what the buffer takes of text:
+ * measured by its memory, a buffer for less than a segment could never open the window again. */
 static uint32_t window_step(const struct td_stack *st, const struct tcb *t)
 {
     uint32_t half = window_text(st, t, t->rcvbuf_limit) / 2;
@@ -92,11 +92,12 @@ uint32_t tcp_window_offer(struct td_stack *st, struct tcb *t)
 }
 
 /* A SYN's window is never scaled (RFC 7323 2.2). It is a whole number of the units of the scaled
- * ones, so that the edge it sets can be told again exactly; and until the handshake is over it stays
- * there, because a repeated SYN-ACK couldn't say more, and would take back what was offered since. */
+ * ones, so that the edge it sets can be told again exactly; and until the handshake is over it
+ * stays there, because a repeated SYN-ACK couldn't say more, and would take back what was offered
+ * since. */
 static uint16_t syn_window(struct td_stack *st, struct tcb *t)
 {
-    uint8_t shift = t->state != TCPS_SYN_SENT                ? t->rcv_wscale
+    uint8_t shift = t->state != TCPS_SYN_SENT           ? t->rcv_wscale
                     : knob(st, TCP_WINDOW_SCALING) != 0 ? tcp_window_scale(st, t)
                                                         : 0;
     uint32_t most = UINT16_MAX & ~((1u << shift) - 1);
@@ -208,13 +209,12 @@ static uint32_t path_mtu(struct td_stack *st, struct tcb *t)
     return r.mtu;
 }
 
-/* What our SYN says: the interface's MTU less the fixed headers (MUST-67), options not subtracted. */
+/* What our SYN says: the interface's MTU less the fixed headers, not less options (MUST-67). */
 uint16_t tcp_rcv_mss(struct td_stack *st, const struct tcb *t)
 {
     struct ip_route_result r;
     uint32_t mtu = 1500;
-    if (ip_route(st, t->ep.a.raddr, t->ep.a.laddr, 0, &r) == 0 &&
-        r.nif != NULL) {
+    if (ip_route(st, t->ep.a.raddr, t->ep.a.laddr, 0, &r) == 0 && r.nif != NULL) {
         mtu = r.nif->mtu;
     }
     uint32_t mss = mtu > TCPIP_HEADERS + 8 ? mtu - TCPIP_HEADERS : 8;

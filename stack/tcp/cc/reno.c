@@ -4,7 +4,8 @@
  * acknowledges, at most one segment, so cwnd about doubles a round trip. Above, congestion
  * avoidance: one segment a round trip, by counting acknowledged bytes until they make a whole cwnd
  * (3.1's recommended form; the remainder is carried, so nothing is lost to rounding). Loss
- * halves: ssthresh = max(FlightSize / 2, 2 SMSS) (equation 4). When to call which is recovery.c's business.
+ * halves: ssthresh = max(FlightSize / 2, 2 SMSS) (equation 4). When to call which is recovery.c's
+ * business.
  */
 #include "tcp/tcp_internal.h"
 
