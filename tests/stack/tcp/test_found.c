@@ -153,6 +153,27 @@ START_TEST(end_of_file_outlives_a_later_reset)
 }
 END_TEST
 
+/* The keep-alive timer that fires while the FIN is still unacknowledged has nothing to do, but in
+ * FIN-WAIT-2 it is needed again: a peer that had died left the user waiting for ever. */
+/* shows: MUST-24 */
+START_TEST(keep_alive_outlives_fin_wait_1)
+{
+    struct conv c = reach(EST);
+    struct hx *h = c.h;
+    ck_assert_int_eq(set_opt(h, c.s, SOL_SOCKET, SO_KEEPALIVE, 1), 0);
+    ck_assert_int_eq(set_opt(h, c.s, IPPROTO_TCP, TCP_KEEPIDLE, 10), 0);
+    ck_assert_int_eq(td_shutdown(h->st, c.s, SHUT_WR), 0);
+    hx_until(h, SEC(15));
+    hx_drain(h);
+    ack_in(&c, NOW, 2, PEER_WND);
+    assert_state(&c, TCPS_FIN_WAIT_2);
+    tcp_out(h, HX_ANYTIME, .flags = ACK, .seq = 1, .ack = 1); /* SEG.SEQ = SND.NXT-1 */
+    ck_assert_uint_ge(hx_now(h), SEC(25));
+    ck_assert_uint_lt(hx_now(h), SEC(40));
+    leave(&c);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("found");
@@ -162,6 +183,7 @@ static Suite *suite(void)
     tcase_add_test(t, newest_ack_brings_the_window_even_on_old_text);
     tcase_add_test(t, buffer_below_a_segment_opens_again);
     tcase_add_test(t, end_of_file_outlives_a_later_reset);
+    tcase_add_test(t, keep_alive_outlives_fin_wait_1);
     suite_add_tcase(s, t);
     return s;
 }
