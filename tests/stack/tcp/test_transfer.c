@@ -104,7 +104,7 @@ START_TEST(every_stream_arrives)
         return;
     }
     for (uint64_t k = (uint64_t)_i; k < n; k += BATCHES) {
-        bad += !run_one(from + k, k % 10 < 2, &r);
+        bad += !run_one(from + k, k % 5 == 0, &r);
         sum.frames += r.frames;
         sum.bytes += r.bytes;
         sum.complete += r.complete;
@@ -123,14 +123,12 @@ START_TEST(every_stream_arrives)
 END_TEST
 
 /* One connection, both ways, over a good wire. */
-static struct transfer_plan plain(uint64_t seed, uint64_t up, uint64_t down)
+static struct transfer_plan plain(uint64_t seed, uint64_t rate, uint64_t up, uint64_t down)
 {
     struct transfer_plan p = {.seed = seed, .gentle = true, .mtu = 1500, .conns = 1};
     for (int way = 0; way < 2; way++)
-        p.way[way] = (struct td_netem){.rate = 100000000,
-                                       .delay = 10 * TD_MS,
-                                       .limit = 1000,
-                                       .seed = seed * 2 + (uint64_t)way};
+        p.way[way] = (struct td_netem){
+            .rate = rate, .delay = 10 * TD_MS, .limit = 1000, .seed = seed * 2 + (uint64_t)way};
     p.conn[0].ending = BOTH_HALF;
     for (int side = 0; side < 2; side++)
         p.conn[0].end[side] = (struct end_plan){.write = 65535, .read = 65535};
@@ -147,10 +145,10 @@ static const struct {
     struct transfer_poison poison;
     uint64_t up, down;
 } poisons[] = {
-    {{0, true, 1500 * TD_MS}, 20000000, 0},         {{1, true, 1500 * TD_MS}, 20000000, 0},
-    {{0, false, 1500 * TD_MS}, 20000000, 0},        {{1, false, 1500 * TD_MS}, 20000000, 0},
-    {{0, true, 1100 * TD_MS}, 10000000, 10000000},  {{1, true, 1100 * TD_MS}, 10000000, 10000000},
-    {{0, false, 1100 * TD_MS}, 10000000, 10000000}, {{1, false, 1100 * TD_MS}, 10000000, 10000000},
+    {{0, true, 1500 * TD_MS}, 3000000, 0},        {{1, true, 1500 * TD_MS}, 3000000, 0},
+    {{0, false, 1500 * TD_MS}, 3000000, 0},       {{1, false, 1500 * TD_MS}, 3000000, 0},
+    {{0, true, 1500 * TD_MS}, 2500000, 2500000},  {{1, true, 1500 * TD_MS}, 2500000, 2500000},
+    {{0, false, 1500 * TD_MS}, 2500000, 2500000}, {{1, false, 1500 * TD_MS}, 2500000, 2500000},
 };
 
 /* shows: MUST-20 */
@@ -158,13 +156,13 @@ START_TEST(stream_survives_a_poisoned_neighbour)
 {
     static const enum td_profile profiles[] = {TD_PROFILE_LINUX, TD_PROFILE_RFC};
     int i = _i / 2;
-    struct transfer_plan p = plain(7, poisons[i].up, poisons[i].down);
+    struct transfer_plan p = plain(7, 10000000, poisons[i].up, poisons[i].down);
     struct transfer_result r;
     p.profile[0] = p.profile[1] = profiles[_i % 2];
     transfer_run_poisoned(&p, &r, &poisons[i].poison);
     ck_assert_msg(r.fail[0] == '\0', "%s", r.fail);
     ck_assert_uint_eq(r.complete, 1);
-    ck_assert_msg(r.took > 5 * TD_SEC, "the poison did no harm: the test shows nothing");
+    ck_assert_msg(r.took > 6 * TD_SEC, "the poison did no harm: the test shows nothing");
     ck_assert_msg(r.took < 40 * TD_SEC, "it took %.3f s to find the way again",
                   (double)r.took / 1e9);
 }
@@ -174,18 +172,19 @@ END_TEST
  * back, the best and the worst of a few seeds. */
 START_TEST(goodput)
 {
+    const uint64_t bytes = getenv("VALGRIND") != NULL ? 1000000 : 10000000;
     static const double losses[] = {0, 0.1, 1, 5, 10};
     for (size_t i = 0; i < sizeof losses / sizeof losses[0]; i++) {
         double best = 0, worst = 1e9, sum = 0;
         unsigned n = getenv("VALGRIND") != NULL ? 1 : 5;
         for (unsigned k = 1; k <= n; k++) {
-            struct transfer_plan p = plain(k, 10000000, 0);
+            struct transfer_plan p = plain(k, 100000000, bytes, 0);
             struct transfer_result r;
             p.way[0].loss = td_percent(losses[i]);
             p.way[1].loss = td_percent(losses[i]);
             transfer_run(&p, &r);
             ck_assert_msg(r.fail[0] == '\0', "%s", r.fail);
-            double mbit = 80e9 / (double)r.took;
+            double mbit = (double)bytes * 8e3 / (double)r.took;
             best = mbit > best ? mbit : best;
             worst = mbit < worst ? mbit : worst;
             sum += mbit;
@@ -204,6 +203,8 @@ static Suite *suite(void)
     tcase_set_timeout(t, 900);
     tcase_add_loop_test(t, every_stream_arrives, 0, BATCHES);
     suite_add_tcase(s, t);
+    if (getenv("SEED") != NULL)
+        return s; /* that one alone */
     t = tcase_create("poison");
     tcase_set_timeout(t, 900);
     tcase_add_loop_test(t, stream_survives_a_poisoned_neighbour, 0,
