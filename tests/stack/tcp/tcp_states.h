@@ -1,8 +1,9 @@
 /* tests/stack/tcp/tcp_states.h: a connection brought to any state, for the tests that ask what each
  * state does with each event (RFC 9293 3.10; the rows TSM-* of tcp-state-table.tsv).
  *
- * The peer is 10.0.0.2 port 40000, we are 10.0.0.1 port 80 (the harness's defaults). Numbers are relative, as
- * in the harness. After reach(): everything that was sent on the way has been looked at.
+ * The peer is 10.0.0.2 port 40000, we are 10.0.0.1 port 80 (the harness's defaults). Numbers are
+ * relative, as in the harness. After reach(): everything that was sent on the way has been looked
+ * at.
  */
 #ifndef TESTS_TCP_STATES_H
 #define TESTS_TCP_STATES_H
@@ -19,22 +20,34 @@
 #include <string.h>
 
 enum st { /* the states as the tests number them */
-    CLO, LIS, SYS, SYR, SYRA, EST, FW1, FW2, CLW, CLG, LAK, TIW, STATES
+          CLO,
+          LIS,
+          SYS,
+          SYR,
+          SYRA,
+          EST,
+          FW1,
+          FW2,
+          CLW,
+          CLG,
+          LAK,
+          TIW,
+          STATES
 }; /* SYR: from a passive OPEN; SYRA: from an active one */
 
 static const uint8_t st_tcps[STATES] = {
-    [CLO] = TCPS_CLOSED,       [LIS] = TCPS_LISTEN,     [SYS] = TCPS_SYN_SENT,
+    [CLO] = TCPS_CLOSED,       [LIS] = TCPS_LISTEN,        [SYS] = TCPS_SYN_SENT,
     [SYR] = TCPS_SYN_RECEIVED, [SYRA] = TCPS_SYN_RECEIVED, [EST] = TCPS_ESTABLISHED,
-    [FW1] = TCPS_FIN_WAIT_1,   [FW2] = TCPS_FIN_WAIT_2, [CLW] = TCPS_CLOSE_WAIT,
-    [CLG] = TCPS_CLOSING,      [LAK] = TCPS_LAST_ACK,   [TIW] = TCPS_TIME_WAIT,
+    [FW1] = TCPS_FIN_WAIT_1,   [FW2] = TCPS_FIN_WAIT_2,    [CLW] = TCPS_CLOSE_WAIT,
+    [CLG] = TCPS_CLOSING,      [LAK] = TCPS_LAST_ACK,      [TIW] = TCPS_TIME_WAIT,
 };
 
 struct conv {
     struct hx *h;
-    int l, s;          /* listener, connection; -1 = none */
+    int l, s; /* listener, connection; -1 = none */
     enum st st;
-    int64_t una, nxt;  /* ours: SND.UNA, SND.NXT */
-    int64_t rcv;       /* RCV.NXT */
+    int64_t una, nxt; /* ours: SND.UNA, SND.NXT */
+    int64_t rcv;      /* RCV.NXT */
 };
 
 #define PEER_WND 60000
@@ -116,7 +129,8 @@ static inline int so_error(struct hx *h, int s)
     return get_opt(h, s, SOL_SOCKET, SO_ERROR);
 }
 
-/* Delayed ACKs and quick ACKs as the tests want them: an acknowledgment of text goes out at once. */
+/* Delayed ACKs and quick ACKs as the tests want them: an acknowledgment of text goes out at once.
+ */
 static inline struct conv conv_new(enum td_profile profile)
 {
     struct conv c = {.l = -1, .s = -1};
@@ -222,10 +236,17 @@ static inline void burst_in(struct conv *c, const struct burst_seg *seg, unsigne
         uint8_t f[2000];
         const struct eth_hdr eth = {.dst = HX_US_MAC, .src = HX_PEER_MAC, .type = 0x0800};
         size_t at = eth_emit(&eth, f);
-        const struct tcp_hdr t = {.sport = 40000, .dport = 80, .seq = (uint32_t)seg[i].seq + k->irs,
-                                  .ack = (uint32_t)seg[i].ack + k->iss, .flags = seg[i].flags,
+        const struct tcp_hdr t = {.sport = 40000,
+                                  .dport = 80,
+                                  .seq = (uint32_t)seg[i].seq + k->irs,
+                                  .ack = (uint32_t)seg[i].ack + k->iss,
+                                  .flags = seg[i].flags,
                                   .wnd = seg[i].wnd != 0 ? seg[i].wnd : PEER_WND};
-        const struct ipv4_hdr ip = {.hlen = 20, .ttl = 64, .proto = 6, .src = HX_PEER, .dst = HX_US,
+        const struct ipv4_hdr ip = {.hlen = 20,
+                                    .ttl = 64,
+                                    .proto = 6,
+                                    .src = HX_PEER,
+                                    .dst = HX_US,
                                     .total_len = (uint16_t)(40 + seg[i].len)};
         at += ipv4_emit(&ip, f + at);
         uint8_t *b = f + at;
@@ -236,8 +257,8 @@ static inline void burst_in(struct conv *c, const struct burst_seg *seg, unsigne
         len += seg[i].len;
         uint32_t sum = checksum_pseudo(HX_PEER, HX_US, 6, (uint32_t)len);
         wire_put16(b + 16, checksum_finish(checksum_add(sum, b, len)));
-        ck_assert_int_eq(td_stack_input_bytes(c->h->st, c->h->ifindex, f, at + len,
-                                              td_stack_now(c->h->st)), 0);
+        ck_assert_int_eq(
+            td_stack_input_bytes(c->h->st, c->h->ifindex, f, at + len, td_stack_now(c->h->st)), 0);
     }
     hx_flush(c->h);
 }

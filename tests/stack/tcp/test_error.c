@@ -1,20 +1,29 @@
-/* ICMP errors about TCP segments: soft, hard, path MTU, and forgeries (RFC 9293 3.9.2.2, RFC 5927, RFC 1191). */
+/* ICMP errors about TCP segments: soft, hard, path MTU, and forgeries (RFC 9293 3.9.2.2, RFC 5927,
+ * RFC 1191). */
 #include "check_main.h"
 #include "tcp_states.h"
 
 /* Hands in an ICMP error that quotes a segment of ours with this (relative) number. */
-static void icmp_about(struct conv *c, uint8_t type, uint8_t code, uint32_t word, int64_t seq, uint16_t size,
-                       td_ip4 dst, uint16_t dport)
+static void icmp_about(struct conv *c, uint8_t type, uint8_t code, uint32_t word, int64_t seq,
+                       uint16_t size, td_ip4 dst, uint16_t dport)
 {
     uint8_t q[28];
-    const struct ipv4_hdr ip = {.hlen = 20, .ttl = 60, .proto = 6, .flags = IPV4_DF, .src = HX_US, .dst = dst, .total_len = size};
+    const struct ipv4_hdr ip = {.hlen = 20,
+                                .ttl = 60,
+                                .proto = 6,
+                                .flags = IPV4_DF,
+                                .src = HX_US,
+                                .dst = dst,
+                                .total_len = size};
     (void)ipv4_emit(&ip, q);
     wire_put16(q + 20, 80);
     wire_put16(q + 22, dport);
     wire_put32(q + 24, (uint32_t)seq + hx_conn(c->h, HX_PEER, 40000, 80)->iss);
-    icmp_in(c->h, NOW, .src = HX_ROUTER, .type = type, .code = code, .word = word, .data = q, .len = sizeof q);
+    icmp_in(c->h, NOW, .src = HX_ROUTER, .type = type, .code = code, .word = word, .data = q,
+            .len = sizeof q);
 }
-#define icmp(c, type, code, word, seq) icmp_about((c), (type), (code), (word), (seq), 1500, HX_PEER, 40000)
+#define icmp(c, type, code, word, seq)                                                             \
+    icmp_about((c), (type), (code), (word), (seq), 1500, HX_PEER, 40000)
 
 /* Full segments in flight: 1, 1461, 2921. */
 static struct conv in_flight(enum td_profile p)
@@ -30,8 +39,9 @@ static struct conv in_flight(enum td_profile p)
 /* shows: MUST-56 MUST-47 SHLD-25 SHLD-20 5927-02 ATK-ICMP-05 9293-U11 */
 START_TEST(errors_are_soft_once_connected)
 {
-    static const uint8_t e[][2] = {{3, 0}, {3, 1}, {3, 2}, {3, 3}, {3, 5}, {3, 6}, {3, 7}, {3, 8}, {3, 9}, {3, 10},
-                                   {3, 11}, {3, 12}, {3, 13}, {3, 15}, {11, 0}, {11, 1}, {12, 0}};
+    static const uint8_t e[][2] = {{3, 0},  {3, 1},  {3, 2},  {3, 3},  {3, 5},  {3, 6},
+                                   {3, 7},  {3, 8},  {3, 9},  {3, 10}, {3, 11}, {3, 12},
+                                   {3, 13}, {3, 15}, {11, 0}, {11, 1}, {12, 0}};
     for (unsigned i = 0; i < sizeof e / sizeof e[0]; i++) {
         struct conv c = in_flight(TD_PROFILE_LINUX);
         icmp(&c, e[i][0], e[i][1], 0, 1);
@@ -39,7 +49,8 @@ START_TEST(errors_are_soft_once_connected)
         ck_assert_uint_eq(hx_event(c.h, "tcp-soft-error"), 1);
         ck_assert_int_eq(so_error(c.h, c.s), 0); /* not told unless asked (SHLD-20) */
         ck_assert_int_ne(conv_tcb(&c)->soft_err, 0);
-        tcp_out(c.h, HX_ANYTIME, .flags = ACK, .seq = 1, .ack = 1, .len = 1460); /* retransmission goes on */
+        tcp_out(c.h, HX_ANYTIME, .flags = ACK, .seq = 1, .ack = 1,
+                .len = 1460); /* retransmission goes on */
         /* asked: told at once, and still connected */
         ck_assert_int_eq(set_opt(c.h, c.s, IPPROTO_IP, IP_RECVERR, 1), 0);
         icmp(&c, e[i][0], e[i][1], 0, 1);
@@ -69,7 +80,10 @@ END_TEST
 /* shows: SHLD-26 */
 START_TEST(hard_errors_end_an_attempt)
 {
-    static const struct { uint8_t code; int err; } e[] = {{2, ENOPROTOOPT}, {3, ECONNREFUSED}};
+    static const struct {
+        uint8_t code;
+        int err;
+    } e[] = {{2, ENOPROTOOPT}, {3, ECONNREFUSED}};
     for (unsigned i = 0; i < 2; i++) {
         struct conv c = reach_in(conv_new(TD_PROFILE_RFC), SYS);
         icmp(&c, 3, e[i].code, 0, 0);
@@ -152,7 +166,7 @@ START_TEST(smaller_path)
     icmp(&c, 3, 4, 1000, 1);
     ck_assert_uint_eq(t->mss, 960);
     ck_assert_uint_eq(t->cwnd, cwnd / 1460 * 960); /* the same in segments, no congestion */
-    for (int i = 0; i < 4; i++) { /* all of it again, smaller, at once */
+    for (int i = 0; i < 4; i++) {                  /* all of it again, smaller, at once */
         tcp_out(c.h, NOW, .flags = ACK, .seq = 1 + i * 960, .ack = 1, .len = 960);
     }
     tcp_out(c.h, NOW, .flags = ACK | PSH, .seq = 3841, .ack = 1, .len = 540);

@@ -1,4 +1,5 @@
-/* SEGMENT ARRIVES up to SYN-SENT, and what is refused before any state is asked (RFC 9293 3.1, 3.10.7.1 to 3.10.7.3). */
+/* SEGMENT ARRIVES up to SYN-SENT, and what is refused before any state is asked (RFC
+ * 9293 3.1, 3.10.7.1 to 3.10.7.3). */
 #include "check_main.h"
 #include "tcp_states.h"
 
@@ -22,20 +23,30 @@ START_TEST(invalid_segments_have_no_effect)
     struct hx *h = c.h;
     const uint16_t flags[] = {SYN, ACK, RST, ACK | FIN, ACK | PSH};
     for (unsigned i = 0; i < 5; i++) {
-        tcp_in(h, NOW, .flags = flags[i], .seq = c.rcv, .ack = c.nxt, .wnd = 999, .len = 3, .bad_csum = true);
+        tcp_in(h, NOW, .flags = flags[i], .seq = c.rcv, .ack = c.nxt, .wnd = 999, .len = 3,
+               .bad_csum = true);
         quiet_and_same(&c);
-        tcp_in(h, NOW, .flags = flags[i], .seq = c.rcv, .ack = c.nxt, .wnd = 999, .dst = TD_IP4(10, 0, 0, 255));
+        tcp_in(h, NOW, .flags = flags[i], .seq = c.rcv, .ack = c.nxt, .wnd = 999,
+               .dst = TD_IP4(10, 0, 0, 255));
         quiet_and_same(&c);
-        tcp_in(h, NOW, .flags = flags[i], .seq = c.rcv, .ack = c.nxt, .wnd = 999, .dst = TD_IP4_BROADCAST);
+        tcp_in(h, NOW, .flags = flags[i], .seq = c.rcv, .ack = c.nxt, .wnd = 999,
+               .dst = TD_IP4_BROADCAST);
         quiet_and_same(&c);
-        tcp_in(h, NOW, .flags = flags[i], .seq = c.rcv, .ack = c.nxt, .wnd = 999, .dst = TD_IP4(224, 0, 0, 1));
+        tcp_in(h, NOW, .flags = flags[i], .seq = c.rcv, .ack = c.nxt, .wnd = 999,
+               .dst = TD_IP4(224, 0, 0, 1));
         quiet_and_same(&c);
-        tcp_in(h, NOW, .flags = flags[i], .seq = c.rcv, .ack = c.nxt, .wnd = 999, .eth_broadcast = true);
+        tcp_in(h, NOW, .flags = flags[i], .seq = c.rcv, .ack = c.nxt, .wnd = 999,
+               .eth_broadcast = true);
         quiet_and_same(&c);
         /* data offset 4, 15 with nothing behind, and 19 octets only */
         const struct hx_conn *k = hx_conn(h, HX_PEER, 40000, 80);
         uint8_t b[24] = {0};
-        struct tcp_hdr t = {.sport = 40000, .dport = 80, .seq = (uint32_t)c.rcv + k->irs, .ack = (uint32_t)c.nxt + k->iss, .flags = flags[i], .wnd = 999};
+        struct tcp_hdr t = {.sport = 40000,
+                            .dport = 80,
+                            .seq = (uint32_t)c.rcv + k->irs,
+                            .ack = (uint32_t)c.nxt + k->iss,
+                            .flags = flags[i],
+                            .wnd = 999};
         (void)tcp_emit(&t, b);
         const uint8_t off[] = {4, 0, 15, 5};
         for (unsigned j = 0; j < 4; j++) {
@@ -63,8 +74,9 @@ END_TEST
 START_TEST(sources_that_cannot_be)
 {
     struct conv c = reach(LIS);
-    const td_ip4 src[] = {TD_IP4_BROADCAST, TD_IP4(10, 0, 0, 255), TD_IP4(224, 0, 0, 5), TD_IP4(127, 0, 0, 1),
-                          TD_IP4(240, 0, 0, 1), HX_US, TD_IP4(0, 1, 2, 3)};
+    const td_ip4 src[] = {TD_IP4_BROADCAST,     TD_IP4(10, 0, 0, 255), TD_IP4(224, 0, 0, 5),
+                          TD_IP4(127, 0, 0, 1), TD_IP4(240, 0, 0, 1),  HX_US,
+                          TD_IP4(0, 1, 2, 3)};
     for (unsigned i = 0; i < sizeof src / sizeof src[0]; i++) {
         tcp_in(c.h, NOW, .src = src[i], .flags = SYN, .seq = 0, .wnd = 1000);
         hx_quiet(c.h, NOW);
@@ -77,7 +89,8 @@ START_TEST(sources_that_cannot_be)
     hx_ip_in(c.h, NOW, &zero, b, 20);
     hx_quiet(c.h, NOW);
     /* LAND */
-    tcp_in(c.h, NOW, .src = HX_US, .dst = HX_US, .sport = 80, .dport = 80, .flags = SYN, .seq = 0, .wnd = 1000);
+    tcp_in(c.h, NOW, .src = HX_US, .dst = HX_US, .sport = 80, .dport = 80, .flags = SYN, .seq = 0,
+           .wnd = 1000);
     hx_quiet(c.h, SEC(5));
     leave(&c);
 }
@@ -116,7 +129,8 @@ END_TEST
 /* shows: MUST-7 ATK-TCPH-03 ATK-TCPH-04 ATK-TCPH-10 */
 START_TEST(illegal_option_lengths)
 {
-    static const char *const bad[] = {"\x02\x00\x05\xb4", "\x02\x01\x05\xb4", "\xc8\x00zz", "\x02\xff\x05\xb4", "\x01\x01\x01\x02", "\x08\x0azz"};
+    static const char *const bad[] = {"\x02\x00\x05\xb4", "\x02\x01\x05\xb4", "\xc8\x00zz",
+                                      "\x02\xff\x05\xb4", "\x01\x01\x01\x02", "\x08\x0azz"};
     for (unsigned i = 0; i < 6; i++) {
         struct conv c = reach(LIS);
         syn_with(c.h, bad[i], 4);
@@ -124,13 +138,15 @@ START_TEST(illegal_option_lengths)
         ck_assert_uint_eq(hx_event(c.h, "tcp-drop-option"), 1);
         leave(&c);
         c = reach(EST); /* a live connection isn't hurt */
-        tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = 1, .wnd = 1000, .len = 5, .opts = {.raw = bad[i], .raw_len = 4});
+        tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = 1, .wnd = 1000, .len = 5,
+               .opts = {.raw = bad[i], .raw_len = 4});
         tcp_in(c.h, NOW, .flags = RST, .seq = 1, .opts = {.raw = bad[i], .raw_len = 4});
         hx_quiet(c.h, NOW);
         assert_state(&c, TCPS_ESTABLISHED);
         leave(&c);
         c = reach(SYS);
-        tcp_in(c.h, NOW, .flags = SYN | ACK, .seq = 0, .ack = 1, .wnd = 1000, .opts = {.raw = bad[i], .raw_len = 4});
+        tcp_in(c.h, NOW, .flags = SYN | ACK, .seq = 0, .ack = 1, .wnd = 1000,
+               .opts = {.raw = bad[i], .raw_len = 4});
         hx_quiet(c.h, NOW);
         assert_state(&c, TCPS_SYN_SENT);
         leave(&c);
@@ -142,10 +158,11 @@ END_TEST
 START_TEST(options_in_any_segment)
 {
     struct conv c = reach(EST);
-    static const char junk[] = "\x01\xc8\x06zzzz\x01"                /* NOP, unknown, NOP */
-                               "\x02\x04\x00\x60"                    /* MSS */
-                               "\x03\x03\x0e\x01"                    /* window scale */
-                               "\x08\x0a\0\0\0\1\0\0\0\2\x01\x01";   /* timestamps nobody negotiated */
+    static const char junk[] =
+        "\x01\xc8\x06zzzz\x01"              /* NOP, unknown, NOP */
+        "\x02\x04\x00\x60"                  /* MSS */
+        "\x03\x03\x0e\x01"                  /* window scale */
+        "\x08\x0a\0\0\0\1\0\0\0\2\x01\x01"; /* timestamps nobody negotiated */
     const struct hx_opts o = {.raw = junk, .raw_len = 28};
     tcp_in(c.h, NOW, .flags = ACK | PSH, .seq = 1, .ack = 1, .wnd = 5000, .len = 100, .opts = o);
     tcp_out(c.h, NOW, .flags = ACK, .seq = 1, .ack = 101, .no_opts = true);
@@ -170,11 +187,17 @@ START_TEST(reserved_bits)
     struct conv c = reach(EST);
     uint8_t b[25];
     const struct hx_conn *k = hx_conn(c.h, HX_PEER, 40000, 80);
-    const struct tcp_hdr t = {.sport = 40000, .dport = 80, .seq = 1 + k->irs, .ack = 1 + k->iss, .flags = ACK, .wnd = 5000};
+    const struct tcp_hdr t = {.sport = 40000,
+                              .dport = 80,
+                              .seq = 1 + k->irs,
+                              .ack = 1 + k->iss,
+                              .flags = ACK,
+                              .wnd = 5000};
     (void)tcp_emit(&t, b);
     memset(b + 20, 'x', 5);
     b[12] |= 0x0e;
-    wire_put16(b + 16, checksum_finish(checksum_add(checksum_pseudo(HX_PEER, HX_US, 6, 25), b, 25)));
+    wire_put16(b + 16,
+               checksum_finish(checksum_add(checksum_pseudo(HX_PEER, HX_US, 6, 25), b, 25)));
     const struct ipv4_hdr ip = {.src = HX_PEER, .dst = HX_US, .proto = 6};
     hx_ip_in(c.h, NOW, &ip, b, 25);
     tcp_out(c.h, NOW, .flags = ACK, .seq = 1, .ack = 6);
@@ -189,11 +212,18 @@ START_TEST(unknown_ip_option)
     struct conv c = reach(EST);
     uint8_t b[24];
     const struct hx_conn *k = hx_conn(c.h, HX_PEER, 40000, 80);
-    const struct tcp_hdr t = {.sport = 40000, .dport = 80, .seq = 1 + k->irs, .ack = 1 + k->iss, .flags = ACK, .wnd = 5000};
+    const struct tcp_hdr t = {.sport = 40000,
+                              .dport = 80,
+                              .seq = 1 + k->irs,
+                              .ack = 1 + k->iss,
+                              .flags = ACK,
+                              .wnd = 5000};
     (void)tcp_emit(&t, b);
     memset(b + 20, 'x', 4);
-    wire_put16(b + 16, checksum_finish(checksum_add(checksum_pseudo(HX_PEER, HX_US, 6, 24), b, 24)));
-    const struct ipv4_hdr ip = {.src = HX_PEER, .dst = HX_US, .proto = 6, .opt_len = 4, .opt = {0x9e, 4, 1, 2}};
+    wire_put16(b + 16,
+               checksum_finish(checksum_add(checksum_pseudo(HX_PEER, HX_US, 6, 24), b, 24)));
+    const struct ipv4_hdr ip = {
+        .src = HX_PEER, .dst = HX_US, .proto = 6, .opt_len = 4, .opt = {0x9e, 4, 1, 2}};
     hx_ip_in(c.h, NOW, &ip, b, 24);
     tcp_out(c.h, NOW, .flags = ACK, .seq = 1, .ack = 5);
     leave(&c);
@@ -202,26 +232,32 @@ END_TEST
 
 /* ---- 3.10.7.1: CLOSED ---- */
 
-/* shows: TSM-CLO-SEG-RST-1 TSM-CLO-SEG-SYN-1 TSM-CLO-SEG-SYN-ACK-1 TSM-CLO-SEG-SYN-FIN-1 TSM-CLO-SEG-ACK-1
- * TSM-CLO-SEG-FIN-1 TSM-CLO-SEG-FIN-2 TSM-CLO-SEG-TEXT-1 TSM-CLO-SEG-URG-1 TSM-CLO-SEG-SEQ-OUT-1 9293-U13 */
+/* shows: TSM-CLO-SEG-RST-1 TSM-CLO-SEG-SYN-1 TSM-CLO-SEG-SYN-ACK-1 TSM-CLO-SEG-SYN-FIN-1
+ * TSM-CLO-SEG-ACK-1 TSM-CLO-SEG-FIN-1 TSM-CLO-SEG-FIN-2 TSM-CLO-SEG-TEXT-1 TSM-CLO-SEG-URG-1
+ * TSM-CLO-SEG-SEQ-OUT-1 9293-U13 */
 START_TEST(closed_port)
 {
     static const struct {
         uint16_t flags;
         size_t len;
-        uint32_t ack; /* of the reset that answers a segment without ACK: SEG.SEQ + SEG.LEN - SEG.SEQ */
+        uint32_t
+            ack; /* of the reset that answers a segment without ACK: SEG.SEQ + SEG.LEN - SEG.SEQ */
     } t[] = {
-        {SYN, 0, 1}, {SYN | FIN, 0, 2}, {FIN, 0, 1}, {PSH, 7, 7}, {URG, 0, 0}, {0, 0, 0}, {FIN | URG | PSH, 3, 4},
+        {SYN, 0, 1}, {SYN | FIN, 0, 2},       {FIN, 0, 1}, {PSH, 7, 7}, {URG, 0, 0},
+        {0, 0, 0},   {FIN | URG | PSH, 3, 4},
     };
     struct conv c = reach(CLO);
     const uint32_t seqs[] = {1000, 0xfffffff0, 0};
     for (unsigned k = 0; k < 3; k++) {
         for (unsigned i = 0; i < sizeof t / sizeof t[0]; i++) {
-            tcp_in(c.h, NOW, .absolute = true, .flags = t[i].flags, .seq = seqs[k], .wnd = 100, .len = t[i].len);
-            tcp_out(c.h, NOW, .absolute = true, .flags = RST | ACK, .seq = HX_ZERO, .any_ack = true, .no_opts = true);
+            tcp_in(c.h, NOW, .absolute = true, .flags = t[i].flags, .seq = seqs[k], .wnd = 100,
+                   .len = t[i].len);
+            tcp_out(c.h, NOW, .absolute = true, .flags = RST | ACK, .seq = HX_ZERO, .any_ack = true,
+                    .no_opts = true);
             ck_assert_uint_eq(c.h->got.tcp.ack, seqs[k] + t[i].ack);
             /* with an ACK bit: its number */
-            tcp_in(c.h, NOW, .absolute = true, .flags = t[i].flags | ACK, .seq = seqs[k], .ack = 4711, .wnd = 100, .len = t[i].len);
+            tcp_in(c.h, NOW, .absolute = true, .flags = t[i].flags | ACK, .seq = seqs[k],
+                   .ack = 4711, .wnd = 100, .len = t[i].len);
             tcp_out(c.h, NOW, .absolute = true, .flags = RST, .seq = 4711, .no_opts = true);
         }
         tcp_in(c.h, NOW, .absolute = true, .flags = RST, .seq = seqs[k]);
@@ -235,21 +271,26 @@ END_TEST
 
 /* ---- 3.10.7.2: LISTEN ---- */
 
-/* shows: TSM-LIS-SEG-RST-1 TSM-LIS-SEG-ACK-1 TSM-LIS-SEG-SYN-ACK-1 TSM-LIS-SEG-FIN-1 TSM-LIS-SEG-FIN-2
- * TSM-LIS-SEG-TEXT-1 TSM-LIS-SEG-URG-1 TSM-LIS-SEG-SEQ-OUT-1 TSM-LIS-SEG-SYN-FIN-1 9293-U20 ATK-TCPH-12 */
+/* shows: TSM-LIS-SEG-RST-1 TSM-LIS-SEG-ACK-1 TSM-LIS-SEG-SYN-ACK-1 TSM-LIS-SEG-FIN-1
+ * TSM-LIS-SEG-FIN-2 TSM-LIS-SEG-TEXT-1 TSM-LIS-SEG-URG-1 TSM-LIS-SEG-SEQ-OUT-1
+ * TSM-LIS-SEG-SYN-FIN-1 9293-U20 ATK-TCPH-12 */
 START_TEST(listener)
 {
     struct conv c = reach(LIS);
     const uint32_t seqs[] = {0, 12345, 0xffffffff};
     for (unsigned k = 0; k < 3; k++) {
-        const uint16_t silent[] = {RST, RST | ACK, RST | SYN, FIN, 0, PSH, URG, FIN | URG | PSH, SYN | FIN, SYN | FIN | URG | PSH};
+        const uint16_t silent[] = {
+            RST, RST | ACK, RST | SYN,       FIN,       0,
+            PSH, URG,       FIN | URG | PSH, SYN | FIN, SYN | FIN | URG | PSH};
         for (unsigned i = 0; i < sizeof silent / sizeof silent[0]; i++) {
-            tcp_in(c.h, NOW, .absolute = true, .flags = silent[i], .seq = seqs[k], .wnd = 100, .len = silent[i] == PSH ? 5 : 0);
+            tcp_in(c.h, NOW, .absolute = true, .flags = silent[i], .seq = seqs[k], .wnd = 100,
+                   .len = silent[i] == PSH ? 5 : 0);
             hx_quiet(c.h, NOW);
         }
         const uint16_t reset[] = {ACK, SYN | ACK, FIN | ACK, ACK | PSH, ACK | URG, SYN | FIN | ACK};
         for (unsigned i = 0; i < sizeof reset / sizeof reset[0]; i++) {
-            tcp_in(c.h, NOW, .absolute = true, .flags = reset[i], .seq = seqs[k], .ack = 999, .wnd = 100);
+            tcp_in(c.h, NOW, .absolute = true, .flags = reset[i], .seq = seqs[k], .ack = 999,
+                   .wnd = 100);
             tcp_out(c.h, NOW, .absolute = true, .flags = RST, .seq = 999);
         }
     }
@@ -264,7 +305,8 @@ START_TEST(syn_to_a_listener)
 {
     struct conv c = reach(LIS);
     tcp_in(c.h, NOW, .flags = SYN, .seq = 0, .wnd = 50000, .opts = {.mss = 1000, .wscale = 3});
-    tcp_out(c.h, NOW, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1, .wnd = 65408, .opts = {.mss = 1460, .wscale = 8});
+    tcp_out(c.h, NOW, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1, .wnd = 65408,
+            .opts = {.mss = 1460, .wscale = 8});
     const struct tcb *t = conv_tcb(&c);
     ck_assert_uint_eq(t->irs, c.h->peer_isn);
     ck_assert_uint_eq(t->rcv_nxt, t->irs + 1);
@@ -292,7 +334,8 @@ START_TEST(syn_with_text_and_urgent)
 {
     struct conv c = reach(LIS);
     tcp_in(c.h, NOW, .flags = SYN | URG | PSH, .seq = 0, .wnd = 50000, .len = 10, .urp = 4);
-    tcp_out(c.h, NOW, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1); /* the text isn't acknowledged */
+    tcp_out(c.h, NOW, .flags = SYN | ACK, .seq = HX_ZERO,
+            .ack = 1); /* the text isn't acknowledged */
     tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = 1, .wnd = 50000, .len = 10);
     tcp_out(c.h, NOW, .flags = ACK, .seq = 1, .ack = 11);
     c.s = td_accept(c.h->st, c.l, NULL, NULL);
@@ -335,15 +378,16 @@ START_TEST(syn_sent_unacceptable_ack)
         tcp_in(c.h, NOW, .flags = SYN | ACK, .seq = 50, .ack = bad[i], .wnd = 100);
         tcp_out(c.h, NOW, .flags = RST, .seq = bad[i] == 0 ? HX_ZERO : (int64_t)(uint32_t)bad[i]);
         assert_state(&c, TCPS_SYN_SENT);
-        tcp_in(c.h, MS(10), .flags = SYN | ACK, .seq = 0, .ack = 1, .wnd = 100); /* goes on as if nothing were */
+        tcp_in(c.h, MS(10), .flags = SYN | ACK, .seq = 0, .ack = 1,
+               .wnd = 100); /* goes on as if nothing were */
         tcp_out(c.h, NOW, .flags = ACK, .seq = 1, .ack = 1);
         leave(&c);
     }
 }
 END_TEST
 
-/* shows: TSM-SYS-SEG-ACK-2 TSM-SYS-SEG-FIN-1 TSM-SYS-SEG-TEXT-1 TSM-SYS-SEG-URG-1 TSM-SYS-SEG-SEQ-OUT-1
- * ATK-TCPH-23 */
+/* shows: TSM-SYS-SEG-ACK-2 TSM-SYS-SEG-FIN-1 TSM-SYS-SEG-TEXT-1 TSM-SYS-SEG-URG-1
+ * TSM-SYS-SEG-SEQ-OUT-1 ATK-TCPH-23 */
 START_TEST(syn_sent_without_syn)
 {
     struct conv c = reach(SYS);
@@ -351,8 +395,8 @@ START_TEST(syn_sent_without_syn)
     const int64_t seqs[] = {0, 100, -5};
     for (unsigned i = 0; i < 8; i++) {
         for (unsigned j = 0; j < 3; j++) {
-            tcp_in(c.h, NOW, .flags = flags[i], .seq = seqs[j], .ack = (flags[i] & ACK) ? 1 : 0, .wnd = 100,
-                   .len = (flags[i] & PSH) ? 9 : 0, .urp = 1);
+            tcp_in(c.h, NOW, .flags = flags[i], .seq = seqs[j], .ack = (flags[i] & ACK) ? 1 : 0,
+                   .wnd = 100, .len = (flags[i] & PSH) ? 9 : 0, .urp = 1);
         }
     }
     hx_quiet(c.h, MS(999));
@@ -381,10 +425,12 @@ END_TEST
 START_TEST(connection_refused)
 {
     struct conv c = reach(SYS);
-    tcp_in(c.h, MS(5), .absolute = true, .flags = RST | ACK, .seq = 0, .ack = hx_conn(c.h, HX_PEER, 40000, 80)->iss + 1);
+    tcp_in(c.h, MS(5), .absolute = true, .flags = RST | ACK, .seq = 0,
+           .ack = hx_conn(c.h, HX_PEER, 40000, 80)->iss + 1);
     hx_quiet(c.h, SEC(100));
     assert_state(&c, TCPS_CLOSED);
-    ck_assert_int_eq(td_poll(c.h->st, c.s) & (POLLERR | POLLHUP | POLLOUT), POLLERR | POLLHUP | POLLOUT);
+    ck_assert_int_eq(td_poll(c.h->st, c.s) & (POLLERR | POLLHUP | POLLOUT),
+                     POLLERR | POLLHUP | POLLOUT);
     ck_assert_int_eq(so_error(c.h, c.s), ECONNREFUSED);
     ck_assert_int_eq(so_error(c.h, c.s), 0);
     ck_assert_uint_eq(hx_counter(c.h, "TcpAttemptFails"), 1);
@@ -421,7 +467,8 @@ END_TEST
 START_TEST(syn_ack_with_text_and_fin)
 {
     struct conv c = reach(SYS);
-    tcp_in(c.h, MS(3), .flags = SYN | ACK | PSH, .seq = 0, .ack = 1, .wnd = 5000, .len = 10, .data = "0123456789");
+    tcp_in(c.h, MS(3), .flags = SYN | ACK | PSH, .seq = 0, .ack = 1, .wnd = 5000, .len = 10,
+           .data = "0123456789");
     tcp_out(c.h, NOW, .flags = ACK, .seq = 1, .ack = 11);
     char b[20];
     ck_assert_int_eq(td_recv(c.h->st, c.s, b, sizeof b, 0), 10);
@@ -429,7 +476,8 @@ START_TEST(syn_ack_with_text_and_fin)
     assert_state(&c, TCPS_ESTABLISHED);
     leave(&c);
     c = reach(SYS);
-    tcp_in(c.h, MS(3), .flags = SYN | ACK | FIN | URG, .seq = 0, .ack = 1, .wnd = 5000, .len = 2, .urp = 2);
+    tcp_in(c.h, MS(3), .flags = SYN | ACK | FIN | URG, .seq = 0, .ack = 1, .wnd = 5000, .len = 2,
+           .urp = 2);
     tcp_out(c.h, NOW, .flags = ACK, .seq = 1, .ack = 4);
     assert_state(&c, TCPS_CLOSE_WAIT);
     ck_assert(td_poll(c.h->st, c.s) & POLLPRI);
@@ -442,7 +490,8 @@ START_TEST(simultaneous_open_with_fin)
 {
     struct conv c = reach(SYS);
     tcp_in(c.h, MS(3), .flags = SYN | FIN, .seq = 0, .wnd = 5000);
-    tcp_out(c.h, NOW, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1); /* the FIN isn't acknowledged */
+    tcp_out(c.h, NOW, .flags = SYN | ACK, .seq = HX_ZERO,
+            .ack = 1); /* the FIN isn't acknowledged */
     assert_state(&c, TCPS_SYN_RECEIVED);
     tcp_in(c.h, MS(6), .flags = ACK | FIN, .seq = 1, .ack = 1, .wnd = 5000); /* it comes again */
     tcp_out(c.h, NOW, .flags = ACK, .seq = 1, .ack = 2);
@@ -477,9 +526,11 @@ START_TEST(port_zero)
     hx_drain(c.h);
     uint8_t b[20];
     for (int i = 0; i < 2; i++) {
-        const struct tcp_hdr t = {.sport = i == 0 ? 0 : 40000, .dport = i == 0 ? 80 : 0, .flags = SYN, .wnd = 100};
+        const struct tcp_hdr t = {
+            .sport = i == 0 ? 0 : 40000, .dport = i == 0 ? 80 : 0, .flags = SYN, .wnd = 100};
         (void)tcp_emit(&t, b);
-        wire_put16(b + 16, checksum_finish(checksum_add(checksum_pseudo(HX_PEER, HX_US, 6, 20), b, 20)));
+        wire_put16(b + 16,
+                   checksum_finish(checksum_add(checksum_pseudo(HX_PEER, HX_US, 6, 20), b, 20)));
         const struct ipv4_hdr ip = {.src = HX_PEER, .dst = HX_US, .proto = 6};
         hx_ip_in(c.h, NOW, &ip, b, 20);
         ck_assert_uint_le(hx_pending(c.h), 1);

@@ -1,13 +1,13 @@
-/* SEGMENT ARRIVES in SYN-RECEIVED and the synchronized states (RFC 9293 3.10.7.4): each test is one event, run
- * in each state of its list. */
+/* SEGMENT ARRIVES in SYN-RECEIVED and the synchronized states (RFC 9293 3.10.7.4): each test is one
+ * event, run in each state of its list. */
 #include "check_main.h"
 #include "tcp_states.h"
 
 static const enum st sync8[] = {SYR, EST, FW1, FW2, CLW, CLG, LAK, TIW};
 static const enum st sync7[] = {EST, FW1, FW2, CLW, CLG, LAK, TIW}; /* without SYN-RECEIVED */
-static const enum st text4[] = {SYR, EST, FW1, FW2};               /* where text is taken */
+static const enum st text4[] = {SYR, EST, FW1, FW2};                /* where text is taken */
 static const enum st text3[] = {EST, FW1, FW2};
-static const enum st after_fin[] = {CLW, CLG, LAK, TIW};           /* behind the peer's FIN */
+static const enum st after_fin[] = {CLW, CLG, LAK, TIW}; /* behind the peer's FIN */
 
 #define N(a) ((int)(sizeof(a) / sizeof(a)[0]))
 
@@ -17,7 +17,8 @@ static const enum st after_fin[] = {CLW, CLG, LAK, TIW};           /* behind the
 /* ---- step 1 ---- */
 
 /* shows: TSM-SYR-SEG-SEQ-OUT-1 TSM-EST-SEG-SEQ-OUT-1 TSM-FW1-SEG-SEQ-OUT-1 TSM-FW2-SEG-SEQ-OUT-1
- * TSM-CLW-SEG-SEQ-OUT-1 TSM-CLG-SEG-SEQ-OUT-1 TSM-LAK-SEG-SEQ-OUT-1 TSM-TIW-SEG-SEQ-OUT-1 9293-U14 */
+ * TSM-CLW-SEG-SEQ-OUT-1 TSM-CLG-SEG-SEQ-OUT-1 TSM-LAK-SEG-SEQ-OUT-1 TSM-TIW-SEG-SEQ-OUT-1 9293-U14
+ */
 START_TEST(outside_the_window_is_answered_by_an_ack)
 {
     struct conv c = reach(sync8[_i]);
@@ -30,7 +31,8 @@ START_TEST(outside_the_window_is_answered_by_an_ack)
     tcp_in(c.h, NOW, .flags = ACK, .seq = c.rcv - 20, .ack = c.nxt, .wnd = 1000, .len = 10);
     ack_now(&c);
     assert_state(&c, st_tcps[c.st]);
-    ck_assert_int_ge((int)(hx_event(c.h, "tcp-drop-window") + hx_event(c.h, "tcp-drop-time-wait")), 3);
+    ck_assert_int_ge((int)(hx_event(c.h, "tcp-drop-window") + hx_event(c.h, "tcp-drop-time-wait")),
+                     3);
     /* bare ones could answer each other for ever: one answer in half a second */
     hx_until(c.h, hx_now(c.h) + MS(1));
     unsigned answers = 0;
@@ -46,7 +48,8 @@ START_TEST(outside_the_window_is_answered_by_an_ack)
 END_TEST
 
 /* shows: TSM-SYR-SEG-SEQ-OUT-2 TSM-EST-SEG-SEQ-OUT-2 TSM-FW1-SEG-SEQ-OUT-2 TSM-FW2-SEG-SEQ-OUT-2
- * TSM-CLW-SEG-SEQ-OUT-2 TSM-CLG-SEG-SEQ-OUT-2 TSM-LAK-SEG-SEQ-OUT-2 TSM-TIW-SEG-SEQ-OUT-2 9293-U04 */
+ * TSM-CLW-SEG-SEQ-OUT-2 TSM-CLG-SEG-SEQ-OUT-2 TSM-LAK-SEG-SEQ-OUT-2 TSM-TIW-SEG-SEQ-OUT-2 9293-U04
+ */
 START_TEST(reset_outside_the_window_is_dropped_silently)
 {
     struct conv c = reach(sync8[_i]);
@@ -61,7 +64,8 @@ START_TEST(reset_outside_the_window_is_dropped_silently)
 END_TEST
 
 /* shows: TSM-SYR-SEG-SEQ-OUT-3 TSM-EST-SEG-SEQ-OUT-3 TSM-FW1-SEG-SEQ-OUT-3 TSM-FW2-SEG-SEQ-OUT-3
- * TSM-CLW-SEG-SEQ-OUT-3 TSM-CLG-SEG-SEQ-OUT-3 TSM-LAK-SEG-SEQ-OUT-3 TSM-TIW-SEG-SEQ-OUT-3 9293-U18 */
+ * TSM-CLW-SEG-SEQ-OUT-3 TSM-CLG-SEG-SEQ-OUT-3 TSM-LAK-SEG-SEQ-OUT-3 TSM-TIW-SEG-SEQ-OUT-3 9293-U18
+ */
 START_TEST(probe_of_a_closed_window)
 {
     struct conv c = reach(sync8[_i]);
@@ -82,7 +86,8 @@ START_TEST(probe_of_a_closed_window)
         assert_state(&c, c.st == FW1 ? TCPS_FIN_WAIT_2 : TCPS_TIME_WAIT);
     }
     if (c.st == EST) {
-        tcp_in(c.h, NOW, .flags = ACK | URG, .seq = c.rcv, .ack = 1, .wnd = 1234, .len = 1, .urp = 1);
+        tcp_in(c.h, NOW, .flags = ACK | URG, .seq = c.rcv, .ack = 1, .wnd = 1234, .len = 1,
+               .urp = 1);
         tcp_out(c.h, NOW, .flags = ACK, .seq = c.nxt, .ack = c.rcv, .wnd = HX_ZERO);
         ck_assert(td_poll(c.h->st, c.s) & POLLPRI);
     }
@@ -120,7 +125,8 @@ START_TEST(partly_outside_is_cut_to_the_window)
         c.rcv = 21;
     }
     /* more than the window has room for, and a FIN that is cut off */
-    tcp_in(c.h, NOW, .flags = ACK | FIN, .seq = c.rcv, .ack = c.st == SYR ? c.nxt : c.una, .wnd = PEER_WND, .len = 40);
+    tcp_in(c.h, NOW, .flags = ACK | FIN, .seq = c.rcv, .ack = c.st == SYR ? c.nxt : c.una,
+           .wnd = PEER_WND, .len = 40);
     tcp_out(c.h, NOW, .flags = ACK, .seq = c.nxt, .ack = 31, .wnd = HX_ZERO);
     assert_state(&c, c.st == SYR ? TCPS_ESTABLISHED : st_tcps[c.st]);
     if (c.st == SYR) {
@@ -140,7 +146,8 @@ START_TEST(text_behind_the_fin_is_ignored)
     struct conv c = reach(after_fin[_i]);
     tcp_in(c.h, NOW, .flags = ACK, .seq = 2, .ack = c.una, .wnd = PEER_WND, .len = 10);
     hx_drain(c.h);
-    tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = c.una, .wnd = PEER_WND, .len = 10); /* half old */
+    tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = c.una, .wnd = PEER_WND,
+           .len = 10); /* half old */
     hx_drain(c.h);
     tcp_in(c.h, NOW, .flags = ACK, .seq = 12, .ack = c.una, .wnd = PEER_WND, .len = 10); /* ahead */
     hx_drain(c.h);
@@ -154,8 +161,8 @@ START_TEST(text_behind_the_fin_is_ignored)
 }
 END_TEST
 
-/* shows: TSM-SYR-SEG-SEQ-OUT-5 TSM-EST-SEG-SEQ-OUT-5 TSM-FW1-SEG-SEQ-OUT-5 TSM-FW2-SEG-SEQ-OUT-5 SHLD-31
- * MAY-13 5681-15 5681-16 */
+/* shows: TSM-SYR-SEG-SEQ-OUT-5 TSM-EST-SEG-SEQ-OUT-5 TSM-FW1-SEG-SEQ-OUT-5 TSM-FW2-SEG-SEQ-OUT-5
+ * SHLD-31 MAY-13 5681-15 5681-16 */
 START_TEST(beyond_a_hole_is_held)
 {
     struct conv c = reach(text4[_i]);
@@ -182,7 +189,8 @@ END_TEST
  * TSM-CLG-SEG-RST-1 TSM-LAK-SEG-RST-1 TSM-TIW-SEG-RST-1 9293-U01 5961-01 */
 START_TEST(exact_reset)
 {
-    static const int want[STATES] = {[EST] = ECONNRESET, [FW1] = ECONNRESET, [FW2] = ECONNRESET, [CLW] = EPIPE};
+    static const int want[STATES] = {
+        [EST] = ECONNRESET, [FW1] = ECONNRESET, [FW2] = ECONNRESET, [CLW] = EPIPE};
     struct conv c = reach(sync8[_i]);
     if (c.st == EST) { /* queued data goes with it */
         write_pattern(&c, 1, 100);
@@ -435,7 +443,8 @@ START_TEST(without_the_ack_bit)
     tcp_in(c.h, NOW, .flags = 0, .seq = c.rcv, .wnd = 1000);
     hx_quiet(c.h, NOW);
     assert_state(&c, st_tcps[c.st]);
-    ck_assert_int_eq((int)(hx_event(c.h, "tcp-drop-no-ack") + hx_event(c.h, "tcp-drop-time-wait")), 4);
+    ck_assert_int_eq((int)(hx_event(c.h, "tcp-drop-no-ack") + hx_event(c.h, "tcp-drop-time-wait")),
+                     4);
     leave(&c);
 }
 END_TEST
@@ -444,7 +453,8 @@ END_TEST
 START_TEST(ack_completes_the_handshake)
 {
     struct conv c = reach(SYR);
-    tcp_in(c.h, MS(5), .flags = ACK | PSH | URG, .seq = 1, .ack = 1, .wnd = 777, .len = 10, .urp = 3);
+    tcp_in(c.h, MS(5), .flags = ACK | PSH | URG, .seq = 1, .ack = 1, .wnd = 777, .len = 10,
+           .urp = 3);
     tcp_out(c.h, NOW, .flags = ACK, .seq = 1, .ack = 11);
     assert_state(&c, TCPS_ESTABLISHED);
     ck_assert_uint_eq(conv_tcb(&c)->snd_wnd, 777);
@@ -466,7 +476,8 @@ START_TEST(unacceptable_ack_in_syn_received)
         tcp_in(c.h, MS(5), .flags = ACK, .seq = 1, .ack = bad[i], .wnd = 777);
         tcp_out(c.h, NOW, .flags = RST, .seq = bad[i] == 0 ? HX_ZERO : (int64_t)(uint32_t)bad[i]);
         assert_state(&c, TCPS_SYN_RECEIVED);
-        tcp_in(c.h, MS(6), .flags = ACK, .seq = 1, .ack = 1, .wnd = 777); /* the right one still does */
+        tcp_in(c.h, MS(6), .flags = ACK, .seq = 1, .ack = 1,
+               .wnd = 777); /* the right one still does */
         assert_state(&c, TCPS_ESTABLISHED);
         leave(&c);
     }
@@ -533,7 +544,8 @@ static struct conv with_text_in_flight(enum st to)
     return c;
 }
 
-/* shows: TSM-EST-SEG-ACK-2 TSM-FW1-SEG-ACK-2 TSM-CLW-SEG-ACK-2 TSM-CLG-SEG-ACK-3 TSM-LAK-SEG-ACK-3 */
+/* shows: TSM-EST-SEG-ACK-2 TSM-FW1-SEG-ACK-2 TSM-CLW-SEG-ACK-2 TSM-CLG-SEG-ACK-3 TSM-LAK-SEG-ACK-3
+ */
 START_TEST(acknowledged_text_leaves_the_queue)
 {
     static const enum st states[] = {EST, FW1, CLW, CLG, LAK};
@@ -554,7 +566,8 @@ START_TEST(acknowledged_text_leaves_the_queue)
 }
 END_TEST
 
-/* shows: TSM-FW2-SEG-ACK-2 TSM-FW2-SEG-ACK-6 TSM-FW1-SEG-ACK-6 TSM-CLG-SEG-ACK-2 TSM-LAK-SEG-ACK-2 */
+/* shows: TSM-FW2-SEG-ACK-2 TSM-FW2-SEG-ACK-6 TSM-FW1-SEG-ACK-6 TSM-CLG-SEG-ACK-2 TSM-LAK-SEG-ACK-2
+ */
 START_TEST(acknowledgment_of_the_fin)
 {
     struct conv c = with_text_in_flight(FW1);
@@ -584,11 +597,13 @@ START_TEST(window_only_from_segments_that_are_not_older)
     struct tcb *t = conv_tcb(&c);
     tcp_in(c.h, NOW, .flags = ACK, .seq = c.rcv, .ack = c.una, .wnd = 5000);
     ck_assert_uint_eq(t->snd_wnd, 5000);
-    tcp_in(c.h, NOW, .flags = ACK, .seq = c.rcv + 10, .ack = c.una, .wnd = 6000); /* newer SEG.SEQ */
+    tcp_in(c.h, NOW, .flags = ACK, .seq = c.rcv + 10, .ack = c.una,
+           .wnd = 6000); /* newer SEG.SEQ */
     ck_assert_uint_eq(t->snd_wnd, 6000);
-    tcp_in(c.h, NOW, .flags = ACK, .seq = c.rcv, .ack = c.una, .wnd = 7000);      /* older */
+    tcp_in(c.h, NOW, .flags = ACK, .seq = c.rcv, .ack = c.una, .wnd = 7000); /* older */
     ck_assert_uint_eq(t->snd_wnd, 6000);
-    tcp_in(c.h, NOW, .flags = ACK, .seq = c.rcv + 10, .ack = c.una - 1, .wnd = 8000); /* older SEG.ACK */
+    tcp_in(c.h, NOW, .flags = ACK, .seq = c.rcv + 10, .ack = c.una - 1,
+           .wnd = 8000); /* older SEG.ACK */
     ck_assert_uint_eq(t->snd_wnd, 6000);
     ck_assert_uint_eq(t->snd_wl1 - t->irs, (uint32_t)c.rcv + 10);
     leave(&c);
@@ -600,14 +615,17 @@ START_TEST(duplicate_ack_still_brings_its_text)
 {
     static const enum st states[] = {EST, FW1, FW2, CLW};
     struct conv c = reach(states[_i]);
-    tcp_in(c.h, NOW, .flags = ACK | FIN, .seq = c.rcv, .ack = c.una - 1, .wnd = PEER_WND, .len = 10);
+    tcp_in(c.h, NOW, .flags = ACK | FIN, .seq = c.rcv, .ack = c.una - 1, .wnd = PEER_WND,
+           .len = 10);
     if (c.st == CLW) { /* text and FIN behind the FIN: nothing but the ACK field was of use */
         hx_drain(c.h);
         assert_state(&c, TCPS_CLOSE_WAIT);
     } else {
         tcp_out(c.h, NOW, .flags = ACK, .seq = c.nxt, .ack = 12);
         read_pattern(&c, 1, 10);
-        assert_state(&c, c.st == EST ? TCPS_CLOSE_WAIT : c.st == FW1 ? TCPS_CLOSING : TCPS_TIME_WAIT);
+        assert_state(&c, c.st == EST   ? TCPS_CLOSE_WAIT
+                         : c.st == FW1 ? TCPS_CLOSING
+                                       : TCPS_TIME_WAIT);
     }
     leave(&c);
 }
@@ -620,7 +638,8 @@ START_TEST(ack_of_what_was_never_sent)
     const int64_t ahead[] = {1, 1000, INT32_MAX - 10};
     for (unsigned i = 0; i < 3; i++) {
         struct conv c = reach(states[_i]);
-        tcp_in(c.h, NOW, .flags = ACK, .seq = c.rcv, .ack = c.nxt + ahead[i], .wnd = 999, .len = 10);
+        tcp_in(c.h, NOW, .flags = ACK, .seq = c.rcv, .ack = c.nxt + ahead[i], .wnd = 999,
+               .len = 10);
         ack_now(&c);
         ck_assert_uint_eq(conv_tcb(&c)->snd_una - conv_tcb(&c)->iss, (uint32_t)c.una);
         ck_assert_uint_eq(conv_tcb(&c)->snd_wnd, PEER_WND);
@@ -648,7 +667,8 @@ END_TEST
 START_TEST(ack_field_of_a_probe_below_the_window_counts)
 {
     struct conv c = with_text_in_flight(EST);
-    tcp_in(c.h, MS(50), .flags = ACK, .seq = 0, .ack = 1001, .wnd = PEER_WND); /* SEG.SEQ = RCV.NXT-1 */
+    tcp_in(c.h, MS(50), .flags = ACK, .seq = 0, .ack = 1001,
+           .wnd = PEER_WND); /* SEG.SEQ = RCV.NXT-1 */
     ack_now(&c);
     ck_assert_uint_eq(conv_tcb(&c)->snd.len, 0);
     hx_quiet(c.h, SEC(10)); /* nothing is sent again */
@@ -664,14 +684,17 @@ START_TEST(urgent_pointer)
 {
     struct conv c = reach(text3[_i]);
     struct hx *h = c.h;
-    tcp_in(h, NOW, .flags = ACK | URG, .seq = 1, .ack = c.una, .wnd = PEER_WND, .len = 10, .urp = 8);
+    tcp_in(h, NOW, .flags = ACK | URG, .seq = 1, .ack = c.una, .wnd = PEER_WND, .len = 10,
+           .urp = 8);
     tcp_out(h, NOW, .flags = ACK, .seq = c.nxt, .ack = 11);
     ck_assert(td_poll(h->st, c.s) & POLLPRI);
     ck_assert_uint_eq(hx_event(h, "tcp-urgent-in"), 1);
     ck_assert_uint_eq(conv_tcb(&c)->rcv_up - conv_tcb(&c)->irs, 9);
     /* the same again, and one that is behind: nothing new */
-    tcp_in(h, NOW, .flags = ACK | URG, .seq = 11, .ack = c.una, .wnd = PEER_WND, .len = 1, .urp = 0);
-    tcp_in(h, NOW, .flags = ACK | URG, .seq = 1, .ack = c.una, .wnd = PEER_WND, .len = 10, .urp = 8);
+    tcp_in(h, NOW, .flags = ACK | URG, .seq = 11, .ack = c.una, .wnd = PEER_WND, .len = 1,
+           .urp = 0);
+    tcp_in(h, NOW, .flags = ACK | URG, .seq = 1, .ack = c.una, .wnd = PEER_WND, .len = 10,
+           .urp = 8);
     ck_assert_uint_eq(hx_event(h, "tcp-urgent-in"), 1);
     hx_drain(h);
     /* the mark is where it says: seven bytes up to it, then the rest without the octet */
@@ -688,9 +711,11 @@ START_TEST(urgent_pointer)
     ck_assert_int_eq(td_ioctl(h->st, c.s, SIOCATMARK, &mark), 0);
     ck_assert_int_eq(mark, 0);
     /* an advance is told */
-    tcp_in(h, NOW, .flags = ACK | URG, .seq = 12, .ack = c.una, .wnd = PEER_WND, .len = 5, .urp = 2);
+    tcp_in(h, NOW, .flags = ACK | URG, .seq = 12, .ack = c.una, .wnd = PEER_WND, .len = 5,
+           .urp = 2);
     ck_assert_uint_eq(hx_event(h, "tcp-urgent-in"), 2);
-    tcp_in(h, NOW, .flags = ACK | URG, .seq = 17, .ack = c.una, .wnd = PEER_WND, .len = 5, .urp = 5);
+    tcp_in(h, NOW, .flags = ACK | URG, .seq = 17, .ack = c.una, .wnd = PEER_WND, .len = 5,
+           .urp = 5);
     ck_assert_uint_eq(hx_event(h, "tcp-urgent-in"), 3);
     hx_drain(h);
     leave(&c);
@@ -717,7 +742,8 @@ START_TEST(senseless_urgent_pointers)
     const uint16_t urp[] = {0, 1, 65535, 2, 1};
     int64_t at = 1;
     for (unsigned i = 0; i < 5; i++) {
-        tcp_in(c.h, NOW, .flags = ACK | URG, .seq = at, .ack = 1, .wnd = PEER_WND, .len = 3, .urp = urp[i]);
+        tcp_in(c.h, NOW, .flags = ACK | URG, .seq = at, .ack = 1, .wnd = PEER_WND, .len = 3,
+               .urp = urp[i]);
         at += 3;
         struct tcb *t = conv_tcb(&c);
         ck_assert(i == 0 || seq_ge(t->rcv_up, t->irs + 4)); /* never recedes */
@@ -743,7 +769,8 @@ START_TEST(urgent_data_of_any_length)
     for (unsigned i = 0; i < 3; i++) {
         struct conv c = reach(EST);
         int64_t end = 1 + far[i];
-        for (int64_t at = 1; at < end; at += 1000) { /* the pointer counts from each segment's own SEG.SEQ */
+        for (int64_t at = 1; at < end;
+             at += 1000) { /* the pointer counts from each segment's own SEG.SEQ */
             size_t n = (size_t)(end - at < 1000 ? end - at : 1000);
             tcp_in(c.h, NOW, .flags = ACK | URG, .seq = at, .ack = 1, .wnd = PEER_WND, .len = n,
                    .urp = (uint16_t)(end - at));
@@ -777,12 +804,15 @@ START_TEST(text_in_order)
     int64_t edge = c.rcv + conv_rcv_wnd(&c);
     int64_t at = 1;
     for (int i = 0; i < 20; i++) {
-        tcp_in(c.h, hx_now(c.h) + MS(10), .flags = ACK | PSH, .seq = at, .ack = c.una, .wnd = PEER_WND, .len = 1000);
+        tcp_in(c.h, hx_now(c.h) + MS(10), .flags = ACK | PSH, .seq = at, .ack = c.una,
+               .wnd = PEER_WND, .len = 1000);
         at += 1000;
         while (hx_pending(c.h) > 0) {
             ip_out(c.h, HX_ANYTIME, 6);
-            int64_t e = (int64_t)(c.h->got.tcp.ack - hx_conn(c.h, HX_PEER, 40000, 80)->irs) + c.h->got.tcp.wnd;
-            ck_assert_msg(e >= edge, "the right edge moved left: %ld, was %ld", (long)e, (long)edge);
+            int64_t e = (int64_t)(c.h->got.tcp.ack - hx_conn(c.h, HX_PEER, 40000, 80)->irs) +
+                        c.h->got.tcp.wnd;
+            ck_assert_msg(e >= edge, "the right edge moved left: %ld, was %ld", (long)e,
+                          (long)edge);
             edge = e;
         }
         ck_assert_int_le(conv_rcv_wnd(&c), edge - at);
@@ -827,8 +857,12 @@ END_TEST
 START_TEST(fin_in_order)
 {
     struct conv c = reach(text4[_i]);
-    static const uint8_t next[STATES] = {[SYR] = TCPS_CLOSE_WAIT, [EST] = TCPS_CLOSE_WAIT, [FW1] = TCPS_CLOSING, [FW2] = TCPS_TIME_WAIT};
-    tcp_in(c.h, NOW, .flags = ACK | FIN, .seq = 1, .ack = c.st == SYR ? c.nxt : c.una, .wnd = PEER_WND, .len = 10);
+    static const uint8_t next[STATES] = {[SYR] = TCPS_CLOSE_WAIT,
+                                         [EST] = TCPS_CLOSE_WAIT,
+                                         [FW1] = TCPS_CLOSING,
+                                         [FW2] = TCPS_TIME_WAIT};
+    tcp_in(c.h, NOW, .flags = ACK | FIN, .seq = 1, .ack = c.st == SYR ? c.nxt : c.una,
+           .wnd = PEER_WND, .len = 10);
     tcp_out(c.h, NOW, .flags = ACK, .seq = c.nxt, .ack = 12);
     assert_state(&c, next[c.st]);
     if (c.st == SYR) {
@@ -861,7 +895,10 @@ END_TEST
 START_TEST(fin_behind_a_hole_waits)
 {
     struct conv c = reach(text4[_i]);
-    static const uint8_t next[STATES] = {[SYR] = TCPS_CLOSE_WAIT, [EST] = TCPS_CLOSE_WAIT, [FW1] = TCPS_CLOSING, [FW2] = TCPS_TIME_WAIT};
+    static const uint8_t next[STATES] = {[SYR] = TCPS_CLOSE_WAIT,
+                                         [EST] = TCPS_CLOSE_WAIT,
+                                         [FW1] = TCPS_CLOSING,
+                                         [FW2] = TCPS_TIME_WAIT};
     int64_t ack = c.st == SYR ? c.nxt : c.una;
     tcp_in(c.h, NOW, .flags = ACK | FIN, .seq = 11, .ack = ack, .wnd = PEER_WND, .len = 10);
     ack_now(&c);
@@ -880,7 +917,8 @@ START_TEST(repeated_fin)
     struct conv c = reach(states[_i]);
     tcp_in(c.h, NOW, .flags = ACK | FIN, .seq = 1, .ack = c.una, .wnd = PEER_WND);
     tcp_out(c.h, NOW, .flags = ACK, .seq = c.nxt, .ack = 2);
-    tcp_in(c.h, NOW, .flags = ACK | FIN, .seq = 2, .ack = c.una, .wnd = PEER_WND); /* one behind it */
+    tcp_in(c.h, NOW, .flags = ACK | FIN, .seq = 2, .ack = c.una,
+           .wnd = PEER_WND); /* one behind it */
     hx_drain(c.h);
     ck_assert_uint_eq(conv_tcb(&c)->rcv_nxt - conv_tcb(&c)->irs, 2);
     assert_state(&c, st_tcps[c.st]);
@@ -999,8 +1037,15 @@ START_TEST(numbers_that_wrap)
         /* our own numbers across the wrap too */
         struct tcb *t = conv_tcb(&c);
         uint32_t shift = 0xffffff00 - t->snd_nxt;
-        t->iss += shift; t->snd_una += shift; t->snd_nxt += shift; t->rtx_nxt += shift;
-        t->snd_wl2 += shift; t->snd_sml += shift; t->snd.base += shift; t->snd.hint_seq += shift; t->recover += shift;
+        t->iss += shift;
+        t->snd_una += shift;
+        t->snd_nxt += shift;
+        t->rtx_nxt += shift;
+        t->snd_wl2 += shift;
+        t->snd_sml += shift;
+        t->snd.base += shift;
+        t->snd.hint_seq += shift;
+        t->recover += shift;
         hx_conn(c.h, HX_PEER, 40000, 80)->iss += shift;
         write_pattern(&c, 1, 3000);
         hx_flush(c.h);

@@ -15,7 +15,8 @@ START_TEST(clock_of_four_microseconds)
 {
     struct hx *h = hx_new();
     uint32_t first = isn(h, 1000);
-    const td_time later[] = {US(4), US(40), MS(1), SEC(1), SEC(17000), SEC(17180) /* past the wrap */};
+    const td_time later[] = {US(4),  US(40),     MS(1),
+                             SEC(1), SEC(17000), SEC(17180) /* past the wrap */};
     for (unsigned i = 0; i < 6; i++) {
         hx_until(h, later[i]);
         ck_assert_uint_eq((uint32_t)(isn(h, 1000) - first), (uint32_t)(later[i] / US(4)));
@@ -62,7 +63,8 @@ START_TEST(tuples_tell_nothing_of_each_other)
     }
     qsort(d + 1, COUNT - 1, sizeof d[0], by_value);
     unsigned same = 0;
-    for (unsigned i = 2; i < COUNT; i++) { /* no increment comes often, as with a counter or an LCG */
+    for (unsigned i = 2; i < COUNT;
+         i++) { /* no increment comes often, as with a counter or an LCG */
         same += d[i] == d[i - 1];
     }
     ck_assert_uint_lt(same, 3);

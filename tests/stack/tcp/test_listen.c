@@ -1,4 +1,5 @@
-/* Passive open: the two queues and their limits (RFC 9293 3.9.1.1, RFC 4987; Linux's behaviour at overflow). */
+/* Passive open: the two queues and their limits (RFC 9293 3.9.1.1, RFC 4987; Linux's behaviour at
+ * overflow). */
 #include "check_main.h"
 #include "tcp_states.h"
 
@@ -38,7 +39,8 @@ START_TEST(accept_queue_overflows)
     hx_quiet(h, NOW);
     ck_assert_uint_eq(hx_counter(h, "TcpExtListenDrops"), 1);
     ck_assert_uint_eq(hx_counter(h, "TcpExtListenOverflows"), 1);
-    /* the last ACK of that other one is ignored; our SYN-ACK comes again, and the peer's next answer finds room */
+    /* the last ACK of that other one is ignored; our SYN-ACK comes again, and the peer's next
+     * answer finds room */
     tcp_in(h, NOW, .sport = 50009, .flags = ACK, .seq = 1, .ack = 1, .wnd = 1000);
     hx_quiet(h, MS(900));
     ck_assert_uint_eq(hx_event(h, "tcp-drop-accept"), 1);
@@ -78,8 +80,8 @@ START_TEST(syn_flood)
     int l = listener(h, 80, 100);
     h->any_tx = true;
     for (uint32_t i = 0; i < 20000; i++) { /* from addresses that never answer */
-        tcp_in(h, hx_now(h) + US(10), .src = TD_IP4(192, 0, 2, 0) + i % 250, .sport = (uint16_t)(1024 + i / 250),
-               .flags = SYN, .seq = 0, .wnd = 1000);
+        tcp_in(h, hx_now(h) + US(10), .src = TD_IP4(192, 0, 2, 0) + i % 250,
+               .sport = (uint16_t)(1024 + i / 250), .flags = SYN, .seq = 0, .wnd = 1000);
         h->nconns = 0;
     }
     ck_assert_uint_eq(h->st->tcp->ntcb, 1 + 1024); /* bounded */
@@ -117,7 +119,8 @@ START_TEST(order_and_addresses)
 }
 END_TEST
 
-/* A connection that was reset while it waited is still given out: the user learns of it by reading. */
+/* A connection that was reset while it waited is still given out: the user learns of it by reading.
+ */
 START_TEST(reset_before_accept)
 {
     struct conv c = conv_new(TD_PROFILE_LINUX);
@@ -137,7 +140,8 @@ START_TEST(specific_address_before_any)
 {
     struct conv c = conv_new(TD_PROFILE_LINUX);
     struct hx *h = c.h;
-    int any = td_socket(h->st, AF_INET, SOCK_STREAM, 0), one = td_socket(h->st, AF_INET, SOCK_STREAM, 0), yes = 1;
+    int any = td_socket(h->st, AF_INET, SOCK_STREAM, 0),
+        one = td_socket(h->st, AF_INET, SOCK_STREAM, 0), yes = 1;
     struct sockaddr_in sa = td_sockaddr(0, 80), sb = td_sockaddr(HX_US, 80);
     ck_assert_int_eq(td_addr_add(h->st, h->ifindex, TD_IP4(10, 0, 0, 7), 24), 0);
     hx_drain(h);
@@ -151,8 +155,10 @@ START_TEST(specific_address_before_any)
     ck_assert_int_eq(td_poll(h->st, any) & POLLIN, 0);
     ck_assert_int_eq(td_poll(h->st, one) & POLLIN, POLLIN);
     tcp_in(h, NOW, .dst = TD_IP4(10, 0, 0, 7), .sport = 50001, .flags = SYN, .seq = 0, .wnd = 1000);
-    tcp_out(h, NOW, .src = TD_IP4(10, 0, 0, 7), .dport = 50001, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1);
-    tcp_in(h, NOW, .dst = TD_IP4(10, 0, 0, 7), .sport = 50001, .flags = ACK, .seq = 1, .ack = 1, .wnd = 1000);
+    tcp_out(h, NOW, .src = TD_IP4(10, 0, 0, 7), .dport = 50001, .flags = SYN | ACK, .seq = HX_ZERO,
+            .ack = 1);
+    tcp_in(h, NOW, .dst = TD_IP4(10, 0, 0, 7), .sport = 50001, .flags = ACK, .seq = 1, .ack = 1,
+           .wnd = 1000);
     ck_assert_int_eq(td_poll(h->st, any) & POLLIN, POLLIN);
     leave(&c);
 }
@@ -213,7 +219,8 @@ START_TEST(options_are_inherited)
     set_opt(h, l, IPPROTO_IP, IP_TTL, 9);
     set_opt(h, l, IPPROTO_IP, IP_TOS, 0x10);
     syn(h, 50000);
-    tcp_out(h, NOW, .dport = 50000, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1, .ttl = 9, .tos = 0x10, .wnd = 10000);
+    tcp_out(h, NOW, .dport = 50000, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1, .ttl = 9,
+            .tos = 0x10, .wnd = 10000);
     tcp_in(h, NOW, .sport = 50000, .flags = ACK, .seq = 1, .ack = 1, .wnd = 1000);
     int s = td_accept(h->st, l, NULL, NULL);
     ck_assert_int_eq(get_opt(h, s, IPPROTO_TCP, TCP_NODELAY), 1);

@@ -1,4 +1,5 @@
-/* Socket options that TCP keeps: ranges, values, what they are told as (tcp(7), socket(7), ip(7)). */
+/* Socket options that TCP keeps: ranges, values, what they are told as (tcp(7), socket(7), ip(7)).
+ */
 #include "check_main.h"
 #include "tcp_states.h"
 
@@ -42,7 +43,8 @@ START_TEST(integers)
         ck_assert_int_eq(get_opt(h, s, t[i].level, t[i].name), t[i].told); /* as it was */
         short half = 1;
         if (t[i].level == IPPROTO_TCP) {
-            ck_assert_int_eq(td_setsockopt(h->st, s, t[i].level, t[i].name, &half, sizeof half), -EINVAL);
+            ck_assert_int_eq(td_setsockopt(h->st, s, t[i].level, t[i].name, &half, sizeof half),
+                             -EINVAL);
         }
         td_close(h->st, s);
     }

@@ -1,8 +1,10 @@
-/* What is sent, and when: sizes, Nagle, silly windows, PSH, the checksum, limits (RFC 9293 3.7, 3.8.6). */
+/* What is sent, and when: sizes, Nagle, silly windows, PSH, the checksum, limits (RFC
+ * 9293 3.7, 3.8.6). */
 #include "check_main.h"
 #include "tcp_states.h"
 
-#define text_out(c, seq_, n, ...) tcp_out((c)->h, NOW, .seq = (seq_), .ack = (c)->rcv, .len = (n), __VA_ARGS__)
+#define text_out(c, seq_, n, ...)                                                                  \
+    tcp_out((c)->h, NOW, .seq = (seq_), .ack = (c)->rcv, .len = (n), __VA_ARGS__)
 
 /* shows: MUST-2 MUST-61 SHLD-28 MUST-69 MUST-65 */
 START_TEST(segments_are_full_and_right)
@@ -214,7 +216,8 @@ START_TEST(never_beyond_the_window)
         acked += (sent - acked) * (int64_t)(x >> 24) / 255;
         uint32_t w = (x >> 8) % 60000;
         edge = acked + w > edge ? acked + w : edge;
-        tcp_in(c.h, hx_now(c.h) + MS(10), .flags = ACK, .seq = 1, .ack = acked, .wnd = w == 0 ? HX_ZERO : (int64_t)w);
+        tcp_in(c.h, hx_now(c.h) + MS(10), .flags = ACK, .seq = 1, .ack = acked,
+               .wnd = w == 0 ? HX_ZERO : (int64_t)w);
     }
     ck_assert_int_gt(acked, 100000);
     hx_drain(c.h);
@@ -225,15 +228,21 @@ END_TEST
 /* shows: MUST-16 */
 START_TEST(effective_send_mss)
 {
-    static const struct { uint16_t offer; uint32_t mtu; uint16_t want; } t[] = {
-        {9000, 1500, 1460}, {1460, 1500, 1460}, {700, 1500, 700}, {1460, 1000, 960}, {65535, 576, 536},
+    static const struct {
+        uint16_t offer;
+        uint32_t mtu;
+        uint16_t want;
+    } t[] = {
+        {9000, 1500, 1460}, {1460, 1500, 1460}, {700, 1500, 700},
+        {1460, 1000, 960},  {65535, 576, 536},
     };
     for (unsigned i = 0; i < 5; i++) {
         struct conv c = conv_new(TD_PROFILE_LINUX);
         ck_assert_int_eq(td_if_set_mtu(c.h->st, c.h->ifindex, t[i].mtu), 0);
         c = reach_in(c, LIS);
         tcp_in(c.h, NOW, .flags = SYN, .seq = 0, .wnd = 50000, .opts = {.mss = t[i].offer});
-        tcp_out(c.h, NOW, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1, .opts = {.mss = (uint16_t)(t[i].mtu - 40)});
+        tcp_out(c.h, NOW, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1,
+                .opts = {.mss = (uint16_t)(t[i].mtu - 40)});
         tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = 1, .wnd = 50000);
         c.s = td_accept(c.h->st, c.l, NULL, NULL);
         c.rcv = 1;
@@ -266,7 +275,8 @@ START_TEST(tiny_mss)
         if (i < 4) {
             tcp_in(c.h, NOW, .flags = SYN, .seq = 0, .wnd = 50000, .opts = {.mss = offers[i]});
         } else {
-            tcp_in(c.h, NOW, .flags = SYN, .seq = 0, .wnd = 50000, .opts = {.raw = "\x02\x04\x00\x00", .raw_len = 4});
+            tcp_in(c.h, NOW, .flags = SYN, .seq = 0, .wnd = 50000,
+                   .opts = {.raw = "\x02\x04\x00\x00", .raw_len = 4});
         }
         tcp_out(c.h, NOW, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1);
         tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = 1, .wnd = 50000);
@@ -287,7 +297,8 @@ START_TEST(tos_and_ttl)
     hx_flush(c.h);
     text_out(&c, 1, 10, .flags = ACK | PSH, .tos = 0xb8, .ttl = 3);
     ck_assert_int_eq(set_opt(c.h, c.s, IPPROTO_IP, IP_TOS, 0x28), 0);
-    tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = 11, .wnd = PEER_WND, .len = 4, .tos = 0x48); /* the peer's changes too: no reset */
+    tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = 11, .wnd = PEER_WND, .len = 4,
+           .tos = 0x48); /* the peer's changes too: no reset */
     tcp_out(c.h, NOW, .flags = ACK, .seq = 11, .ack = 5, .tos = 0x28, .ttl = 3);
     assert_state(&c, TCPS_ESTABLISHED);
     leave(&c);

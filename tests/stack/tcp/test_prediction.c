@@ -1,5 +1,5 @@
-/* Header prediction changes nothing: two stacks, alike but for the knob, get the same segments and calls and send
- * the same bytes at the same times. */
+/* Header prediction changes nothing: two stacks, alike but for the knob, get the same segments and
+ * calls and send the same bytes at the same times. */
 #include "check_main.h"
 #include "tcp_states.h"
 
@@ -42,7 +42,8 @@ static void perform(struct conv *c, const struct act *a)
         hx_until(c->h, hx_now(c->h) + a->dt);
         break;
     default: {
-        const struct burst_seg b = {.seq = a->seq, .ack = a->ack, .flags = a->flags, .len = a->len, .wnd = a->wnd};
+        const struct burst_seg b = {
+            .seq = a->seq, .ack = a->ack, .flags = a->flags, .len = a->len, .wnd = a->wnd};
         burst_in(c, &b, 1);
         break;
     }
@@ -53,7 +54,8 @@ static unsigned compare(struct conv *x, struct conv *y, uint64_t seed, unsigned 
 {
     unsigned n = 0;
     while (hx_pending(x->h) > 0) {
-        ck_assert_msg(hx_pending(y->h) > 0, "seed %lu step %u: only one answers", (unsigned long)seed, step);
+        ck_assert_msg(hx_pending(y->h) > 0, "seed %lu step %u: only one answers",
+                      (unsigned long)seed, step);
         ip_out(x->h, HX_ANYTIME, 6);
         ip_out(y->h, HX_ANYTIME, 6);
         const struct hx_pkt *a = &x->h->got, *b = &y->h->got;
@@ -63,7 +65,8 @@ static unsigned compare(struct conv *x, struct conv *y, uint64_t seed, unsigned 
                       (unsigned long)seed, step);
         n++;
     }
-    ck_assert_msg(hx_pending(y->h) == 0, "seed %lu step %u: only the other answers", (unsigned long)seed, step);
+    ck_assert_msg(hx_pending(y->h) == 0, "seed %lu step %u: only the other answers",
+                  (unsigned long)seed, step);
     ck_assert_int_eq(conv_state(x), conv_state(y));
     ck_assert_int_eq(td_poll(x->h->st, x->s), td_poll(y->h->st, y->s));
     return n;
@@ -82,7 +85,8 @@ START_TEST(same_bytes_with_and_without)
         for (unsigned step = 0; step < 400 && conv_state(&x) == TCPS_ESTABLISHED; step++) {
             struct act a = {.kind = draw(&r, 8), .flags = ACK, .dt = US(draw(&r, 100000))};
             const struct tcb *t = conv_tcb(&x);
-            int64_t nxt = (int64_t)(uint32_t)(t->snd_nxt - t->iss), una = (int64_t)(uint32_t)(t->snd_una - t->iss);
+            int64_t nxt = (int64_t)(uint32_t)(t->snd_nxt - t->iss),
+                    una = (int64_t)(uint32_t)(t->snd_una - t->iss);
             a.seq = p.next;
             a.ack = una;
             switch (a.kind) {

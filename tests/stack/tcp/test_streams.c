@@ -1,5 +1,5 @@
-/* Byte streams over a wire that loses, reorders, duplicates and corrupts: two whole stacks, virtual time, both
- * directions at once. Every stream arrives intact and ends with EOF on both sides. */
+/* Byte streams over a wire that loses, reorders, duplicates and corrupts: two whole stacks, virtual
+ * time, both directions at once. Every stream arrives intact and ends with EOF on both sides. */
 #include "check_main.h"
 #include "core/stack.h"
 #include "dev/sim.h"
@@ -13,7 +13,8 @@
 #define A_IP TD_IP4(10, 0, 0, 1)
 #define B_IP TD_IP4(10, 0, 0, 2)
 
-/* One end of the conversation: sends `total` bytes of its pattern, then shuts down; reads until EOF. */
+/* One end of the conversation: sends `total` bytes of its pattern, then shuts down; reads until
+ * EOF. */
 struct end {
     struct td_stack *st;
     int listener, s;
@@ -84,7 +85,8 @@ static void end_write(struct end *e)
 
 static bool end_step(struct end *e)
 {
-    /* A call, even one in vain, is work for the next flush: only calls that poll announces are made. */
+    /* A call, even one in vain, is work for the next flush: only calls that poll announces are
+     * made. */
     if (e->s < 0) {
         if ((td_poll(e->st, e->listener) & POLLIN) == 0) {
             return false;
@@ -124,16 +126,19 @@ static void run_streams(uint64_t seed, const struct td_netem *ab, const struct t
     ck_assert_int_eq(td_addr_add(a, aif, A_IP, 24), 0);
     ck_assert_int_eq(td_addr_add(b, bif, B_IP, 24), 0);
     ck_assert_int_eq(sim_impair(w, ab, ba), 0);
-    r->e[0] = (struct end){.st = a, .s = -1, .total = total, .peer_total = total, .seed = 1, .peer_seed = 2};
-    r->e[1] = (struct end){.st = b, .s = -1, .total = total, .peer_total = total, .seed = 2, .peer_seed = 1};
+    r->e[0] = (struct end){
+        .st = a, .s = -1, .total = total, .peer_total = total, .seed = 1, .peer_seed = 2};
+    r->e[1] = (struct end){
+        .st = b, .s = -1, .total = total, .peer_total = total, .seed = 2, .peer_seed = 1};
     int l = td_socket(b, AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in sa = td_sockaddr(B_IP, 80);
     ck_assert_int_eq(td_bind(b, l, (const struct sockaddr *)(const void *)&sa, sizeof sa), 0);
     ck_assert_int_eq(td_listen(b, l, 5), 0);
     r->e[1].listener = l;
     r->e[0].s = td_socket(a, AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(td_connect(a, r->e[0].s, (const struct sockaddr *)(const void *)&sa, sizeof sa),
-                     -EINPROGRESS);
+    ck_assert_int_eq(
+        td_connect(a, r->e[0].s, (const struct sockaddr *)(const void *)&sa, sizeof sa),
+        -EINPROGRESS);
     sim_run(r->sim, sim_now(r->sim) + 3600 * TD_SEC, step, r);
 }
 

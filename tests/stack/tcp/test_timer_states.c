@@ -1,5 +1,6 @@
-/* The time-outs of RFC 9293 3.10.8 state by state: retransmission, user timeout, TIME-WAIT, and what an orphan
- * may take. The numbers of RFC 6298 are in test_rto.c, probes and keep-alive in test_timers.c. */
+/* The time-outs of RFC 9293 3.10.8 state by state: retransmission, user timeout, TIME-WAIT, and
+ * what an orphan may take. The numbers of RFC 6298 are in test_rto.c, probes and keep-alive in
+ * test_timers.c. */
 #include "check_main.h"
 #include "tcp_states.h"
 
@@ -150,7 +151,8 @@ START_TEST(after_a_lost_syn)
 {
     struct conv c = reach(SYS);
     tcp_out(c.h, SEC(1), .flags = SYN, .seq = HX_ZERO);
-    tcp_in(c.h, SEC(1) + MS(10), .flags = SYN | ACK, .seq = 0, .ack = 1, .wnd = PEER_WND, .opts = {.mss = 1460});
+    tcp_in(c.h, SEC(1) + MS(10), .flags = SYN | ACK, .seq = 0, .ack = 1, .wnd = PEER_WND,
+           .opts = {.mss = 1460});
     tcp_out(c.h, NOW, .flags = ACK, .seq = 1, .ack = 1);
     td_time t0 = hx_now(c.h);
     ck_assert_uint_eq(conv_tcb(&c)->cwnd, 1460); /* one segment */
@@ -178,7 +180,8 @@ START_TEST(user_timeout)
         struct sockaddr_in us = td_sockaddr(HX_US, 80), sa = td_sockaddr(HX_PEER, 40000);
         ck_assert_int_eq(td_bind(c.h->st, c.s, (const struct sockaddr *)&us, sizeof us), 0);
         ck_assert_int_eq(set_opt(c.h, c.s, IPPROTO_TCP, TCP_USER_TIMEOUT, 5000), 0);
-        ck_assert_int_eq(td_connect(c.h->st, c.s, (const struct sockaddr *)&sa, sizeof sa), -EINPROGRESS);
+        ck_assert_int_eq(td_connect(c.h->st, c.s, (const struct sockaddr *)&sa, sizeof sa),
+                         -EINPROGRESS);
         hx_drain(c.h);
         if (c.st == SYRA) {
             tcp_in(c.h, NOW, .flags = SYN, .seq = 0, .wnd = 100);
@@ -214,8 +217,8 @@ END_TEST
 
 /* ---- what isn't armed ---- */
 
-/* shows: TSM-CLO-USER-TIMEOUT-1 TSM-CLO-RTO-1 TSM-CLO-TIME-WAIT-TIMEOUT-1 TSM-LIS-USER-TIMEOUT-1 TSM-LIS-RTO-1
- * TSM-LIS-TIME-WAIT-TIMEOUT-1 TSM-SYS-TIME-WAIT-TIMEOUT-1 TSM-SYR-TIME-WAIT-TIMEOUT-1
+/* shows: TSM-CLO-USER-TIMEOUT-1 TSM-CLO-RTO-1 TSM-CLO-TIME-WAIT-TIMEOUT-1 TSM-LIS-USER-TIMEOUT-1
+ * TSM-LIS-RTO-1 TSM-LIS-TIME-WAIT-TIMEOUT-1 TSM-SYS-TIME-WAIT-TIMEOUT-1 TSM-SYR-TIME-WAIT-TIMEOUT-1
  * TSM-EST-TIME-WAIT-TIMEOUT-1 TSM-FW1-TIME-WAIT-TIMEOUT-1 TSM-FW2-TIME-WAIT-TIMEOUT-1
  * TSM-CLW-TIME-WAIT-TIMEOUT-1 TSM-CLG-TIME-WAIT-TIMEOUT-1 TSM-LAK-TIME-WAIT-TIMEOUT-1 TSM-FW2-RTO-1
  * TSM-TIW-RTO-1 */
@@ -226,7 +229,8 @@ START_TEST(timers_that_are_not_armed)
                     : c.st == LIS ? c.h->st->tcp->all
                     : c.st == TIW ? container_of(conv_ep(&c), struct timewait, ep)->tcb
                                   : conv_tcb(&c);
-    bool sent = c.st == SYS || c.st == SYR || c.st == SYRA || c.st == FW1 || c.st == CLG || c.st == LAK;
+    bool sent =
+        c.st == SYS || c.st == SYR || c.st == SYRA || c.st == FW1 || c.st == CLG || c.st == LAK;
     if (t != NULL) {
         ck_assert_int_eq(timer_armed(&t->t_rtx), sent);
         ck_assert_int_eq(t->rtx_kind, sent ? TRTX_REXMT : TRTX_NONE);

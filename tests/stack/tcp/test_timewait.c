@@ -25,6 +25,26 @@ START_TEST(two_msl)
 }
 END_TEST
 
+/* The user closes and the record stays: CLOSED is journaled once, when that ends. */
+START_TEST(closed_is_told_when_the_record_ends)
+{
+    struct conv c = reach(TIW);
+    uint64_t before = hx_event(c.h, "tcp-state");
+    orphan(&c);
+    ck_assert_uint_eq(hx_event(c.h, "tcp-state"), before);
+    hx_quiet(c.h, SEC(61));
+    ck_assert_uint_eq(hx_event(c.h, "tcp-state"), before + 1);
+    leave(&c);
+    c = reach(TIW); /* the user still has it: once too */
+    before = hx_event(c.h, "tcp-state");
+    hx_quiet(c.h, SEC(61));
+    ck_assert_uint_eq(hx_event(c.h, "tcp-state"), before + 1);
+    orphan(&c);
+    ck_assert_uint_eq(hx_event(c.h, "tcp-state"), before + 1);
+    leave(&c);
+}
+END_TEST
+
 /* shows: TSM-TIW-SEG-FIN-1 ATK-TCPI-10 */
 START_TEST(fin_again_starts_2msl_over)
 {
@@ -37,7 +57,8 @@ START_TEST(fin_again_starts_2msl_over)
         tcp_out(c.h, NOW, .flags = ACK, .seq = 2, .ack = 2);
         hx_quiet(c.h, SEC(109));
         assert_state(&c, TCPS_TIME_WAIT);
-        tcp_in(c.h, SEC(109), .flags = ACK | FIN, .seq = 2, .ack = 2, .wnd = PEER_WND); /* in the window */
+        tcp_in(c.h, SEC(109), .flags = ACK | FIN, .seq = 2, .ack = 2,
+               .wnd = PEER_WND); /* in the window */
         tcp_out(c.h, NOW, .flags = ACK, .seq = 2, .ack = 2);
         hx_quiet(c.h, SEC(168));
         assert_state(&c, TCPS_TIME_WAIT);
@@ -117,7 +138,8 @@ START_TEST(new_syn_after_much_data)
 }
 END_TEST
 
-/* Three thousand connections that we closed, from one port range, and the first ports again: no stall. */
+/* Three thousand connections that we closed, from one port range, and the first ports again: no
+ * stall. */
 START_TEST(many)
 {
     struct conv c = reach(LIS);
@@ -134,12 +156,14 @@ START_TEST(many)
         struct tcp_ep *ep = tcp_ep_find(h->st, &a);
         ck_assert_msg(ep != NULL && ep->kind == TCP_EP_TCB, "connection %u", i);
         int64_t iss = container_of(ep, struct tcb, ep)->iss;
-        tcp_in(h, t, .absolute = true, .sport = port, .flags = ACK, .seq = isn + 1, .ack = iss + 1, .wnd = 1000);
+        tcp_in(h, t, .absolute = true, .sport = port, .flags = ACK, .seq = isn + 1, .ack = iss + 1,
+               .wnd = 1000);
         int s = td_accept(h->st, c.l, NULL, NULL);
         ck_assert_int_ge(s, 0);
         ck_assert_int_eq(td_close(h->st, s), 0);
         hx_flush(h);
-        tcp_in(h, t, .absolute = true, .sport = port, .flags = ACK | FIN, .seq = isn + 1, .ack = iss + 2, .wnd = 1000);
+        tcp_in(h, t, .absolute = true, .sport = port, .flags = ACK | FIN, .seq = isn + 1,
+               .ack = iss + 2, .wnd = 1000);
         ep = tcp_ep_find(h->st, &a);
         ck_assert(ep != NULL && ep->kind == TCP_EP_TIME_WAIT);
         opened++;
@@ -162,7 +186,8 @@ START_TEST(record_is_small)
     struct conv c = reach(TIW);
     uint64_t with = c.h->st->mem.used_by[MEM_TCP];
     orphan(&c);
-    ck_assert_uint_le(c.h->st->mem.used_by[MEM_TCP], with - sizeof(struct tcb) + 8); /* the tcb is gone */
+    ck_assert_uint_le(c.h->st->mem.used_by[MEM_TCP],
+                      with - sizeof(struct tcb) + 8); /* the tcb is gone */
     leave(&c);
 }
 END_TEST
@@ -205,6 +230,7 @@ static Suite *suite(void)
     Suite *s = suite_create("tcp timewait");
     TCase *tc = tcase_create("timewait");
     tcase_add_test(tc, two_msl);
+    tcase_add_test(tc, closed_is_told_when_the_record_ends);
     tcase_add_test(tc, fin_again_starts_2msl_over);
     tcase_add_test(tc, assassination);
     tcase_add_test(tc, new_syn);

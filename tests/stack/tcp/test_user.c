@@ -1,8 +1,10 @@
-/* The user's calls in every state (RFC 9293 3.9.1, 3.10.1 to 3.10.6), as the socket layer hands them on. */
+/* The user's calls in every state (RFC 9293 3.9.1, 3.10.1 to 3.10.6), as the socket layer hands
+ * them on. */
 #include "check_main.h"
 #include "tcp_states.h"
 
-static const enum st conn8[] = {SYS, EST, FW1, FW2, CLW, CLG, LAK, TIW}; /* states a socket can be in (SYRA apart) */
+static const enum st conn8[] = {SYS, EST, FW1, FW2,
+                                CLW, CLG, LAK, TIW}; /* states a socket can be in (SYRA apart) */
 #define N(a) ((int)(sizeof(a) / sizeof(a)[0]))
 
 static int connect_to(struct hx *h, int s, td_ip4 addr, uint16_t port)
@@ -26,7 +28,8 @@ static int stream(struct hx *h)
 
 /* ---- OPEN ---- */
 
-/* shows: TSM-CLO-OPEN-1 TSM-CLO-OPEN-3 TSM-CLO-OPEN-4 MUST-46 TSM-LIS-OPEN-4 MUST-41 MUST-43 MUST-44 */
+/* shows: TSM-CLO-OPEN-1 TSM-CLO-OPEN-3 TSM-CLO-OPEN-4 MUST-46 TSM-LIS-OPEN-4 MUST-41 MUST-43
+ * MUST-44 */
 START_TEST(open_in_closed)
 {
     struct conv c = reach(CLO);
@@ -34,12 +37,14 @@ START_TEST(open_in_closed)
     int s = stream(h);
     /* active, but nobody to connect to */
     ck_assert_int_lt(connect_to(h, s, HX_PEER, 0), 0);
-    /* (the socket layer turns 0.0.0.0 into this host's loopback address, as Linux does; TCP refuses it) */
+    /* (the socket layer turns 0.0.0.0 into this host's loopback address, as Linux does; TCP refuses
+     * it) */
     static const struct tcp_upcalls none = {0};
     struct tcb *t = tcp_new(h->st, NULL, 0, &none);
     ck_assert_int_eq(tcp_connect(h->st, t, 0, 80), -EDESTADDRREQ);
     tcp_close(h->st, t);
-    const td_ip4 bad[] = {TD_IP4(10, 0, 0, 0), TD_IP4_BROADCAST, TD_IP4(10, 0, 0, 255), TD_IP4(224, 0, 0, 1), TD_IP4(240, 1, 1, 1)};
+    const td_ip4 bad[] = {TD_IP4(10, 0, 0, 0), TD_IP4_BROADCAST, TD_IP4(10, 0, 0, 255),
+                          TD_IP4(224, 0, 0, 1), TD_IP4(240, 1, 1, 1)};
     for (unsigned i = 0; i < 5; i++) {
         int e = connect_to(h, s, bad[i], 80);
         ck_assert_msg(e < 0 && e != -EINPROGRESS, "address %u: %d", i, e);
@@ -110,7 +115,8 @@ START_TEST(listen_beside_a_connection_being_opened)
         tcp_out(h, NOW, .sport = port, .dport = 99, .flags = SYN, .seq = HX_ZERO);
         if (received) {
             tcp_in(h, NOW, .sport = 99, .dport = port, .flags = SYN, .seq = 0, .wnd = 100);
-            tcp_out(h, NOW, .sport = port, .dport = 99, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1);
+            tcp_out(h, NOW, .sport = port, .dport = 99, .flags = SYN | ACK, .seq = HX_ZERO,
+                    .ack = 1);
         }
         ck_assert_int_eq(bind_to(h, l, 0, port), 0);
         ck_assert_int_eq(td_listen(h->st, l, 5), 0);
@@ -153,7 +159,8 @@ START_TEST(local_address_stays)
     struct conv c = reach(EST);
     struct hx *h = c.h;
     ck_assert_int_eq(td_addr_add(h->st, h->ifindex, TD_IP4(10, 0, 0, 7), 24), 0);
-    struct td_route r = {.prefix = HX_PEER, .plen = 32, .ifindex = h->ifindex, .src = TD_IP4(10, 0, 0, 7)};
+    struct td_route r = {
+        .prefix = HX_PEER, .plen = 32, .ifindex = h->ifindex, .src = TD_IP4(10, 0, 0, 7)};
     ck_assert_int_eq(td_route_add(h->st, &r, false), 0);
     hx_drain(h);
     write_pattern(&c, 1, 10);
@@ -206,7 +213,8 @@ START_TEST(windows_above_32767_are_positive)
     int64_t end = 0;
     while (hx_pending(c.h) > 0) {
         ip_out(c.h, NOW, 6);
-        end = (int64_t)(c.h->got.tcp.seq - hx_conn(c.h, HX_PEER, 40000, 80)->iss) + (int64_t)c.h->got.len;
+        end = (int64_t)(c.h->got.tcp.seq - hx_conn(c.h, HX_PEER, 40000, 80)->iss) +
+              (int64_t)c.h->got.len;
         n++;
     }
     ck_assert_int_eq(end, 1 + 65535 / 1460 * 1460); /* all the full segments that fit */
@@ -249,8 +257,10 @@ START_TEST(send_urgent)
     struct conv c = reach(states[_i]);
     ck_assert_int_eq(td_send(c.h->st, c.s, "!", 1, MSG_OOB), 1);
     hx_flush(c.h);
-    tcp_out(c.h, NOW, .flags = ACK | PSH | URG, .seq = 1, .ack = c.rcv, .len = 1, .data = "!", .urp = 1);
-    /* more behind it: no URG; urgent data ahead of what is sent: the pointer counts from each segment */
+    tcp_out(c.h, NOW, .flags = ACK | PSH | URG, .seq = 1, .ack = c.rcv, .len = 1, .data = "!",
+            .urp = 1);
+    /* more behind it: no URG; urgent data ahead of what is sent: the pointer counts from each
+     * segment */
     set_opt(c.h, c.s, IPPROTO_TCP, TCP_NODELAY, 1);
     tcp_in(c.h, MS(1), .flags = ACK, .seq = c.rcv, .ack = 2, .wnd = PEER_WND);
     static char big[2000];
@@ -299,7 +309,8 @@ START_TEST(receive)
     static const enum st states[] = {SYS, EST, FW1, FW2};
     struct conv c = reach(states[_i]);
     char b[100];
-    ck_assert_int_eq(td_recv(c.h->st, c.s, b, sizeof b, 0), -EAGAIN); /* the request waits: with the caller */
+    ck_assert_int_eq(td_recv(c.h->st, c.s, b, sizeof b, 0),
+                     -EAGAIN); /* the request waits: with the caller */
     if (c.st == SYS) {
         tcp_in(c.h, NOW, .flags = SYN | ACK, .seq = 0, .ack = 1, .wnd = PEER_WND);
         hx_drain(c.h);
@@ -333,7 +344,8 @@ START_TEST(receive_with_urgent_data_ahead)
 {
     static const enum st states[] = {EST, FW1, FW2};
     struct conv c = reach(states[_i]);
-    tcp_in(c.h, NOW, .flags = ACK | URG, .seq = 1, .ack = c.una, .wnd = PEER_WND, .len = 10, .urp = 500);
+    tcp_in(c.h, NOW, .flags = ACK | URG, .seq = 1, .ack = c.una, .wnd = PEER_WND, .len = 10,
+           .urp = 500);
     hx_drain(c.h);
     ck_assert(td_poll(c.h->st, c.s) & POLLPRI);
     char b[4];
@@ -344,11 +356,14 @@ START_TEST(receive_with_urgent_data_ahead)
 }
 END_TEST
 
-/* shows: TSM-CLW-RECEIVE-1 TSM-CLW-RECEIVE-2 TSM-CLG-RECEIVE-1 TSM-LAK-RECEIVE-1 TSM-TIW-RECEIVE-1 */
+/* shows: TSM-CLW-RECEIVE-1 TSM-CLW-RECEIVE-2 TSM-CLG-RECEIVE-1 TSM-LAK-RECEIVE-1 TSM-TIW-RECEIVE-1
+ */
 START_TEST(receive_after_the_fin)
 {
     static const enum st states[] = {CLW, CLG, LAK, TIW};
-    struct conv c = reach(states[_i] == CLW || states[_i] == LAK ? EST : states[_i] == CLG ? FW1 : FW2);
+    struct conv c = reach(states[_i] == CLW || states[_i] == LAK ? EST
+                          : states[_i] == CLG                    ? FW1
+                                                                 : FW2);
     tcp_in(c.h, NOW, .flags = ACK | FIN, .seq = 1, .ack = c.una, .wnd = PEER_WND, .len = 30);
     hx_drain(c.h);
     if (states[_i] == LAK) {
@@ -468,7 +483,7 @@ START_TEST(close_again)
     static const enum st states[] = {FW1, FW2, CLG, LAK, TIW};
     struct conv c = reach(states[_i]);
     (void)td_shutdown(c.h->st, c.s, SHUT_WR); /* "ok" is allowed too */
-    hx_quiet(c.h, NOW); /* no second FIN */
+    hx_quiet(c.h, NOW);                       /* no second FIN */
     assert_state(&c, st_tcps[c.st]);
     orphan(&c);
     hx_quiet(c.h, NOW);
@@ -482,7 +497,8 @@ START_TEST(close_with_unread_data)
 {
     static const enum st states[] = {EST, CLW};
     struct conv c = reach(EST);
-    tcp_in(c.h, NOW, .flags = states[_i] == EST ? ACK : ACK | FIN, .seq = 1, .ack = 1, .wnd = PEER_WND, .len = 10);
+    tcp_in(c.h, NOW, .flags = states[_i] == EST ? ACK : ACK | FIN, .seq = 1, .ack = 1,
+           .wnd = PEER_WND, .len = 10);
     hx_drain(c.h);
     orphan(&c);
     tcp_out(c.h, NOW, .flags = RST | ACK, .seq = 1, .ack = states[_i] == EST ? 11 : 12);
@@ -605,7 +621,8 @@ END_TEST
 /* ---- STATUS ---- */
 
 /* shows: TSM-LIS-STATUS-1 TSM-SYS-STATUS-1 TSM-SYR-STATUS-1 TSM-EST-STATUS-1 TSM-FW1-STATUS-1
- * TSM-FW2-STATUS-1 TSM-CLW-STATUS-1 TSM-CLG-STATUS-1 TSM-LAK-STATUS-1 TSM-TIW-STATUS-1 TSM-CLO-STATUS-2 */
+ * TSM-FW2-STATUS-1 TSM-CLW-STATUS-1 TSM-CLG-STATUS-1 TSM-LAK-STATUS-1 TSM-TIW-STATUS-1
+ * TSM-CLO-STATUS-2 */
 START_TEST(status)
 {
     struct conv c = reach((enum st)_i == SYR ? SYRA : (enum st)_i);
