@@ -17,8 +17,8 @@ static const enum st after_fin[] = {CLW, CLG, LAK, TIW}; /* behind the peer's FI
 /* ---- step 1 ---- */
 
 /* shows: TSM-SYR-SEG-SEQ-OUT-1 TSM-EST-SEG-SEQ-OUT-1 TSM-FW1-SEG-SEQ-OUT-1 TSM-FW2-SEG-SEQ-OUT-1
- * TSM-CLW-SEG-SEQ-OUT-1 TSM-CLG-SEG-SEQ-OUT-1 TSM-LAK-SEG-SEQ-OUT-1 TSM-TIW-SEG-SEQ-OUT-1 9293-U14
- */
+ * TSM-CLW-SEG-SEQ-OUT-1 TSM-CLG-SEG-SEQ-OUT-1 TSM-LAK-SEG-SEQ-OUT-1 TSM-TIW-SEG-SEQ-OUT-1
+ * 9293-U14 */
 START_TEST(outside_the_window_is_answered_by_an_ack)
 {
     struct conv c = reach(sync8[_i]);
@@ -48,8 +48,8 @@ START_TEST(outside_the_window_is_answered_by_an_ack)
 END_TEST
 
 /* shows: TSM-SYR-SEG-SEQ-OUT-2 TSM-EST-SEG-SEQ-OUT-2 TSM-FW1-SEG-SEQ-OUT-2 TSM-FW2-SEG-SEQ-OUT-2
- * TSM-CLW-SEG-SEQ-OUT-2 TSM-CLG-SEG-SEQ-OUT-2 TSM-LAK-SEG-SEQ-OUT-2 TSM-TIW-SEG-SEQ-OUT-2 9293-U04
- */
+ * TSM-CLW-SEG-SEQ-OUT-2 TSM-CLG-SEG-SEQ-OUT-2 TSM-LAK-SEG-SEQ-OUT-2 TSM-TIW-SEG-SEQ-OUT-2
+ * 9293-U04 */
 START_TEST(reset_outside_the_window_is_dropped_silently)
 {
     struct conv c = reach(sync8[_i]);
@@ -64,8 +64,8 @@ START_TEST(reset_outside_the_window_is_dropped_silently)
 END_TEST
 
 /* shows: TSM-SYR-SEG-SEQ-OUT-3 TSM-EST-SEG-SEQ-OUT-3 TSM-FW1-SEG-SEQ-OUT-3 TSM-FW2-SEG-SEQ-OUT-3
- * TSM-CLW-SEG-SEQ-OUT-3 TSM-CLG-SEG-SEQ-OUT-3 TSM-LAK-SEG-SEQ-OUT-3 TSM-TIW-SEG-SEQ-OUT-3 9293-U18
- */
+ * TSM-CLW-SEG-SEQ-OUT-3 TSM-CLG-SEG-SEQ-OUT-3 TSM-LAK-SEG-SEQ-OUT-3 TSM-TIW-SEG-SEQ-OUT-3
+ * 9293-U18 */
 START_TEST(probe_of_a_closed_window)
 {
     struct conv c = reach(sync8[_i]);
@@ -544,8 +544,8 @@ static struct conv with_text_in_flight(enum st to)
     return c;
 }
 
-/* shows: TSM-EST-SEG-ACK-2 TSM-FW1-SEG-ACK-2 TSM-CLW-SEG-ACK-2 TSM-CLG-SEG-ACK-3 TSM-LAK-SEG-ACK-3
- */
+/* shows: TSM-EST-SEG-ACK-2 TSM-FW1-SEG-ACK-2 TSM-CLW-SEG-ACK-2 TSM-CLG-SEG-ACK-3
+ * TSM-LAK-SEG-ACK-3 */
 START_TEST(acknowledged_text_leaves_the_queue)
 {
     static const enum st states[] = {EST, FW1, CLW, CLG, LAK};
@@ -566,8 +566,8 @@ START_TEST(acknowledged_text_leaves_the_queue)
 }
 END_TEST
 
-/* shows: TSM-FW2-SEG-ACK-2 TSM-FW2-SEG-ACK-6 TSM-FW1-SEG-ACK-6 TSM-CLG-SEG-ACK-2 TSM-LAK-SEG-ACK-2
- */
+/* shows: TSM-FW2-SEG-ACK-2 TSM-FW2-SEG-ACK-6 TSM-FW1-SEG-ACK-6 TSM-CLG-SEG-ACK-2
+ * TSM-LAK-SEG-ACK-2 */
 START_TEST(acknowledgment_of_the_fin)
 {
     struct conv c = with_text_in_flight(FW1);

@@ -356,8 +356,8 @@ START_TEST(receive_with_urgent_data_ahead)
 }
 END_TEST
 
-/* shows: TSM-CLW-RECEIVE-1 TSM-CLW-RECEIVE-2 TSM-CLG-RECEIVE-1 TSM-LAK-RECEIVE-1 TSM-TIW-RECEIVE-1
- */
+/* shows: TSM-CLW-RECEIVE-1 TSM-CLW-RECEIVE-2 TSM-CLG-RECEIVE-1 TSM-LAK-RECEIVE-1
+ * TSM-TIW-RECEIVE-1 */
 START_TEST(receive_after_the_fin)
 {
     static const enum st states[] = {CLW, CLG, LAK, TIW};
