@@ -30,6 +30,7 @@
  */
 #include "ip/ip_internal.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* ---- a header inside a message ---- */
@@ -426,4 +427,45 @@ void icmp_error_input(struct td_stack *st, struct pkt *p, const struct ip_rx *rx
     e.payload = p->data + ICMP_HLEN + e.h.hlen;
     e.payload_len = n - e.h.hlen;
     error_deliver(st, p, rx, h, &e);
+}
+
+int ip_icmp_errno(uint8_t type, uint8_t code, bool *hard)
+{
+    static const struct {
+        int err;
+        bool hard;
+    } unreachable[] = {
+        [ICMP_NET_UNREACH] = {ENETUNREACH, false},
+        [ICMP_HOST_UNREACH] = {EHOSTUNREACH, false},
+        [ICMP_PROTO_UNREACH] = {ENOPROTOOPT, true},
+        [ICMP_PORT_UNREACH] = {ECONNREFUSED, true},
+        [ICMP_FRAG_NEEDED] = {EMSGSIZE, true},
+        [ICMP_SR_FAILED] = {EOPNOTSUPP, false},
+        [ICMP_NET_UNKNOWN] = {ENETUNREACH, true},
+        [ICMP_HOST_UNKNOWN] = {EHOSTDOWN, true},
+        [ICMP_HOST_ISOLATED] = {ENONET, true},
+        [ICMP_NET_PROHIBITED] = {ENETUNREACH, true},
+        [ICMP_HOST_PROHIBITED] = {EHOSTUNREACH, true},
+        [ICMP_NET_TOS] = {ENETUNREACH, false},
+        [ICMP_HOST_TOS] = {EHOSTUNREACH, false},
+        [ICMP_ADMIN_PROHIBITED] = {EHOSTUNREACH, true},
+        [ICMP_PREC_VIOLATION] = {EHOSTUNREACH, true},
+        [ICMP_PREC_CUTOFF] = {EHOSTUNREACH, true},
+    };
+    *hard = false;
+    switch (type) {
+    case ICMP_UNREACHABLE:
+        if (code >= sizeof unreachable / sizeof unreachable[0]) {
+            return EHOSTUNREACH;
+        }
+        *hard = unreachable[code].hard;
+        return unreachable[code].err;
+    case ICMP_PARAM_PROBLEM:
+        *hard = true;
+        return EPROTO;
+    case ICMP_TIME_EXCEEDED:
+        return EHOSTUNREACH;
+    default: /* redirects are IP's; source quench is to be discarded (RFC 6633 section 3) */
+        return 0;
+    }
 }

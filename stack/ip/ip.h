@@ -122,6 +122,8 @@ void icmp_send_error(struct td_stack *st, const struct pkt *p, uint8_t type, uin
 /* Echo requests for `ping`; replies go to the raw ICMP endpoints below. data may be NULL (zeroes). */
 int icmp_send_echo(struct td_stack *st, const struct ip_tx *tx, uint16_t id, uint16_t seq,
                    const void *data, uint32_t len);
+/* The errno an ICMP error means to a socket, as in Linux; 0 = none. *hard: the fatal kind. */
+int ip_icmp_errno(uint8_t type, uint8_t code, bool *hard);
 /* p->data is at the ICMP header in reply(). "ping sockets" (IPPROTO_ICMP datagram sockets): socket/ registers one listener; it sees echo replies, and errors
  * about echo requests we sent. Both borrowed. */
 struct icmp_listener {

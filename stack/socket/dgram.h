@@ -86,7 +86,7 @@ static inline const struct dgram *dgram_of_const(const struct sock *so)
 void dgram_init(struct td_stack *st, struct dgram *d, const struct dgram_proto *proto, int protocol);
 /* Queues, groups: everything but d itself and the protocol's end. */
 void dgram_clear(struct td_stack *st, struct dgram *d, bool teardown);
-/* An ICMP error about a datagram of d. hard and connected: see udp_icmp_errno. */
+/* An ICMP error about a datagram of d. hard and connected: see ip_icmp_errno. */
 void dgram_icmp_error(struct td_stack *st, struct dgram *d, int err, bool hard,
                       const struct ip_error *e, uint16_t dport);
 int dgram_apply_opts(struct td_stack *st, struct sock *so); /* tells the protocol about options */

@@ -234,7 +234,7 @@ static void ping_error(struct td_stack *st, const struct ip_error *e, uint16_t i
     (void)seq;
     struct ping *g = ping_find(st, id);
     bool hard;
-    int err = udp_icmp_errno(e->type, e->code, &hard);
+    int err = ip_icmp_errno(e->type, e->code, &hard);
     if (g == NULL || err == 0 || (err == EMSGSIZE && g->d.pmtu == UDP_PMTU_DONT)) {
         return;
     }

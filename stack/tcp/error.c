@@ -13,7 +13,6 @@
  * times out (5927 7.2).
  */
 #include "tcp/tcp_internal.h"
-#include "udp/udp.h"
 
 #include <errno.h>
 
@@ -82,7 +81,7 @@ static void connection_error(struct td_stack *st, struct tcb *t, const struct qu
         return;
     }
     bool fatal; /* what UDP makes of it; TCP has its own list (SHLD-26) */
-    int err = udp_icmp_errno(e->type, e->code, &fatal);
+    int err = ip_icmp_errno(e->type, e->code, &fatal);
     bool hard = e->type == ICMP_UNREACHABLE &&
                 (e->code == ICMP_PROTO_UNREACH || e->code == ICMP_PORT_UNREACH);
     if (err == 0) {

@@ -437,47 +437,6 @@ static void udp_input(struct td_stack *st, struct pkt *p, const struct ip_rx *rx
 
 /* ---- ICMP errors ---- */
 
-int udp_icmp_errno(uint8_t type, uint8_t code, bool *hard)
-{
-    static const struct {
-        int err;
-        bool hard;
-    } unreachable[] = {
-        [ICMP_NET_UNREACH] = {ENETUNREACH, false},
-        [ICMP_HOST_UNREACH] = {EHOSTUNREACH, false},
-        [ICMP_PROTO_UNREACH] = {ENOPROTOOPT, true},
-        [ICMP_PORT_UNREACH] = {ECONNREFUSED, true},
-        [ICMP_FRAG_NEEDED] = {EMSGSIZE, true},
-        [ICMP_SR_FAILED] = {EOPNOTSUPP, false},
-        [ICMP_NET_UNKNOWN] = {ENETUNREACH, true},
-        [ICMP_HOST_UNKNOWN] = {EHOSTDOWN, true},
-        [ICMP_HOST_ISOLATED] = {ENONET, true},
-        [ICMP_NET_PROHIBITED] = {ENETUNREACH, true},
-        [ICMP_HOST_PROHIBITED] = {EHOSTUNREACH, true},
-        [ICMP_NET_TOS] = {ENETUNREACH, false},
-        [ICMP_HOST_TOS] = {EHOSTUNREACH, false},
-        [ICMP_ADMIN_PROHIBITED] = {EHOSTUNREACH, true},
-        [ICMP_PREC_VIOLATION] = {EHOSTUNREACH, true},
-        [ICMP_PREC_CUTOFF] = {EHOSTUNREACH, true},
-    };
-    *hard = false;
-    switch (type) {
-    case ICMP_UNREACHABLE:
-        if (code >= sizeof unreachable / sizeof unreachable[0]) {
-            return EHOSTUNREACH;
-        }
-        *hard = unreachable[code].hard;
-        return unreachable[code].err;
-    case ICMP_PARAM_PROBLEM:
-        *hard = true;
-        return EPROTO;
-    case ICMP_TIME_EXCEEDED:
-        return EHOSTUNREACH;
-    default: /* redirects are IP's; source quench is to be discarded (RFC 6633 section 3) */
-        return 0;
-    }
-}
-
 void udp_pmtu_error(struct td_stack *st, const struct ip_error *e)
 {
     uint32_t mtu = e->mtu != 0 ? e->mtu : ip_pmtu_plateau(e->h.total_len);
@@ -497,7 +456,7 @@ static void udp_error(struct td_stack *st, const struct ip_error *e)
     struct journal_subject who = {.addr = a.raddr, .port = a.rport, .lport = a.lport};
     uint64_t what = (uint64_t)(e->type * 256U + e->code);
     bool hard;
-    int err = udp_icmp_errno(e->type, e->code, &hard);
+    int err = ip_icmp_errno(e->type, e->code, &hard);
     if (err == 0) {
         JOURNAL(st, EV_UDP_ERROR_IGNORED, &who, e->from, what);
         return;

@@ -64,9 +64,6 @@ struct udp_addrs udp_addrs(const struct udp_pcb *u);
 int udp_send(struct td_stack *st, struct udp_pcb *u, struct pkt *p, const struct ip_tx *tx,
              uint16_t dport);
 
-/* The errno an ICMP error means to a datagram socket, as in Linux; 0 = none. *hard: fatal kind. */
-int udp_icmp_errno(uint8_t type, uint8_t code, bool *hard);
-
 /* Frag needed (RFC 1191): the path's MTU is what e says, or the next plateau below the datagram's
  * size where the router didn't say. Called once the quoted datagram has been found to be ours. */
 void udp_pmtu_error(struct td_stack *st, const struct ip_error *e);

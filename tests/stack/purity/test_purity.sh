@@ -61,8 +61,8 @@ socket 6
 door 7
 '
 # udp and tcp stand beside each other: tcp may use what is one mechanism for both, the choice of ports
-# (RFC 6056) and what an ICMP error means as an errno value, nothing else of udp, and udp nothing of tcp.
-shared_of_udp=' port_candidate udp_icmp_errno '
+# (RFC 6056), nothing else of udp, and udp nothing of tcp.
+shared_of_udp=' port_candidate '
 
 # ---- the checks: each prints what breaks the rule, one a line ----
 
