@@ -68,11 +68,28 @@ static enum journal_word why_word(const char *why)
 
 /* ---- input ---- */
 
+/* A frame of an EtherType that nobody registered for. Every kernel on the cable speaks IPv6
+ * unasked, every few seconds: the first such frame of an interface is told as a drop, the others
+ * would bury the drops that matter, and are counted. */
+static void unspoken(struct td_stack *st, struct netif *nif, const struct pkt *p, uint16_t type)
+{
+    struct journal_subject sub = netif_subject(nif, p);
+
+    if (type != ETHERTYPE_IPV6) {
+        JOURNAL(st, EV_ETH_DROP_TYPE, &sub, nif->index, type);
+        return;
+    }
+    count(st, EthInIPv6);
+    if (nif->rx_ipv6++ == 0)
+        JOURNAL(st, EV_ETH_DROP_IPV6, &sub, nif->index);
+    else
+        JOURNAL(st, EV_ETH_DROP_IPV6_AGAIN, &sub, nif->index, nif->rx_ipv6);
+}
+
 static void link_handler_call(struct td_stack *st, struct netif *nif, struct pkt *p,
                               const struct eth_hdr *eth)
 {
     const struct link *l = st->link;
-    struct journal_subject sub = netif_subject(nif, p);
 
     p->protocol = eth->type;
     for (uint32_t i = 0; i < l->nprotos; i++) {
@@ -81,7 +98,7 @@ static void link_handler_call(struct td_stack *st, struct netif *nif, struct pkt
             return;
         }
     }
-    JOURNAL(st, EV_ETH_DROP_TYPE, &sub, nif->index, eth->type);
+    unspoken(st, nif, p, eth->type);
     count(st, EthInDrops);
     nif->stats.rx_dropped++;
     pkt_free(p);

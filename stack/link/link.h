@@ -50,6 +50,7 @@ struct netif {
     bool busy;               /* the device said -EAGAIN */
     int64_t knob[IFKNOB_COUNT];
     struct td_if_stats stats;
+    uint64_t rx_ipv6;        /* frames of IPv6 dropped: the journal tells the first */
     struct pkt *held;        /* the frame a busy device refused: first to go when it is ready */
     uint32_t txqlen;         /* packets the egress pfifo (or the loopback queue) holds */
     struct timer egress_timer, ingress_timer; /* a qdisc's next departure */

@@ -158,13 +158,28 @@ END_TEST
 /* shows: 1122-L02 ATK-ETH-06 */
 START_TEST(unknown_types_are_dropped)
 {
-    in(nif->mac, PEER, 0x86dd, 46);
+    in(nif->mac, PEER, 0x8035, 46);
     for (unsigned trailer = 0x1000; trailer <= 0x100f; trailer++)
         in(nif->mac, PEER, trailer, 512);
     ck_assert_uint_eq(seen.n, 0);
     ck_assert_uint_eq(events(EV_ETH_DROP_TYPE), 17);
     ck_assert_uint_eq(nif->stats.rx_dropped, 17);
     ck_assert_uint_eq(r->st.counters.v[CNT_EthInDrops], 17);
+}
+END_TEST
+
+/* The kernel's IPv6 knocks every few seconds: told once an interface, then counted. */
+START_TEST(ipv6_is_told_once)
+{
+    for (int i = 0; i < 5; i++)
+        in((struct td_mac){{0x33, 0x33, 0, 0, 0, 2}}, PEER, 0x86dd, 46);
+    ck_assert_uint_eq(seen.n, 0);
+    ck_assert_uint_eq(events(EV_ETH_DROP_IPV6), 1);
+    ck_assert_uint_eq(events(EV_ETH_DROP_IPV6_AGAIN), 4);
+    ck_assert_uint_eq(events(EV_ETH_DROP_TYPE), 0);
+    ck_assert_uint_eq(nif->stats.rx_dropped, 5);
+    ck_assert_uint_eq(r->st.counters.v[CNT_EthInIPv6], 5);
+    ck_assert_uint_eq(r->st.counters.v[CNT_EthInDrops], 5);
 }
 END_TEST
 
@@ -518,6 +533,7 @@ static Suite *suite(void)
     tcase_add_test(t, other_stations_frames_are_dropped);
     tcase_add_test(t, impossible_sources_are_dropped);
     tcase_add_test(t, unknown_types_are_dropped);
+    tcase_add_test(t, ipv6_is_told_once);
     tcase_add_test(t, snap_frames_are_taken_and_trimmed);
     tcase_add_test(t, broken_802_3_is_dropped);
     tcase_add_test(t, vlan_tags);
