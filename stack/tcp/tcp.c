@@ -336,8 +336,7 @@ void tcp_set_state(struct td_stack *st, struct tcb *t, enum tcp_state to, enum j
 
 void tcp_finish(struct td_stack *st, struct tcb *t, int err, enum journal_word why)
 {
-    if (t->tw !=
-        NULL) { /* the record goes on by itself: the connection isn't CLOSED before it ends */
+    if (t->tw != NULL) { /* the record goes on by itself: CLOSED is journaled when it ends */
         t->tw->tcb = NULL;
         t->tw = NULL;
         t->state = TCPS_CLOSED;
