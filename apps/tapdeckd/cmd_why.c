@@ -27,6 +27,7 @@ struct why {
     bool drops, errors;
     int kind;          /* enum event_kind, -1 = any */
     const char *event; /* a pattern for the event's name, or NULL */
+    const char *layer; /* the first word of the event's name, or NULL */
     bool has_addr, has_conn, has_pkt;
     td_ip4 addr;
     uint16_t port;
@@ -45,6 +46,21 @@ static const char *const kind_names[] = {"drop", "error", "state", "action", "de
 static const char *const origin_names[] = {"", "frame", "timer", "call", "flush"};
 
 /* ---- filter ---- */
+
+/* Events are named layer-what: "tcp" is the layer of "tcp-state". */
+static bool layer_is(const char *event, const char *layer)
+{
+    size_t n = strcspn(event, "-");
+    return strlen(layer) == n && memcmp(event, layer, n) == 0;
+}
+
+static bool is_layer(const char *word)
+{
+    for (int e = 1; e < EV_COUNT; e++)
+        if (layer_is(event_info[e].name, word))
+            return true;
+    return false;
+}
 
 /* A field of type ip with this address, or of type port with this port: the event is about it too.
  */
@@ -71,6 +87,8 @@ static bool matches(const struct why *w, const struct td_stack *st, const struct
     if (w->kind >= 0 && (int)e->kind != w->kind)
         return false;
     if (w->event != NULL && fnmatch(w->event, e->name, 0) != 0)
+        return false;
+    if (w->layer != NULL && !layer_is(e->name, w->layer))
         return false;
     if (w->has_conn && s->conn != w->conn)
         return false;
@@ -328,8 +346,9 @@ static int kind_of(const char *word)
 
 static int why_words(struct run *r, struct why *w)
 {
-    static const char *const right = "write `why [last|drop|error|state|ADDR[:PORT]|conn ID|pkt "
-                                     "ID|kind KIND|event NAME] [-n N] [-f]`";
+    static const char *const right =
+        "write `why [last|drop|error|state|LAYER|ADDR[:PORT]|conn ID|pkt ID|kind KIND|event NAME] "
+        "[-n N] [-f]` (LAYER: arp, neigh, ip, icmp, udp, tcp, ...)";
     for (int i = 1; i < r->argc; i++) {
         const char *word = r->argv[i], *value;
         if (strcmp(word, "last") == 0) {
@@ -373,6 +392,8 @@ static int why_words(struct run *r, struct why *w)
             w->event = value;
         } else if (kind_of(word) >= 0) {
             w->kind = kind_of(word);
+        } else if (is_layer(word)) {
+            w->layer = word;
         } else if (parse_endpoint(word, &w->addr, &w->port) && (w->addr != 0 || w->port != 0)) {
             w->has_addr = true;
         } else {
@@ -420,17 +441,24 @@ static int why_main(struct run *r)
 
 const struct command command_why = {
     .name = "why",
-    .usage = "why [last | drop | error | state | ADDR[:PORT] | conn ID | pkt ID | kind KIND | "
-             "event NAME]... [-n N] [-f] [-j]",
+    .usage = "why [last | drop | error | state | LAYER | ADDR[:PORT] | conn ID | pkt ID | kind "
+             "KIND | event NAME]... [-n N] [-f] [-j]",
     .doc = "the journal of decisions, newest first, each with its causes and the RFC clause",
-    .more = "Without words: the last 10 events; `last`: the last one; several words must all hold. "
-            "ADDR matches the far end and\n"
-            "addresses an event mentions; NAME may hold * (tcp-*). -f stays and shows events as "
-            "they happen.\n"
-            "Examples:\n"
-            "  why drop\n"
-            "  why 10.0.0.1:40000 -n 50\n"
-            "  why event tcp-state conn 7\n"
-            "  why -f kind drop",
+    .more =
+        "Without words: the last 10 events; `last`: the last one; several words must all hold. "
+        "LAYER is the word that\n"
+        "events' names begin with: link, eth, arp, neigh, acd, ip, frag, route, icmp, udp, tcp, "
+        "socket and others.\n"
+        "ADDR matches the far end and addresses an event mentions; NAME may hold * "
+        "(tcp-rto*). -f stays and\n"
+        "shows events as they happen. Of dropped IPv6 frames only the first of an interface "
+        "is told as a drop.\n"
+        "Examples:\n"
+        "  why drop\n"
+        "  why tcp\n"
+        "  why arp drop\n"
+        "  why 10.0.0.1:40000 -n 50\n"
+        "  why event tcp-state conn 7\n"
+        "  why -f kind drop",
     .fn = why_main,
 };
