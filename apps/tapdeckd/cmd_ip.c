@@ -41,9 +41,10 @@ static const struct {
  * what is up has a carrier: LOWER_UP. */
 static int link_flags(const struct netif *nif, const char *names[8])
 {
+    bool loopback = (nif->flags & TD_IF_LOOPBACK) != 0; /* Linux's doesn't say NOARP */
     int n = 0;
     for (size_t i = 0; i < sizeof(flag_names) / sizeof(*flag_names); i++)
-        if (nif->flags & flag_names[i].flag)
+        if (nif->flags & flag_names[i].flag && !(loopback && flag_names[i].flag == TD_IF_NOARP))
             names[n++] = flag_names[i].name;
     if (netif_is_up(nif))
         names[n++] = "LOWER_UP";
@@ -67,7 +68,7 @@ static const char *scope_of(const struct netif *nif, const struct netif_addr *a)
     return a->addr >> 16 == 0xa9fe ? "link" : "global";
 }
 
-static void link_head_json(struct run *r, const struct netif *nif)
+static void link_head_json(struct run *r, const struct netif *nif, bool link)
 {
     const char *names[8];
     char mac[18];
@@ -81,6 +82,8 @@ static void link_head_json(struct run *r, const struct netif *nif)
     jw_u64(&r->jw, "mtu", nif->mtu);
     jw_str(&r->jw, "qdisc", qdisc_kind(nif));
     jw_str(&r->jw, "operstate", operstate(nif));
+    if (link)
+        jw_str(&r->jw, "linkmode", "DEFAULT");
     jw_str(&r->jw, "group", "default");
     jw_u64(&r->jw, "txqlen", nif->txqlen);
     jw_str(&r->jw, "link_type", nif->flags & TD_IF_LOOPBACK ? "loopback" : "ether");
@@ -90,7 +93,8 @@ static void link_head_json(struct run *r, const struct netif *nif)
            nif->flags & TD_IF_LOOPBACK ? "00:00:00:00:00:00" : "ff:ff:ff:ff:ff:ff");
 }
 
-static void link_head(struct run *r, const struct netif *nif)
+/* `link`: `ip link` shows the mode, `ip addr` doesn't. */
+static void link_head(struct run *r, const struct netif *nif, bool link)
 {
     const char *names[8];
     char mac[18];
@@ -99,8 +103,8 @@ static void link_head(struct run *r, const struct netif *nif)
     for (int i = 0; i < n; i++)
         run_printf(r, "%s%s", i ? "," : "", names[i]);
     format_mac(nif->mac, mac);
-    run_printf(r, "> mtu %u qdisc %s state %s group default qlen %u\n    link/%s %s brd %s\n",
-               nif->mtu, qdisc_kind(nif), operstate(nif), nif->txqlen,
+    run_printf(r, "> mtu %u qdisc %s state %s%s group default qlen %u\n    link/%s %s brd %s\n",
+               nif->mtu, qdisc_kind(nif), operstate(nif), link ? " mode DEFAULT" : "", nif->txqlen,
                nif->flags & TD_IF_LOOPBACK ? "loopback" : "ether", mac,
                nif->flags & TD_IF_LOOPBACK ? "00:00:00:00:00:00" : "ff:ff:ff:ff:ff:ff");
 }
@@ -129,15 +133,17 @@ static void link_stats(struct run *r, const struct netif *nif)
         jw_close(&r->jw, '}');
         return;
     }
-    run_printf(r, "    RX: %12s %10s %7s %7s %7s\n", "bytes", "packets", "errors", "dropped",
-               "mcast");
-    run_printf(r, "        %12llu %10llu %7llu %7llu %7llu\n", (unsigned long long)s->rx_bytes,
+    /* "missed" and the collisions of a shared cable: a TAP has neither. */
+    run_printf(r, "    RX: %12s %10s %7s %7s %7s %7s\n", "bytes", "packets", "errors", "dropped",
+               "missed", "mcast");
+    run_printf(r, "        %12llu %10llu %7llu %7llu %7u %7llu\n", (unsigned long long)s->rx_bytes,
                (unsigned long long)s->rx_packets, (unsigned long long)s->rx_errors,
-               (unsigned long long)s->rx_dropped, (unsigned long long)s->rx_multicast);
-    run_printf(r, "    TX: %12s %10s %7s %7s\n", "bytes", "packets", "errors", "dropped");
-    run_printf(r, "        %12llu %10llu %7llu %7llu\n", (unsigned long long)s->tx_bytes,
+               (unsigned long long)s->rx_dropped, 0U, (unsigned long long)s->rx_multicast);
+    run_printf(r, "    TX: %12s %10s %7s %7s %7s %7s\n", "bytes", "packets", "errors", "dropped",
+               "carrier", "collsns");
+    run_printf(r, "        %12llu %10llu %7llu %7llu %7u %7u\n", (unsigned long long)s->tx_bytes,
                (unsigned long long)s->tx_packets, (unsigned long long)s->tx_errors,
-               (unsigned long long)s->tx_dropped);
+               (unsigned long long)s->tx_dropped, 0U, 0U);
 }
 
 static void addr_json(struct run *r, const struct netif *nif, const struct netif_addr *a)
@@ -187,8 +193,13 @@ static void brief(struct run *r, const struct netif *nif, bool addresses)
             run_printf(r, "%s/%u ", text, a->plen);
         }
     } else {
+        const char *names[8];
+        int n = link_flags(nif, names);
         format_mac(nif->mac, text);
-        run_printf(r, "%s ", text);
+        run_printf(r, "%s <", text);
+        for (int i = 0; i < n; i++)
+            run_printf(r, "%s%s", i ? "," : "", names[i]);
+        run_puts(r, "> ");
     }
     run_puts(r, "\n");
 }
@@ -217,7 +228,7 @@ static int show(struct run *r, int at, const struct ip_options *o, bool addresse
             continue;
         if (r->json) {
             jw_open(&r->jw, NULL, '{');
-            link_head_json(r, nif);
+            link_head_json(r, nif, !addresses);
             if (addresses) {
                 jw_open(&r->jw, "addr_info", '[');
                 for (const struct netif_addr *a = nif->addrs; a != NULL; a = a->next)
@@ -230,7 +241,7 @@ static int show(struct run *r, int at, const struct ip_options *o, bool addresse
         } else if (o->brief) {
             brief(r, nif, addresses);
         } else {
-            link_head(r, nif);
+            link_head(r, nif, !addresses);
             for (const struct netif_addr *a = addresses ? nif->addrs : NULL; a != NULL; a = a->next)
                 addr_text(r, nif, a);
             if (o->stats)

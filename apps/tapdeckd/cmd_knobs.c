@@ -215,7 +215,7 @@ static int nstat_main(struct run *r)
             if (r->json)
                 jw_u64(&r->jw, info->name, v);
             else if (!silent)
-                run_printf(r, "%-32s%-16llu%.1f\n", info->name, (unsigned long long)v, 0.0);
+                run_printf(r, "%-32s%-16llu%6.1f\n", info->name, (unsigned long long)v, 0.0);
         }
         if (!keep && !absolute)
             d->nstat_last[c] = now;

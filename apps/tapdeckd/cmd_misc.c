@@ -32,6 +32,17 @@ static int help_main(struct run *r)
         if (c == NULL)
             return run_fail(r, EXIT_USAGE, "there is no command '%s': `help` lists them",
                             r->argv[1]);
+        if (r->json) {
+            jw_open(&r->jw, NULL, '{');
+            jw_str(&r->jw, "name", c->name);
+            jw_str(&r->jw, "usage", c->usage);
+            jw_str(&r->jw, "doc", c->doc);
+            if (c->more != NULL)
+                jw_str(&r->jw, "more", c->more);
+            jw_close(&r->jw, '}');
+            run_puts(r, "\n");
+            return EXIT_DONE;
+        }
         run_printf(r, "%s\n\n%s\n", c->usage, c->doc);
         if (c->more != NULL)
             run_printf(r, "\n%s\n", c->more);

@@ -21,8 +21,10 @@ struct dump {
     void (*print)(struct run *r, const struct table *t, const struct row *row);
     bool (*want)(const struct dump *d, const struct table *t, const struct row *row);
     char dev[NETIF_NAME_LEN]; /* "" = any */
-    bool all;                 /* routes: local and broadcast ones too */
-    td_ip4 addr;              /* neighbours: only this one; 0 = any */
+    bool local, main;         /* routes: of these tables */
+    bool exact;               /* routes: only this prefix */
+    uint8_t plen;
+    td_ip4 addr; /* neighbours: only this one; 0 = any */
 };
 
 static int dump_step(struct run *r, td_time now)
@@ -75,9 +77,16 @@ static bool route_wanted(const struct dump *d, const struct table *t, const stru
 {
     char text[64];
     const char *type = row_text(t, row, "type", text);
-    return dev_matches(d, t, row) &&
-           (d->all || (strcmp(type, "local") != 0 && strcmp(type, "broadcast") != 0 &&
-                       strcmp(type, "multicast") != 0));
+    bool local = strcmp(type, "local") == 0 || strcmp(type, "broadcast") == 0 ||
+                 strcmp(type, "multicast") == 0;
+    if (d->exact) {
+        td_ip4 prefix = 0;
+        uint8_t plen = 32;
+        if (!parse_prefix(row_text(t, row, "dst", text), &prefix, &plen) || prefix != d->addr ||
+            plen != d->plen)
+            return false;
+    }
+    return dev_matches(d, t, row) && (local ? d->local : d->main);
 }
 
 /* iproute2 says default for 0.0.0.0/0 and leaves /32 out. */
@@ -105,7 +114,8 @@ static void route_print(struct run *r, const struct table *t, const struct row *
         row_json(&r->jw, t, row, "gateway", "gateway");
         row_json(&r->jw, t, row, "dev", "dev");
         row_json(&r->jw, t, row, "protocol", "protocol");
-        row_json(&r->jw, t, row, "scope", "scope");
+        if (strcmp(row_text(t, row, "scope", b), "global") != 0)
+            row_json(&r->jw, t, row, "scope", "scope");
         row_json(&r->jw, t, row, "prefsrc", "prefsrc");
         if (row_number(t, row, "metric") != 0)
             row_json(&r->jw, t, row, "metric", "metric");
@@ -144,16 +154,19 @@ static void route_print(struct run *r, const struct table *t, const struct row *
 
 static int route_show(struct run *r, int at)
 {
-    struct dump d = {.print = route_print, .want = route_wanted};
+    static const char *const right =
+        "write `ip route show [PREFIX] [dev X] [table main|local|all]`";
+    struct dump d = {.print = route_print, .want = route_wanted, .main = true};
     for (int i = at; i < r->argc; i++) {
         const char *value = run_value(r, i, "a value");
         if (strcmp(r->argv[i], "table") == 0) {
             if (value == NULL)
                 return EXIT_USAGE;
-            if (strcmp(value, "all") == 0 || strcmp(value, "local") == 0)
-                d.all = true;
-            else if (strcmp(value, "main") != 0)
-                return run_bad_word(r, i + 1, "the tables are main and all");
+            if (strcmp(value, "all") != 0 && strcmp(value, "local") != 0 &&
+                strcmp(value, "main") != 0)
+                return run_bad_word(r, i + 1, "the tables are main, local and all");
+            d.local = value[0] != 'm';
+            d.main = value[0] != 'l';
             i++;
         } else if (strcmp(r->argv[i], "dev") == 0) {
             uint32_t ifindex;
@@ -161,8 +174,12 @@ static int route_show(struct run *r, int at)
                 return EXIT_USAGE;
             memcpy(d.dev, netif_by_index(r->deck->st, ifindex)->name, sizeof(d.dev));
             i++;
+        } else if (!d.exact && strcmp(r->argv[i], "default") == 0) {
+            d.exact = true;
+        } else if (!d.exact && parse_prefix(r->argv[i], &d.addr, &d.plen)) {
+            d.exact = true;
         } else {
-            return run_bad_word(r, i, "write `ip route show [dev X] [table main|all]`");
+            return run_bad_word(r, i, right);
         }
         r->err[0] = '\0';
     }
@@ -188,6 +205,11 @@ static int route_get(struct run *r, int at)
     }
     struct td_route_answer a;
     int err = td_route_get(r->deck->st, dst, src, &a);
+    if (err == -ENETUNREACH)
+        return run_fail(r, EXIT_FAILED, "no route leads to %s: the network is unreachable",
+                        r->argv[at]);
+    if (err == -EINVAL)
+        return run_fail(r, EXIT_FAILED, "the route to %s is a blackhole", r->argv[at]);
     if (err < 0)
         return run_fail(r, EXIT_FAILED, "%s: %s", r->argv[at], error_text(err));
     char text[16];
@@ -215,6 +237,10 @@ static int route_get(struct run *r, int at)
         jw_close(&r->jw, ']');
         if (a.mtu != 0 && nif != NULL && a.mtu != nif->mtu)
             jw_u64(&r->jw, "mtu", a.mtu);
+        jw_open(&r->jw, "cache", '[');
+        if (type != NULL)
+            jw_str(&r->jw, NULL, type);
+        jw_close(&r->jw, ']');
         jw_close(&r->jw, '}');
         jw_close(&r->jw, ']');
         run_puts(r, "\n");
@@ -228,7 +254,9 @@ static int route_get(struct run *r, int at)
     if (nif != NULL)
         run_printf(r, "dev %s ", nif->name);
     format_ip4(a.src, text);
-    run_printf(r, "src %s ", text);
+    run_printf(r, "src %s \n    cache ", text);
+    if (type != NULL)
+        run_printf(r, "<%s> ", type);
     if (a.mtu != 0 && nif != NULL && a.mtu != nif->mtu)
         run_printf(r, "mtu %u ", a.mtu);
     run_puts(r, "\n");

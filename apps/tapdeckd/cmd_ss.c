@@ -124,6 +124,30 @@ static void print_timer(struct run *r, const struct table *t, const struct row *
     run_printf(r, ",%llu)", (unsigned long long)row_number(t, row, "retries"));
 }
 
+/* As ss -i does: times in milliseconds, to the microsecond where that matters; rtt:MEAN/VARIATION.
+ */
+static void print_info(struct run *r, const struct table *t, const struct row *row)
+{
+    const char *before = "\n\t ";
+    char text[64];
+    for (unsigned i = 0; i < t->ncolumns; i++) {
+        const char *name = t->columns[i].name;
+        if (fixed_column(name) || row->v[i].type == VAL_NONE)
+            continue;
+        if (row->v[i].type == VAL_NS) {
+            unsigned long long us = row->v[i].u / TD_US;
+            bool variation = strcmp(name, "rttvar") == 0;
+            run_printf(r, "%s%s%s%llu", variation ? "/" : before, variation ? "" : name,
+                       variation ? "" : ":", us / 1000);
+            if (us % 1000 != 0)
+                run_printf(r, ".%03llu", us % 1000);
+        } else {
+            run_printf(r, "%s%s:%s", before, name, row_text(t, row, name, text));
+        }
+        before = " ";
+    }
+}
+
 static void print_row(struct run *r, const struct ss *s, const struct table *t,
                       const struct row *row)
 {
@@ -140,14 +164,8 @@ static void print_row(struct run *r, const struct ss *s, const struct table *t,
         print_timer(r, t, row);
     if (s->extended)
         run_printf(r, " id:%llu", (unsigned long long)row_number(t, row, "id"));
-    if (s->info) {
-        const char *before = "\n\t ";
-        for (unsigned i = 0; i < t->ncolumns; i++) {
-            const char *name = t->columns[i].name;
-            if (!fixed_column(name) && row_has(t, row, name))
-                run_printf(r, "%s%s:%s", before, name, row_text(t, row, name, text)), before = " ";
-        }
-    }
+    if (s->info)
+        print_info(r, t, row);
     run_puts(r, "\n");
 }
 

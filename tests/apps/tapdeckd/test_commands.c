@@ -203,11 +203,15 @@ START_TEST(ip_link)
     good("ip link set dev eth0 address 02:00:00:00:00:77");
     good("ip link set eth0 down");
     good("ip l show eth0");
-    says("mtu 1400 qdisc pfifo state DOWN");
+    says("mtu 1400 qdisc pfifo state DOWN mode DEFAULT group default qlen 1000");
     says("02:00:00:00:00:77");
     good("ip link set eth0 up");
     good("ip -s link show dev eth0");
-    says("RX:");
+    says("RX:        bytes    packets  errors dropped  missed   mcast\n");
+    says("TX:        bytes    packets  errors dropped carrier collsns\n");
+    good("ip -br link");
+    says(" <BROADCAST,MULTICAST,UP,LOWER_UP> \n");
+    says("00:00:00:00:00:00 <LOOPBACK,UP,LOWER_UP> \n");
     refused("ip link set eth0 mtu 67", "68 to 65535");
     refused("ip link set eth0 address 03:00:00:00:00:01", "group address");
     refused("ip link set eth0", "what is to be set?");
@@ -215,6 +219,7 @@ START_TEST(ip_link)
     json_t *list = json_of("ip -s link show eth0");
     json_t *rx = json_object_get(json_object_get(json_array_get(list, 0), "stats64"), "rx");
     ck_assert(json_is_integer(json_object_get(rx, "bytes")));
+    ck_assert_str_eq(str(json_array_get(list, 0), "linkmode"), "DEFAULT");
     json_decref(list);
 }
 END_TEST
@@ -231,10 +236,23 @@ START_TEST(ip_route)
     silent_about("127.0.0.0");
     good("ip route show table all");
     says("local 10.0.0.2");
+    says("default");
+    good("ip route show table local");
+    says("local 10.0.0.2");
+    silent_about("default");
+    good("ip route show 192.0.2.0/24");
+    says("192.0.2.0/24 via");
+    silent_about("default");
+    good("ip route show default");
+    says("default via");
+    silent_about("192.0.2.0");
     good("ip route get 192.0.2.7");
-    says("192.0.2.7 via 10.0.0.9 dev eth0 src 10.0.0.2 mtu 1300 \n");
+    says("192.0.2.7 via 10.0.0.9 dev eth0 src 10.0.0.2 \n    cache mtu 1300 \n");
     good("ip route get 127.0.0.1");
-    says("local 127.0.0.1 dev lo");
+    says("local 127.0.0.1 dev lo src 127.0.0.1 \n    cache <local> \n");
+    good("ip route add blackhole 198.51.100.0/24");
+    ck_assert_int_eq(run("ip route get 198.51.100.1"), EXIT_FAILED);
+    ck_assert_ptr_nonnull(strstr(last_err, "blackhole"));
     good("ip route replace default via 10.0.0.254");
     good("ip route");
     says("default via 10.0.0.254 dev eth0");
@@ -244,6 +262,7 @@ START_TEST(ip_route)
     json_t *list = json_of("ip route");
     ck_assert_str_eq(str(json_array_get(list, 0), "dst"), "default");
     ck_assert_str_eq(str(json_array_get(list, 0), "gateway"), "10.0.0.254");
+    ck_assert_ptr_null(json_object_get(json_array_get(list, 0), "scope")); /* global isn't said */
     ck_assert_str_eq(str(json_array_get(list, 0), "dev"), "eth0");
     json_decref(list);
 }
@@ -335,7 +354,7 @@ START_TEST(nstat)
     good("ping -c 1 127.0.0.1");
     good("nstat");
     says("#tapdeck\n");
-    says("IcmpOutEchos                    1               0.0\n");
+    says("IcmpOutEchos                    1                  0.0\n");
     good("nstat"); /* nothing since */
     silent_about("IcmpOutEchos");
     good("nstat -a Icmp*");
@@ -445,6 +464,14 @@ START_TEST(why)
     good("why last");
     ck_assert_ptr_nonnull(strchr(last_out, '#'));
     good("why kind drop event arp-* -n 3");
+    good("why neigh"); /* a layer: the word that names begin with */
+    says(" neigh-state ");
+    good("why ip -n 100"); /* not icmp, nor ip6-something */
+    silent_about(" neigh-");
+    silent_about(" icmp-");
+    good("why arp drop -n 1");
+    says(" arp-drop-");
+    refused("why arp-", "LAYER");
     good("why event neigh-state -n 2");
     says("neigh-state");
     silent_about("socket-open");
