@@ -57,8 +57,14 @@ static bool check_tap(const struct doctor_machine *m, FILE *out)
         mend(out, m->root ? "modprobe tun" : "sudo modprobe tun");
         return false;
     }
-    line(out, "ok", "/dev/net/tun is there");
     int err = m->try_tap(!m->root);
+    if (err == ENOTTY) {
+        line(out, "missing", "/dev/net/tun is there, but it isn't the driver of TAP devices");
+        mend(out, m->root ? "rm /dev/net/tun; mknod -m 666 /dev/net/tun c 10 200"
+                          : "sudo rm /dev/net/tun; sudo mknod -m 666 /dev/net/tun c 10 200");
+        return false;
+    }
+    line(out, "ok", "/dev/net/tun is there");
     if (err == 0) {
         line(out, "ok",
              m->root ? "TAP devices can be made (as root)"

@@ -120,6 +120,10 @@ static int attach(int fd, const struct tap_config *c, const char *name, struct i
                         "the TAP device %s is in use by another program: choose another name, or "
                         "end that program",
                         name);
+        case ENOTTY:
+            return fail(msg, size, ENOTTY,
+                        "/dev/net/tun is something else than the driver of TAP devices: "
+                        "`tapdeck doctor` looks further");
         case EPERM:
             return fail(msg, size, EPERM,
                         "no permission to make or use the TAP device %s: use sudo, or a network "

@@ -104,6 +104,10 @@ START_TEST(no_permission)
     tap_error = EACCES; /* the device file's own mode */
     ck_assert_int_eq(run(false, out, sizeof(out)), EXIT_FAILED);
     ck_assert_ptr_nonnull(strstr(out, "sudo chmod 0666 /dev/net/tun"));
+    tap_error = ENOTTY; /* a plain file in the driver's place */
+    ck_assert_int_eq(run(false, out, sizeof(out)), EXIT_FAILED);
+    ck_assert_ptr_nonnull(strstr(out, "isn't the driver"));
+    ck_assert_ptr_nonnull(strstr(out, "mknod -m 666 /dev/net/tun c 10 200"));
     tap_error = EPERM;
     userns_word = "0";
     ck_assert_int_eq(run(false, out, sizeof(out)), EXIT_FAILED);
