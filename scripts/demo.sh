@@ -75,10 +75,19 @@ printf '%s$ tapdeckd -n demo -f scripts/demo.conf &%s\n' "$bold" "$off"
 exec 9<>"$work/ready"
 "$BUILD/tapdeckd" -n demo -f scripts/demo.conf --ready-fd 9 2>"$work/daemon.log" &
 daemon=$!
-if ! read -r -t 10 _ <&9; then
+ready=
+for _ in $(seq 100); do # ten seconds; a daemon that ends before it is ready is noticed at once
+    read -r -t 0.1 ready <&9 && break
+    kill -0 "$daemon" 2>/dev/null || break
+done
+if [ "$ready" != ready ]; then
     echo "tapdeck: the daemon did not start:" >&2
     cat "$work/daemon.log" >&2
-    exit 1
+    kill "$daemon" 2>/dev/null || true
+    status=0
+    wait "$daemon" || status=$?
+    daemon=
+    exit $((status == 0 ? 1 : status))
 fi
 exec 9>&-
 run ip addr add 10.0.0.1/24 dev tap0
@@ -96,7 +105,7 @@ title "curl: a TCP connection from handshake to TIME_WAIT" \
 run curl -sS --max-time 10 http://10.0.0.2/
 head -c 2000000 /dev/zero | tr '\0' 'x' >"$work/upload"
 printf '%s$ curl -sS -H "Connection: close" -T upload http://10.0.0.2/sink%s\n' "$bold" "$off"
-curl -sS --max-time 20 -H 'Connection: close' -T "$work/upload" -w '\n%{local_port}' http://10.0.0.2/sink >"$work/answer"
+curl -sS --max-time 20 -H 'Connection: close' -T "$work/upload" -w '%{local_port}' http://10.0.0.2/sink >"$work/answer"
 port=$(tail -n 1 "$work/answer")
 sed '$d' "$work/answer"
 sum=$(sha256sum <"$work/upload")
@@ -111,8 +120,8 @@ deck nstat
 title "Why? The journal of that very ping" \
     "Every decision the stack took is an event with its reason, its cause and the RFC clause," \
     "newest first. The kernel's question, our answer, and what was learned from it:"
-deck why event 'arp-*' -n 4
-deck why event 'neigh-*' -n 4
+deck why arp -n 4
+deck why neigh -n 4
 
 title "Why? The life of that very upload" \
     "The kernel's port was $port. Read from the bottom: SYN, ESTABLISHED, windows, FIN, TIME_WAIT."
