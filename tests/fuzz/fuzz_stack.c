@@ -796,6 +796,15 @@ static void on_notify(void *ctx, struct td_stack *st, int s, int mask)
     }
 }
 
+static int get_flags(struct input *in)
+{
+    int flags = get8(in);
+    int linux_flags = flags & ~(FLAG_MORE | FLAG_ERRQUEUE);
+    linux_flags |= (flags & FLAG_MORE) != 0 ? MSG_MORE : 0;
+    linux_flags |= (flags & FLAG_ERRQUEUE) != 0 ? MSG_ERRQUEUE : 0;
+    return linux_flags;
+}
+
 static struct sockaddr_in name_of(struct input *in)
 {
     td_ip4 addr = op_addr[get8(in) % OP_ADDRS];
@@ -921,7 +930,7 @@ static void op_msg(struct world *w, struct input *in)
     int s = pick(w, in);
     uint8_t direction = get8(in);
     size_t len = get16(in) % 20000;
-    int flags = get8(in);
+    int flags = get_flags(in);
     size_t control_len = in->left < 128 ? in->left : 128;
     if ((direction & MSG_ONE_CONTROL) != 0) {
         control_len = CMSG_SPACE(sizeof(struct in_pktinfo));
@@ -1121,6 +1130,19 @@ static void op_knob(struct world *w, struct input *in)
                                         "x",
                                         "",
                                         "32768 32770"};
+    char text[256] = "";
+    if (in->left > 0 && in->p[0] == 255) { /* by name */
+        (void)get8(in);
+        size_t n = get_bytes(in, (uint8_t *)text, sizeof text - 1);
+        text[n] = '\0';
+        char *v = strchr(text, '=');
+        if (v != NULL && strncmp(text, "tapdeck.journal.records", 23) != 0) {
+            *v++ = '\0';
+            result(w, td_knob_set(w->st, text, v), 0);
+        }
+        w->forwarding = true; /* for all we know */
+        return;
+    }
     struct knob_names k = {.want = UINT32_MAX};
     td_knob_each(w->st, on_knob, &k);
     k.count = k.at;
@@ -1128,7 +1150,6 @@ static void op_knob(struct world *w, struct input *in)
     k.want = get8(in) % (k.count > 0 ? k.count : 1);
     td_knob_each(w->st, on_knob, &k);
     const char *v = value[get8(in) % (sizeof value / sizeof value[0])];
-    char text[256] = "";
     if (strcmp(k.name, "tapdeck.journal.records") == 0 && strlen(v) > 5) {
         v = "50"; /* gigabytes of journal are allowed, and too slow for this */
     }
@@ -1256,13 +1277,13 @@ static void do_op(struct world *w, uint8_t kind, struct input *in)
     case OP_SEND:
         s = pick(w, in);
         n = get16(in);
-        flags = get8(in);
+        flags = get_flags(in);
         sent_bytes(w, s, td_send(st, s, to_send(w, s), n, flags), n, flags);
         break;
     case OP_RECV:
         s = pick(w, in);
         n = get16(in);
-        flags = get8(in) & ~MSG_TRUNC;
+        flags = get_flags(in) & ~MSG_TRUNC;
         received_bytes(w, s, td_recv(st, s, sink, n, flags), n, flags);
         break;
     case OP_SHUTDOWN:
@@ -1283,7 +1304,7 @@ static void do_op(struct world *w, uint8_t kind, struct input *in)
         td_ip4 addr = op_addr[get8(in) % OP_ADDRS];
         uint16_t port = op_port[get8(in) % OP_PORTS];
         n = get16(in);
-        flags = get8(in);
+        flags = get_flags(in);
         sent_bytes(w, s, td_sendto(st, s, to_send(w, s), n, flags, addr, port), n, flags);
         break;
     }

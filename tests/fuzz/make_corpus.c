@@ -424,14 +424,21 @@ static void lives(void)
 
     begin(l, 0);
     OP(l, NOW_, OP_SOCKET, PING);
+    OP(l, NOW_, OP_BIND, 0, ADDR_ANY, PORT_53);
+    OP(l, NOW_, OP_SETOPT, 0, 20, 0, 0, 0, 1);
     OP(l, NOW_, OP_CONNECT, 0, ADDR_PEER, PORT_0);
     OP(l, NOW_, OP_SEND, 0, 0, 40, 0);
-    OP(l, D1MS, OP_ICMP, 0, 0, 0, 0, 10);
+    OP(l, D1MS, OP_ICMP, 0, 0, 0, 0, 10, 0, 53);
     OP(l, NOW_, OP_ICMP, 0, 8, 0, 0, 250);
     OP(l, NOW_, OP_ICMP, 0, 13, 0, 0, 3);
     OP(l, NOW_, OP_ICMP, 0, 8, 0, ADDR_BCAST, 3);
-    OP(l, NOW_, OP_ICMP, 0, 5, 1, 0, 8);
     OP(l, NOW_, OP_RECV, 0, 1, 0, 0);
+    OP(l, NOW_, OP_SEND, 0, 0, 40, 0);
+    OP(l, D1MS, OP_ICMP_ERROR, 11, 0, 0, 0, 0, 0, 40, 255, 1);
+    OP(l, NOW_, OP_MSG, 0, MSG_RECV | MSG_NAME, 1, 0, FLAG_ERRQUEUE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+       0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+       0, 0, 0, 0, 0, 0);
+    OP(l, NOW_, OP_GETOPT, 0, 7, 4);
     end(l, "ping");
 
     begin(l, 0);
@@ -478,6 +485,32 @@ static void lives(void)
     add(l, NOW_, OP_FRAME, frame, n + hlen + 40);
     end(l, "frames");
 
+    begin(l, PLAN_RFC);
+    static const uint8_t ts[] = {68, 12, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0},
+                         done[] = {131, 11, 12, 10, 0, 0, 2, 10, 0, 0, 3, 0};
+    hlen = make_ip(frame + n, 1, ts, sizeof ts, 8);
+    frame[n + hlen] = ICMP_ECHO;
+    frame[n + hlen + 7] = 1;
+    add(l, NOW_, OP_FRAME, frame, n + hlen + 8);
+    hlen = make_ip(frame + n, 1, done, sizeof done, 8);
+    frame[n + hlen] = ICMP_ECHO;
+    add(l, NOW_, OP_FRAME, frame, n + hlen + 8);
+    struct eth_hdr eth = {
+        .dst = {{2, 0, 0, 0, 0, 1}}, .src = {{2, 0, 0, 0, 0, 0x99}}, .type = 0x0800};
+    eth.snap = true;
+    eth.length = 8 + 28;
+    frame[1] = FIX_SUM;
+    n = 2 + eth_emit(&eth, frame + 2);
+    hlen = make_ip(frame + n, 1, NULL, 0, 8);
+    frame[n + hlen] = ICMP_ECHO;
+    add(l, NOW_, OP_FRAME, frame, n + hlen + 8);
+    eth.tagged = true;
+    n = 2 + eth_emit(&eth, frame + 2);
+    hlen = make_ip(frame + n, 1, NULL, 0, 8);
+    frame[n + hlen] = ICMP_ECHO;
+    add(l, NOW_, OP_FRAME, frame, n + hlen + 8);
+    end(l, "frames-options");
+
     begin(l, PLAN_TWICE | PLAN_JOURNAL);
     for (uint8_t what = 0; what < 14; what++) {
         OP(l, D1MS, OP_CONFIG, what, what & 1, 18, 24);
@@ -501,6 +534,45 @@ static void lives(void)
         OP(l, NOW_, OP_LOOK, t, 40);
     }
     end(l, "tables");
+
+    begin(l, PLAN_RFC); /* redirects are believed under this profile; so are source routes */
+    OP(l, NOW_, OP_SOCKET, DGRAM);
+    OP(l, NOW_, OP_SENDTO, 0, ADDR_FAR, PORT_53, 0, 100, 0);
+    OP(l, D1MS, OP_ICMP_ERROR, 5, 1, 10, 0, 0, 2, 40, 255, 1);
+    OP(l, NOW_, OP_SENDTO, 0, ADDR_FAR, PORT_53, 0, 100, 0);
+    OP(l, NOW_, OP_ICMP_ERROR, 3, 4, 0, 0, 2, 88, 40, 255, 0);
+    OP(l, NOW_, OP_SENDTO, 0, ADDR_FAR, PORT_53, 4, 0, 0);
+    OP(l, NOW_, OP_CONFIG, 2, 0, 1, 0);
+    OP(l, NOW_, OP_CONFIG, 2, 0, 0, 0);
+    OP(l, D2H, OP_SENDTO, 0, ADDR_FAR, PORT_53, 4, 0, 0);
+    end(l, "redirect");
+
+    begin(l, 0);
+    OP(l, NOW_, OP_SOCKET, DGRAM);
+    OP(l, NOW_, OP_BIND, 0, ADDR_ANY, PORT_53);
+    OP(l, NOW_, OP_SETOPT, 0, 29, 0, 0, 0, 13);
+    OP(l, NOW_, OP_UDP, 0, 0, 13, 5, PORT_53, 10, 0);
+    OP(l, NOW_, OP_SENDTO, 0, 13, PORT_53, 0, 100, 0);
+    OP(l, NOW_, OP_RECV, 0, 1, 0, 0);
+    OP(l, NOW_, OP_SETOPT, 0, 30, 0, 0, 0, 13);
+    OP(l, NOW_, OP_SETOPT, 0, 29, 0, 0, 0, 12);
+    OP(l, NOW_, OP_CLOSE, 0);
+    end(l, "multicast");
+
+    begin(l, PLAN_REPLAY); /* more neighbours than there may be */
+    static const char thresh1[] = "\377net.ipv4.neigh.default.gc_thresh1=2";
+    static const char thresh3[] = "\377net.ipv4.neigh.default.gc_thresh3=6";
+    add(l, NOW_, OP_KNOB, (const uint8_t *)thresh1, sizeof thresh1 - 1);
+    add(l, NOW_, OP_KNOB, (const uint8_t *)thresh3, sizeof thresh3 - 1);
+    OP(l, NOW_, OP_SOCKET, DGRAM);
+    OP(l, NOW_, OP_SENDTO, 0, ADDR_UNKNOWN, PORT_53, 0, 20, 0);
+    OP(l, NOW_, OP_SENDTO, 0, 18, PORT_53, 0, 20, 0);
+    for (uint8_t i = 0; i < 12; i++) {
+        OP(l, NOW_, OP_ARP, 0, 1, ADDR_PEER, ADDR_US, (uint8_t)(0x41 + 2 * i));
+    }
+    OP(l, NOW_, OP_SENDTO, 0, ADDR_UNKNOWN, PORT_53, 0, 20, 0);
+    OP(l, D300S, OP_TIME, 10);
+    end(l, "arp-full");
 
     begin(l, 0);
     for (uint8_t i = 0; i < 12; i++) {

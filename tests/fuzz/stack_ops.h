@@ -52,7 +52,7 @@ enum op {
     OP_ARP,        /* if op spa tpa mac */
     OP_FRAGMENT,   /* if proto dst id off(2) more len */
     OP_CONFIG,     /* what if a b */
-    OP_KNOB,       /* number value */
+    OP_KNOB,       /* number value; or 255 and the text "name=value" */
     OP_NETEM,      /* if ingress rate delay jitter loss dup corrupt reorder limit */
     OP_FAULT,      /* n: the n-th allocation from now fails, and all behind it; 0: none */
     OP_LOOK,       /* table rows: what the console shows, while things change */
@@ -90,6 +90,11 @@ enum segment_scale { /* units of dseq, dack and len; without: bytes */
                      SCALE_ACK_UNA = 0x20, /* dack counts from the oldest unacknowledged, not from
                                               the newest sent */
 };
+
+/* A call's flags are one byte: Linux's low bits, but for two that are more use than what is there.
+ */
+#define FLAG_MORE     0x10
+#define FLAG_ERRQUEUE 0x80
 
 enum msg_bits {
     MSG_RECV = 0x01,
