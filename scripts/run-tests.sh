@@ -40,6 +40,18 @@ unit_one() {
 }
 export -f unit_one
 
+# VALGRIND tells the property tests to take fewer rounds: memory errors don't hide in the thousandth
+# seed.
+valgrind_one() {
+    local program=$1 name=${1#"$BUILD"/}
+    local base=$BUILD/results/${name//\//.}.valgrind
+    VALGRIND=1 CK_FORK=no CK_DEFAULT_TIMEOUT=0 timeout 900 valgrind -q --error-exitcode=9 \
+        --leak-check=full --errors-for-leak-kinds=definite,indirect,possible \
+        "$program" >"$base.log" 2>&1
+    echo $? >"$base.status"
+}
+export -f valgrind_one
+
 count_unit() {
     local program=$1 name=${1#"$BUILD"/} kind=$2
     local base=$results/${name//\//.} status ok=0 bad=0
@@ -121,14 +133,11 @@ for kind in "$@"; do
         script_one "$results/fuzz.sh" 900
         ;;
     valgrind)
-        # VALGRIND tells the property tests to take fewer rounds: memory errors don't hide in the
-        # thousandth seed.
+        unit_programs | xargs -r -P 2 -I{} bash -c 'valgrind_one {}'
         for program in $(unit_programs); do
             name=${program#"$BUILD"/}
             base=$results/${name//\//.}.valgrind
-            if VALGRIND=1 CK_FORK=no CK_DEFAULT_TIMEOUT=0 timeout 900 valgrind -q --error-exitcode=9 \
-                --leak-check=full --errors-for-leak-kinds=definite,indirect,possible \
-                "$program" >"$base.log" 2>&1; then
+            if [ "$(cat "$base.status" 2>/dev/null)" = 0 ]; then
                 passed=$((passed + 1))
                 printf 'ok   valgrind %s\n' "$name"
             else
