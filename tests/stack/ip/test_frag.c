@@ -306,8 +306,8 @@ START_TEST(test_bad_lengths)
     static const struct {
         uint32_t off, n;
         bool more;
-    } bad[] = {{0, 7, true},  {0, 9, true},   {8, 13, true}, {0, 0, true},
-               {64, 0, true}, {64, 0, false}, {16, 0, false}};
+    } bad[] = {{0, 7, true}, {0, 9, true},  {8, 13, true},  {0, 12, true},
+               {0, 0, true}, {64, 0, true}, {64, 0, false}, {16, 0, false}};
 
     for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
         frag(5, bad[i].off, bad[i].n, bad[i].more);

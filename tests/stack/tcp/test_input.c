@@ -62,6 +62,8 @@ START_TEST(invalid_segments_have_no_effect)
     }
     ck_assert_uint_eq(hx_counter(h, "TcpInCsumErrors"), 5);
     ck_assert_uint_ge(hx_counter(h, "TcpInErrs"), 25);
+    /* before any connection is looked for */
+    ck_assert_uint_eq(hx_event(h, "tcp-drop-broadcast"), 15);
     if (c.st == EST) { /* the good copy then is accepted */
         tcp_in(h, NOW, .flags = ACK, .seq = 1, .ack = 1, .wnd = PEER_WND, .len = 3);
         tcp_out(h, NOW, .flags = ACK, .seq = 1, .ack = 4);

@@ -72,6 +72,27 @@ START_TEST(tuples_tell_nothing_of_each_other)
 }
 END_TEST
 
+/* shows: SHLD-1 6528-01 */
+START_TEST(each_part_of_the_tuple_counts)
+{
+    struct hx *h = hx_new();
+    const struct tcp_tuple a = {.laddr = HX_US, .raddr = HX_PEER, .lport = 80, .rport = 1000};
+    const struct tcp_tuple other[] = {
+        {.laddr = HX_US + 1, .raddr = HX_PEER, .lport = 80, .rport = 1000},
+        {.laddr = HX_US, .raddr = HX_PEER + 1, .lport = 80, .rport = 1000},
+        {.laddr = HX_US, .raddr = HX_PEER, .lport = 81, .rport = 1000},
+        {.laddr = HX_US, .raddr = HX_PEER, .lport = 80, .rport = 1001},
+        {.laddr = HX_PEER, .raddr = HX_US, .lport = 1000, .rport = 80}, /* the other end's view */
+    };
+    for (unsigned i = 0; i < sizeof other / sizeof other[0]; i++) {
+        uint32_t apart = tcp_isn(h->st, &other[i]) - tcp_isn(h->st, &a);
+        ck_assert_uint_gt(apart, 1000); /* neither the same nor next to it */
+        ck_assert_uint_lt(apart, UINT32_MAX - 1000);
+    }
+    hx_free(h);
+}
+END_TEST
+
 /* shows: MUST-9 6528-02 6528-03 6528-04 */
 START_TEST(key_comes_from_entropy)
 {
@@ -98,6 +119,7 @@ static Suite *suite(void)
     TCase *tc = tcase_create("isn");
     tcase_add_test(tc, clock_of_four_microseconds);
     tcase_add_test(tc, tuples_tell_nothing_of_each_other);
+    tcase_add_test(tc, each_part_of_the_tuple_counts);
     tcase_add_test(tc, key_comes_from_entropy);
     suite_add_tcase(s, tc);
     return s;

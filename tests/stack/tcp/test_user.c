@@ -77,6 +77,32 @@ START_TEST(open_in_closed)
 }
 END_TEST
 
+/* Who shares a port by SO_REUSEADDR finds out when it comes to listening. */
+/* shows: MUST-41 TSM-LIS-OPEN-4 */
+START_TEST(second_listener_of_a_shared_port)
+{
+    struct conv c = reach(CLO);
+    struct hx *h = c.h;
+    int s = stream(h), o = stream(h);
+    ck_assert_int_eq(set_opt(h, s, SOL_SOCKET, SO_REUSEADDR, 1), 0);
+    ck_assert_int_eq(set_opt(h, o, SOL_SOCKET, SO_REUSEADDR, 1), 0);
+    ck_assert_int_eq(bind_to(h, s, 0, 80), 0);
+    ck_assert_int_eq(bind_to(h, o, HX_US, 80), 0);
+    ck_assert_int_eq(td_listen(h->st, s, 5), 0);
+    ck_assert_int_eq(td_listen(h->st, o, 5), -EADDRINUSE);
+    tcp_in(h, NOW, .flags = SYN, .seq = 0, .wnd = 1000); /* the first goes on */
+    tcp_out(h, NOW, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1);
+    tcp_in(h, NOW, .flags = ACK, .seq = 1, .ack = 1, .wnd = 1000);
+    int a = td_accept(h->st, s, NULL, NULL);
+    ck_assert_int_ge(a, 0);
+    ck_assert_int_eq(td_close(h->st, a), 0);
+    ck_assert_int_eq(td_close(h->st, o), 0);
+    ck_assert_int_eq(td_close(h->st, s), 0);
+    hx_drain(h);
+    leave(&c);
+}
+END_TEST
+
 /* shows: TSM-CLO-OPEN-5 TSM-CLO-OPEN-6 */
 START_TEST(open_without_means)
 {
@@ -655,6 +681,7 @@ static Suite *suite(void)
     Suite *s = suite_create("tcp user calls");
     TCase *tc = tcase_create("calls");
     tcase_add_test(tc, open_in_closed);
+    tcase_add_test(tc, second_listener_of_a_shared_port);
     tcase_add_test(tc, open_without_means);
     tcase_add_test(tc, listen_beside_a_connection_being_opened);
     tcase_add_loop_test(tc, open_again, 0, N(conn8));
