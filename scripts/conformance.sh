@@ -9,9 +9,10 @@
 #     n/a       it doesn't apply: the reason is printed
 #     open      nothing shows it yet
 # The whole table goes to $BUILD/conformance.txt; printed are the totals, and with -v every row.
-# Exit status 1 if a clause is FAILED, a test names an id that isn't in any table, or a note does.
+# Exit status 1 if a clause is FAILED, a test or a note names an id that isn't in any table, a note stands twice or
+# beside a test that shows its clause, or a clause of a settled table is open without a reason.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 2
 BUILD=${BUILD:-build}
 verbose=0
 if [ "${1:-}" = -v ]; then
@@ -21,27 +22,12 @@ fi
 tables=("$@")
 [ ${#tables[@]} -gt 0 ] || tables=(rfc9293 rfc1122-ip arp-icmp tcp-state-table tcp-extensions rfc1812 attacks)
 notes=tests/conformance/notes.tsv
+settled="rfc9293 rfc1122-ip arp-icmp tcp-state-table" # the tables whose every open row says why
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # claims: ID <tab> file <tab> test
-find tests/stack tests/apps -name 'test_*.c' | LC_ALL=C sort | xargs awk '
-    FNR == 1 { ids = ""; open_comment = 0 }
-    /\/\* shows:/ { open_comment = 1; text = $0; sub(/.*\/\* shows:/, "", text) ; line = text }
-    open_comment && !/\/\* shows:/ { line = $0; sub(/^[ \t]*\*?[ \t]*/, "", line) }
-    open_comment {
-        closed = index(line, "*/")
-        if (closed) line = substr(line, 1, closed - 1)
-        ids = ids " " line
-        if (closed) open_comment = 0
-        next
-    }
-    /^START_TEST\(/ {
-        name = $0; sub(/^START_TEST\([ \t]*/, "", name); sub(/[ \t]*\).*/, "", name)
-        n = split(ids, a, /[ ,\t]+/)
-        for (i = 1; i <= n; i++) if (a[i] != "") print a[i] "\t" FILENAME "\t" name
-        ids = ""
-    }' >"$work/claims"
+find tests/stack tests/apps -name 'test_*.c' | LC_ALL=C sort | xargs awk -f scripts/claims.awk >"$work/claims"
 find tests/e2e tests/stack tests/apps -name 'test_*.sh' 2>/dev/null | LC_ALL=C sort | xargs -r awk '
     /^[ \t]*# shows:/ {
         n = split(substr($0, index($0, "shows:") + 6), a, /[ ,\t]+/)
@@ -73,7 +59,8 @@ for t in "${tables[@]}"; do files+=("tests/conformance/$t.tsv"); done
 [ -f $notes ] || notes=$work/none
 
 awk -F '\t' -v claims="$work/claims" -v results="$work/results" -v notes="$notes" \
-    -v verbose=$verbose -v out="$BUILD/conformance.txt" -v alltables="${#tables[@]}" '
+    -v verbose=$verbose -v out="$BUILD/conformance.txt" -v alltables="${#tables[@]}" -v settled=" $settled " '
+    function fault(what) { faults = faults what "\n"; nfaults++ }
     BEGIN {
         while ((getline < results) > 0) {
             key = $1 SUBSEP $2
@@ -85,6 +72,8 @@ awk -F '\t' -v claims="$work/claims" -v results="$work/results" -v notes="$notes
             claimed[$1] = $2 ":" $3
         }
         while ((getline < notes) > 0) if ($1 !~ /^#/ && $1 != "id") {
+            if ($1 in note) fault($1 ": noted twice in notes.tsv")
+            if (($2 != "na" && $2 != "open") || $3 == "") fault($1 ": its note in notes.tsv isn\047t ID, na or open, reason")
             note[$1] = $2; why[$1] = $3
         }
         printf "" > out
@@ -96,6 +85,7 @@ awk -F '\t' -v claims="$work/claims" -v results="$work/results" -v notes="$notes
         state = "open"; by = ""
         if (id in claim) {
             state = "shown"
+            if (id in note) fault(id ": tests show it, and yet notes.tsv has it as " note[id])
             n = split(claim[id], c, "\n")
             for (i = 1; i <= n; i++) {
                 split(c[i], f, "\t"); key = f[1] SUBSEP f[2]
@@ -104,6 +94,7 @@ awk -F '\t' -v claims="$work/claims" -v results="$work/results" -v notes="$notes
                 else by = by " " short (f[2] == "-" ? "" : ":" f[2])
             }
         } else if (id in note) { state = (note[id] == "na") ? "n/a" : "open"; by = " " why[id] }
+        else if (index(settled, " " table " ")) fault(id ": open, and no note says why")
         count[table, state]++; sum[state]++
         line = sprintf("%-16s %-10s %-7s%s", id, level, state, by)
         print line > out
@@ -115,11 +106,12 @@ awk -F '\t' -v claims="$work/claims" -v results="$work/results" -v notes="$notes
             t = order[i]
             printf "%-16s %4d rows: %4d shown, %4d n/a, %4d open, %d failed\n", t, total[t], count[t, "shown"], count[t, "n/a"], count[t, "open"], count[t, "FAILED"]
         }
-        status = sum["FAILED"] > 0
         if (alltables == 7) {
-            for (id in claimed) if (!(id in known)) { print "no such clause: " id " (named by " claimed[id] ")"; status = 1 }
-            for (id in note) if (!(id in known)) { print "no such clause: " id " (in notes.tsv)"; status = 1 }
+            for (id in claimed) if (!(id in known)) fault("no such clause: " id " (named by " claimed[id] ")")
+            for (id in note) if (!(id in known)) fault("no such clause: " id " (in notes.tsv)")
         }
+        printf "%s", faults
+        status = sum["FAILED"] > 0 || nfaults > 0
         printf "every row with the tests that show it: %s\n", out
         exit status
     }' "${files[@]}"
