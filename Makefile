@@ -104,6 +104,10 @@ fuzz: deps-test ## every fuzz target for SECONDS=60 each
 conformance: unit ## every clause of the requirement tables: which test shows it, or why not
 	@BUILD=$(BUILD) scripts/conformance.sh
 
+mutants: deps-test ## break one clause at a time: does its test turn red?
+	@$(MAKE) --no-print-directory -s all tests
+	@BUILD=$(BUILD) CC='$(CC)' FLAGS='$(CPPFLAGS) $(CFLAGS)' LIBS='$(LDFLAGS) $(TEST_LIBS)' scripts/mutate.sh $(N)
+
 bench: deps-bench ## the measured figures, side by side with peers
 	@$(MAKE) --no-print-directory -s all $(BUILD)/bench/bulk
 	@BUILD=$(BUILD) scripts/bench.sh
@@ -119,5 +123,5 @@ clean: ## remove everything that was built
 	rm -rf build build-*
 
 .PHONY: all lib help partial tests deps-build deps-demo deps-test deps-bench demo test unit asan fuzz \
-	conformance bench install clean
+	conformance mutants bench install clean
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
