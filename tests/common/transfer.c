@@ -67,6 +67,20 @@ static void idle_memory(struct host *h, uint64_t used[MEM_TAGS])
     memcpy(used, h->st->mem.used_by, sizeof h->st->mem.used_by);
 }
 
+static void *starving_alloc(void *ctx, size_t size)
+{
+    struct host *h = ctx;
+    if (!h->sated && prng_below(&h->x->draw, 65536) < h->x->plan->starve)
+        return NULL;
+    return malloc(size);
+}
+static void starving_release(void *ctx, void *p, size_t size)
+{
+    (void)ctx;
+    (void)size;
+    free(p);
+}
+
 static void host_make(struct transfer *x, int side)
 {
     struct host *h = &x->host[side];
@@ -122,6 +136,18 @@ static void world_make(struct transfer *x)
     idle_memory(&x->host[0], x->host[0].idle);
     idle_memory(&x->host[1], x->host[1].idle);
     sim_impair(x->wire, &p->way[0], &p->way[1]);
+    for (int i = 0; i < 2; i++) {
+        struct host *h = &x->host[i];
+        if (p->mtu_of[i] != 0)
+            ck_assert_int_eq(td_if_set_mtu(h->st, h->ifindex, p->mtu_of[i]), 0);
+        if (p->starve != 0) {
+            h->sated = i == 1; /* until the listener stands */
+            h->st->mem.alloc = starving_alloc;
+            h->st->mem.release = starving_release;
+            h->st->mem.ctx = h;
+            x->tap.starved = x->tap.host[i].gaps = true;
+        }
+    }
 
     struct host *b = &x->host[1];
     struct sockaddr_in here = td_sockaddr(IP_B, PORT);
@@ -129,6 +155,7 @@ static void world_make(struct transfer *x)
     ck_assert_int_eq(td_bind(b->st, b->listener, (struct sockaddr *)&here, sizeof here), 0);
     ck_assert_int_eq(td_listen(b->st, b->listener, 100), 0);
     td_set_notify(b->st, b->listener, transfer_acceptable, x);
+    b->sated = false;
 
     for (unsigned i = 0; i < p->conns; i++) {
         struct conn *c = &x->conn[i];
@@ -226,6 +253,12 @@ static void wake_up(struct transfer *x)
                 wake_at(x, e->may_write);
         }
     }
+    if (x->accept_at <= now) {
+        x->accept_at = TD_NEVER;
+        transfer_acceptable(x, x->host[1].st, x->host[1].listener, 0);
+    } else if (x->accept_at != TD_NEVER) {
+        wake_at(x, x->accept_at);
+    }
     if (x->cut_at != TD_NEVER) {
         if (START + x->cut_at <= now)
             cut(x);
@@ -314,6 +347,8 @@ static void check_idle(struct transfer *x)
         if (count[CNT_TcpCurrEstab] != 0)
             transfer_wrong(x, "host %c: TcpCurrEstab is %llu", 'a' + i,
                            (unsigned long long)count[CNT_TcpCurrEstab]);
+        if (x->plan->starve != 0)
+            continue; /* what could not be taken in wasn't counted */
         if (nif->stats.rx_packets != w->arrived)
             transfer_wrong(x, "host %c counts %llu frames, %llu arrived", 'a' + i,
                            (unsigned long long)nif->stats.rx_packets,
@@ -392,6 +427,7 @@ void transfer_run_poisoned(const struct transfer_plan *plan, struct transfer_res
     x->buf = malloc(2 * 65536);
     x->poison = z;
     x->poison_at = z == NULL ? TD_NEVER : z->when;
+    x->accept_at = TD_NEVER;
     x->cut_at = plan->cut_at == 0 ? TD_NEVER : plan->cut_at;
     world_make(x);
     play(x);
@@ -400,6 +436,7 @@ void transfer_run_poisoned(const struct transfer_plan *plan, struct transfer_res
         check_conn(x, &x->conn[i]);
     if (!transfer_failed(x))
         check_idle(x);
+    result->refused = x->host[0].st->mem.failures + x->host[1].st->mem.failures;
     result->digest = x->tap.digest;
     result->frames = x->tap.frames[0] + x->tap.frames[1];
     result->damaged = x->tap.damaged;

@@ -69,6 +69,8 @@ struct transfer_plan {
         soft_abort; /* tcp_syn_soft_abort: no answer to ARP ends an attempt to connect (RFC 5461) */
     enum td_profile profile[2];
     uint32_t mtu;
+    uint32_t mtu_of[2];     /* an interface's own, if less than the wire's; 0: the same */
+    uint32_t starve;        /* allocations that fail, of 65536 */
     bool no_scaling[2];     /* tcp_window_scaling off */
     struct td_netem way[2]; /* a to b, b to a */
     td_time cut_at;         /* from then on nothing arrives any more; 0: never */
@@ -78,8 +80,8 @@ struct transfer_plan {
 };
 
 struct transfer_result {
-    char fail[600]; /* empty: as it should be */
-    uint64_t digest, frames, damaged, rexmitted, bytes;
+    char fail[600];                                              /* empty: as it should be */
+    uint64_t digest, frames, damaged, rexmitted, bytes, refused; /* refused: allocations */
     td_time took; /* until the last application was done */
     unsigned complete, failed, simultaneous, zero_windows, give_ups;
 };

@@ -112,7 +112,11 @@ static void end_write(struct end *e)
         k = left < k ? (uint32_t)left : k;
         pattern(x, e, e->side, e->sent, x->buf, k);
         int64_t n = td_send(e->st, e->s, x->buf, k, MSG_NOSIGNAL);
-        if (n == -EAGAIN)
+        if (n == -ENOBUFS && x->plan->starve != 0) { /* no memory just now */
+            e->may_write = sim_now(x->sim) + 10 * TD_MS;
+            wake_at(x, e->may_write);
+        }
+        if (n == -EAGAIN || n == -ENOBUFS)
             return;
         if (n < 0) {
             end_over(e, (int)-n);
@@ -279,6 +283,7 @@ static void end_begin(struct end *e, int s)
 
 void conn_connect(struct transfer *x, struct conn *c, int side)
 {
+    x->host[side].sated = true;
     struct end *e = &c->end[side];
     int number = (int)(c - x->conn), s = td_socket(e->st, AF_INET, SOCK_STREAM, 0);
     uint16_t port = c->plan->crossed ? (uint16_t)(PORT_CROSS + number) : PORT;
@@ -296,6 +301,7 @@ void conn_connect(struct transfer *x, struct conn *c, int side)
     ck_assert_int_eq(td_getsockname(e->st, s, (struct sockaddr *)&here, &len), 0);
     c->port[side] = ntohs(here.sin_port);
     c->port[1 - side] = port;
+    x->host[side].sated = false;
 }
 
 void transfer_acceptable(void *ctx, struct td_stack *st, int listener, int mask)
@@ -313,9 +319,15 @@ void transfer_acceptable(void *ctx, struct td_stack *st, int listener, int mask)
         if (e == NULL) { /* of a SYN that came twice, long after */
             td_close(st, s);
         } else {
+            x->host[1].sated = true;
             end_begin(e, s);
+            x->host[1].sated = false;
             end_pump(e);
         }
         len = sizeof from;
+    }
+    if (s != -EAGAIN) { /* no memory for a socket: nobody will call again */
+        x->accept_at = sim_now(x->sim) + 10 * TD_MS;
+        wake_at(x, x->accept_at);
     }
 }

@@ -140,6 +140,8 @@ void transfer_draw(struct transfer_plan *plan, uint64_t seed)
         plan->cut[0] = !one_in(&r, 3);
         plan->cut[1] = !plan->cut[0] || one_in(&r, 2);
     }
+    if (one_in(&r, 4))
+        plan->mtu_of[prng_below(&r, 2)] = between(&r, 576, plan->mtu);
     plan->conns = one_in(&r, 2) ? 1 : one_in(&r, 4) ? between(&r, 2, TRANSFER_CONNS) : 2;
     uint64_t most = plan->gentle ? 8000000 : 1000000;
     for (unsigned i = 0; i < plan->conns; i++)

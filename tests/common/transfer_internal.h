@@ -57,6 +57,7 @@ struct host {
     struct rule rule[RULES];
     unsigned rules;
     uint64_t idle[MEM_TAGS];
+    bool sated; /* allocations don't fail just now */
 };
 
 struct transfer {
@@ -73,7 +74,7 @@ struct transfer {
     uint64_t steps;
     bool loud;
     const struct transfer_poison *poison; /* NULL: nobody is poisoned */
-    td_time poison_at, cut_at;
+    td_time poison_at, cut_at, accept_at;
 };
 
 /* Notes the first thing that isn't as it should be. */

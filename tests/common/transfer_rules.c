@@ -106,6 +106,7 @@ void transfer_journal(void *ctx, const struct journal_record *r)
     case EV_TCP_RTO:
     case EV_TCP_GIVE_UP:
     case EV_TCP_HARD_ERROR:
+    case EV_TCP_TIME_WAIT_FULL:
     case EV_TCP_WINDOW_ZERO_IN:
         break;
     default:
@@ -131,6 +132,10 @@ void transfer_journal(void *ctx, const struct journal_record *r)
             transfer_wrong(h->x, "port %u: the attempt ended with a soft error (MUST-56)",
                            c->lport);
         note_given_up(h, c);
+    } else if (r->event == EV_TCP_TIME_WAIT_FULL) {
+        if (h->x->plan->starve == 0)
+            transfer_wrong(h->x, "port %u: no room for a TIME-WAIT", c->lport);
+        note_given_up(h, c); /* what the peer sends again is answered by a reset */
     } else {
         h->x->result->zero_windows++;
     }

@@ -358,7 +358,7 @@ void wiretap_settle(struct wiretap *t)
 {
     for (int i = 0; i < 2; i++) {
         struct wire_host *h = &t->host[i];
-        if (h->must_drop && h->drops == h->drops_at && t->fail[0] == '\0')
+        if (h->must_drop && !t->starved && h->drops == h->drops_at && t->fail[0] == '\0')
             snprintf(t->fail, sizeof t->fail,
                      "frame %llu at host %c was damaged, and no drop was journaled",
                      (unsigned long long)h->arrived, 'a' + i);

@@ -49,6 +49,7 @@ struct wire_host { /* what should have come in here */
 struct wiretap {
     char fail[400]; /* empty: all is well */
     uint32_t mtu;
+    bool starved; /* the hosts have too little memory to say what they drop */
     td_ip4 ip[2];
     struct wire_host host[2];
     uint64_t digest, frames[2], damaged, rexmitted;

@@ -3,7 +3,8 @@
  * (tests/common/transfer.h).
  *
  * A seed that fails is printed with what was wrong; SEED=n runs it alone, twice, and prints what it
- * was. FROM=n and SEEDS=n choose others than the first thousand.
+ * was. FROM=n and SEEDS=n choose others than the first thousand; STARVE=n lets n of 65536
+ * allocations fail.
  */
 #include "check_main.h"
 #include "transfer.h"
@@ -66,11 +67,19 @@ static void describe(const struct transfer_plan *p)
 
 #define BATCHES 20
 
+static void draw(struct transfer_plan *plan, uint64_t seed)
+{
+    transfer_draw(plan, seed);
+    plan->starve = (uint32_t)number("STARVE", 0);
+    if (plan->starve != 0)
+        plan->gentle = false;
+}
+
 static bool run_one(uint64_t seed, bool twice, struct transfer_result *result)
 {
     static struct transfer_plan plan;
     struct transfer_result again;
-    transfer_draw(&plan, seed);
+    draw(&plan, seed);
     transfer_run(&plan, result);
     if (result->fail[0] == '\0' && twice) {
         transfer_run(&plan, &again);
@@ -84,7 +93,7 @@ static bool run_one(uint64_t seed, bool twice, struct transfer_result *result)
     return result->fail[0] == '\0';
 }
 
-/* shows: SHLD-14 MUST-2 MUST-61 6298-14 SHLD-11 MUST-39 */
+/* shows: SHLD-14 MUST-2 MUST-61 6298-14 SHLD-11 */
 START_TEST(every_stream_arrives)
 {
     struct transfer_result r, sum = {.fail = ""};
@@ -94,7 +103,7 @@ START_TEST(every_stream_arrives)
         struct transfer_plan plan;
         if (_i > 0)
             return;
-        transfer_draw(&plan, number("SEED", 1));
+        draw(&plan, number("SEED", 1));
         describe(&plan);
         bad = !run_one(plan.seed, true, &r);
         printf("%" PRIu64 " frames, %" PRIu64 " damaged, %" PRIu64 " again, %" PRIu64
@@ -119,6 +128,25 @@ START_TEST(every_stream_arrives)
            sum.zero_windows);
     fflush(stdout);
     ck_assert_msg(bad == 0, "%u seeds failed; SEED=n runs one alone", bad);
+}
+END_TEST
+
+/* The same with a hundredth of all allocations failing: what is lost by that is sent again, what
+ * can't be held is dropped, and when all is over everything has been given back. */
+START_TEST(streams_survive_want_of_memory)
+{
+    struct transfer_plan plan;
+    struct transfer_result r;
+    uint64_t refused = 0;
+    for (uint64_t seed = 1; seed <= (seeds() + 9) / 10; seed++) {
+        transfer_draw(&plan, seed);
+        plan.gentle = false;
+        plan.starve = 650;
+        transfer_run(&plan, &r);
+        ck_assert_msg(r.fail[0] == '\0', "STARVE=650 SEED=%" PRIu64 ": %s", seed, r.fail);
+        refused += r.refused;
+    }
+    ck_assert_uint_gt(refused, 100);
 }
 END_TEST
 
@@ -205,6 +233,10 @@ static Suite *suite(void)
     suite_add_tcase(s, t);
     if (getenv("SEED") != NULL)
         return s; /* that one alone */
+    t = tcase_create("memory");
+    tcase_set_timeout(t, 900);
+    tcase_add_test(t, streams_survive_want_of_memory);
+    suite_add_tcase(s, t);
     t = tcase_create("poison");
     tcase_set_timeout(t, 900);
     tcase_add_loop_test(t, stream_survives_a_poisoned_neighbour, 0,
