@@ -42,7 +42,7 @@ finish() {
     exit $status
 }
 trap finish EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT TERM HUP
 
 screen=0
 title() { # what this screen shows
@@ -131,7 +131,10 @@ if [ -n "${KEEP:-}" ]; then
     title "Yours now" \
         "This is the console; 'help' lists the commands, Ctrl-D leaves and takes the demo down." \
         "Another terminal: sudo nsenter -t $$ -n ping 10.0.0.2"
+    # A process group of its own: Ctrl-C there cancels a command, not the demo.
+    set -m
     "$BUILD/tapdeck" -n demo || true
+    set +m
 else
     printf '\n%sThat was it. make demo KEEP=1 stays and opens the console; README.md says more.%s\n' "$bold" "$off"
 fi

@@ -149,11 +149,16 @@ int loop_init(struct loop *l, struct deck *d, td_time spin)
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (l->epoll < 0)
         return -errno;
+    static const int stopping[] = {SIGTERM, SIGINT, SIGHUP};
     sigset_t set;
     sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
+    for (size_t i = 0; i < sizeof(stopping) / sizeof(*stopping); i++) {
+        /* What whoever started us has ignored stays ignored: SIGHUP under nohup, and the Ctrl-C
+         * meant for a script that has us in its background. signalfd would see it all the same. */
+        struct sigaction was;
+        if (sigaction(stopping[i], NULL, &was) < 0 || was.sa_handler != SIG_IGN)
+            sigaddset(&set, stopping[i]);
+    }
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -50,6 +50,14 @@ start() {
     daemons+=("$pid")
     read -r -t 20 word <"$work/ready" && [ "$word" = ready ]
 }
+start_ignoring() {
+    main_pid=$pid
+    trap '' INT HUP
+    start "$@"
+    local status=$?
+    trap - INT HUP
+    return $status
+}
 td() { "$BUILD/tapdeck" "$@"; }
 # fails STATUS PATTERN COMMAND…: exit status, and one sentence on stderr that has PATTERN.
 fails() {
@@ -138,6 +146,16 @@ sleep 0.5
 check "a client that doesn't read holds nobody up" timeout 2 "$BUILD/tapdeck" version
 check "and costs a bounded amount of memory" bash -c "[ \$(awk '/VmRSS/ {print \$2}' /proc/$pid/status) -lt 100000 ]"
 wait $! 2>/dev/null
+
+# ---- signals that its starter ignores ----
+check "another one, started as nohup and scripts start it" start_ignoring -n ignoring
+kill -INT "$pid"
+kill -HUP "$pid"
+check "goes on after the SIGINT and SIGHUP that were ignored" has "daemon 'ignoring'" td -n ignoring version
+kill -TERM "$pid"
+wait "$pid"
+check "and ends with SIGTERM" [ $? = 0 ]
+pid=$main_pid
 
 # ---- the end ----
 exec 8<>/dev/tcp/10.77.0.2/7007
