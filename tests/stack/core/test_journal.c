@@ -52,6 +52,14 @@ START_TEST(the_catalogue_is_well_formed)
                           "%s: fields are not name:type: '%s'", e->name, p);
             ck_assert_msg(known_type(type), "%s: no type %s", e->name, type);
             ck_assert_msg(n < JOURNAL_ARGS, "%s: more than %d fields", e->name, JOURNAL_ARGS);
+            /* The value brings its unit along: "98 bytes bytes" reads badly. */
+            bool unit = strcmp(type, "bytes") == 0 || strcmp(type, "pkts") == 0;
+            char twice[3][48];
+            snprintf(twice[0], sizeof twice[0], "{%s} bytes", name);
+            snprintf(twice[1], sizeof twice[1], "{%s} packets", name);
+            snprintf(twice[2], sizeof twice[2], "{%s} frames", name);
+            for (int i = 0; unit && i < 3; i++)
+                ck_assert_msg(strstr(e->sentence, twice[i]) == NULL, "%s: a unit twice", e->name);
             strcpy(names[n++], name);
             p += used;
             while (*p == ' ')
