@@ -78,8 +78,8 @@ static bool end_matches(const struct end_filter *f, uint64_t addr, uint64_t port
 
 static bool fixed_column(const char *name)
 {
-    static const char *const fixed[] = {"id",   "state", "recv-q", "send-q",  "local", "lport",
-                                        "peer", "pport", "timer",  "expires", "dev"};
+    static const char *const fixed[] = {"id",   "state", "recv-q", "send-q",  "local",   "lport",
+                                        "peer", "pport", "timer",  "expires", "retries", "dev"};
     for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++)
         if (strcmp(name, fixed[i]) == 0)
             return true;
