@@ -125,7 +125,8 @@ static int send_text(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t l
         count(st, TcpRetransSegs);
         t->total_retrans++;
         t->bytes_retrans += len;
-        JOURNAL(st, EV_TCP_RETRANSMIT, &subject, seq, len, why, t->rexmits + 1u, t->rto);
+        unsigned times = t->rexmits > 0 ? t->rexmits : 1;
+        JOURNAL(st, EV_TCP_RETRANSMIT, &subject, seq, len, why, times, t->rto);
         if (t->rtt_time != 0 && seq_lt(seq, t->rtt_seq)) {
             t->rtt_time = 0; /* Karn: its acknowledgment could mean either copy */
         }
@@ -255,7 +256,9 @@ static void send_what_may(struct td_stack *st, struct tcb *t, bool force)
         if (!again) {
             restart_after_idle(st, t);
         }
-        int err = send_text(st, t, pos, len, fin, t->rexmits > 0 ? W_TCP_GO_BACK : W_TCP_WINDOW);
+        /* again: after a time-out, up to what was in flight then; or text that a probe began */
+        bool back = seq_lt(pos, t->recover);
+        int err = send_text(st, t, pos, len, fin, back ? W_TCP_GO_BACK : W_TCP_WINDOW);
         if (err == -EMSGSIZE) {
             errors++;
             continue;

@@ -1,8 +1,10 @@
-/* What whole transfers over a bad wire found (test_transfer.c), each in the few segments it takes. */
+/* What whole transfers over a bad wire found (test_transfer.c), each in the few segments it takes.
+ */
 #include "check_main.h"
 #include "tcp_talk.h"
 
-/* The right edge of the window that the segment looked at last offers, relative to the peer's ISN. */
+/* The right edge of the window that the segment looked at last offers, relative to the peer's ISN.
+ */
 static int64_t edge(const struct conv *c, unsigned shift)
 {
     const struct tcp_hdr *t = &c->h->got.tcp;
@@ -11,8 +13,8 @@ static int64_t edge(const struct conv *c, unsigned shift)
     return (int64_t)(uint32_t)(t->ack - peer_isn) + ((int64_t)t->wnd << by);
 }
 
-/* A SYN's window isn't scaled. What was offered between a SYN-ACK and its repetition used to be more
- * than the SYN-ACK can say. */
+/* A SYN's window isn't scaled. What was offered between a SYN-ACK and its repetition used to be
+ * more than the SYN-ACK can say. */
 /* shows: SHLD-14 */
 START_TEST(edge_stays_when_a_syn_ack_is_repeated)
 {
@@ -34,8 +36,8 @@ START_TEST(edge_stays_when_a_syn_ack_is_repeated)
 END_TEST
 
 /* FINs crossed, and the peer's comes in one batch with its acknowledgment of ours: CLOSING and
- * TIME-WAIT without a flush in between. The acknowledgment of the FIN was forgotten, and the peer had
- * to time out and send it again. */
+ * TIME-WAIT without a flush in between. The acknowledgment of the FIN was forgotten, and the peer
+ * had to time out and send it again. */
 /* shows: TSM-CLG-SEG-ACK-2 */
 START_TEST(fin_is_acknowledged_on_the_way_through_closing)
 {
@@ -67,9 +69,8 @@ START_TEST(fin_is_acknowledged_on_the_way_through_closing)
         uint32_t sum = checksum_pseudo(HX_PEER, HX_US, IPPROTO_TCP_, TCP_HLEN);
         sum = checksum_add(sum, f + ETH_HLEN + IPV4_HLEN, TCP_HLEN);
         wire_put16(f + ETH_HLEN + IPV4_HLEN + 16, checksum_finish(sum));
-        ck_assert_int_eq(td_stack_input_bytes(h->st, h->ifindex, f, sizeof frame[i],
-                                              td_stack_now(h->st)),
-                         0);
+        ck_assert_int_eq(
+            td_stack_input_bytes(h->st, h->ifindex, f, sizeof frame[i], td_stack_now(h->st)), 0);
     }
     assert_state(&c, TCPS_TIME_WAIT);
     tcp_out(h, NOW, .flags = ACK, .seq = 2, .ack = 2);
@@ -174,6 +175,40 @@ START_TEST(keep_alive_outlives_fin_wait_1)
 }
 END_TEST
 
+static uint64_t last_reason(const struct conv *c, uint64_t *count)
+{
+    uint64_t why = W_NONE, seq = 0;
+    const struct journal_record *r;
+    while ((r = journal_from(c->h->st, seq)) != NULL) {
+        if (r->event == EV_TCP_RETRANSMIT) {
+            why = r->arg[2];
+            *count = r->arg[3];
+        }
+        seq = r->seq + 1;
+    }
+    return why;
+}
+
+/* After the first progress the rest of what a time-out sends again was said to be sent for the
+ * peer's window; and the first time was called the second. */
+START_TEST(going_back_is_called_so_to_its_end)
+{
+    struct conv c = talk(conv_new(TD_PROFILE_LINUX), (struct hx_opts){.mss = 1000}, 60000, 0);
+    struct hx *h = c.h;
+    say(&c, 1, 5000);
+    ck_assert_int_eq(hear(&c).end, 5001);
+    hx_until(h, SEC(2)); /* the time-out */
+    uint64_t count = 0;
+    ck_assert_uint_eq(last_reason(&c, &count), W_TCP_GO_BACK);
+    ck_assert_uint_eq(count, hx_counter(h, "TcpExtTCPTimeouts"));
+    (void)hear(&c);
+    ack_in(&c, NOW, 1001, 60000);
+    ck_assert_uint_ge(hear(&c).segments, 1);
+    ck_assert_uint_eq(last_reason(&c, &count), W_TCP_GO_BACK);
+    leave(&c);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("found");
@@ -184,6 +219,7 @@ static Suite *suite(void)
     tcase_add_test(t, buffer_below_a_segment_opens_again);
     tcase_add_test(t, end_of_file_outlives_a_later_reset);
     tcase_add_test(t, keep_alive_outlives_fin_wait_1);
+    tcase_add_test(t, going_back_is_called_so_to_its_end);
     suite_add_tcase(s, t);
     return s;
 }
