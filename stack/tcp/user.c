@@ -164,7 +164,7 @@ int64_t tcp_send(struct td_stack *st, struct tcb *t, const struct iovec *iov, si
         t->snd_urg = true; /* SND.UP: behind the last octet */
         t->snd_up = sndbuf_end(&t->snd);
     }
-    if ((uint64_t)taken < wanted) {
+    if ((uint64_t)taken < wanted || !can_write(t)) { /* an exact fill isn't told otherwise */
         t->no_space = true;
     }
     t->poll_told = tcp_poll(t);
@@ -296,6 +296,21 @@ static void pass_mark(struct tcb *t)
     consume(t, 1);
 }
 
+/* Read over, the mark must not come round again with its number, four gigabytes on. An octet that
+ * was taken out waits for its recv(MSG_OOB) as long as that may be. */
+static void leave_mark(struct tcb *t)
+{
+    if (t->urg_state == TURG_NONE || seq_ge(t->urg_seq, t->copied_seq)) {
+        return;
+    }
+    if (t->urg_state == TURG_TAKEN) {
+        t->urg_seq = t->copied_seq - 1;
+        t->rcv_up = t->copied_seq;
+    } else {
+        t->urg_state = TURG_NONE;
+    }
+}
+
 static int64_t nothing_to_read(struct tcb *t)
 {
     if (t->fin_rcvd) { /* the stream is complete; what befell the connection afterwards is for SEND
@@ -365,6 +380,7 @@ int64_t tcp_recv(struct td_stack *st, struct tcb *t, const struct iovec *iov, si
     if (t->urg_mode && seq_ge(t->copied_seq, t->rcv_up)) {
         t->urg_mode = false;
     }
+    leave_mark(t);
     t->poll_told = tcp_poll(t);
     tcp_window_tune(st, t);
     if (!t->fin_rcvd && t->state != TCPS_CLOSED && tcp_window_update_due(st, t)) {
