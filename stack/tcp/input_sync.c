@@ -332,6 +332,21 @@ static void measure_segment(struct tcb *t, const struct pkt *p)
     }
 }
 
+#define TEXT_SLACK 65536u /* small buffers take a few segments, whatever these cost */
+
+/* Is there memory for text in order? The window alone doesn't bound it: segments may cost more than
+ * the ratio measured, and those below the unit of the window's scale win back what they take. At
+ * twice the limit and a little what lies beyond the hole goes first: the peer has it still. */
+static bool room_for_text(struct tcb *t, const struct pkt *p)
+{
+    uint64_t most = (uint64_t)t->rcvbuf_limit * 2 + TEXT_SLACK;
+    if (t->rcv.truesize + (uint64_t)p->truesize <= most) {
+        return true;
+    }
+    rcvbuf_drop_ooo(&t->rcv);
+    return t->rcv.q.head == NULL || t->rcv.truesize + (uint64_t)p->truesize <= most;
+}
+
 static void schedule_ack(struct td_stack *st, struct tcb *t, uint32_t text, bool filled)
 {
     t->unacked_rcvd += text;
@@ -428,7 +443,12 @@ static bool text_step(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
         tcp_abort_with(st, t, 0, W_TCP_DATA_AFTER_CLOSE);
         return false;
     }
-    if (s->seq == t->rcv_nxt) {
+    if (s->seq == t->rcv_nxt && !room_for_text(t, s->p)) {
+        count(st, TcpExtTCPRcvQDrop);
+        drop_text(st, t, s, W_TCP_BUFFER_FULL);
+        t->ack_now = true;
+        tcp_mark(st, t);
+    } else if (s->seq == t->rcv_nxt) {
         take_text(st, t, s);
     } else {
         hold_text(st, t, s);
@@ -562,7 +582,8 @@ bool tcp_fast_path(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
         tcp_mark(st, t);
         return true;
     }
-    if (s->ack != t->snd_una || t->fin_ooo || t->orphan || t->rtx_kind == TRTX_PERSIST) {
+    if (s->ack != t->snd_una || t->fin_ooo || t->orphan || t->rtx_kind == TRTX_PERSIST ||
+        t->rcv.truesize + (uint64_t)s->p->truesize > t->rcvbuf_limit) {
         return false;
     }
     t->last_rcvd = st->now;
