@@ -134,7 +134,10 @@ static bool give_up(struct td_stack *st, struct tcb *t, unsigned tries, enum jou
 {
     td_time waited = st->now - t->stalled_since;
     bool over;
-    if (t->user_timeout_ms != 0) {
+    uint64_t most = (uint64_t)knob(st, TCP_ORPHAN_PROBES);
+    if (why == W_TCP_PERSIST_OUT && tcp_is_orphan(t) && most != 0 && t->persist_backoff >= most) {
+        over = true; /* answered or not: nobody is left who could lose patience (RFC 6429 3) */
+    } else if (t->user_timeout_ms != 0) {
         over = waited >= user_timeout(t);
         why = over ? W_TCP_USER_TIMEOUT : why;
     } else {
