@@ -9,7 +9,7 @@
  * has headroom for nothing (it is on its way up) and size for the largest frame the kernel's side
  * can send. A short frame is copied into a packet of its own size, so that a queue of
  * acknowledgements doesn't pin a queue of 1,700-byte blocks; the large packet is kept for the next
- * frame.
+ * frame. The same where the device takes jumbo frames and gets ordinary ones.
  *
  * Writing: writev() of the head and the payload slices, nothing is copied together first. EAGAIN
  * means the kernel's side is full: the frame stays in the interface's queue discipline, and the
@@ -48,7 +48,7 @@
 
 #define TAP_QUEUE   4000
 #define LINK_ROOM   22  /* Ethernet header and two 802.1Q tags */
-#define SMALL_FRAME 256 /* frames up to this size get a packet of their own size */
+#define SMALL_FRAME 256 /* frames up to this size, and up to a quarter of the largest, are copied */
 #define MAX_IOV     64
 
 struct tap {
@@ -518,7 +518,7 @@ int tap_readable(struct tap *t, td_time now, int budget)
         t->stats.rx_frames++;
         if ((uint32_t)n == t->frame_max)
             grow_frames(t);
-        if (n <= SMALL_FRAME) {
+        if (n <= SMALL_FRAME || (uint32_t)n <= t->frame_max / 4) {
             struct pkt *small = pkt_from_bytes(mem, 0, room, (uint32_t)n);
             if (small != NULL) {
                 t->spare = p;
