@@ -99,8 +99,8 @@ int main(int argc, char **argv)
         status = console(&client, name, json);
     } else {
         client_catch_interrupts();
-        status = client_run(&client, argc - optind, argv + optind, json, isatty(STDOUT_FILENO) != 0,
-                            stdout, msg, sizeof(msg));
+        status = client_run(&client, argc - optind, argv + optind, json, colours_wanted(), stdout,
+                            msg, sizeof(msg));
         if (msg[0] != '\0')
             fprintf(stderr, "tapdeck: %s\n", msg);
     }

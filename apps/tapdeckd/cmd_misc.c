@@ -247,8 +247,24 @@ static int app_list(struct run *r)
 
 static int app_classes_list(struct run *r)
 {
-    for (size_t i = 0; app_classes[i] != NULL; i++)
-        run_printf(r, "%s\n    %s\n", app_classes[i]->usage, app_classes[i]->doc);
+    if (r->json)
+        jw_open(&r->jw, NULL, '[');
+    for (size_t i = 0; app_classes[i] != NULL; i++) {
+        const struct app_class *c = app_classes[i];
+        if (r->json) {
+            jw_open(&r->jw, NULL, '{');
+            jw_str(&r->jw, "name", c->name);
+            jw_str(&r->jw, "usage", c->usage);
+            jw_str(&r->jw, "doc", c->doc);
+            jw_close(&r->jw, '}');
+        } else {
+            run_printf(r, "%s\n    %s\n", c->usage, c->doc);
+        }
+    }
+    if (r->json) {
+        jw_close(&r->jw, ']');
+        run_puts(r, "\n");
+    }
     return EXIT_DONE;
 }
 

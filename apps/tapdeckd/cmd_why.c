@@ -281,8 +281,8 @@ static int back_step(struct run *r, td_time now)
             } else if (w->printed > 0) {
                 print_origin(r, w);
             } else {
-                run_puts(r, "nothing in the journal matches (`sysctl tapdeck.journal.level` 2 "
-                            "keeps more)\n");
+                run_puts(r, "nothing in the journal matches (`sysctl -w "
+                            "tapdeck.journal.level=2` keeps more from now on)\n");
             }
             return EXIT_DONE;
         }

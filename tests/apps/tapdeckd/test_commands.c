@@ -584,6 +584,10 @@ END_TEST
 
 START_TEST(help)
 {
+    static const char *const in_json[] = {"help", "help why", "app classes", "app list", "table",
+                                          "timers", "version", "tap", "tc -s qdisc show"};
+    for (size_t i = 0; i < sizeof(in_json) / sizeof(*in_json); i++)
+        json_decref(json_of(in_json[i]));
     good("help");
     for (size_t i = 0; commands[i] != NULL; i++) {
         says(commands[i]->name);
