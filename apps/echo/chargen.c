@@ -9,18 +9,28 @@
 #include "echo/service.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define LINE 74U /* 72 characters, CR, LF */
 #define RING 95U /* ' ' to '~' */
+#define PERIOD ((size_t)LINE * RING)
 
+/* The stream from `at` on. It repeats itself after RING lines: what lies further in the buffer is
+ * copied from before. */
 static void chargen_fill(uint8_t *p, size_t n, uint64_t at)
 {
-    for (size_t i = 0; i < n; i++, at++) {
-        uint64_t column = at % LINE;
-        p[i] = column == LINE - 2   ? '\r'
-               : column == LINE - 1 ? '\n'
-                                    : (uint8_t)(' ' + (at / LINE + column) % RING);
+    size_t first = n < PERIOD ? n : PERIOD;
+    unsigned column = (unsigned)(at % LINE), from = (unsigned)(at / LINE % RING);
+    for (size_t i = 0; i < first; i++) {
+        unsigned c = from + column < RING ? from + column : from + column - RING;
+        p[i] = column == LINE - 2 ? '\r' : column == LINE - 1 ? '\n' : (uint8_t)(' ' + c);
+        if (++column == LINE) {
+            column = 0;
+            from = from + 1 == RING ? 0 : from + 1;
+        }
     }
+    for (size_t i = first; i < n; i += PERIOD)
+        memcpy(p + i, p + i - PERIOD, n - i < PERIOD ? n - i : PERIOD);
 }
 
 static enum service_step chargen_step(struct service_conn *c)
