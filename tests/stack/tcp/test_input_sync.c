@@ -762,7 +762,7 @@ START_TEST(senseless_urgent_pointers)
 }
 END_TEST
 
-/* shows: MUST-31 */
+/* shows: MUST-31 MUST-32 */
 START_TEST(urgent_data_of_any_length)
 {
     const uint16_t far[] = {1, 2000, 65535};

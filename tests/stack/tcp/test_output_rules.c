@@ -6,7 +6,7 @@
 #define text_out(c, seq_, n, ...)                                                                  \
     tcp_out((c)->h, NOW, .seq = (seq_), .ack = (c)->rcv, .len = (n), __VA_ARGS__)
 
-/* shows: MUST-2 MUST-61 SHLD-28 MUST-69 MUST-65 */
+/* shows: MUST-2 MUST-61 SHLD-28 MUST-65 */
 START_TEST(segments_are_full_and_right)
 {
     /* The harness checks every checksum; here odd and even lengths, SYN, FIN, RST go by. */

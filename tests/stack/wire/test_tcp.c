@@ -402,7 +402,13 @@ START_TEST(emit_then_parse)
         ck_assert_uint_eq(back.o.ts_val, h.o.ts_val);
         free(b);
     }
-    /* Options of any length are padded with EOL, and too many are cut. */
+}
+END_TEST
+
+/* Options of any length are padded with EOL, which is zero, and too many are cut. */
+/* shows: MUST-69 */
+START_TEST(options_are_padded_with_zero)
+{
     for (unsigned len = 0; len <= 255; len++) {
         struct tcp_hdr h = {.raw_len = (uint8_t)len};
         memset(h.raw, TCPOPT_NOP_, sizeof h.raw);
@@ -410,7 +416,7 @@ START_TEST(emit_then_parse)
         size_t hlen = tcp_emit(&h, b), used = len < 40 ? len : 40;
         ck_assert_uint_eq(hlen, 20 + (used + 3) / 4 * 4);
         for (size_t i = 20; i < hlen; i++) {
-            ck_assert_uint_eq(b[i], i < 20 + used ? TCPOPT_NOP_ : TCPOPT_EOL_);
+            ck_assert_uint_eq(b[i], i < 20 + used ? TCPOPT_NOP_ : 0);
         }
         free(b);
     }
@@ -470,6 +476,7 @@ static Suite *suite(void)
     tcase_add_test(c, sack_blocks_that_fit);
     tcase_add_test(c, layout_then_parse);
     tcase_add_test(c, emit_then_parse);
+    tcase_add_test(c, options_are_padded_with_zero);
     tcase_add_test(c, parse_then_emit);
     suite_add_tcase(s, c);
     return s;
