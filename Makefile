@@ -54,12 +54,6 @@ $(BUILD)/tapdeckd: $(BUILD)/obj/apps/tapdeckd/main.o $(APPLIB) $(DEVLIB) $(LIB)
 $(BUILD)/tapdeck: $(call objects,$(CLIENT_SRC)) $(DEVLIB) $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(APP_LIBS) -lreadline
 
-# While a module is being written: compiles what compiles and archives it.
-partial:
-	-@$(MAKE) -k --no-print-directory $(CORE_OBJ) $(DEV_OBJ) $(call objects,$(APP_SRC)) 2>&1 | grep -E 'error:|warning:' | head -40
-	@rm -f $(LIB) $(DEVLIB) $(APPLIB)
-	@ar rcs $(LIB) $(wildcard $(CORE_OBJ)); ar rcs $(DEVLIB) $(wildcard $(DEV_OBJ)); ar rcs $(APPLIB) $(wildcard $(call objects,$(APP_SRC)))
-
 # ---- tests: one program a file tests/…/test_*.c, scripts tests/…/test_*.sh and tests/e2e/*.sh ----
 TEST_SRC    := $(shell find tests/stack tests/apps -name 'test_*.c' 2>/dev/null | sort)
 TEST_BIN    := $(TEST_SRC:%.c=$(BUILD)/%)
@@ -122,6 +116,6 @@ install: all ## install to PREFIX
 clean: ## remove everything that was built
 	rm -rf build build-*
 
-.PHONY: all lib help partial tests deps-build deps-demo deps-test deps-bench demo test unit asan fuzz \
+.PHONY: all lib help tests deps-build deps-demo deps-test deps-bench demo test unit asan fuzz \
 	conformance mutants bench install clean
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
