@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -369,6 +370,7 @@ int main(int argc, char **argv)
         return EXIT_FAILED;
     }
     raise_file_limit();
+    mallopt(M_TRIM_THRESHOLD, 16 << 20); /* blocks come and go by the megabyte: not each to the kernel */
     struct td_stack_config config = {
         .now = monotonic_now(), .memory_limit = o.memory, .profile = o.profile};
     if (getrandom(config.seed, sizeof(config.seed), 0) != (ssize_t)sizeof(config.seed)) {
