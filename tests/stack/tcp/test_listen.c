@@ -84,18 +84,28 @@ START_TEST(syn_flood)
                .sport = (uint16_t)(1024 + i / 250), .flags = SYN, .seq = 0, .wnd = 1000);
         h->nconns = 0;
     }
-    ck_assert_uint_eq(h->st->tcp->ntcb, 1 + 1024); /* bounded */
-    ck_assert_uint_le(h->st->mem.used_by[MEM_TCP], 1200 * 1100);
+    ck_assert_uint_eq(h->st->tcp->ntcb, 1 + 4096); /* bounded */
+    ck_assert_uint_le(h->st->mem.used_by[MEM_TCP], 4100 * 1100);
     h->any_tx = false;
     hx_drain(h);
     /* a real client's SYN is taken; it answers at once, as one nearby does */
     open_one(h, 50000);
     ck_assert_int_ge(td_accept(h->st, l, NULL, NULL), 0);
+    /* and so is one whose ACK waits behind all that a TAP's ring holds of the flood */
+    syn(h, 50001);
+    tcp_out(h, NOW, .dport = 50001, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1);
     h->any_tx = true;
+    for (uint32_t i = 0; i < 4000; i++) {
+        tcp_in(h, hx_now(h) + US(10), .src = TD_IP4(198, 51, 100, 0) + i % 250,
+               .sport = (uint16_t)(1024 + i / 250), .flags = SYN, .seq = 0, .wnd = 1000);
+        h->nconns = h->nconns > 2 ? 2 : h->nconns;
+    }
+    tcp_in(h, NOW, .sport = 50001, .flags = ACK, .seq = 1, .ack = 1, .wnd = 1000);
+    ck_assert_int_ge(td_accept(h->st, l, NULL, NULL), 0);
     hx_until(h, SEC(200)); /* the rest expires */
     h->any_tx = false;
     hx_drain(h);
-    ck_assert_uint_eq(h->st->tcp->ntcb, 2);
+    ck_assert_uint_eq(h->st->tcp->ntcb, 3);
     leave(&c);
 }
 END_TEST
