@@ -109,6 +109,8 @@ static const struct td_mac peer_mac = {{0x02, 0, 0, 0, 0, 0x99}};
 static uint8_t pattern[2 * 65536]; /* what is sent, from a position modulo 65536 on */
 static uint8_t sink[65536];        /* what is received */
 
+static uint8_t datagram[65536]; /* what datagram sockets send: for a ping socket, an echo request */
+
 static const uint8_t *stream_bytes(uint64_t position)
 {
     return pattern + (position & 0xffff);
@@ -719,11 +721,11 @@ static struct stream *stream_of(struct world *w, int s)
     return NULL;
 }
 
-/* What to send next on s. A datagram's bytes are no matter. */
+/* What to send next on s. */
 static const uint8_t *to_send(struct world *w, int s)
 {
     const struct stream *stream = stream_of(w, s);
-    return stream != NULL ? stream_bytes(stream->sent) : pattern;
+    return stream != NULL ? stream_bytes(stream->sent) : datagram;
 }
 static void sent_bytes(struct world *w, int s, int64_t r, size_t n, int flags)
 {
@@ -1406,6 +1408,10 @@ static bool build(struct world *w, uint8_t plan, uint8_t memory)
         (void)td_addr_add(w->st, port->ifindex, NET_US(i), 24);
         (void)td_neigh_add(w->st, port->ifindex, NET_PEER(i), peer_mac, TD_NEIGH_PERMANENT);
     }
+    w->mtu = 1500;
+    if ((plan & PLAN_RFC) != 0) { /* addresses are probed first (RFC 5227) */
+        run_until(w, w->now + 15 * TD_SEC, 100);
+    }
     struct td_route route = {.gateway = TD_IP4(10, 0, 0, 254)};
     (void)td_route_add(w->st, &route, false);
     (void)td_neigh_add(w->st, w->port[0].ifindex, route.gateway, peer_mac, TD_NEIGH_PERMANENT);
@@ -1416,7 +1422,6 @@ static bool build(struct world *w, uint8_t plan, uint8_t memory)
     if ((plan & PLAN_JOURNAL) != 0) {
         (void)td_knob_set(w->st, "tapdeck.journal.level", "2");
     }
-    w->mtu = 1500;
     flush(w);
     return true;
 }
@@ -1497,6 +1502,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             size_t at = i & 0xffff;
             pattern[i] = (uint8_t)(at * 7 + at / 251);
         }
+        memcpy(datagram, pattern, sizeof datagram);
+        datagram[0] = ICMP_ECHO;
+        datagram[1] = 0;
     }
     uint64_t first = live(data, size);
     if (size > 0 && (data[0] & PLAN_TWICE) != 0) {

@@ -192,12 +192,6 @@ struct life {
     uint8_t b[4096];
     size_t n;
 };
-static void begin(struct life *l, uint8_t plan)
-{
-    l->b[0] = plan;
-    l->b[1] = 0;
-    l->n = 2;
-}
 static void add(struct life *l, uint8_t delay, uint8_t kind, const uint8_t *args, size_t n)
 {
     l->b[l->n++] = delay;
@@ -212,11 +206,6 @@ static void add(struct life *l, uint8_t delay, uint8_t kind, const uint8_t *args
 }
 #define OP(l, delay, kind, ...)                                                                    \
     add(l, delay, kind, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
-static void end(const struct life *l, const char *name)
-{
-    save("fuzz_stack", name, l->b, l->n);
-}
-
 enum {
     NOW_,
     D1MS = 5,
@@ -230,6 +219,17 @@ enum {
     D300S = 14,
     D2H = 15
 };
+static void begin(struct life *l, uint8_t plan)
+{
+    l->b[0] = plan;
+    l->b[1] = 0;
+    l->n = 2;
+}
+static void end(const struct life *l, const char *name)
+{
+    save("fuzz_stack", name, l->b, l->n);
+}
+
 enum { STREAM, DGRAM, PING };
 enum {
     ADDR_ANY,
@@ -423,6 +423,8 @@ static void lives(void)
     end(l, "udp");
 
     begin(l, 0);
+    static const char answer[] = "\377net.ipv4.icmp_timestamp_reply=1";
+    add(l, NOW_, OP_KNOB, (const uint8_t *)answer, sizeof answer - 1);
     OP(l, NOW_, OP_SOCKET, PING);
     OP(l, NOW_, OP_BIND, 0, ADDR_ANY, PORT_53);
     OP(l, NOW_, OP_SETOPT, 0, 20, 0, 0, 0, 1);
@@ -489,10 +491,12 @@ static void lives(void)
     static const uint8_t ts[] = {68, 12, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0},
                          done[] = {131, 11, 12, 10, 0, 0, 2, 10, 0, 0, 3, 0};
     hlen = make_ip(frame + n, 1, ts, sizeof ts, 8);
+    memset(frame + n + hlen, 0, 8);
     frame[n + hlen] = ICMP_ECHO;
     frame[n + hlen + 7] = 1;
     add(l, NOW_, OP_FRAME, frame, n + hlen + 8);
     hlen = make_ip(frame + n, 1, done, sizeof done, 8);
+    memset(frame + n + hlen, 0, 8);
     frame[n + hlen] = ICMP_ECHO;
     add(l, NOW_, OP_FRAME, frame, n + hlen + 8);
     struct eth_hdr eth = {
@@ -502,11 +506,13 @@ static void lives(void)
     frame[1] = FIX_SUM;
     n = 2 + eth_emit(&eth, frame + 2);
     hlen = make_ip(frame + n, 1, NULL, 0, 8);
+    memset(frame + n + hlen, 0, 8);
     frame[n + hlen] = ICMP_ECHO;
     add(l, NOW_, OP_FRAME, frame, n + hlen + 8);
     eth.tagged = true;
     n = 2 + eth_emit(&eth, frame + 2);
     hlen = make_ip(frame + n, 1, NULL, 0, 8);
+    memset(frame + n + hlen, 0, 8);
     frame[n + hlen] = ICMP_ECHO;
     add(l, NOW_, OP_FRAME, frame, n + hlen + 8);
     end(l, "frames-options");
