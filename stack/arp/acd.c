@@ -13,11 +13,15 @@
  * again only when the interface comes up (RFC 5227 2.1).
  *
  * In use, a packet from another station with our address as sender is a conflict whatever the
- * opcode. It never reaches the neighbour table. What is done about it is arp_defend's (RFC
- * 5227 2.4): 1  (a) the address is given up at once 2  (b) one announcement; if the next conflict
- * comes within DEFEND_INTERVAL, it is given up 3  (c) one announcement in DEFEND_INTERVAL, and
- * never given up 0  it is reported only, as Linux does Giving up is hooks.acd_conflict: ip resets
- * the connections (2.4's SHOULD) and takes the address away.
+ * opcode. It never reaches the neighbour table. What is done about it is arp_defend's (RFC 5227 2.4):
+ *
+ *     0  it is reported only, as Linux does
+ *     1  (a) the address is given up at once
+ *     2  (b) one announcement; at the next conflict within DEFEND_INTERVAL it is given up
+ *     3  (c) one announcement in DEFEND_INTERVAL, and the address is never given up
+ *
+ * Giving up is hooks.acd_conflict: ip takes the address and its routes away. Its connections end by
+ * their timers; 2.4's SHOULD, to reset them first, is open.
  *
  * Addresses that aren't tested (arp_acd 0) are announced once when they are added and when the
  * interface comes up or changes its MAC, if arp_notify says so. Announcements and probes are
