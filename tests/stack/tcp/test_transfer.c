@@ -67,19 +67,24 @@ static void describe(const struct transfer_plan *p)
 
 #define BATCHES 20
 
-static void draw(struct transfer_plan *plan, uint64_t seed)
+/* starve: so many of 65536 allocations fail. A peer may then be gone without a word: everybody asks
+ * now and then whether it is still there. */
+static void draw(struct transfer_plan *plan, uint64_t seed, uint32_t starve)
 {
     transfer_draw(plan, seed);
-    plan->starve = (uint32_t)number("STARVE", 0);
-    if (plan->starve != 0)
-        plan->gentle = false;
+    plan->starve = starve;
+    if (starve == 0)
+        return;
+    plan->gentle = false;
+    for (unsigned i = 0; i < plan->conns; i++)
+        plan->conn[i].end[0].keepalive = plan->conn[i].end[1].keepalive = true;
 }
 
 static bool run_one(uint64_t seed, bool twice, struct transfer_result *result)
 {
     static struct transfer_plan plan;
     struct transfer_result again;
-    draw(&plan, seed);
+    draw(&plan, seed, (uint32_t)number("STARVE", 0));
     transfer_run(&plan, result);
     if (result->fail[0] == '\0' && twice) {
         transfer_run(&plan, &again);
@@ -103,7 +108,7 @@ START_TEST(every_stream_arrives)
         struct transfer_plan plan;
         if (_i > 0)
             return;
-        draw(&plan, number("SEED", 1));
+        draw(&plan, number("SEED", 1), (uint32_t)number("STARVE", 0));
         describe(&plan);
         bad = !run_one(plan.seed, true, &r);
         printf("%" PRIu64 " frames, %" PRIu64 " damaged, %" PRIu64 " again, %" PRIu64
@@ -139,9 +144,7 @@ START_TEST(streams_survive_want_of_memory)
     struct transfer_result r;
     uint64_t refused = 0;
     for (uint64_t seed = 1; seed <= (seeds() + 9) / 10; seed++) {
-        transfer_draw(&plan, seed);
-        plan.gentle = false;
-        plan.starve = 650;
+        draw(&plan, seed, 650);
         transfer_run(&plan, &r);
         ck_assert_msg(r.fail[0] == '\0', "STARVE=650 SEED=%" PRIu64 ": %s", seed, r.fail);
         refused += r.refused;
