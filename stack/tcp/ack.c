@@ -53,7 +53,8 @@ static void tell_writable(struct td_stack *st, struct tcb *t)
 static void tune_sndbuf(struct td_stack *st, struct tcb *t)
 {
     uint32_t most = (uint32_t)knob_n(st, TCP_WMEM, 2);
-    if (t->sndbuf_locked || t->sndbuf_limit >= most || t->cwnd < t->sndbuf_limit / 2) {
+    if (t->sndbuf_locked || t->sndbuf_limit >= most || t->cwnd < t->sndbuf_limit / 2 ||
+        tcp_memory(st) != TCP_MEMORY_FINE) {
         return;
     }
     uint64_t want = (uint64_t)t->cwnd * 2 + t->mss;

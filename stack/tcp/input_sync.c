@@ -337,9 +337,9 @@ static void measure_segment(struct tcb *t, const struct pkt *p)
 /* Is there memory for text in order? The window alone doesn't bound it: segments may cost more than
  * the ratio measured, and those below the unit of the window's scale win back what they take. At
  * twice the limit and a little what lies beyond the hole goes first: the peer has it still. */
-static bool room_for_text(struct tcb *t, const struct pkt *p)
+static bool room_for_text(const struct td_stack *st, struct tcb *t, const struct pkt *p)
 {
-    uint64_t most = (uint64_t)t->rcvbuf_limit * 2 + TEXT_SLACK;
+    uint64_t most = (uint64_t)tcp_rcvbuf_share(st, t) * 2 + TEXT_SLACK;
     if (t->rcv.truesize + (uint64_t)p->truesize <= most) {
         return true;
     }
@@ -393,11 +393,19 @@ static void take_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
     tcp_mark(st, t);
 }
 
+/* Memory for what lies beyond a hole: somebody may make holes on purpose, in many connections. */
+static uint32_t hold_limit(const struct td_stack *st, const struct tcb *t)
+{
+    uint32_t share = tcp_rcvbuf_share(st, t);
+    return tcp_memory(st) == TCP_MEMORY_SHORT ? 0 : share + (share >> 1);
+}
+
 static void hold_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
 {
     const struct journal_subject subject = tcp_seg_subject(s, t);
     struct pkt *p = s->p;
-    if (t->rcv.truesize + p->truesize > t->rcvbuf_limit + (t->rcvbuf_limit >> 1)) {
+    uint32_t most = hold_limit(st, t);
+    if (t->rcv.truesize + p->truesize > most) {
         count(st, TcpExtTCPOFODrop);
         drop_text(st, t, s, W_TCP_BUFFER_FULL);
     } else {
@@ -443,7 +451,7 @@ static bool text_step(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
         tcp_abort_with(st, t, 0, W_TCP_DATA_AFTER_CLOSE);
         return false;
     }
-    if (s->seq == t->rcv_nxt && !room_for_text(t, s->p)) {
+    if (s->seq == t->rcv_nxt && !room_for_text(st, t, s->p)) {
         count(st, TcpExtTCPRcvQDrop);
         drop_text(st, t, s, W_TCP_BUFFER_FULL);
         t->ack_now = true;
@@ -583,7 +591,7 @@ bool tcp_fast_path(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
         return true;
     }
     if (s->ack != t->snd_una || t->fin_ooo || t->orphan || t->rtx_kind == TRTX_PERSIST ||
-        t->rcv.truesize + (uint64_t)s->p->truesize > t->rcvbuf_limit) {
+        t->rcv.truesize + (uint64_t)s->p->truesize > tcp_rcvbuf_share(st, t)) {
         return false;
     }
     t->last_rcvd = st->now;

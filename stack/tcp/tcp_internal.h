@@ -337,6 +337,26 @@ bool tcp_table_next(struct td_stack *st, uint64_t *cursor, struct row *row); /* 
 extern const struct column tcp_columns[];
 extern const unsigned tcp_ncolumns;
 
+/* How scarce memory is (tcp_mem): all connections together bound what one may hold. */
+enum tcp_memory { TCP_MEMORY_FINE, TCP_MEMORY_FULL, TCP_MEMORY_PRESSURE, TCP_MEMORY_SHORT };
+static inline enum tcp_memory tcp_memory(const struct td_stack *st)
+{
+    uint64_t pages = st->mem.used_by[MEM_PKT] / 4096;
+    return pages <= (uint64_t)knob_n(st, TCP_MEM, 0)   ? TCP_MEMORY_FINE
+           : pages <= (uint64_t)knob_n(st, TCP_MEM, 1) ? TCP_MEMORY_FULL
+           : pages <= (uint64_t)knob_n(st, TCP_MEM, 2) ? TCP_MEMORY_PRESSURE
+                                                       : TCP_MEMORY_SHORT;
+}
+
+#define TCP_RCVBUF_SHARE 65536u
+/* What a connection may hold of received text: its limit, when memory is scarce a share. */
+static inline uint32_t tcp_rcvbuf_share(const struct td_stack *st, const struct tcb *t)
+{
+    return t->rcvbuf_limit <= TCP_RCVBUF_SHARE || tcp_memory(st) < TCP_MEMORY_PRESSURE
+               ? t->rcvbuf_limit
+               : TCP_RCVBUF_SHARE;
+}
+
 /* ---- user.c ---- */
 void tcp_abort_with(struct td_stack *st, struct tcb *t, int err, enum journal_word why);
 uint32_t tcp_snd_space(const struct tcb *t);

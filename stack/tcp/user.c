@@ -135,6 +135,24 @@ static int send_refused(struct tcb *t)
     }
 }
 
+#define SNDBUF_PRESSURE 16384u /* the share of one connection when memory is scarce, bytes */
+#define SNDBUF_SHORT    4096u
+
+/* When all connections together hold too much, each has to do with less. Who holds more already keeps
+ * it until it is acknowledged. */
+static void moderate_sndbuf(struct td_stack *st, struct tcb *t)
+{
+    enum tcp_memory how = tcp_memory(st);
+    uint32_t least = how == TCP_MEMORY_SHORT ? SNDBUF_SHORT : SNDBUF_PRESSURE;
+    if (how < TCP_MEMORY_PRESSURE || t->sndbuf_locked || t->sndbuf_limit <= least) {
+        return;
+    }
+    const struct journal_subject subject = tcp_subject(t);
+    count(st, TcpExtTCPMemoryPressures);
+    JOURNAL(st, EV_TCP_SNDBUF_CUT, &subject, t->sndbuf_limit, least, st->mem.used_by[MEM_PKT]);
+    t->sndbuf_limit = least;
+}
+
 int64_t tcp_send(struct td_stack *st, struct tcb *t, const struct iovec *iov, size_t niov,
                  int flags)
 {
@@ -146,6 +164,7 @@ int64_t tcp_send(struct td_stack *st, struct tcb *t, const struct iovec *iov, si
     int64_t taken = 0;
     uint64_t wanted = 0;
     bool no_memory = false;
+    moderate_sndbuf(st, t);
     for (size_t i = 0; i < niov; i++) {
         wanted += iov[i].iov_len;
     }

@@ -46,10 +46,11 @@ static uint32_t window_text(const struct td_stack *st, const struct tcb *t, uint
 /* Text that the free part of the buffer can take. */
 static uint32_t window_space(const struct td_stack *st, const struct tcb *t)
 {
-    if (t->rcv.truesize >= t->rcvbuf_limit) {
+    uint32_t share = tcp_rcvbuf_share(st, t);
+    if (t->rcv.truesize >= share) {
         return 0;
     }
-    return window_text(st, t, t->rcvbuf_limit - t->rcv.truesize);
+    return window_text(st, t, share - t->rcv.truesize);
 }
 
 /* min(Fr * RCV.BUFF, Eff.snd.MSS) with Fr = 1/2. RCV.BUFF is what the buffer takes of text:
@@ -182,7 +183,8 @@ void tcp_window_tune(struct td_stack *st, struct tcb *t)
         return;
     }
     t->space = taken;
-    if (knob(st, TCP_MODERATE_RCVBUF) == 0 || t->rcvbuf_locked) {
+    if (knob(st, TCP_MODERATE_RCVBUF) == 0 || t->rcvbuf_locked ||
+        tcp_memory(st) != TCP_MEMORY_FINE) {
         return;
     }
     uint64_t want = (uint64_t)taken * 2 + 16u * t->rcv_mss;

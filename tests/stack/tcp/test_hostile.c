@@ -110,6 +110,60 @@ START_TEST(segments_below_the_windows_unit)
 }
 END_TEST
 
+/* Readers that take much, so that their buffers grow, and then nothing more: together they are bounded
+ * by tcp_mem. Who comes afterwards is served from less; when they have gone all is as before. */
+START_TEST(many_readers_that_stop)
+{
+    static char text[1 << 20];
+    struct conv c = conv_new(TD_PROFILE_LINUX);
+    struct hx *h = c.h;
+    ck_assert_int_eq(td_knob_set(h->st, "net.ipv4.tcp_mem", "1024 2048 4096"), 0); /* 4, 8, 16 MiB */
+    int l = hx_tcp_listen(h, 80);
+    int s[20];
+    for (int i = 0; i < 20; i++) {
+        uint16_t port = (uint16_t)(50000 + i);
+        h->any_tx = false;
+        tcp_in(h, NOW, .sport = port, .flags = SYN, .seq = 0, .wnd = 60000,
+               .opts = {.mss = 1460, .wscale = 10 + 1});
+        tcp_out(h, NOW, .dport = port, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1);
+        tcp_in(h, NOW, .sport = port, .flags = ACK, .seq = 1, .ack = 1, .wnd = 60000);
+        s[i] = td_accept(h->st, l, NULL, NULL);
+        ck_assert_int_ge(s[i], 0);
+        h->any_tx = true;
+        const struct tcp_tuple a = {.laddr = HX_US, .raddr = HX_PEER, .lport = 80, .rport = port};
+        const struct tcb *t = container_of(tcp_ep_find(h->st, &a), struct tcb, ep);
+        int64_t acked = 1;
+        for (int k = 0; k < 10; k++) {
+            while (td_send(h->st, s[i], text, sizeof text, 0) > 0) {
+            }
+            hx_flush(h);
+            for (tcp_seq end = t->snd_nxt; seq_lt(t->snd_una, end);) {
+                uint32_t n = end - t->snd_una < 1460 ? end - t->snd_una : 1460;
+                acked += n;
+                tcp_in(h, hx_now(h) + US(1), .sport = port, .flags = ACK, .seq = 1, .ack = acked,
+                       .wnd = k < 9 || t->snd_una + n != end ? 60000 : HX_ZERO);
+            }
+        }
+        if (i == 0) {
+            ck_assert_uint_gt(t->sndbuf_limit, 2000000); /* memory enough: it grew */
+        }
+        while (td_send(h->st, s[i], text, sizeof text, 0) > 0) {
+        }
+        ck_assert_uint_gt(t->snd.len, 0); /* and everybody is served */
+    }
+    ck_assert_uint_le(h->st->mem.used_by[MEM_PKT], (8u + 4u) << 20);
+    ck_assert_uint_gt(hx_counter(h, "TcpExtTCPMemoryPressures"), 0);
+    for (int i = 0; i < 20; i++) {
+        struct linger hard = {1, 0};
+        (void)td_setsockopt(h->st, s[i], SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+        td_close(h->st, s[i]);
+    }
+    hx_flush(h);
+    ck_assert_uint_lt(h->st->mem.used_by[MEM_PKT], 1u << 20);
+    hx_free(h);
+}
+END_TEST
+
 /* ---- what nobody owns any more ---- */
 
 /* The user has closed and the peer keeps its window closed, answering every probe: nobody is left who
@@ -181,6 +235,7 @@ static Suite *suite(void)
     tcase_add_test(tc, fast_retransmit_after_two_gigabytes);
     tcase_add_test(tc, urgent_mark_does_not_come_round_again);
     tcase_add_test(tc, segments_below_the_windows_unit);
+    tcase_add_test(tc, many_readers_that_stop);
     tcase_add_loop_test(tc, orphan_before_a_closed_window, 0, 2);
     tcase_add_test(tc, writable_again_after_an_exact_fill);
     suite_add_tcase(s, tc);
