@@ -164,6 +164,23 @@ START_TEST(many_readers_that_stop)
 }
 END_TEST
 
+/* Small segments, and a window for very many: the interface's queue holds a thousand frames, and not one
+ * is sent only to be dropped there. */
+START_TEST(small_segments_into_a_queue_of_frames)
+{
+    struct conv c = conv_new(TD_PROFILE_LINUX);
+    c = talk(c, (struct hx_opts){.mss = 88, .wscale = 8 + 1}, 60000, MS(1));
+    c.h->any_tx = true;
+    conv_tcb(&c)->cwnd = 10000000;
+    say(&c, 1, 88 * 2900);
+    hx_until(c.h, hx_now(c.h) + MS(10));
+    ck_assert_uint_eq(hx_counter(c.h, "EthOutDrops"), 0);
+    ck_assert_uint_eq(conv_tcb(&c)->snd_nxt - conv_tcb(&c)->iss, 1 + 88 * 2900);
+    td_close(c.h->st, c.s);
+    hx_free(c.h);
+}
+END_TEST
+
 /* ---- what nobody owns any more ---- */
 
 /* The user has closed and the peer keeps its window closed, answering every probe: nobody is left who
@@ -236,6 +253,7 @@ static Suite *suite(void)
     tcase_add_test(tc, urgent_mark_does_not_come_round_again);
     tcase_add_test(tc, segments_below_the_windows_unit);
     tcase_add_test(tc, many_readers_that_stop);
+    tcase_add_test(tc, small_segments_into_a_queue_of_frames);
     tcase_add_loop_test(tc, orphan_before_a_closed_window, 0, 2);
     tcase_add_test(tc, writable_again_after_an_exact_fill);
     suite_add_tcase(s, tc);
