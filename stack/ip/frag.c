@@ -461,11 +461,14 @@ static bool queue_take(struct td_stack *st, struct frag_queue *q, struct pkt *p,
 
 /* ---- putting together ---- */
 
-/* Attaches the payload of f to p; f's descriptor is freed. */
+/* Attaches the payload of f to p; f's descriptor is freed. What f's buffers cost beyond their payload is
+ * p's cost now: tiny fragments must not make a cheap datagram. */
 static int frag_attach(struct pkt *p, struct pkt *f)
 {
     int err = 0;
 
+    if (f->truesize > f->len)
+        p->truesize += f->truesize - f->len;
     if (f->head_len > 0)
         err = pkt_append_slice(p, f->head, (uint32_t)(f->data - f->head->bytes), f->head_len);
     for (uint16_t i = 0; err == 0 && i < f->nslices; i++)

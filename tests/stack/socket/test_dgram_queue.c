@@ -287,6 +287,35 @@ START_TEST(test_error_queue_bounded)
 }
 END_TEST
 
+/* A datagram of a hundred tiny fragments costs its receiver what their buffers cost, not its hundred octets:
+ * SO_RCVBUF bounds memory. */
+START_TEST(tiny_fragments_cost_what_they_hold)
+{
+    struct hx *h = hx_new();
+    int s = hx_udp_socket(h, HX_US, 7000), size = 8000;
+    ck_assert_int_eq(td_setsockopt(h->st, s, SOL_SOCKET, SO_RCVBUF, &size, sizeof size), 0);
+    for (uint16_t id = 1; id <= 2; id++) {
+        for (uint16_t k = 0; k < 100; k++) {
+            uint8_t piece[8] = {0};
+            struct ipv4_hdr ip = {.src = HX_PEER, .dst = HX_US, .proto = IPPROTO_UDP_, .id = id};
+            if (k == 0) { /* no checksum */
+                wire_put16(piece, 5000);
+                wire_put16(piece + 2, 7000);
+                wire_put16(piece + 4, 800);
+            }
+            ip.frag_off = (uint16_t)(k * 8);
+            ip.flags = k < 99 ? IPV4_MF : 0;
+            hx_ip_in(h, NOW, &ip, piece, sizeof piece);
+        }
+    }
+    char b[2000];
+    ck_assert_uint_eq(hx_counter(h, "IpReasmOKs"), 2);
+    ck_assert_int_eq(td_recv(h->st, s, b, sizeof b, 0), 792);
+    ck_assert_int_eq(td_recv(h->st, s, b, sizeof b, 0), -EAGAIN); /* the second was one too many */
+    hx_free(h);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("dgram_queue");
@@ -301,6 +330,7 @@ static Suite *suite(void)
     tcase_add_test(t, test_error_queue);
     tcase_add_test(t, test_error_queue_local_and_mtu);
     tcase_add_test(t, test_error_queue_bounded);
+    tcase_add_test(t, tiny_fragments_cost_what_they_hold);
     suite_add_tcase(s, t);
     return s;
 }
