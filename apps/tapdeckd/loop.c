@@ -16,6 +16,7 @@
 #include "tapdeckd/loop.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@
 
 #define FRAMES_A_TURN 128 /* read from one TAP before the others have their turn */
 #define EVENTS        32
+#define GIVE_BACK     (64U << 20) /* bytes */
 
 td_time monotonic_now(void)
 {
@@ -258,6 +260,19 @@ static td_time next_deadline(struct loop *l, td_time limit)
     return l->deck->st->flush_wanted ? 0 : at;
 }
 
+/* After a storm the allocator keeps what the storm had: once a second, what has become much less is
+ * given back to the kernel. */
+static void give_memory_back(struct loop *l)
+{
+    uint64_t used = td_stack_mem(l->deck->st)->used;
+    if (used > l->held_most)
+        l->held_most = used;
+    if (l->held_most - used < GIVE_BACK)
+        return;
+    malloc_trim(GIVE_BACK / 4);
+    l->held_most = used;
+}
+
 void loop_turn(struct loop *l, td_time max_wait)
 {
     struct epoll_event ev[EVENTS];
@@ -275,6 +290,7 @@ void loop_turn(struct loop *l, td_time max_wait)
     td_stack_tick(st, l->now);
     if (l->now >= l->next_tick) {
         deck_tick(l->deck, l->now);
+        give_memory_back(l);
         l->next_tick = l->now + TD_SEC;
     }
     step_runs(l);

@@ -25,6 +25,7 @@ struct loop {
     td_time spin;          /* how long to poll before sleeping after traffic, ns */
     td_time last_traffic;
     td_time next_tick; /* applications' */
+    uint64_t held_most; /* the stack's bytes at their most since memory was last given back */
     uint64_t journal_seen;
     bool coarse; /* the kernel has no epoll_pwait2 */
     int stop;    /* asked to stop so many times */
