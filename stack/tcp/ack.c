@@ -53,15 +53,15 @@ static void tell_writable(struct td_stack *st, struct tcb *t)
 static void tune_sndbuf(struct td_stack *st, struct tcb *t)
 {
     uint32_t most = (uint32_t)knob_n(st, TCP_WMEM, 2);
-    if (t->sndbuf_locked || t->sndbuf_limit >= most || t->cwnd < t->sndbuf_limit / 2 ||
+    if (t->sndbuf_locked || t->sndbuf_limit >= most || t->cc.cwnd < t->sndbuf_limit / 2 ||
         tcp_memory(st) != TCP_MEMORY_FINE) {
         return;
     }
-    uint64_t want = (uint64_t)t->cwnd * 2 + t->mss;
+    uint64_t want = (uint64_t)t->cc.cwnd * 2 + t->mss;
     want = want < most ? want : most;
     if (want > t->sndbuf_limit) {
         const struct journal_subject subject = tcp_subject(t);
-        JOURNAL(st, EV_TCP_SNDBUF_GROW, &subject, t->sndbuf_limit, want, t->cwnd);
+        JOURNAL(st, EV_TCP_SNDBUF_GROW, &subject, t->sndbuf_limit, want, t->cc.cwnd);
         t->sndbuf_limit = (uint32_t)want;
     }
 }
@@ -71,7 +71,7 @@ static void take_rtt_sample(struct td_stack *st, struct tcb *t)
     if (t->rtt_time != 0 && seq_ge(t->snd_una, t->rtt_seq)) {
         td_time rtt = st->now - t->rtt_time;
         t->rtt_time = 0;
-        tcp_rto_6298.sample(st, t, rtt);
+        tcp_rto_sample(st, t, rtt);
     }
 }
 

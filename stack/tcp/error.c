@@ -58,8 +58,8 @@ static void frag_needed(struct td_stack *st, struct tcb *t, const struct quoted 
         return;
     }
     /* RFC 5681 3.1: cwnd in segments stays what it was. No congestion: cwnd isn't cut. */
-    t->cwnd = (uint32_t)((uint64_t)t->cwnd * t->mss / old_mss);
-    t->cwnd = t->cwnd < t->mss ? t->mss : t->cwnd;
+    t->cc.cwnd = (uint32_t)((uint64_t)t->cc.cwnd * t->mss / old_mss);
+    t->cc.cwnd = t->cc.cwnd < t->mss ? t->mss : t->cc.cwnd;
     t->rtt_time = 0;
     t->rtx_nxt = t->snd_una;
     tcp_mark(st, t);

@@ -170,7 +170,7 @@ static void syn_sent_segment(struct td_stack *st, struct tcb *t, struct tcp_seg 
         t->snd_una = s->ack;
         t->rtx_nxt = seq_max(t->rtx_nxt, s->ack);
         if (t->rtt_time != 0) {
-            tcp_rto_6298.sample(st, t, st->now - t->rtt_time);
+            tcp_rto_sample(st, t, st->now - t->rtt_time);
             t->rtt_time = 0;
         }
         tcp_enter_established(st, t, W_TCP_SYN_ACKED);
@@ -201,8 +201,8 @@ void tcp_enter_established(struct td_stack *st, struct tcb *t, enum journal_word
     tcp_rtx_stop(st, t);
     tcp_start_cwnd(st, t);
     t->quickacks = (uint16_t)knob(st, TCP_QUICKACKS);
-    if (t->ever_rexmt_syn && t->rto < 3 * TD_SEC) { /* RFC 6298 5.7 */
-        t->rto = 3 * TD_SEC;
+    if (t->ever_rexmt_syn && t->rtt.rto < 3 * TD_SEC) { /* RFC 6298 5.7 */
+        t->rtt.rto = 3 * TD_SEC;
     }
     tcp_set_state(st, t, TCPS_ESTABLISHED, why);
     t->space_seq = t->copied_seq;

@@ -214,7 +214,7 @@ static bool syn_received_ack(struct td_stack *st, struct tcb *t, struct tcp_seg 
     t->snd_una = s->ack;
     t->rtx_nxt = seq_max(t->rtx_nxt, s->ack);
     if (t->rtt_time != 0) {
-        tcp_rto_6298.sample(st, t, st->now - t->rtt_time);
+        tcp_rto_sample(st, t, st->now - t->rtt_time);
         t->rtt_time = 0;
     }
     t->snd_wnd = s->wnd;

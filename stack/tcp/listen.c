@@ -155,7 +155,7 @@ void tcp_listen_syn(struct td_stack *st, struct tcb *l, struct tcp_seg *s)
     t->rcvbuf_locked = l->rcvbuf_locked;
     t->quickack_off = l->quickack_off;
     t->recv_err = l->recv_err;
-    t->cc = l->cc;
+    t->cc.ops = l->cc.ops;
     if (tcp_ep_insert(st, &t->ep) != 0 || tcp_port_join(st, t, t->ep.a.lport) != 0) {
         syn_drop(st, l, s, W_NO_MEMORY, q->nsyn);
         t->parent = NULL;

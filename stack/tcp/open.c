@@ -225,11 +225,11 @@ uint32_t tcp_initial_window(const struct td_stack *st, const struct tcb *t)
 void tcp_start_cwnd(struct td_stack *st, struct tcb *t)
 {
     const struct journal_subject subject = tcp_subject(t);
-    t->ssthresh = INT32_MAX; /* arbitrarily high (RFC 5681 3.1) */
-    t->cwnd = tcp_initial_window(st, t);
+    t->cc.ssthresh = INT32_MAX; /* arbitrarily high (RFC 5681 3.1) */
+    t->cc.cwnd = tcp_initial_window(st, t);
     if (t->ever_rexmt_syn) {
-        t->cwnd = (uint32_t)knob(st, TCP_FIRST_RTO_CWND) * t->mss;
+        t->cc.cwnd = (uint32_t)knob(st, TCP_FIRST_RTO_CWND) * t->mss;
     }
-    t->cc->init(st, t);
-    JOURNAL(st, EV_TCP_CWND, &subject, W_TCP_INITIAL, 0, t->cwnd, t->ssthresh, 0);
+    tcp_cc_set(st, t, t->cc.ops);
+    JOURNAL(st, EV_TCP_CWND, &subject, W_TCP_INITIAL, 0, t->cc.cwnd, t->cc.ssthresh, 0);
 }

@@ -98,13 +98,12 @@ static int set_congestion(struct tcb *t, const void *val, uint32_t len, struct t
 {
     char name[CC_NAME_MAX] = "";
     memcpy(name, val, len < sizeof name - 1 ? len : sizeof name - 1);
-    const struct tcp_cc_ops *cc = tcp_cc_find(name);
+    const struct td_cc_ops *cc = tcp_cc_find(name);
     if (cc == NULL) {
         return -ENOENT;
     }
-    if (cc != t->cc) {
-        t->cc = cc;
-        cc->init(st, t);
+    if (cc != t->cc.ops) {
+        tcp_cc_set(st, t, cc);
     }
     return 0;
 }
@@ -244,11 +243,11 @@ static void fill_info(const struct td_stack *st, const struct tcb *t, struct tcp
     i->tcpi_ca_state = t->rexmits > 0 ? 4 : t->in_recovery ? 3 : t->dupacks > 0 ? 1 : 0;
     i->tcpi_retransmits = t->rexmits;
     i->tcpi_probes = t->probes;
-    i->tcpi_backoff = t->backoff;
+    i->tcpi_backoff = t->rtt.backoff;
     i->tcpi_options = t->peer_wscale ? 4 : 0; /* TCPI_OPT_WSCALE */
     i->tcpi_snd_wscale = (unsigned char)t->snd_wscale & 0xfu;
     i->tcpi_rcv_wscale = (unsigned char)t->rcv_wscale & 0xfu;
-    i->tcpi_rto = us(t->rto);
+    i->tcpi_rto = us(t->rtt.rto);
     i->tcpi_ato = us((td_time)knob(st, TCP_DELACK_MIN_MS) * TD_MS);
     i->tcpi_snd_mss = t->mss;
     i->tcpi_rcv_mss = t->rcv_mss;
@@ -257,10 +256,10 @@ static void fill_info(const struct td_stack *st, const struct tcb *t, struct tcp
     i->tcpi_last_ack_recv = ms_since(st, t->last_rcvd);
     i->tcpi_pmtu = t->pmtu;
     i->tcpi_rcv_ssthresh = t->rcv_wnd;
-    i->tcpi_rtt = us(t->srtt / 8);
-    i->tcpi_rttvar = us(t->rttvar / 4);
-    i->tcpi_snd_ssthresh = t->ssthresh / mss;
-    i->tcpi_snd_cwnd = t->cwnd / mss;
+    i->tcpi_rtt = us(t->rtt.srtt8 / 8);
+    i->tcpi_rttvar = us(t->rtt.rttvar4 / 4);
+    i->tcpi_snd_ssthresh = t->cc.ssthresh / mss;
+    i->tcpi_snd_cwnd = t->cc.cwnd / mss;
     i->tcpi_advmss = t->mss;
     i->tcpi_reordering = (uint32_t)knob(st, TCP_REORDERING);
     i->tcpi_rcv_rtt = us(t->rrtt);
@@ -379,7 +378,7 @@ int tcp_getsockopt(struct td_stack *st, struct tcb *t, int level, int name, void
     }
     if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
         char cc[CC_NAME_MAX] = "";
-        memcpy(cc, t->cc->name, strlen(t->cc->name));
+        memcpy(cc, t->cc.ops->name, strlen(t->cc.ops->name));
         return put(val, len, cc, sizeof cc);
     }
     int v;

@@ -126,7 +126,7 @@ static int send_text(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t l
         t->total_retrans++;
         t->bytes_retrans += len;
         unsigned times = t->rexmits > 0 ? t->rexmits : 1;
-        JOURNAL(st, EV_TCP_RETRANSMIT, &subject, seq, len, why, times, t->rto);
+        JOURNAL(st, EV_TCP_RETRANSMIT, &subject, seq, len, why, times, t->rtt.rto);
         if (t->rtt_time != 0 && seq_lt(seq, t->rtt_seq)) {
             t->rtt_time = 0; /* Karn: its acknowledgment could mean either copy */
         }
@@ -186,16 +186,16 @@ static bool egress_full(struct td_stack *st, struct tcb *t, uint32_t queued)
 
 static void restart_after_idle(struct td_stack *st, struct tcb *t)
 {
-    if (t->snd_nxt != t->snd_una || t->last_sent == 0 || st->now - t->last_sent <= t->rto ||
+    if (t->snd_nxt != t->snd_una || t->last_sent == 0 || st->now - t->last_sent <= t->rtt.rto ||
         knob(st, TCP_SLOW_START_AFTER_IDLE) == 0) {
         return;
     }
     uint32_t rw = tcp_initial_window(st, t);
-    if (t->cwnd > rw) { /* RFC 5681 4.1 */
+    if (t->cc.cwnd > rw) { /* RFC 5681 4.1 */
         const struct journal_subject subject = tcp_subject(t);
-        JOURNAL(st, EV_TCP_CWND, &subject, W_TCP_IDLE, t->cwnd, rw, t->ssthresh, 0);
-        t->cwnd = rw;
-        t->ca_acked = 0;
+        JOURNAL(st, EV_TCP_CWND, &subject, W_TCP_IDLE, t->cc.cwnd, rw, t->cc.ssthresh, 0);
+        t->cc.cwnd = rw;
+        t->cc.count = 0;
     }
 }
 
@@ -217,7 +217,7 @@ static void send_what_may(struct td_stack *st, struct tcb *t, bool force)
             return;
         }
         bool again = seq_lt(pos, t->snd_nxt);
-        uint32_t cwnd = t->cwnd;
+        uint32_t cwnd = t->cc.cwnd;
         uint32_t limited = 0;
         if (!t->in_recovery && t->dupacks > 0 && !again) { /* RFC 3042 */
             limited = t->dupacks < LIMITED_TRANSMIT ? t->dupacks : LIMITED_TRANSMIT;
@@ -271,7 +271,7 @@ static void send_what_may(struct td_stack *st, struct tcb *t, bool force)
             t->out_limited = err == -ENOBUFS;
             return;
         }
-        if (limited > 0 && seq_gt(pos + len, t->snd_una + t->cwnd)) {
+        if (limited > 0 && seq_gt(pos + len, t->snd_una + t->cc.cwnd)) {
             t->limited_sent += len;
         }
         t->rtx_nxt = pos + len + fin;
@@ -375,7 +375,7 @@ void tcp_send_syn(struct td_stack *st, struct tcb *t)
         count(st, TcpRetransSegs);
         t->total_retrans++;
         t->rtt_time = 0;
-        JOURNAL(st, EV_TCP_RETRANSMIT, &subject, t->iss, 0, W_TCP_RTO_FIRED, t->rexmits, t->rto);
+        JOURNAL(st, EV_TCP_RETRANSMIT, &subject, t->iss, 0, W_TCP_RTO_FIRED, t->rexmits, t->rtt.rto);
     } else {
         count(st, TcpOutSegs);
         t->rtt_time = st->now;

@@ -22,7 +22,7 @@ static void journal_cwnd(struct td_stack *st, const struct tcb *t, enum journal_
                          uint32_t from)
 {
     const struct journal_subject subject = tcp_subject(t);
-    JOURNAL(st, EV_TCP_CWND, &subject, why, from, t->cwnd, t->ssthresh, tcp_flight(t));
+    JOURNAL(st, EV_TCP_CWND, &subject, why, from, t->cc.cwnd, t->cc.ssthresh, tcp_flight(t));
 }
 
 static void newreno_init(struct td_stack *st, struct tcb *t)
@@ -35,14 +35,14 @@ static void newreno_init(struct td_stack *st, struct tcb *t)
 
 static void enter_recovery(struct td_stack *st, struct tcb *t)
 {
-    uint32_t from = t->cwnd;
+    uint32_t from = t->cc.cwnd;
     uint32_t flight = tcp_flight(t) - t->limited_sent; /* limited transmit doesn't count */
-    t->ssthresh = t->cc->ssthresh(st, t, flight);
+    tcp_cc_reduce(st, t, TD_CC_LOSS, flight);
     t->recover = t->snd_nxt;
     t->in_recovery = true;
     t->partial_seen = false;
     t->limited_sent = 0;
-    t->cwnd = t->ssthresh + 3u * t->mss;
+    t->cc.cwnd = t->cc.ssthresh + 3u * t->mss;
     t->dup_flight = tcp_flight(t);
     count(st, TcpExtTCPRenoRecovery);
     count(st, TcpExtTCPFastRetrans);
@@ -59,7 +59,7 @@ static void newreno_dup_ack(struct td_stack *st, struct tcb *t)
     JOURNAL(st, EV_TCP_DUPACK, &subject, t->snd_una, t->dupacks);
     if (t->in_recovery) {
         if ((uint64_t)t->dupacks * t->mss <= t->dup_flight) {
-            t->cwnd += t->mss;
+            t->cc.cwnd += t->mss;
         }
     } else if (t->dupacks == (uint32_t)knob(st, TCP_REORDERING) && seq_gt(t->snd_una, t->recover)) {
         enter_recovery(st, t);
@@ -68,7 +68,7 @@ static void newreno_dup_ack(struct td_stack *st, struct tcb *t)
 
 static void newreno_new_ack(struct td_stack *st, struct tcb *t, uint32_t acked)
 {
-    uint32_t from = t->cwnd;
+    uint32_t from = t->cc.cwnd;
     t->dupacks = 0;
     t->limited_sent = 0;
     if (!t->in_recovery) {
@@ -76,23 +76,28 @@ static void newreno_new_ack(struct td_stack *st, struct tcb *t, uint32_t acked)
             t->recover = t->snd_una - 1;
         }
         if (t->cwnd_limited) { /* what wasn't used says nothing about the path */
-            const struct journal_subject subject = tcp_subject(t);
-            t->cc->acked(st, t, acked);
-            JOURNAL(st, EV_TCP_CWND_GROW, &subject, t->cwnd, t->ssthresh, acked);
+            const struct td_cc_ack ack = {.now = st->now,
+                                          .acked = acked,
+                                          .flight = tcp_flight(t) + acked,
+                                          .una = t->snd_una,
+                                          .nxt = t->snd_nxt,
+                                          .cwnd_limited = true};
+            tcp_cc_acked(st, t, &ack);
         }
         return;
     }
     if (seq_ge(t->snd_una, t->recover)) { /* full */
         uint32_t flight = tcp_flight(t);
         uint32_t w = (flight > t->mss ? flight : t->mss) + t->mss;
-        t->cwnd = w < t->ssthresh ? w : t->ssthresh;
+        t->cc.cwnd = w < t->cc.ssthresh ? w : t->cc.ssthresh;
         t->in_recovery = false;
+        tcp_cc_event(st, t, TD_CC_RECOVERED);
         journal_cwnd(st, t, W_TCP_FULL_ACK, from);
         return;
     }
-    t->cwnd = t->cwnd > acked ? t->cwnd - acked : 0; /* partial */
-    if (acked >= t->mss || t->cwnd < t->mss) {
-        t->cwnd += t->mss;
+    t->cc.cwnd = t->cc.cwnd > acked ? t->cc.cwnd - acked : 0; /* partial */
+    if (acked >= t->mss || t->cc.cwnd < t->mss) {
+        t->cc.cwnd += t->mss;
     }
     t->dup_flight = tcp_flight(t);
     journal_cwnd(st, t, W_TCP_PARTIAL, from);
@@ -105,16 +110,17 @@ static void newreno_new_ack(struct td_stack *st, struct tcb *t, uint32_t acked)
 
 static void newreno_timeout(struct td_stack *st, struct tcb *t, bool first)
 {
-    uint32_t from = t->cwnd;
+    uint32_t from = t->cc.cwnd;
     if (first) { /* RFC 5681 3.1: not again for the same segment */
-        t->ssthresh = t->cc->ssthresh(st, t, tcp_flight(t));
+        tcp_cc_reduce(st, t, TD_CC_TIMEOUT, tcp_flight(t));
     }
-    t->cwnd = t->mss; /* the loss window */
-    t->ca_acked = 0;
+    t->cc.cwnd = t->mss; /* the loss window */
+    t->cc.count = 0;
     t->dupacks = 0;
     t->limited_sent = 0;
     t->recover = t->snd_nxt; /* 6582 3.2 step 4 */
     t->in_recovery = false;
+    tcp_cc_event(st, t, TD_CC_TIMED_OUT);
     journal_cwnd(st, t, W_TCP_RTO_FIRED, from);
 }
 

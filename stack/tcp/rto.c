@@ -11,45 +11,73 @@
  */
 #include "tcp/tcp_internal.h"
 
-static td_time rto_clamp(const struct td_stack *st, td_time rto)
+static td_time rto_clamp(const struct td_rto_limits *l, td_time rto)
 {
-    td_time low = (td_time)knob(st, TCP_RTO_MIN_US) * TD_US;
-    td_time high = (td_time)knob(st, TCP_RTO_MAX_MS) * TD_MS;
-    return rto < low ? low : rto > high ? high : rto;
+    return rto < l->min ? l->min : rto > l->max ? l->max : rto;
 }
 
-static void rto_init(struct td_stack *st, struct tcb *t)
+static void rto_init(struct td_rto *r, const struct td_rto_limits *l)
 {
-    t->srtt = 0;
-    t->rttvar = 0;
-    t->rto = (td_time)knob(st, TCP_RTO_INITIAL_MS) * TD_MS; /* 2.1 */
-    t->backoff = 0;
+    r->srtt8 = 0;
+    r->rttvar4 = 0;
+    r->rto = l->initial; /* 2.1 */
+    r->backoff = 0;
 }
 
-static void rto_sample(struct td_stack *st, struct tcb *t, td_time rtt)
+static void rto_sample(struct td_rto *r, const struct td_rto_limits *l, td_time rtt)
 {
-    if (t->srtt == 0) { /* 2.2 */
-        t->srtt = rtt * 8 + (rtt == 0);
-        t->rttvar = rtt * 2;
+    if (r->srtt8 == 0) { /* 2.2 */
+        r->srtt8 = rtt * 8 + (rtt == 0);
+        r->rttvar4 = rtt * 2;
     } else { /* 2.3 */
-        td_time srtt = t->srtt / 8;
+        td_time srtt = r->srtt8 / 8;
         td_time error = srtt > rtt ? srtt - rtt : rtt - srtt;
-        t->rttvar = t->rttvar - t->rttvar / 4 + error;
-        t->srtt = t->srtt - t->srtt / 8 + rtt;
+        r->rttvar4 = r->rttvar4 - r->rttvar4 / 4 + error;
+        r->srtt8 = r->srtt8 - r->srtt8 / 8 + rtt;
     }
-    td_time variance = t->rttvar > TD_US ? t->rttvar : TD_US;
-    t->rto = rto_clamp(st, t->srtt / 8 + variance);
-    t->backoff = 0;
-    const struct journal_subject subject = tcp_subject(t);
-    JOURNAL(st, EV_TCP_RTT, &subject, rtt, t->srtt / 8, t->rttvar / 4, t->rto);
+    td_time variance = r->rttvar4 > l->granularity ? r->rttvar4 : l->granularity;
+    r->rto = rto_clamp(l, r->srtt8 / 8 + variance);
+    r->backoff = 0;
 }
 
-static void rto_backoff(struct td_stack *st, struct tcb *t)
+static void rto_backoff(struct td_rto *r, const struct td_rto_limits *l)
 {
-    t->rto = rto_clamp(st, t->rto * 2); /* 5.5 */
-    if (t->backoff < UINT8_MAX) {
-        t->backoff++;
+    r->rto = rto_clamp(l, r->rto * 2); /* 5.5 */
+    if (r->backoff < UINT8_MAX) {
+        r->backoff++;
     }
 }
 
-const struct tcp_rto_ops tcp_rto_6298 = {"rfc6298", rto_init, rto_sample, rto_backoff};
+const struct td_rto_ops tcp_rto_6298 = {"rfc6298", "Jacobson's estimator with Karn's back-off (RFC 6298)",
+                                        rto_init, rto_sample, rto_backoff};
+
+/* ---- for the rest of TCP ---- */
+
+static struct td_rto_limits limits(const struct td_stack *st)
+{
+    return (struct td_rto_limits){.initial = (td_time)knob(st, TCP_RTO_INITIAL_MS) * TD_MS,
+                                  .min = (td_time)knob(st, TCP_RTO_MIN_US) * TD_US,
+                                  .max = (td_time)knob(st, TCP_RTO_MAX_MS) * TD_MS,
+                                  .granularity = TD_US};
+}
+
+void tcp_rto_init(struct td_stack *st, struct tcb *t)
+{
+    const struct td_rto_limits l = limits(st);
+    tcp_rto_6298.init(&t->rtt, &l);
+}
+
+void tcp_rto_sample(struct td_stack *st, struct tcb *t, td_time rtt)
+{
+    const struct td_rto_limits l = limits(st);
+    tcp_rto_6298.sample(&t->rtt, &l, rtt);
+    t->cc.srtt = t->rtt.srtt8 / 8;
+    const struct journal_subject subject = tcp_subject(t);
+    JOURNAL(st, EV_TCP_RTT, &subject, rtt, t->rtt.srtt8 / 8, t->rtt.rttvar4 / 4, t->rtt.rto);
+}
+
+void tcp_rto_backoff(struct td_stack *st, struct tcb *t)
+{
+    const struct td_rto_limits l = limits(st);
+    tcp_rto_6298.backoff(&t->rtt, &l);
+}

@@ -144,24 +144,24 @@ static void row_ep(struct row *row, const struct tcp_ep *ep)
 static void row_connection(const struct td_stack *st, struct row *row, const struct tcb *t)
 {
     row_timer(st, row, t);
-    row_word(row, COL_CC, t->cc->name);
+    row_word(row, COL_CC, t->cc.ops->name);
     row_u64(row, COL_SND_WSCALE, t->snd_wscale);
     row_u64(row, COL_RCV_WSCALE, t->rcv_wscale);
-    row_ns(row, COL_RTO, t->rto);
-    if (t->srtt != 0) {
-        row_ns(row, COL_RTT, t->srtt / 8);
-        row_ns(row, COL_RTTVAR, t->rttvar / 4);
+    row_ns(row, COL_RTO, t->rtt.rto);
+    if (t->rtt.srtt8 != 0) {
+        row_ns(row, COL_RTT, t->rtt.srtt8 / 8);
+        row_ns(row, COL_RTTVAR, t->rtt.rttvar4 / 4);
     }
     row_u64(row, COL_MSS, t->mss);
     row_u64(row, COL_PMTU, t->pmtu);
     row_u64(row, COL_RCVMSS, t->rcv_mss);
     if (t->mss != 0) {
-        row_u64(row, COL_CWND, t->cwnd / t->mss);
-        if (t->ssthresh != 0 && t->ssthresh < INT32_MAX) {
-            row_u64(row, COL_SSTHRESH, t->ssthresh / t->mss);
+        row_u64(row, COL_CWND, t->cc.cwnd / t->mss);
+        if (t->cc.ssthresh != 0 && t->cc.ssthresh < INT32_MAX) {
+            row_u64(row, COL_SSTHRESH, t->cc.ssthresh / t->mss);
         }
     }
-    row_u64(row, COL_CWND_BYTES, t->cwnd);
+    row_u64(row, COL_CWND_BYTES, t->cc.cwnd);
     row_u64(row, COL_UNACKED, tcp_flight(t));
     row_u64(row, COL_BYTES_SENT, t->bytes_sent);
     row_u64(row, COL_BYTES_RETRANS, t->bytes_retrans);

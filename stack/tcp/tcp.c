@@ -50,6 +50,7 @@ static void tcb_free(struct td_stack *st, struct tcb *t)
     tcp_timers_stop(st, t);
     sndbuf_clear(&st->mem, &t->snd);
     rcvbuf_clear(&t->rcv);
+    tcp_cc_release(st, t);
     *t->all_prev = t->all_next;
     if (t->all_next != NULL) {
         t->all_next->all_prev = t->all_prev;
@@ -263,12 +264,12 @@ struct tcb *tcp_alloc(struct td_stack *st)
     t->ep.kind = TCP_EP_TCB;
     t->state = TCPS_CLOSED;
     t->serial = ++tcp->serial;
-    t->cc = tcp_cc_default(st);
+    t->cc.ops = tcp_cc_default(st);
     tcp_timers_init(t);
     sndbuf_init(&t->snd, 0);
     rcvbuf_init(&t->rcv);
     tcp_init_limits(st, t);
-    tcp_rto_6298.init(st, t);
+    tcp_rto_init(st, t);
     t->all_next = tcp->all;
     t->all_prev = &tcp->all;
     if (tcp->all != NULL) {

@@ -9,6 +9,7 @@
 #include "core/seq.h"
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "tapdeck/organs.h"
 #include "tcp/tcp.h"
 #include "wire/tcp.h"
 
@@ -91,18 +92,19 @@ struct rcvbuf {
 
 struct tcb;
 
-/* Congestion control (cc/): decides cwnd and ssthresh; recovery decides when to ask. In bytes. */
-struct tcp_cc_ops {
-    const char *name;
-    void (*init)(struct td_stack *st, struct tcb *t);
-    /* `acked` new bytes were acknowledged outside recovery: grow. */
-    void (*acked)(struct td_stack *st, struct tcb *t, uint32_t acked);
-    /* Loss: the new ssthresh for this much data in flight. */
-    uint32_t (*ssthresh)(struct td_stack *st, const struct tcb *t, uint32_t flight);
-};
-extern const struct tcp_cc_ops tcp_cc_reno;
-const struct tcp_cc_ops *tcp_cc_find(const char *name); /* NULL = no such */
-const struct tcp_cc_ops *tcp_cc_default(const struct td_stack *st);
+/* Congestion control (cc/): struct td_cc_ops in tapdeck/organs.h. cc.c finds them by name, gives a
+ * connection its state when it first sends text, and keeps the shared fields of struct td_cc true. */
+extern const struct td_cc_ops tcp_cc_reno;
+const struct td_cc_ops *tcp_cc_find(const char *name); /* NULL = no such */
+const struct td_cc_ops *tcp_cc_default(const struct td_stack *st);
+void tcp_cc_set(struct td_stack *st, struct tcb *t, const struct td_cc_ops *ops); /* and init */
+void tcp_cc_release(struct td_stack *st, struct tcb *t);
+void tcp_cc_acked(struct td_stack *st, struct tcb *t, const struct td_cc_ack *ack);
+/* Sets cc.ssthresh, and cc.prior_cwnd and cc.prior_ssthresh to what was. */
+void tcp_cc_reduce(struct td_stack *st, struct tcb *t, enum td_cc_cause why, uint32_t flight);
+void tcp_cc_event(struct td_stack *st, struct tcb *t, enum td_cc_event what);
+/* The loss was none: cwnd and ssthresh as they were. */
+void tcp_cc_undo(struct td_stack *st, struct tcb *t);
 
 /* Loss recovery (recovery.c): decides what is lost and drives cwnd through the episode. */
 struct tcp_recovery_ops {
@@ -116,14 +118,11 @@ struct tcp_recovery_ops {
 };
 extern const struct tcp_recovery_ops tcp_recovery_newreno;
 
-/* Retransmission time-out estimator (rto.c). */
-struct tcp_rto_ops {
-    const char *name;
-    void (*init)(struct td_stack *st, struct tcb *t);
-    void (*sample)(struct td_stack *st, struct tcb *t, td_time rtt);
-    void (*backoff)(struct td_stack *st, struct tcb *t);
-};
-extern const struct tcp_rto_ops tcp_rto_6298;
+/* Retransmission time-out (rto.c): struct td_rto_ops in tapdeck/organs.h. */
+extern const struct td_rto_ops tcp_rto_6298;
+void tcp_rto_init(struct td_stack *st, struct tcb *t);
+void tcp_rto_sample(struct td_stack *st, struct tcb *t, td_time rtt); /* and min_rtt, cc.srtt */
+void tcp_rto_backoff(struct td_stack *st, struct tcb *t);
 
 /* ---- the transmission control block ---- */
 
@@ -147,8 +146,6 @@ enum tcp_urg_state { /* the urgent octet as recv(MSG_OOB) sees it */
     TURG_TAKEN,              /* taken out of the stream, kept in urg_byte */
     TURG_READ,               /* recv(MSG_OOB) had it; the mark still stands */
 };
-
-#define TCP_CC_STATE 6
 
 struct tcb {
     struct tcp_ep ep;
@@ -227,10 +224,9 @@ struct tcb {
     td_time rrtt_time, rrtt;
 
     /* -- round trip and time-out (RFC 6298); ns -- */
-    td_time srtt, rttvar, rto;
+    struct td_rto rtt;            /* SRTT, RTTVAR, RTO, doublings */
     td_time rtt_time;             /* when the segment being timed left; 0 = none */
     tcp_seq rtt_seq;              /* ...its acknowledgment */
-    uint8_t backoff;              /* doublings since the last good sample */
     uint8_t rexmits;              /* of the earliest segment: R1 and R2 count these */
     uint8_t probes;               /* unanswered window or keep-alive probes */
     uint8_t persist_backoff;      /* doublings between window probes, answered or not */
@@ -238,15 +234,12 @@ struct tcb {
     uint8_t ctl_kind;             /* enum tcp_ctl_timer */
 
     /* -- congestion (RFC 5681, 6582); bytes -- */
-    uint32_t cwnd, ssthresh;
+    struct td_cc cc;              /* cwnd, ssthresh and the organ that sets them */
     tcp_seq recover;
     uint16_t dupacks;
     bool in_recovery : 1, partial_seen : 1;
     uint32_t limited_sent;        /* bytes sent by limited transmit (RFC 3042) */
     uint32_t dup_flight;          /* in recovery: FlightSize when SND.UNA last moved */
-    uint32_t ca_acked;            /* bytes counted towards the next cwnd += MSS */
-    const struct tcp_cc_ops *cc;
-    uint64_t cc_state[TCP_CC_STATE];
 
     /* -- timers -- */
     struct timer t_rtx, t_delack, t_ctl;

@@ -53,7 +53,7 @@ static td_time user_timeout(const struct tcb *t)
 static td_time persist_interval(const struct td_stack *st, const struct tcb *t)
 {
     td_time most = rto_max(st);
-    td_time d = t->rto;
+    td_time d = t->rtt.rto;
     for (unsigned i = 0; i < t->persist_backoff && d < most; i++) {
         d *= 2; /* SHLD-30 */
     }
@@ -65,7 +65,7 @@ void tcp_rtx_arm(struct td_stack *st, struct tcb *t, enum tcp_rtx_timer kind)
     td_time wait = 0;
     switch (kind) {
     case TRTX_REXMT:
-        wait = t->rto;
+        wait = t->rtt.rto;
         t->t_rtx.name = "rexmt";
         break;
     case TRTX_PERSIST:
@@ -164,12 +164,12 @@ static void rexmt_fired(struct td_stack *st, struct tcb *t)
         return;
     }
     const struct journal_subject subject = tcp_subject(t);
-    td_time was = t->rto;
+    td_time was = t->rtt.rto;
     bool first = t->rexmits == 0;
     t->rexmits++;
     count(st, TcpExtTCPTimeouts);
-    tcp_rto_6298.backoff(st, t);
-    JOURNAL_CAUSE(st, EV_TCP_RTO, &subject, was, t->rto, t->rexmits, tcp_flight(t));
+    tcp_rto_backoff(st, t);
+    JOURNAL_CAUSE(st, EV_TCP_RTO, &subject, was, t->rtt.rto, t->rexmits, tcp_flight(t));
     if (t->rexmits >= knob(st, TCP_RETRIES1)) { /* R1: negative advice to IP */
         ip_advise_bad(st, t->ep.a.raddr);
         if (t->rexmits == knob(st, TCP_RETRIES1)) {

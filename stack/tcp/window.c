@@ -167,7 +167,7 @@ void tcp_rcv_rtt(struct td_stack *st, struct tcb *t)
 
 void tcp_window_tune(struct td_stack *st, struct tcb *t)
 {
-    td_time rtt = t->rrtt != 0 ? t->rrtt : t->srtt / 8;
+    td_time rtt = t->rrtt != 0 ? t->rrtt : t->rtt.srtt8 / 8;
     if (t->space_time == 0) {
         t->space_time = st->now;
         t->space_seq = t->copied_seq;

@@ -9,30 +9,31 @@
  */
 #include "tcp/tcp_internal.h"
 
-static void reno_init(struct td_stack *st, struct tcb *t)
+static void reno_acked(struct td_cc *cc, const struct td_cc_ack *ack)
 {
-    (void)st;
-    t->ca_acked = 0;
-}
-
-static void reno_acked(struct td_stack *st, struct tcb *t, uint32_t acked)
-{
-    (void)st;
-    if (t->cwnd < t->ssthresh) {
-        t->cwnd += acked < t->mss ? acked : t->mss;
+    if (cc->cwnd < cc->ssthresh) {
+        cc->phase = TD_CC_SLOW_START;
+        cc->cwnd += ack->acked < cc->mss ? ack->acked : cc->mss;
         return;
     }
-    t->ca_acked += acked;
-    if (t->ca_acked >= t->cwnd) {
-        t->ca_acked -= t->cwnd;
-        t->cwnd += t->mss;
+    cc->phase = TD_CC_AVOIDANCE;
+    cc->count += ack->acked;
+    if (cc->count >= cc->cwnd) {
+        cc->count -= cc->cwnd;
+        cc->cwnd += cc->mss;
     }
 }
 
-static uint32_t reno_ssthresh(struct td_stack *st, const struct tcb *t, uint32_t flight)
+static uint32_t reno_ssthresh(struct td_cc *cc, enum td_cc_cause why, uint32_t flight, td_time now)
 {
-    (void)st;
-    return flight / 2 > 2u * t->mss ? flight / 2 : 2u * t->mss;
+    (void)why;
+    (void)now;
+    return flight / 2 > 2 * cc->mss ? flight / 2 : 2 * cc->mss;
 }
 
-const struct tcp_cc_ops tcp_cc_reno = {"reno", reno_init, reno_acked, reno_ssthresh};
+const struct td_cc_ops tcp_cc_reno = {
+    .name = "reno",
+    .doc = "slow start and congestion avoidance of RFC 5681",
+    .acked = reno_acked,
+    .ssthresh = reno_ssthresh,
+};

@@ -147,9 +147,9 @@ START_TEST(source_quench_means_nothing)
     struct conv c = in_flight(TD_PROFILE_LINUX);
     struct tcb *t = conv_tcb(&c);
     ck_assert_int_eq(set_opt(c.h, c.s, IPPROTO_IP, IP_RECVERR, 1), 0);
-    uint32_t cwnd = t->cwnd;
+    uint32_t cwnd = t->cc.cwnd;
     icmp(&c, 4, 0, 0, 1);
-    ck_assert_uint_eq(t->cwnd, cwnd);
+    ck_assert_uint_eq(t->cc.cwnd, cwnd);
     ck_assert_int_eq(t->soft_err, 0);
     ck_assert_int_eq(so_error(c.h, c.s), 0);
     hx_quiet(c.h, NOW);
@@ -162,10 +162,10 @@ START_TEST(smaller_path)
 {
     struct conv c = in_flight(TD_PROFILE_LINUX);
     struct tcb *t = conv_tcb(&c);
-    uint32_t cwnd = t->cwnd;
+    uint32_t cwnd = t->cc.cwnd;
     icmp(&c, 3, 4, 1000, 1);
     ck_assert_uint_eq(t->mss, 960);
-    ck_assert_uint_eq(t->cwnd, cwnd / 1460 * 960); /* the same in segments, no congestion */
+    ck_assert_uint_eq(t->cc.cwnd, cwnd / 1460 * 960); /* the same in segments, no congestion */
     for (int i = 0; i < 4; i++) {                  /* all of it again, smaller, at once */
         tcp_out(c.h, NOW, .flags = ACK, .seq = 1 + i * 960, .ack = 1, .len = 960);
     }

@@ -171,7 +171,7 @@ START_TEST(small_segments_into_a_queue_of_frames)
     struct conv c = conv_new(TD_PROFILE_LINUX);
     c = talk(c, (struct hx_opts){.mss = 88, .wscale = 8 + 1}, 60000, MS(1));
     c.h->any_tx = true;
-    conv_tcb(&c)->cwnd = 10000000;
+    conv_tcb(&c)->cc.cwnd = 10000000;
     say(&c, 1, 88 * 2900);
     hx_until(c.h, hx_now(c.h) + MS(10));
     ck_assert_uint_eq(hx_counter(c.h, "EthOutDrops"), 0);

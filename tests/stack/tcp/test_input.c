@@ -319,7 +319,7 @@ START_TEST(syn_to_a_listener)
     tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = 1, .wnd = 50000);
     assert_state(&c, TCPS_ESTABLISHED);
     ck_assert_uint_eq(t->snd_wnd, 50000u << 2);
-    ck_assert_uint_eq(t->cwnd, 10 * 1000);
+    ck_assert_uint_eq(t->cc.cwnd, 10 * 1000);
     ck_assert_int_eq(td_poll(c.h->st, c.l) & POLLIN, POLLIN);
     struct sockaddr_in sa;
     socklen_t len = sizeof sa;
@@ -457,7 +457,7 @@ START_TEST(three_way_handshake)
     ck_assert_uint_eq(t->snd_wnd, 5000);
     ck_assert_uint_eq(t->mss, 1200);
     ck_assert(!timer_armed(&t->t_rtx));
-    ck_assert_uint_eq(t->srtt / 8, MS(30));
+    ck_assert_uint_eq(t->rtt.srtt8 / 8, MS(30));
     ck_assert(td_poll(c.h->st, c.s) & POLLOUT);
     ck_assert_int_eq(so_error(c.h, c.s), 0);
     hx_quiet(c.h, SEC(100));

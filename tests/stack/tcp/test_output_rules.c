@@ -128,7 +128,7 @@ END_TEST
 START_TEST(no_silly_segments)
 {
     struct conv c = reach(EST);
-    conv_tcb(&c)->cwnd = 1 << 20;
+    conv_tcb(&c)->cc.cwnd = 1 << 20;
     write_pattern(&c, 1, 80000);
     hx_flush(c.h);
     int64_t seq = 1;
@@ -209,7 +209,7 @@ START_TEST(never_beyond_the_window)
             int64_t from = (int64_t)(c.h->got.tcp.seq - hx_conn(c.h, HX_PEER, 40000, 80)->iss);
             int64_t to = from + (int64_t)c.h->got.len;
             ck_assert_int_le(to, edge);
-            ck_assert_int_le(to - acked, (int64_t)t->cwnd);
+            ck_assert_int_le(to - acked, (int64_t)t->cc.cwnd);
             sent = to > sent ? to : sent;
         }
         x = x * 1664525 + 1013904223;
@@ -324,7 +324,7 @@ START_TEST(egress_queue_is_bounded)
     struct conv c = conv_new(TD_PROFILE_LINUX);
     knob_set(c.h, "net.ipv4.tcp_limit_output_bytes", "8000");
     c = reach_in(c, EST);
-    conv_tcb(&c)->cwnd = 1 << 20;
+    conv_tcb(&c)->cc.cwnd = 1 << 20;
     c.h->busy = true;
     write_pattern(&c, 1, 50000);
     hx_flush(c.h);
@@ -370,7 +370,7 @@ START_TEST(limited_transmit)
 {
     struct conv c = reach(EST);
     struct tcb *t = conv_tcb(&c);
-    t->cwnd = 4 * 1460;
+    t->cc.cwnd = 4 * 1460;
     write_pattern(&c, 1, 30 * 1460);
     hx_flush(c.h);
     for (int i = 0; i < 4; i++) {
@@ -378,10 +378,10 @@ START_TEST(limited_transmit)
     }
     tcp_in(c.h, MS(10), .flags = ACK, .seq = 1, .ack = 1, .wnd = PEER_WND);
     text_out(&c, 1 + 4 * 1460, 1460, .flags = ACK);
-    ck_assert_uint_eq(t->cwnd, 4 * 1460);
+    ck_assert_uint_eq(t->cc.cwnd, 4 * 1460);
     tcp_in(c.h, MS(11), .flags = ACK, .seq = 1, .ack = 1, .wnd = PEER_WND);
     text_out(&c, 1 + 5 * 1460, 1460, .flags = ACK);
-    ck_assert_uint_eq(t->cwnd, 4 * 1460);
+    ck_assert_uint_eq(t->cc.cwnd, 4 * 1460);
     hx_quiet(c.h, NOW);
     leave(&c);
 }

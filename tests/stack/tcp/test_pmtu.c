@@ -132,13 +132,13 @@ END_TEST
 START_TEST(a_burst_of_messages_is_one_decrease)
 {
     struct conv c = in_flight();
-    uint32_t cwnd = conv_tcb(&c)->cwnd;
+    uint32_t cwnd = conv_tcb(&c)->cc.cwnd;
     for (int i = 0; i < 5; i++) {
         too_big(&c, 1400);
     }
     struct heard x = hear(&c);
     ck_assert_uint_eq(x.segments, 2 + 4); /* the two of before; then all that was in flight, once */
-    ck_assert_uint_eq(conv_tcb(&c)->cwnd / conv_tcb(&c)->mss, cwnd / 1460);
+    ck_assert_uint_eq(conv_tcb(&c)->cc.cwnd / conv_tcb(&c)->mss, cwnd / 1460);
     leave(&c);
 }
 END_TEST

@@ -20,8 +20,8 @@ static struct conv in_flight(size_t total)
 
 #define segment_out(c, at, seq_) tcp_out((c)->h, (at), .flags = ACK, .seq = (seq_), .ack = 1, .len = SMSS)
 #define cwnd_is(c, segments)                                                                       \
-    ck_assert_msg(conv_tcb(c)->cwnd == (unsigned)(segments)*SMSS, "cwnd is %u, not %u",            \
-                  conv_tcb(c)->cwnd, (unsigned)(segments)*SMSS)
+    ck_assert_msg(conv_tcb(c)->cc.cwnd == (unsigned)(segments)*SMSS, "cwnd is %u, not %u",            \
+                  conv_tcb(c)->cc.cwnd, (unsigned)(segments)*SMSS)
 
 /* shows: 5681-17 5681-19 5681-20 5681-21 5681-22 5681-23 5681-24 3042-01 3042-02 6582-01 6582-03 MUST-19 */
 START_TEST(one_loss)
@@ -36,7 +36,7 @@ START_TEST(one_loss)
     cwnd_is(&c, 10);
     ack_in(&c, MS(102), 1, WND); /* the third */
     segment_out(&c, NOW, 1);
-    ck_assert_uint_eq(conv_tcb(&c)->ssthresh, 5000); /* of ten: what limited transmit sent doesn't count */
+    ck_assert_uint_eq(conv_tcb(&c)->cc.ssthresh, 5000); /* of ten: what limited transmit sent doesn't count */
     cwnd_is(&c, 5 + 3);
     for (int i = 4; i <= 7; i++) { /* twelve are out: until cwnd has grown beyond that, nothing goes */
         ack_in(&c, MS(99 + i), 1, WND);
@@ -113,7 +113,7 @@ START_TEST(three_losses)
     }
     cwnd_is(&c, 5 + 7);
     hx_quiet(c.h, MS(200));
-    ck_assert_uint_eq(conv_tcb(&c)->rto, MS(300));
+    ck_assert_uint_eq(conv_tcb(&c)->rtt.rto, MS(300));
     ack_in(&c, MS(200), 3001, WND); /* partial: the next hole, at once */
     segment_out(&c, NOW, 3001);
     cwnd_is(&c, 12 - 3 + 1);
@@ -169,10 +169,10 @@ START_TEST(lost_retransmission)
         ack_in(&c, MS(100 + i), 1, WND);
     }
     hx_drain(c.h);
-    ck_assert_uint_eq(conv_tcb(&c)->ssthresh, 5000);
+    ck_assert_uint_eq(conv_tcb(&c)->cc.ssthresh, 5000);
     ck_assert_uint_eq(tcp_flight(conv_tcb(&c)), 12000);
     hx_until(c.h, MS(600)); /* it is lost too */
-    ck_assert_uint_eq(conv_tcb(&c)->ssthresh, 6000); /* half of what was in flight, once more */
+    ck_assert_uint_eq(conv_tcb(&c)->cc.ssthresh, 6000); /* half of what was in flight, once more */
     cwnd_is(&c, 1);
     hx_drain(c.h);
     /* two windows, a loss in each: twice */
@@ -180,7 +180,7 @@ START_TEST(lost_retransmission)
     for (int i = 0; i < 3; i++) {
         ack_in(&d, MS(100 + i), 1, WND);
     }
-    ck_assert_uint_eq(conv_tcb(&d)->ssthresh, 5000);
+    ck_assert_uint_eq(conv_tcb(&d)->cc.ssthresh, 5000);
     ack_in(&d, MS(200), 12001, WND);
     for (int i = 0; i < 3; i++) {
         ack_in(&d, MS(300), 13001 + 1000 * i, WND);
@@ -189,7 +189,7 @@ START_TEST(lost_retransmission)
     for (int i = 0; i < 3; i++) {
         ack_in(&d, MS(301 + i), 15001, WND);
     }
-    ck_assert_uint_eq(conv_tcb(&d)->ssthresh, 2500);
+    ck_assert_uint_eq(conv_tcb(&d)->cc.ssthresh, 2500);
     hx_drain(d.h);
     leave(&c);
     leave(&d);
@@ -222,7 +222,7 @@ START_TEST(forged_duplicates)
         hx_drain(c.h);
     }
     /* twelve were out when it began: so many duplicates can be true, each lets one segment go */
-    ck_assert_uint_le(conv_tcb(&c)->cwnd, 5000 + 12 * SMSS);
+    ck_assert_uint_le(conv_tcb(&c)->cc.cwnd, 5000 + 12 * SMSS);
     ck_assert_uint_le(sent, 10 + 2 + 1 + 5);
     leave(&c);
 }
@@ -274,7 +274,7 @@ START_TEST(never_more_than_the_windows_allow)
             int64_t seq = (int64_t)(uint32_t)(g->tcp.seq - k->iss);
             int64_t end = seq + (int64_t)g->len;
             ck_assert_int_le(end, edge);                                   /* rwnd */
-            ck_assert_int_le(end - next, (int64_t)t->cwnd + 12 * SMSS);    /* cwnd, and what it was cut from */
+            ck_assert_int_le(end - next, (int64_t)t->cc.cwnd + 12 * SMSS);    /* cwnd, and what it was cut from */
             if (prng_below(&r, 12) == 0) {
                 continue; /* lost */
             }

@@ -75,7 +75,7 @@ START_TEST(later_samples)
     }
     ck_assert_uint_eq(hx_event(c.h, "tcp-rtt"), 101); /* every round trip gave a sample */
     ck_assert_uint_eq(info(&c).tcpi_rtt, 100000);
-    td_time rto = conv_tcb(&c)->rto;
+    td_time rto = conv_tcb(&c)->rtt.rto;
     ck_assert_uint_ge(rto, MS(100) + US(1));
     ck_assert_uint_le(rto, MS(100) + US(2));
     leave(&c);
@@ -146,7 +146,7 @@ START_TEST(progress_restarts_the_timer)
     say(&c, 11, 10);
     text_out(&c, MS(200), 11, 10);
     ack_in(&c, MS(350), 11, 60000); /* the second isn't sent again before 350 ms + RTO */
-    td_time rto = conv_tcb(&c)->rto;
+    td_time rto = conv_tcb(&c)->rtt.rto;
     ck_assert_uint_ge(rto, MS(300));
     text_out(&c, MS(350) + rto, 11, 10);
     ack_in(&c, MS(1000), 21, 60000);

@@ -16,12 +16,12 @@ START_TEST(text_is_repeated)
     tcp_out(c.h, NOW, .flags = ACK, .seq = 1, .ack = c.rcv, .len = 1460);
     tcp_out(c.h, NOW, .flags = ACK, .seq = 1461, .ack = c.rcv, .len = 1460);
     tcp_out(c.h, NOW, .flags = ACK | PSH, .seq = 2921, .ack = c.rcv, .len = 80);
-    td_time at = 0, rto = conv_tcb(&c)->rto;
+    td_time at = 0, rto = conv_tcb(&c)->rtt.rto;
     for (int i = 0; i < 7; i++) { /* only the first of them */
         at += rto;
         tcp_out(c.h, at, .flags = ACK, .seq = 1, .ack = c.rcv, .len = 1460);
         rto *= 2;
-        ck_assert_uint_eq(conv_tcb(&c)->rto, rto);
+        ck_assert_uint_eq(conv_tcb(&c)->rtt.rto, rto);
         assert_state(&c, st_tcps[c.st]);
     }
     leave(&c);
@@ -103,7 +103,7 @@ START_TEST(fin_is_repeated_and_given_up)
 {
     static const enum st states[] = {FW1, CLG, LAK};
     struct conv c = reach(states[_i]);
-    td_time at = 0, rto = conv_tcb(&c)->rto;
+    td_time at = 0, rto = conv_tcb(&c)->rtt.rto;
     for (int i = 0; i < 15; i++) { /* tcp_retries2 */
         at += rto;
         rto = rto * 2 < SEC(120) ? rto * 2 : SEC(120);
@@ -155,8 +155,8 @@ START_TEST(after_a_lost_syn)
            .opts = {.mss = 1460});
     tcp_out(c.h, NOW, .flags = ACK, .seq = 1, .ack = 1);
     td_time t0 = hx_now(c.h);
-    ck_assert_uint_eq(conv_tcb(&c)->cwnd, 1460); /* one segment */
-    ck_assert_uint_eq(conv_tcb(&c)->srtt, 0);    /* Karn */
+    ck_assert_uint_eq(conv_tcb(&c)->cc.cwnd, 1460); /* one segment */
+    ck_assert_uint_eq(conv_tcb(&c)->rtt.srtt8, 0);    /* Karn */
     write_pattern(&c, 1, 3000);
     hx_flush(c.h);
     tcp_out(c.h, NOW, .flags = ACK, .seq = 1, .ack = 1, .len = 1460);

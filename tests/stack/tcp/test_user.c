@@ -232,7 +232,7 @@ START_TEST(windows_above_32767_are_positive)
 {
     struct conv c = reach(LIS);
     c.s = hx_tcp_accept(c.h, c.l, NOW, 65535);
-    conv_tcb(&c)->cwnd = 1 << 20;
+    conv_tcb(&c)->cc.cwnd = 1 << 20;
     write_pattern(&c, 1, 70000);
     hx_flush(c.h);
     unsigned n = 0;
@@ -487,7 +487,7 @@ START_TEST(close_sends_the_fin_behind_the_data)
 {
     static const enum st states[] = {EST, CLW};
     struct conv c = reach(states[_i]);
-    conv_tcb(&c)->cwnd = 1460; /* data stays queued */
+    conv_tcb(&c)->cc.cwnd = 1460; /* data stays queued */
     write_pattern(&c, 1, 3000);
     ck_assert_int_eq(td_shutdown(c.h->st, c.s, SHUT_WR), 0);
     assert_state(&c, c.st == EST ? TCPS_FIN_WAIT_1 : TCPS_LAST_ACK); /* at once */

@@ -12,8 +12,8 @@ static struct conv est(void)
 #define WND 60000 /* times 16 */
 
 #define cwnd_is(c, segments)                                                                       \
-    ck_assert_msg(conv_tcb(c)->cwnd == (unsigned)(segments)*SMSS, "cwnd is %u, not %u",            \
-                  conv_tcb(c)->cwnd, (unsigned)(segments)*SMSS)
+    ck_assert_msg(conv_tcb(c)->cc.cwnd == (unsigned)(segments)*SMSS, "cwnd is %u, not %u",            \
+                  conv_tcb(c)->cc.cwnd, (unsigned)(segments)*SMSS)
 
 /* One round trip: all that was sent is acknowledged, segment by segment. */
 static int64_t round_trip(struct conv *c, int64_t una)
@@ -34,8 +34,8 @@ START_TEST(initial_window)
     for (int i = 0; i < 3; i++) {
         struct conv c = conv_new(TD_PROFILE_LINUX);
         c = talk(c, (struct hx_opts){.mss = v[i].mss}, 60000, 0);
-        ck_assert_uint_eq(conv_tcb(&c)->cwnd, v[i].iw);
-        ck_assert_uint_gt(conv_tcb(&c)->ssthresh, 1u << 30);
+        ck_assert_uint_eq(conv_tcb(&c)->cc.cwnd, v[i].iw);
+        ck_assert_uint_gt(conv_tcb(&c)->cc.ssthresh, 1u << 30);
         say(&c, 1, 50000);
         struct heard x = hear(&c);
         ck_assert_uint_eq(x.text, v[i].iw);
@@ -64,7 +64,7 @@ START_TEST(slow_start)
     ack_in(&c, NOW, una + 4000, WND);
     cwnd_is(&c, 41);
     ack_in(&c, NOW, una + 4500, WND);
-    ck_assert_uint_eq(conv_tcb(&c)->cwnd, 41500);
+    ck_assert_uint_eq(conv_tcb(&c)->cc.cwnd, 41500);
     hx_drain(c.h);
     leave(&c);
 }
@@ -94,7 +94,7 @@ START_TEST(congestion_avoidance)
     td_time t0 = hx_now(c.h);
     tcp_out(c.h, t0 + MS(300), .flags = ACK, .seq = 1, .ack = 1, .len = SMSS); /* all lost */
     cwnd_is(&c, 1);
-    ck_assert_uint_eq(conv_tcb(&c)->ssthresh, 5000);
+    ck_assert_uint_eq(conv_tcb(&c)->cc.ssthresh, 5000);
     static const unsigned trace[] = {2, 4, 5, 6, 7, 8, 9, 10, 11};
     int64_t una = 1, end = 1001;
     for (unsigned i = 0; i < sizeof trace / sizeof trace[0]; i++) {
@@ -116,7 +116,7 @@ START_TEST(counted_octets_are_not_lost_to_rounding)
     struct conv c = est();
     say(&c, 1, 200000);
     hear(&c);
-    conv_tcb(&c)->ssthresh = 5000; /* above it: congestion avoidance */
+    conv_tcb(&c)->cc.ssthresh = 5000; /* above it: congestion avoidance */
     int64_t una = 1;
     for (int i = 1; i <= 7; i++) {
         una += 3 * SMSS;
@@ -136,18 +136,18 @@ START_TEST(threshold_after_time_outs)
     ck_assert_uint_eq(hear(&c).segments, 7);
     td_time t0 = hx_now(c.h);
     tcp_out(c.h, t0 + MS(300), .flags = ACK, .seq = 1, .ack = 1, .len = SMSS);
-    ck_assert_uint_eq(conv_tcb(&c)->ssthresh, 3500);
+    ck_assert_uint_eq(conv_tcb(&c)->cc.ssthresh, 3500);
     tcp_out(c.h, t0 + MS(900), .flags = ACK, .seq = 1, .ack = 1, .len = SMSS);
-    ck_assert_uint_eq(conv_tcb(&c)->ssthresh, 3500); /* the same segment: not again */
+    ck_assert_uint_eq(conv_tcb(&c)->cc.ssthresh, 3500); /* the same segment: not again */
     tcp_out(c.h, t0 + MS(2100), .flags = ACK, .seq = 1, .ack = 1, .len = SMSS);
-    ck_assert_uint_eq(conv_tcb(&c)->ssthresh, 3500);
+    ck_assert_uint_eq(conv_tcb(&c)->cc.ssthresh, 3500);
     cwnd_is(&c, 1);
     leave(&c);
     c = est(); /* never less than two segments */
     say(&c, 1, 1000);
     tcp_out(c.h, NOW, .flags = ACK | PSH, .seq = 1, .ack = 1, .len = SMSS);
     tcp_out(c.h, hx_now(c.h) + MS(300), .flags = ACK | PSH, .seq = 1, .ack = 1, .len = SMSS);
-    ck_assert_uint_eq(conv_tcb(&c)->ssthresh, 2 * SMSS);
+    ck_assert_uint_eq(conv_tcb(&c)->cc.ssthresh, 2 * SMSS);
     leave(&c);
 }
 END_TEST
@@ -161,7 +161,7 @@ START_TEST(restart_after_idle)
     una = round_trip(&c, una);
     una = round_trip(&c, una);
     ck_assert_int_eq(una, 70001);
-    ck_assert_uint_ge(conv_tcb(&c)->cwnd, 40 * SMSS);
+    ck_assert_uint_ge(conv_tcb(&c)->cc.cwnd, 40 * SMSS);
     hx_until(c.h, hx_now(c.h) + MS(50)); /* shorter than an RTO: as it was */
     say(&c, una, 30000);
     ck_assert_uint_eq(hear(&c).segments, 30);

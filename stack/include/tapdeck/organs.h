@@ -1,0 +1,110 @@
+/* tapdeck/organs.h: the parts of TCP that can be taken out and replaced.
+ *
+ * An organ is a table of functions with a name. It has no state of its own: what it remembers about a
+ * connection it keeps in the struct it is handed, or in `state`, `state_size` zeroed bytes that the
+ * stack allocates for it (16-byte aligned) before init and frees with the connection. It makes no
+ * system call, reads no clock (the time comes in as `now`), draws no random numbers and uses integers:
+ * so that the same input gives the same output, which is what replay and comparison rest on.
+ *
+ * Units: bytes and nanoseconds, always. Sequence numbers are compared modulo 2^32.
+ */
+#ifndef TAPDECK_ORGANS_H
+#define TAPDECK_ORGANS_H
+
+#include "tapdeck/types.h"
+
+/* ---- congestion control: how much may be in flight (RFC 5681, 9438, 9406) ----
+ *
+ * The stack asks at three moments. `acked`: an acknowledgment brought news while nothing is known to
+ * be lost; grow cwnd. `ssthresh`: something was lost, or marked (ECN); say what the new ssthresh is.
+ * `event`: something happened that the organ may want to know. What to send again and how cwnd gets
+ * down to ssthresh meanwhile is loss recovery's business, not the organ's.
+ *
+ * The smallest organ is reno (stack/tcp/cc/reno.c): two functions.
+ */
+
+enum td_cc_phase { /* for people: journal, `ss`, plots. The organ sets it, nothing depends on it */
+    TD_CC_SLOW_START,
+    TD_CC_CSS,        /* conservative slow start (RFC 9406) */
+    TD_CC_AVOIDANCE,
+    TD_CC_CONCAVE,    /* CUBIC's three regions (RFC 9438 4.3 to 4.5) */
+    TD_CC_CONVEX,
+    TD_CC_RENO_FRIENDLY,
+};
+
+enum td_cc_cause { /* why ssthresh is asked for */
+    TD_CC_LOSS,    /* fast recovery begins */
+    TD_CC_TIMEOUT, /* the retransmission timer expired, for the first time on this segment */
+    TD_CC_ECN,     /* the peer echoed a congestion mark (RFC 3168) */
+};
+
+enum td_cc_event {
+    TD_CC_TX_START,  /* text is sent and nothing was in flight */
+    TD_CC_RESTART,   /* cwnd was reset after idle (RFC 5681 4.1) */
+    TD_CC_RECOVERED, /* recovery, or the window after an ECN cut, is over; cwnd is set */
+    TD_CC_TIMED_OUT, /* after ssthresh(TD_CC_TIMEOUT), and for every further expiry */
+    TD_CC_UNDONE,    /* the loss was none: cwnd and ssthresh are what `undo` said */
+};
+
+struct td_cc_ops;
+
+struct td_cc { /* what the organ sees and sets */
+    uint32_t cwnd;        /* bytes; the organ sets it in acked() */
+    uint32_t ssthresh;    /* bytes; set by the stack from ssthresh(), by the organ where slow start ends */
+    uint32_t mss;         /* Eff.snd.MSS, bytes */
+    uint32_t prior_cwnd;  /* cwnd when ssthresh was last asked for */
+    uint32_t prior_ssthresh;
+    uint8_t phase;        /* enum td_cc_phase */
+    uint32_t count;       /* scratch: bytes counted towards the next cwnd += mss */
+    td_time srtt;         /* smoothed round trip; 0 = none yet */
+    td_time min_rtt;      /* least of the last tcp_min_rtt_wlen seconds; 0 = none yet */
+    uint64_t pacing_rate; /* bytes a second; 0 = not paced. The stack sets it from cwnd and srtt after
+                             each acked(), unless the organ has done so itself (own_pacing) */
+    const struct td_cc_ops *ops;
+    void *state;          /* state_size bytes; NULL if there was no memory: then act without */
+    bool own_pacing;
+};
+
+struct td_cc_ack { /* what one acknowledgment told */
+    td_time now;
+    uint32_t acked;       /* bytes newly delivered, cumulatively or by SACK */
+    uint32_t flight;      /* bytes in flight before it */
+    uint32_t una, nxt;    /* SND.UNA after it, SND.NXT */
+    td_time rtt;          /* a valid round-trip sample; 0 = none */
+    bool cwnd_limited;    /* cwnd held the sender back: only then may cwnd grow (RFC 9438 4.2, 5681) */
+};
+
+struct td_cc_ops {
+    const char *name;     /* as TCP_CONGESTION and the knob name it, under 16 bytes */
+    const char *doc;      /* one sentence */
+    uint32_t state_size;
+    void (*init)(struct td_cc *cc, td_time now);                       /* may be NULL */
+    void (*acked)(struct td_cc *cc, const struct td_cc_ack *ack);
+    /* flight: bytes in flight when the loss was noticed (FlightSize of RFC 5681). At least 2 mss. */
+    uint32_t (*ssthresh)(struct td_cc *cc, enum td_cc_cause why, uint32_t flight, td_time now);
+    void (*event)(struct td_cc *cc, enum td_cc_event what, td_time now); /* may be NULL */
+    /* The loss was none: the cwnd to go back to. NULL: max(cwnd, prior_cwnd). */
+    uint32_t (*undo)(struct td_cc *cc, td_time now);
+};
+
+/* ---- retransmission time-out (RFC 6298) ---- */
+
+struct td_rto { /* ns */
+    td_time srtt8;       /* SRTT times 8, so that the RFC's 1/8 is a shift; 0 = no sample yet */
+    td_time rttvar4;     /* RTTVAR times 4 */
+    td_time rto;
+    uint8_t backoff;     /* doublings since the last good sample */
+};
+struct td_rto_limits {
+    td_time initial, min, max, granularity;
+};
+struct td_rto_ops {
+    const char *name;
+    const char *doc;
+    void (*init)(struct td_rto *r, const struct td_rto_limits *l);
+    /* A round trip was measured on a segment sent once, or told by a timestamp. */
+    void (*sample)(struct td_rto *r, const struct td_rto_limits *l, td_time rtt);
+    void (*backoff)(struct td_rto *r, const struct td_rto_limits *l); /* the timer expired */
+};
+
+#endif
