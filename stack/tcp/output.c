@@ -375,7 +375,8 @@ void tcp_send_syn(struct td_stack *st, struct tcb *t)
         count(st, TcpRetransSegs);
         t->total_retrans++;
         t->rtt_time = 0;
-        JOURNAL(st, EV_TCP_RETRANSMIT, &subject, t->iss, 0, W_TCP_RTO_FIRED, t->rexmits, t->rtt.rto);
+        JOURNAL(st, EV_TCP_RETRANSMIT, &subject, t->iss, 0, W_TCP_RTO_FIRED, t->rexmits,
+                t->rtt.rto);
     } else {
         count(st, TcpOutSegs);
         t->rtt_time = st->now;

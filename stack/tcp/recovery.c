@@ -72,7 +72,8 @@ static void newreno_new_ack(struct td_stack *st, struct tcb *t, uint32_t acked)
     t->dupacks = 0;
     t->limited_sent = 0;
     if (!t->in_recovery) {
-        if (seq_gt(t->snd_una, t->recover)) { /* kept close: half a circle behind it would lie ahead */
+        if (seq_gt(t->snd_una,
+                   t->recover)) { /* kept close: half a circle behind it would lie ahead */
             t->recover = t->snd_una - 1;
         }
         if (t->cwnd_limited) { /* what wasn't used says nothing about the path */

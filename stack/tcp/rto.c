@@ -48,7 +48,8 @@ static void rto_backoff(struct td_rto *r, const struct td_rto_limits *l)
     }
 }
 
-const struct td_rto_ops tcp_rto_6298 = {"rfc6298", "Jacobson's estimator with Karn's back-off (RFC 6298)",
+const struct td_rto_ops tcp_rto_6298 = {"rfc6298",
+                                        "Jacobson's estimator with Karn's back-off (RFC 6298)",
                                         rto_init, rto_sample, rto_backoff};
 
 /* ---- for the rest of TCP ---- */

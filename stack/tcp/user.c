@@ -138,8 +138,8 @@ static int send_refused(struct tcb *t)
 #define SNDBUF_PRESSURE 16384u /* the share of one connection when memory is scarce, bytes */
 #define SNDBUF_SHORT    4096u
 
-/* When all connections together hold too much, each has to do with less. Who holds more already keeps
- * it until it is acknowledged. */
+/* When all connections together hold too much, each has to do with less. Who holds more already
+ * keeps it until it is acknowledged. */
 static void moderate_sndbuf(struct td_stack *st, struct tcb *t)
 {
     enum tcp_memory how = tcp_memory(st);

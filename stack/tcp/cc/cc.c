@@ -1,10 +1,10 @@
 /* tcp/cc/cc.c: which congestion controls there are, and how a connection comes by one.
  *
  * Theory of operation. A connection's organ is chosen when it begins (the knob
- * net.ipv4.tcp_congestion_control) or by TCP_CONGESTION. The organ's own state is allocated when the
- * connection sends its first text, so that connections that only receive, or idle, don't pay for it. Everybody
- * else talks to the organ through the functions here: they keep the shared fields true, and write
- * to the journal what the organ did.
+ * net.ipv4.tcp_congestion_control) or by TCP_CONGESTION. The organ's own state is allocated when
+ * the connection sends its first text, so that connections that only receive, or idle, don't pay
+ * for it. Everybody else talks to the organ through the functions here: they keep the shared fields
+ * true, and write to the journal what the organ did.
  *
  * The order of the list is that of the words of the knob.
  */
