@@ -102,6 +102,10 @@ mutants: deps-test ## break one clause at a time: does its test turn red?
 	@$(MAKE) --no-print-directory -s all tests
 	@BUILD=$(BUILD) CC='$(CC)' FLAGS='$(CPPFLAGS) $(CFLAGS)' LIBS='$(LDFLAGS) $(TEST_LIBS)' scripts/mutate.sh $(N)
 
+faults: deps-test ## switch one deliberate bug on at a time: do the tests of its clauses turn red?
+	@$(MAKE) --no-print-directory -s all tests
+	@BUILD=$(BUILD) scripts/faults.sh $(F)
+
 bench: deps-bench ## the measured figures, side by side with peers
 	@$(MAKE) --no-print-directory -s all $(BUILD)/bench/bulk
 	@BUILD=$(BUILD) scripts/bench.sh
@@ -117,5 +121,5 @@ clean: ## remove everything that was built
 	rm -rf build build-*
 
 .PHONY: all lib help tests deps-build deps-demo deps-test deps-bench demo test unit asan fuzz \
-	conformance mutants bench install clean
+	conformance mutants faults bench install clean
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -44,6 +44,7 @@ static const char usage[] =
     "      --memory BYTES   limits the stack's memory (default: no limit)\n"
     "      --spin TIME      how long to poll after traffic before sleeping (default: 20us; 0: "
     "never)\n"
+    "      --allow-faults   deliberate bugs may be switched on (`fault` lists them): for lessons and tests\n"
     "  -h, --help           this page\n"
     "  -V, --version        the version\n"
     "\n"
@@ -70,6 +71,7 @@ struct options {
     td_time spin;
     enum td_profile profile;
     uint64_t memory;
+    bool faults;
 };
 
 static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -86,7 +88,7 @@ static void say(const char *fmt, ...)
 /* EXIT_DONE: go on; -1: done (help, version); EXIT_USAGE. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-    enum { OPT_DAEMON = 256, OPT_READY, OPT_PROFILE, OPT_MEMORY, OPT_SPIN };
+    enum { OPT_DAEMON = 256, OPT_READY, OPT_PROFILE, OPT_MEMORY, OPT_SPIN, OPT_FAULTS };
     static const struct option longs[] = {
         {"name", required_argument, NULL, 'n'},
         {"file", required_argument, NULL, 'f'},
@@ -96,6 +98,7 @@ static int read_options(int argc, char **argv, struct options *o)
         {"profile", required_argument, NULL, OPT_PROFILE},
         {"memory", required_argument, NULL, OPT_MEMORY},
         {"spin", required_argument, NULL, OPT_SPIN},
+        {"allow-faults", no_argument, NULL, OPT_FAULTS},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0},
@@ -145,6 +148,9 @@ static int read_options(int argc, char **argv, struct options *o)
                 say("--spin: '%s' is not a time of at most a second, such as 20us", optarg);
                 return EXIT_USAGE;
             }
+            break;
+        case OPT_FAULTS:
+            o->faults = true;
             break;
         case 'h':
             fputs(usage, stdout);
@@ -372,7 +378,7 @@ int main(int argc, char **argv)
     raise_file_limit();
     mallopt(M_TRIM_THRESHOLD, 16 << 20); /* blocks come and go by the megabyte: not each to the kernel */
     struct td_stack_config config = {
-        .now = monotonic_now(), .memory_limit = o.memory, .profile = o.profile};
+        .now = monotonic_now(), .memory_limit = o.memory, .profile = o.profile, .allow_faults = o.faults};
     if (getrandom(config.seed, sizeof(config.seed), 0) != (ssize_t)sizeof(config.seed)) {
         say("the system gives no entropy: %s", strerror(errno));
         return EXIT_FAILED;

@@ -136,6 +136,8 @@ static int format_typed(const struct td_stack *st, const char *type, uint64_t v,
                                              : "unknown error");
     else if (strcmp(type, "knob") == 0)
         return format_knob(st, v, dst, size);
+    else if (strcmp(type, "fault") == 0)
+        return snprintf(dst, size, "%s", v < FAULT_COUNT ? fault_info[v].name : "?");
     else if (strcmp(type, "word") == 0)
         return snprintf(dst, size, "%s", pick(journal_words, W_COUNT, v));
     else if (strcmp(type, "if") == 0) {

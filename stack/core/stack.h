@@ -17,6 +17,7 @@
 #define CORE_STACK_H
 
 #include "core/counters.h"
+#include "core/faults.h"
 #include "core/hash.h"
 #include "core/journal.h"
 #include "core/knobs.h"
@@ -35,6 +36,8 @@ struct td_stack {
     struct siphash_key hash_key;  /* for hash tables */
     struct counters counters;
     struct knobs knobs;
+    uint64_t faults;              /* deliberate bugs that are on: bits of enum fault_id */
+    bool allow_faults;
     struct journal journal;
     struct table *tables;         /* registry */
 

@@ -111,7 +111,8 @@ td_time sim_now(const struct sim *s)
 
 struct td_stack *sim_host(struct sim *s, enum td_profile profile)
 {
-    struct td_stack_config c = {.now = s->now, .profile = profile};
+    /* A simulation is a laboratory: faults may be tried in it. */
+    struct td_stack_config c = {.now = s->now, .profile = profile, .allow_faults = true};
     struct sim_host *grown = realloc(s->hosts, (s->nhosts + 1) * sizeof *grown);
     struct td_stack *st;
 

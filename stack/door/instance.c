@@ -71,6 +71,7 @@ struct td_stack *td_stack_new(const struct td_stack_config *c)
     /* Who brings an allocator gets every packet from it, and back at once. */
     st->mem.pkt_cache = c->alloc == NULL ? PKT_CACHE : 0;
     st->now = c->now;
+    st->allow_faults = c->allow_faults;
     wheel_init(&st->wheel, c->now);
     rng_seed(&st->rng, c->seed);
     st->hash_key.k0 = rng_u64(&st->rng);

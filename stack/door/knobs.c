@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define IFKNOB_PREFIX "net.ipv4."
+#define FAULT_PREFIX  "tapdeck.fault."
 
 /* Dots for slashes. False: too long to be any knob's. */
 static bool canonical(const char *name, char out[KNOB_NAME_LEN])
@@ -157,9 +158,46 @@ static int parse_values(const struct knob_info *info, const char *value, int64_t
     return info->nvalues == 2 && v[0] > v[1] ? -EINVAL : 0; /* a range that holds nothing */
 }
 
+/* ---- deliberate bugs: tapdeck.fault.NAME ---- */
+
+/* FAULT_COUNT = the name is no fault's. */
+static unsigned fault_find(const char *text)
+{
+    char name[KNOB_NAME_LEN];
+    size_t prefix = strlen(FAULT_PREFIX);
+    if (!canonical(text, name) || strncmp(name, FAULT_PREFIX, prefix) != 0)
+        return FAULT_COUNT;
+    for (unsigned i = 0; i < FAULT_COUNT; i++)
+        if (strcmp(fault_info[i].name, name + prefix) == 0)
+            return i;
+    return FAULT_COUNT;
+}
+
+static int fault_set(struct td_stack *st, unsigned fault, const char *value)
+{
+    if (!st->allow_faults)
+        return -EPERM;
+    if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+        return -EINVAL;
+    uint64_t bit = UINT64_C(1) << fault;
+    st->faults = *value == '1' ? st->faults | bit : st->faults & ~bit;
+    JOURNAL(st, EV_FAULT_SET, NULL, fault, *value == '1');
+    return 0;
+}
+
+void td_fault_each(void (*fn)(void *ctx, const char *name, const char *rows, const char *symptom),
+                   void *ctx)
+{
+    for (unsigned i = 0; i < FAULT_COUNT; i++)
+        fn(ctx, fault_info[i].name, fault_info[i].rows, fault_info[i].symptom);
+}
+
 int knob_set_text(struct td_stack *st, const char *name, const char *value)
 {
     struct place p;
+    unsigned fault = fault_find(name);
+    if (fault != FAULT_COUNT)
+        return fault_set(st, fault, value);
     if (!knob_place(st, name, &p))
         return -ENOENT;
     int64_t v[3] = {0};
@@ -180,6 +218,9 @@ int knob_set_text(struct td_stack *st, const char *name, const char *value)
 int td_knob_get(const struct td_stack *st, const char *name, char *dst, size_t size)
 {
     struct place p;
+    unsigned fault = fault_find(name);
+    if (fault != FAULT_COUNT)
+        return snprintf(dst, size, "%d", (int)(st->faults >> fault & 1));
     /* Looking the place up changes nothing; only the pointer it gives could. */
     if (!knob_place((struct td_stack *)(uintptr_t)st, name, &p))
         return -ENOENT;

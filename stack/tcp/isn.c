@@ -11,5 +11,8 @@
 tcp_seq tcp_isn(struct td_stack *st, const struct tcp_tuple *a)
 {
     const uint32_t in[3] = {a->laddr, a->raddr, (uint32_t)a->lport << 16 | a->rport};
+    if (FAULT_ON(st, PREDICTABLE_ISN)) {
+        return (tcp_seq)(st->now / (4 * TD_US));
+    }
     return (tcp_seq)(st->now / (4 * TD_US)) + (tcp_seq)siphash(&st->tcp->isn_key, in, sizeof in);
 }

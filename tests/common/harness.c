@@ -141,6 +141,16 @@ static int hx_transmit(void *dev, const struct pkt *p)
     return 0;
 }
 
+void hx_fault(struct td_stack *st)
+{
+    const char *name = getenv("TAPDECK_FAULT");
+    char knob[64];
+    if (name != NULL) {
+        snprintf(knob, sizeof knob, "tapdeck.fault.%s", name);
+        ck_assert_msg(td_knob_set(st, knob, "1") == 0, "there is no fault %s", name);
+    }
+}
+
 struct hx *hx_new(void)
 {
     return hx_new_profile(TD_PROFILE_LINUX, SEC(1000));
@@ -165,8 +175,10 @@ struct hx *hx_new_profile(enum td_profile profile, td_time start)
     for (unsigned i = 0; i < sizeof c.seed; i++) {
         c.seed[i] = (uint8_t)(i * 7 + 1);
     }
+    c.allow_faults = getenv("TAPDECK_FAULT") != NULL;
     h->st = td_stack_new(&c);
     ck_assert_ptr_nonnull(h->st);
+    hx_fault(h->st);
     struct td_if_config ifc = {
         .name = "eth0",
         .mac = HX_US_MAC,

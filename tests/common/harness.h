@@ -117,6 +117,9 @@ struct hx {
     uint16_t ip_id;
 };
 
+/* The deliberate bug that the environment names (TAPDECK_FAULT) is switched on: `make faults` runs
+ * tests so. hx_new does this; who makes a stack otherwise calls it. */
+void hx_fault(struct td_stack *st);
 struct hx *hx_new(void);                        /* the linux profile */
 struct hx *hx_new_profile(enum td_profile profile, td_time start);
 void hx_free(struct hx *h);

@@ -86,6 +86,7 @@ static void host_make(struct transfer *x, int side)
     struct host *h = &x->host[side];
     *h = (struct host){.x = x, .side = side, .listener = -1};
     h->st = sim_host(x->sim, x->plan->profile[side]);
+    hx_fault(h->st);
     ck_assert_ptr_nonnull(h->st);
     ck_assert_int_eq(td_knob_set(h->st, "tapdeck.journal.records", "64"), 0);
     ck_assert_int_eq(

@@ -4,6 +4,7 @@
 #ifndef TESTS_TRANSFER_INTERNAL_H
 #define TESTS_TRANSFER_INTERNAL_H
 
+#include "harness.h"
 #include "core/stack.h"
 #include "prng.h"
 #include "tapdeck/socket.h"

@@ -1,6 +1,8 @@
 /* tests/common/world.c: an application on one host, its clients on another. See world.h. */
 #include "world.h"
 
+#include "harness.h"
+
 #include <check.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -22,6 +24,8 @@ struct world *world_new(void)
     w->sim = sim_new(1, 0);
     w->server = sim_host(w->sim, TD_PROFILE_LINUX);
     w->client = sim_host(w->sim, TD_PROFILE_LINUX);
+    hx_fault(w->server);
+    hx_fault(w->client);
     w->wire = sim_join(w->sim, w->server, "eth0", &a, w->client, "eth0", &b, 1500);
     sim_impair(w->wire, &link, &link);
     ck_assert_int_eq(td_addr_add(w->server, a, WORLD_SERVER, 24), 0);

@@ -30,6 +30,7 @@ struct td_stack_config {
     td_time now;             /* the time it starts at */
     uint64_t memory_limit;   /* bytes; 0 = none */
     enum td_profile profile;
+    bool allow_faults;       /* deliberate bugs may be switched on: td_fault_each */
     void *(*alloc)(void *ctx, size_t size);            /* NULL: malloc */
     void (*release)(void *ctx, void *p, size_t size);  /* with alloc */
     void *alloc_ctx;
@@ -94,12 +95,18 @@ int td_neigh_del(struct td_stack *st, uint32_t ifindex, td_ip4 addr);
 int td_neigh_flush(struct td_stack *st, uint32_t ifindex); /* 0: all */
 
 /* Knobs by sysctl name, dots or slashes. Values as text: "1", "4096 131072 6291456", "reno". set:
- * -ENOENT, -EINVAL (not a number), -ERANGE. get: length, or -ENOENT. */
+ * -ENOENT, -EINVAL (not a number), -ERANGE; -EPERM: a fault in a stack made without allow_faults.
+ * get: length, or -ENOENT. */
 int td_knob_set(struct td_stack *st, const char *name, const char *value);
 int td_knob_get(const struct td_stack *st, const char *name, char *dst, size_t size);
 /* Walks all knobs: fn(name, doc). Interface knobs appear once per all, default and interface. */
 void td_knob_each(const struct td_stack *st, void (*fn)(void *ctx, const char *name, const char *doc),
                   void *ctx);
+
+/* Deliberate bugs: each is the knob tapdeck.fault.NAME, 0 or 1, off at first. Walks the catalogue: fn(name, the
+ * requirement rows it breaks, what one sees of it). */
+void td_fault_each(void (*fn)(void *ctx, const char *name, const char *rows, const char *symptom),
+                   void *ctx);
 
 /* ---- the door's recorder ---- */
 struct td_call; /* tapdeck/call.h */

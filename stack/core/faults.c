@@ -1,0 +1,8 @@
+/* core/faults.c: the catalogue of deliberate bugs as a table. */
+#include "core/faults.h"
+
+const struct fault_info fault_info[FAULT_COUNT] = {
+#define FAULT(id, name, rows, symptom) {name, rows, symptom},
+#include "core/faults.def"
+#undef FAULT
+};
