@@ -20,7 +20,7 @@ START_TEST(refused_unless_allowed)
     struct td_stack *st = stack_make(false);
     char v[8];
     ck_assert_int_eq(td_knob_set(st, "tapdeck.fault.no-checksum", "1"), -EPERM);
-    ck_assert_int_eq(st->faults, 0);
+    ck_assert_uint_eq(st->faults, 0);
     ck_assert_int_gt(td_knob_get(st, "tapdeck.fault.no-checksum", v, sizeof v), 0);
     ck_assert_str_eq(v, "0");
     td_stack_free(st);
