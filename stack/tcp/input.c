@@ -161,6 +161,7 @@ static void syn_sent_segment(struct td_stack *st, struct tcb *t, struct tcp_seg 
     t->rcv_nxt = s->seq + 1;
     t->copied_seq = t->rcv_nxt;
     t->rcv_up = t->rcv_nxt;
+    tcp_ecn_syn_ack_in(st, t, s->flags);
     tcp_syn_options_take(st, t, &s->h->o);
     t->snd_wnd = s->wnd; /* of a SYN: not scaled */
     t->max_snd_wnd = s->wnd;

@@ -122,6 +122,37 @@ static void trim(struct td_stack *st, const struct tcb *t, struct tcp_seg *s)
     }
 }
 
+/* ---- before the first: timestamps (RFC 7323 3.2, 5.3 R1) ---- */
+
+/* False: the segment is dropped. Resets are exempt. */
+static bool timestamp_step(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
+{
+    const struct tcp_opts *o = &s->h->o;
+    if (!t->ts_ok || (s->flags & TCP_RST) != 0) {
+        return true;
+    }
+    const struct journal_subject subject = tcp_seg_subject(s, t);
+    if (!o->has_ts) {
+        if (knob(st, TCP_TS_REQUIRED) == 0) {
+            return true;
+        }
+        JOURNAL(st, EV_TCP_DROP_NO_TS, &subject, s->flags, s->seq, s->text);
+        return false;
+    }
+    enum tcp_paws verdict = tcp_paws(st, t, s);
+    if (verdict == TCP_PAWS_OK) {
+        return true;
+    }
+    JOURNAL(st, EV_TCP_DROP_PAWS, &subject, s->flags, s->seq, s->text, o->ts_val, t->ts_recent);
+    if (verdict == TCP_PAWS_OLD_ACK) {
+        count(st, TcpExtPAWSOldAck);
+        return false;
+    }
+    count(st, TcpExtPAWSEstab);
+    answer_unacceptable(st, t, s);
+    return false;
+}
+
 /* ---- second, check the RST bit ---- */
 
 static void reset_by_peer(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
@@ -525,6 +556,9 @@ void tcp_segment_synchronized(struct td_stack *st, struct tcb *t, struct tcp_seg
         s->seq++;
         s->len--;
     }
+    if (!timestamp_step(st, t, s)) {
+        return;
+    }
     /* Steps 2 and 4 before 1: RFC 5961 has window rules of its own for RST and SYN. */
     if ((s->flags & TCP_RST) != 0) {
         rst_step(st, t, s);
@@ -558,6 +592,7 @@ void tcp_segment_synchronized(struct td_stack *st, struct tcb *t, struct tcp_seg
         answer_unacceptable(st, t, s);
         return;
     }
+    tcp_ts_update(st, t, s); /* before the text is cut: its number counts as it came */
     trim(st, t, s);
     /* third: no compartments here. fifth */
     if (!ack_step(st, t, s)) {
@@ -579,6 +614,10 @@ bool tcp_fast_path(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
         s->len > t->rcv_wnd || s->wnd != t->snd_wnd) {
         return false;
     }
+    /* Timestamps: it must have one, and not an old one. */
+    if (t->ts_ok && (!s->h->o.has_ts || (int32_t)(s->h->o.ts_val - t->ts_recent) < 0)) {
+        return false;
+    }
     if (s->text == 0) {
         if (!seq_gt(s->ack, t->snd_una) || seq_gt(s->ack, t->snd_nxt) || t->rcv_wnd == 0) {
             return false;
@@ -586,6 +625,7 @@ bool tcp_fast_path(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
         t->last_rcvd = st->now;
         count(st, TcpExtTCPHPHits);
         count(st, TcpExtTCPPureAcks);
+        tcp_ts_update(st, t, s);
         tcp_ack_received(st, t, s);
         tcp_mark(st, t);
         return true;
@@ -597,6 +637,7 @@ bool tcp_fast_path(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
     t->last_rcvd = st->now;
     t->probes = 0;
     count(st, TcpExtTCPHPHits);
+    tcp_ts_update(st, t, s);
     tcp_update_window(st, t, s);
     take_text(st, t, s);
     return true;

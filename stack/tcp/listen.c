@@ -184,6 +184,7 @@ void tcp_listen_syn(struct td_stack *st, struct tcb *l, struct tcp_seg *s)
     t->born = st->now;
     queue_push(&q->syn_tail, t);
     q->nsyn++;
+    tcp_ecn_syn_in(st, t, s->flags, s->tos);
     tcp_syn_options_take(st, t, &s->h->o);
     const struct journal_subject subject = tcp_seg_subject(s, t);
     JOURNAL_CAUSE(st, EV_TCP_SYN_IN, &subject, s->a.raddr, s->a.rport, s->a.lport, t->irs, t->iss,

@@ -100,6 +100,7 @@ static int send_text(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t l
         e.urp = (uint16_t)(ahead < UINT16_MAX ? ahead : UINT16_MAX);
     }
     e.wnd = tcp_window_field(st, t, false);
+    tcp_options_fill(st, t, &e);
     int err = tcp_emit_segment(st, &e);
     if (err != 0 && (err == -ENOMEM || err == -EMSGSIZE || (err == -ENOBUFS && !again))) {
         return send_failed(st, t, seq, len, err);
@@ -293,6 +294,7 @@ void tcp_send_ack(struct td_stack *st, struct tcb *t)
         e.flags |= TCP_URG;
         e.urp = (uint16_t)(ahead < UINT16_MAX ? ahead : UINT16_MAX);
     }
+    tcp_options_fill(st, t, &e);
     int err = tcp_emit_segment(st, &e);
     if (err == -ENOMEM) { /* soon again; the peer's timer would do it too */
         (void)send_failed(st, t, e.seq, 0, err);
@@ -361,6 +363,7 @@ void tcp_send_syn(struct td_stack *st, struct tcb *t)
         e.flags |= TCP_ACK;
         e.ack = t->rcv_nxt;
     }
+    e.flags |= tcp_ecn_syn_flags(st, t);
     tcp_syn_options_offer(st, t, &e.o);
     e.wnd = tcp_window_field(st, t, true);
     int err = tcp_emit_segment(st, &e);
@@ -419,6 +422,7 @@ void tcp_keepalive_probe(struct td_stack *st, struct tcb *t)
     e.ack = t->rcv_nxt;
     e.flags = TCP_ACK;
     e.wnd = tcp_window_field(st, t, false);
+    tcp_options_fill(st, t, &e);
     count(st, TcpOutSegs);
     t->segs_out++;
     (void)tcp_emit_segment(st, &e);
@@ -431,6 +435,7 @@ void tcp_send_rst(struct td_stack *st, struct tcb *t, enum journal_word why)
     e.seq = tcp_ack_seq(t);
     e.ack = t->rcv_nxt;
     e.flags = TCP_RST | TCP_ACK;
+    tcp_options_fill(st, t, &e);
     JOURNAL(st, EV_TCP_RST_OUT, &subject, why, e.seq, e.ack);
     count(st, TcpOutSegs);
     count(st, TcpOutRsts);

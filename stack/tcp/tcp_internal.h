@@ -194,6 +194,15 @@ struct tcb {
     bool ever_rexmt_syn : 1;      /* the SYN or SYN-ACK had to be repeated */
     bool no_df : 1;               /* the path's MTU is below what TCP goes down to: fragments */
     bool peer_wscale : 1;         /* scaling was offered and is on */
+    /* What both SYNs agreed on (synopts.c, ecn.c). */
+    bool sack_ok : 1;             /* SACK-permitted in both (RFC 2018) */
+    bool ts_ok : 1;               /* timestamps in both (RFC 7323 3): then on every segment */
+    bool ecn_ok : 1;              /* ECN set up (RFC 3168 6.1.1) */
+    bool ecn_syn : 1;             /* SYN-RECEIVED: the SYN asked for ECN and gets it */
+    bool ecn_refused : 1;         /* a SYN was repeated without ECN: never again */
+    bool ecn_echo : 1;            /* CE arrived: ECE on every ACK until CWR comes (6.1.3) */
+    bool ecn_cwr : 1;             /* cwnd was cut: CWR on the next new text (6.1.2) */
+    bool ecn_seen : 1;            /* some segment came with ECT or CE: TCP_INFO */
     uint8_t snd_wscale, rcv_wscale;
     uint16_t peer_mss;            /* SendMSS of RFC 9293 3.7.1 */
     uint16_t mss;                 /* Eff.snd.MSS: text bytes of a full segment */
@@ -202,6 +211,10 @@ struct tcb {
 
     /* -- receive sequence space -- */
     tcp_seq irs, rcv_nxt, copied_seq;
+    tcp_seq last_ack_sent;        /* Last.ACK.sent (RFC 7323 4.3) */
+    uint32_t ts_recent;           /* TS.Recent (RFC 7323), the peer's ticks */
+    uint32_t ts_recent_s;         /* when it was taken, seconds of stack time + 1; 0 = invalid */
+    uint32_t ts_offset;           /* ours: TSval = stack time in ms + this */
     uint32_t rcv_wnd;             /* rcv_nxt + rcv_wnd is the edge that was advertised */
     tcp_seq rcv_up, urg_seq;      /* RCV.UP; the urgent octet itself: rcv_up - 1 */
     uint8_t urg_state;            /* enum tcp_urg_state */
@@ -269,6 +282,7 @@ struct tcb {
     /* -- what ss and TCP_INFO tell -- */
     uint64_t bytes_sent, bytes_retrans, bytes_acked, bytes_received;
     uint32_t segs_out, segs_in, total_retrans, data_segs_out, data_segs_in;
+    uint32_t delivered_ce;        /* segments in flight that the peer saw marked (ECE) */
     uint32_t max_size_acked;      /* RFC 5927 7.2: datagram sizes that got through */
     uint32_t pmtu_pending;
 };
@@ -480,5 +494,49 @@ tcp_seq tcp_isn(struct td_stack *st, const struct tcp_tuple *a);
 /* ---- synopts.c ---- */
 void tcp_syn_options_take(struct td_stack *st, struct tcb *t, const struct tcp_opts *o);
 void tcp_syn_options_offer(struct td_stack *st, struct tcb *t, struct tcp_opts *o);
+/* What every segment of a synchronized connection carries by what was agreed on: options, and the
+ * marks of ECN in flags and TOS. e: addresses, seq, ack, flags and len are set. Notes that this ACK
+ * field was sent. To be called once for each segment, just before it is emitted. */
+void tcp_options_fill(struct td_stack *st, struct tcb *t, struct tcp_emit *e);
+/* Octets of options that a segment with text carries now: Eff.snd.MSS is for no options but the
+ * timestamp, SACK blocks take their place from the text. */
+uint32_t tcp_options_sack_len(const struct tcb *t);
+
+/* ---- timestamps.c (RFC 7323 3 to 5) ---- */
+#define TCP_TS_LEN 12 /* octets of a segment that the option takes, aligned */
+/* 0, or a number of the connection's own that its clock is shifted by (7.1). */
+uint32_t tcp_ts_offset(const struct td_stack *st, const struct tcp_tuple *a);
+static inline uint32_t tcp_ts_ms(const struct td_stack *st) /* one tick: 1 ms of stack time */
+{
+    return (uint32_t)(st->now / TD_MS);
+}
+static inline uint32_t tcp_ts_val(const struct td_stack *st, const struct tcb *t) /* TSval now */
+{
+    return tcp_ts_ms(st) + t->ts_offset;
+}
+/* Milliseconds since the segment whose TSval `ecr` echoes was sent. */
+static inline uint32_t tcp_ts_age(const struct td_stack *st, const struct tcb *t, uint32_t ecr)
+{
+    return tcp_ts_val(st, t) - ecr;
+}
+void tcp_ts_store(const struct td_stack *st, struct tcb *t, uint32_t val);
+/* TS.Recent is taken from this segment if 4.3 says so. */
+void tcp_ts_update(const struct td_stack *st, struct tcb *t, const struct tcp_seg *s);
+enum tcp_paws {
+    TCP_PAWS_OK,
+    TCP_PAWS_OLD_ACK, /* a pure ACK overtaken by others: dropped without an answer */
+    TCP_PAWS_REJECT,
+};
+enum tcp_paws tcp_paws(const struct td_stack *st, const struct tcb *t, const struct tcp_seg *s);
+
+/* ---- ecn.c (RFC 3168) ---- */
+#define ECN_MASK 3
+enum tcp_ecn_codepoint { ECN_NOT_ECT, ECN_ECT_1, ECN_ECT_0, ECN_CE };
+/* ECE and CWR of a SYN or SYN-ACK that we send. */
+uint16_t tcp_ecn_syn_flags(struct td_stack *st, struct tcb *t);
+/* A listener's child: the SYN that it was born of. */
+void tcp_ecn_syn_in(struct td_stack *st, struct tcb *t, uint16_t flags, uint8_t tos);
+/* The SYN-ACK, or in a simultaneous open the SYN, that answers ours. */
+void tcp_ecn_syn_ack_in(struct td_stack *st, struct tcb *t, uint16_t flags);
 
 #endif

@@ -238,6 +238,9 @@ void tcp_mss_update(struct td_stack *st, struct tcb *t)
     if (t->user_mss != 0 && t->user_mss < m) {
         m = t->user_mss;
     }
+    if (t->ts_ok) { /* RFC 7323 3.2, 9293 3.7.1: the option is on every segment */
+        m = m > 2 * TCP_TS_LEN ? m - TCP_TS_LEN : TCP_TS_LEN;
+    }
     t->mss = (uint16_t)(m > UINT16_MAX - TCPIP_HEADERS ? UINT16_MAX - TCPIP_HEADERS : m);
     if (t->rcv_mss == 0) {
         t->rcv_mss = t->mss < 536 ? t->mss : 536; /* until something larger arrives */

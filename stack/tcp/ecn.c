@@ -1,0 +1,47 @@
+/* tcp/ecn.c: explicit congestion notification (RFC 3168).
+ *
+ * Theory of operation. A router that would drop a segment for congestion may mark it instead, if
+ * its sender said that it understands. Four codepoints in the TOS octet say who understands (ECT)
+ * and what was marked (CE); two flags carry the news back and confirm it:
+ *
+ *      sender ── text, ECT(0) ──► router ── text, CE ──► receiver
+ *         │ ◄── ECE on every ACK ──────────────────────────┘
+ *         └─── cwnd cut once a window; CWR on the next new text ──► ECE stops
+ *
+ * Setting up: a SYN with ECE and CWR asks, a SYN-ACK with ECE alone agrees. Any other combination
+ * means no, also a SYN-ACK that reflects both bits, as broken hosts do (6.1.1). Some firewalls drop
+ * SYNs with these bits, so a SYN that has to be repeated doesn't ask again (6.1.1.1), and neither
+ * does a repeated SYN-ACK agree.
+ *
+ * Only new text is sent as ECT: not SYNs, pure ACKs, retransmissions, window probes. For these
+ * nobody would notice that a mark was lost.
+ */
+#include "tcp/tcp_internal.h"
+
+uint16_t tcp_ecn_syn_flags(struct td_stack *st, struct tcb *t)
+{
+    bool again = t->rexmits > 0 && knob(st, TCP_ECN_FALLBACK) != 0;
+    if (t->state == TCPS_SYN_SENT) {
+        if (again) {
+            t->ecn_refused = true;
+        }
+        return knob(st, TCP_ECN) == 1 && !t->ecn_refused ? TCP_ECE | TCP_CWR : 0;
+    }
+    return t->ecn_syn ? TCP_ECE : 0;
+}
+
+void tcp_ecn_syn_in(struct td_stack *st, struct tcb *t, uint16_t flags, uint8_t tos)
+{
+    /* A SYN that isn't sent as not-ECT doesn't come from a host that knows RFC 3168. */
+    t->ecn_syn = (flags & (TCP_ECE | TCP_CWR)) == (TCP_ECE | TCP_CWR) && knob(st, TCP_ECN) != 0 &&
+                 (tos & ECN_MASK) == ECN_NOT_ECT;
+    t->ecn_ok = t->ecn_syn;
+}
+
+void tcp_ecn_syn_ack_in(struct td_stack *st, struct tcb *t, uint16_t flags)
+{
+    bool asked = knob(st, TCP_ECN) == 1 && !t->ecn_refused;
+    uint16_t want = (flags & TCP_ACK) != 0 ? TCP_ECE : TCP_ECE | TCP_CWR;
+    t->ecn_ok = asked && (flags & (TCP_ECE | TCP_CWR)) == want;
+    t->ecn_syn = t->ecn_ok; /* a simultaneous open goes on with a SYN-ACK */
+}
