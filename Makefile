@@ -109,6 +109,9 @@ faults: deps-test ## switch one deliberate bug on at a time: do the tests of its
 bench: deps-bench ## the measured figures, side by side with peers
 	@$(MAKE) --no-print-directory -s all $(BUILD)/bench/bulk
 	@BUILD=$(BUILD) scripts/bench.sh
+goodput: deps-bench ## of them, the goodput over a line that loses 1 %, beside the kernel's (ROUNDS=15)
+	@$(MAKE) --no-print-directory -s all $(BUILD)/bench/bulk
+	@BUILD=$(BUILD) ROUNDS=$(or $(ROUNDS),15) scripts/goodput.sh
 $(BUILD)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
@@ -121,5 +124,5 @@ clean: ## remove everything that was built
 	rm -rf build build-*
 
 .PHONY: all lib help tests deps-build deps-demo deps-test deps-bench demo test unit asan fuzz \
-	conformance mutants faults bench install clean
+	conformance mutants faults bench goodput install clean
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

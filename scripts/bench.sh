@@ -5,7 +5,8 @@
 # another user-space stack behind a TAP. The same client (tests/bench/bulk.c, kernel sockets, cubic)
 # runs against each. Rounds are interleaved (tapdeck, veth, veth without offloads, slirp; again), and
 # the median of ROUNDS (5) is printed with the ratio to tapdeck. Everything happens in network
-# namespaces made here, which end with this process. JSON goes to $BUILD/bench.json.
+# namespaces made here, which end with this process. At the end scripts/goodput.sh compares the goodput
+# over a line that loses 1 % of the frames with the kernel's own. JSON goes to $BUILD/bench.json.
 set -eu
 cd "$(dirname "$0")/.."
 BUILD=${BUILD:-build}
@@ -176,4 +177,13 @@ for what, peers in rows.items():
               (f" tapdeck is {ratio:.2f} of it" if ratio is not None and peer != "tapdeck" else ""))
 json.dump(out, open(sys.argv[2], "w"), indent=1)
 print("JSON:", sys.argv[2])
+PY
+
+# goodput over a bad line, in namespaces of its own
+GOODPUT_ROUNDS=${GOODPUT_ROUNDS:-15}
+ROUNDS=$GOODPUT_ROUNDS scripts/goodput.sh
+python3 - "$BUILD/bench.json" "$BUILD/goodput.json" <<'PY'
+import json, sys
+both = [row for path in sys.argv[1:] for row in json.load(open(path))]
+json.dump(both, open(sys.argv[1], "w"), indent=1)
 PY
