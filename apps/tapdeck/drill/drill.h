@@ -295,6 +295,10 @@ enum drill_verdict drill_eval_block(struct drill_vars *v, const char *src, unsig
                                     drill_lookup *lookup, void *ctx, struct text *printed,
                                     struct drill_error *err);
 
+/* Reads a block without running it: PASSED, SYNTAX or UNSUPPORTED. drill_parse() does so for every
+ * block. */
+enum drill_verdict drill_eval_check(const char *src, unsigned line, struct drill_error *err);
+
 /* ---- running ---- */
 
 /* What a run gave. Texts that have nothing to say stay empty (s == NULL). */
