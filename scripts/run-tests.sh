@@ -3,6 +3,7 @@
 #   unit      the libcheck programs $BUILD/tests/stack/**, $BUILD/tests/apps/** (two at a time)
 #   scripts   tests/stack/**/test_*.sh, tests/apps/**/test_*.sh, tests/scripts/test_*.sh
 #   e2e       tests/e2e/test_*.sh: real clients in namespaces of their own
+#   drill     tests/drill/**.pkt: packet scripts, each against a stack in virtual time
 #   fuzz      every fuzz target for $FUZZ_SECONDS (default 5) seconds
 #   valgrind  the unit programs under valgrind memcheck
 # Scripts print "ok - what" and "not ok - what" lines; "ok - what # SKIP why" counts as skipped.
@@ -103,6 +104,26 @@ script_one() {
     fi
 }
 
+# One packet script: it passes, or its report is shown. A script that can't be run here fails too: none of
+# ours should need what drill hasn't got.
+drill_one() {
+    local script=$1 name=${1%.pkt} status
+    local base=$results/${name//\//.}
+    timeout 60 "$BUILD/tapdeck" drill "$script" >"$base.log" 2>&1 </dev/null
+    status=$?
+    if [ $status = 0 ]; then
+        passed=$((passed + 1))
+        echo "ok 1 - $script" >"$base.tap"
+        printf 'ok   %s\n' "$script"
+    else
+        failed=$((failed + 1))
+        echo "not ok 1 - $script" >"$base.tap"
+        failures+=("$script")
+        printf 'FAIL %s (status %s)\n' "$script" "$status"
+        tail -n 30 "$base.log" | sed 's/^/     | /'
+    fi
+}
+
 unit_programs() {
     local source program
     for source in $(find tests/stack tests/apps -name 'test_*.c' | LC_ALL=C sort); do
@@ -128,6 +149,11 @@ for kind in "$@"; do
             selected "$script" && script_one "$script" "${E2E_TIMEOUT:-300}"
         done
         ;;
+    drill)
+        for script in $(find tests/drill -name '*.pkt' 2>/dev/null | LC_ALL=C sort); do
+            selected "$script" && drill_one "$script"
+        done
+        ;;
     fuzz)
         printf '#!/bin/bash\nexec tests/fuzz/run.sh %s\n' "${FUZZ_SECONDS:-5}" >"$results/fuzz.sh"
         script_one "$results/fuzz.sh" 900
@@ -149,7 +175,7 @@ for kind in "$@"; do
         done
         ;;
     *)
-        echo "run-tests.sh: no kind of tests called '$kind'; there are unit, scripts, e2e, fuzz, valgrind" >&2
+        echo "run-tests.sh: no kind of tests called '$kind'; there are unit, scripts, drill, e2e, fuzz, valgrind" >&2
         exit 2
         ;;
     esac

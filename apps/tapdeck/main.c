@@ -7,6 +7,7 @@
 
 #include "tapdeck/console.h"
 #include "tapdeck/doctor.h"
+#include "tapdeck/drill/drill.h"
 #include "tapdeck/wire.h"
 
 static const char usage[] =
@@ -24,6 +25,7 @@ static const char usage[] =
     "\n"
     "Commands of this program, which need no daemon:\n"
     "  doctor            says what this machine lacks, and the command that mends it\n"
+    "  drill FILE.pkt...  plays packet scripts against the stack (`tapdeck drill --help`)\n"
     "  wire TAP1 TAP2    joins two TAP devices by an impaired wire (`tapdeck wire --help`)\n"
     "All others are the daemon's: `tapdeck help` lists them, `tapdeck help COMMAND` explains one.\n"
     "\n"
@@ -36,6 +38,8 @@ int local_command(int argc, char **argv)
 {
     if (strcmp(argv[0], "doctor") == 0)
         return doctor_main(argc, argv);
+    if (strcmp(argv[0], "drill") == 0)
+        return drill_main(argc, argv);
     if (strcmp(argv[0], "wire") == 0)
         return wire_main(argc, argv);
     return -1;

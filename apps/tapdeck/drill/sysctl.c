@@ -1,0 +1,450 @@
+/* drill/sysctl.c: what scripts ask of the shell, as knobs of the stack.
+ *
+ * Theory of operation. Scripts set up the kernel with shell commands: nearly always sysctl, or a
+ * helper that writes /proc/sys, or the suites' common init script. No shell runs here. A text is
+ * cut into commands (lines, ;, &&) and these into words, with quotes and redirections as a shell
+ * has them, and each command must be one of the few below; the first that isn't makes the script
+ * unsupported, never passed. A knob the stack hasn't got makes it unsupported too, except for those
+ * that only steer offloads, queues and caches of a kernel and that nothing on the wire shows here.
+ */
+#include "tapdeck/drill/sysctl.h"
+
+#include "tapdeck/stack.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WORDS_MAX 64
+#define WORD_LEN  256
+
+/* Kernel tuning without a trace on this stack's wire: segmentation offload, local queues, caches.
+ */
+static const char *const harmless[] = {
+    "net.ipv4.tcp_min_tso_segs",
+    "net.ipv4.tcp_tso_win_divisor",
+    "net.ipv4.tcp_tso_rtt_log",
+    "net.ipv4.tcp_autocorking",
+    "net.ipv4.tcp_limit_output_bytes",
+    "net.ipv4.tcp_no_metrics_save",
+    "net.ipv4.tcp_no_ssthresh_metrics_save",
+    "net.ipv4.tcp_backlog_ack_defer",
+    "net.ipv4.tcp_early_demux",
+    "net.ipv4.ip_early_demux",
+    "net.ipv4.tcp_low_latency",
+    "net.ipv4.tcp_available_congestion_control",
+    "net.ipv4.tcp_allowed_congestion_control",
+    "net.core.default_qdisc",
+    "net.core.optmem_max",
+    "net.core.netdev_max_backlog",
+};
+
+/* What the common init script establishes. A knob the stack hasn't got is passed over: the
+ * scripts that need it set it by name. */
+static const struct {
+    const char *name, *value;
+} common[] = {
+    {"net.ipv4.tcp_congestion_control", "cubic"},
+    {"net.ipv4.tcp_sack", "1"},
+    {"net.ipv4.tcp_dsack", "1"},
+    {"net.ipv4.tcp_timestamps", "1"},
+    {"net.ipv4.tcp_window_scaling", "1"},
+    {"net.ipv4.tcp_rmem", "4096 540000 15728640"},
+    {"net.ipv4.tcp_wmem", "4096 262144 4194304"},
+    {"net.ipv4.tcp_max_window", "15728640"},
+    {"net.ipv4.tcp_initial_cwnd", "10"},
+    {"net.ipv4.tcp_syn_retries", "5"},
+    {"net.ipv4.tcp_synack_retries", "5"},
+    {"net.ipv4.tcp_frto", "2"},
+    {"net.ipv4.tcp_recovery", "1"},
+    {"net.ipv4.tcp_early_retrans", "3"},
+    {"net.ipv4.tcp_reordering", "3"},
+    {"net.ipv4.tcp_slow_start_after_idle", "0"},
+    {"net.ipv4.tcp_moderate_rcvbuf", "1"},
+    {"net.ipv4.tcp_ecn", "0"},
+    {"net.ipv4.tcp_syncookies", "1"},
+    {"net.ipv4.tcp_fastopen", "1027"}, /* client, server, on every listener */
+    {"net.ipv4.tcp_fastopen_key", "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4"},
+    {"net.ipv4.tcp_notsent_lowat", "4294967295"},
+    {"net.ipv4.tcp_mtu_probing", "0"},
+};
+
+static enum shell_answer no(struct shell *sh, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+static enum shell_answer no(struct shell *sh, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(sh->why, sizeof sh->why, fmt, ap);
+    va_end(ap);
+    return SHELL_UNSUPPORTED;
+}
+
+/* ---- knobs ---- */
+
+/* "0x70403" as the decimal number knobs are written in; anything else as it stands. */
+static void decimal(const char *value, char *out, size_t size)
+{
+    char *end;
+    if (strncmp(value, "0x", 2) == 0) {
+        unsigned long long v = strtoull(value, &end, 16);
+        if (*end == '\0') {
+            snprintf(out, size, "%llu", v);
+            return;
+        }
+    }
+    snprintf(out, size, "%s", value);
+}
+
+static bool is_harmless(const char *name)
+{
+    for (size_t i = 0; i < sizeof harmless / sizeof harmless[0]; i++) {
+        if (strcmp(harmless[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum shell_answer set_knob(struct shell *sh, const char *name, const char *value)
+{
+    char plain[WORD_LEN], dotted[WORD_LEN], now[WORD_LEN];
+    snprintf(dotted, sizeof dotted, "%s", name);
+    for (char *c = dotted; *c != '\0'; c++) {
+        *c = *c == '/' ? '.' : *c;
+    }
+    if (is_harmless(dotted)) {
+        return SHELL_DONE;
+    }
+    decimal(value, plain, sizeof plain);
+    int err = td_knob_get(sh->st, dotted, now, sizeof now);
+    if (err >= 0) {
+        err = sh->dry ? 0 : td_knob_set(sh->st, dotted, plain);
+    }
+    if (err == -ENOENT) {
+        return no(sh, "the stack has no knob %s", dotted);
+    }
+    if (err == -ERANGE && td_knob_get(sh->st, dotted, now, sizeof now) > 0) {
+        return no(sh, "%s can't be %s (it is %s)", dotted, value, now);
+    }
+    if (err != 0) {
+        return no(sh, "%s can't be '%s'", dotted, value);
+    }
+    return SHELL_DONE;
+}
+
+/* "net.ipv4.tcp_ecn=1", "/proc/sys/net/ipv4/tcp_ecn=1" */
+static enum shell_answer assign(struct shell *sh, const char *word)
+{
+    char name[WORD_LEN];
+    const char *eq = strchr(word, '=');
+    if (eq == NULL || eq == word) {
+        return no(sh, "'%s' sets no knob", word);
+    }
+    snprintf(name, sizeof name, "%.*s", (int)(eq - word), word);
+    const char *n = strncmp(name, "/proc/sys/", 10) == 0 ? name + 10 : name;
+    return set_knob(sh, n, eq + 1);
+}
+
+static enum shell_answer common_init(struct shell *sh)
+{
+    for (size_t i = 0; !sh->dry && i < sizeof common / sizeof common[0]; i++) {
+        (void)td_knob_set(sh->st, common[i].name, common[i].value);
+    }
+    return SHELL_DONE;
+}
+
+/* ---- commands ---- */
+
+struct command {
+    char word[WORDS_MAX][WORD_LEN];
+    unsigned n;
+    char to[WORD_LEN]; /* > here */
+};
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+static enum shell_answer do_sysctl(struct shell *sh, const struct command *c, unsigned from)
+{
+    bool any = false;
+    for (unsigned i = from; i < c->n; i++) {
+        if (c->word[i][0] == '-') {
+            if (strspn(c->word[i] + 1, "qwe") != strlen(c->word[i] + 1)) {
+                return no(sh, "sysctl %s", c->word[i]);
+            }
+            continue;
+        }
+        any = true;
+        enum shell_answer a = assign(sh, c->word[i]);
+        if (a != SHELL_DONE) {
+            return a;
+        }
+    }
+    return any ? SHELL_DONE : no(sh, "a sysctl that sets nothing");
+}
+
+/* Queues of the kernel's tun0: the stack's own queue is never full here. */
+static enum shell_answer do_tc(struct shell *sh, const struct command *c)
+{
+    static const char *const plain[] = {"pfifo", "pfifo_fast", "fq", "fq_codel", "noqueue"};
+    bool make = c->n == 7 && strcmp(c->word[1], "qdisc") == 0 && strcmp(c->word[3], "dev") == 0 &&
+                strcmp(c->word[5], "root") == 0 &&
+                (strcmp(c->word[2], "add") == 0 || strcmp(c->word[2], "replace") == 0);
+    for (size_t i = 0; make && i < sizeof plain / sizeof plain[0]; i++) {
+        if (strcmp(c->word[6], plain[i]) == 0) {
+            return SHELL_DONE;
+        }
+    }
+    return no(sh, "this tc command");
+}
+
+static enum shell_answer do_ethtool(struct shell *sh, const struct command *c)
+{
+    if (c->n < 5 || c->n % 2 != 1 ||
+        (strcmp(c->word[1], "-K") != 0 && strcmp(c->word[1], "-k") != 0)) {
+        return no(sh, "this ethtool command");
+    }
+    return SHELL_DONE; /* offloads: segments are cut and sums are made by the stack itself */
+}
+
+static enum shell_answer do_ip(struct shell *sh, const struct command *c)
+{
+    if (c->n >= 3 && strcmp(c->word[1], "tcp_metrics") == 0 && strcmp(c->word[2], "flush") == 0 &&
+        !sh->started) {
+        return SHELL_DONE; /* a new stack remembers nothing */
+    }
+    return no(sh, "this ip command");
+}
+
+static enum shell_answer do_sleep(struct shell *sh, const struct command *c)
+{
+    char *end;
+    double seconds = c->n == 2 ? strtod(c->word[1], &end) : -1;
+    if (c->n != 2 || *end != '\0' || !(seconds >= 0 && seconds <= 100000)) {
+        return no(sh, "this sleep command");
+    }
+    sh->sleep += (td_time)(seconds * 1e9);
+    return SHELL_DONE;
+}
+
+static enum shell_answer do_echo(struct shell *sh, const struct command *c)
+{
+    if (strncmp(c->to, "/proc/sys/", 10) != 0) {
+        return c->to[0] == '\0' || strcmp(c->to, "/dev/null") == 0 ? SHELL_DONE
+                                                                   : no(sh, "writing to %s", c->to);
+    }
+    char value[WORD_LEN * 4] = "";
+    for (unsigned i = 1; i < c->n; i++) {
+        if (i == 1 && strcmp(c->word[i], "-n") == 0) {
+            continue;
+        }
+        size_t used = strlen(value);
+        snprintf(value + used, sizeof value - used, "%s%s", used > 0 ? " " : "", c->word[i]);
+    }
+    return set_knob(sh, c->to + 10, value);
+}
+
+static enum shell_answer do_command(struct shell *sh, const struct command *c)
+{
+    unsigned i = 0;
+    while (i + 1 < c->n && (strcmp(c->word[i], "source") == 0 || strcmp(c->word[i], ".") == 0 ||
+                            strcmp(c->word[i], "sh") == 0 || strcmp(c->word[i], "bash") == 0 ||
+                            strcmp(c->word[i], "sudo") == 0 || strcmp(c->word[i], "python") == 0 ||
+                            strcmp(c->word[i], "python3") == 0)) {
+        i++;
+    }
+    const char *name = base_name(c->word[i]);
+    if (strcmp(name, "sysctl") == 0) {
+        return do_sysctl(sh, c, i + 1);
+    }
+    if (strcmp(name, "defaults.sh") == 0) {
+        return common_init(sh);
+    }
+    if (strcmp(name, "set_sysctls.py") == 0) {
+        return i + 1 < c->n ? do_sysctl(sh, c, i + 1) : common_init(sh);
+    }
+    if (strncmp(name, "sysctl_restore_", 15) == 0) {
+        return SHELL_DONE; /* the stack ends with its script */
+    }
+    if (i == 0 && strcmp(name, "tc") == 0) {
+        return do_tc(sh, c);
+    }
+    if (i == 0 && strcmp(name, "ethtool") == 0) {
+        return do_ethtool(sh, c);
+    }
+    if (i == 0 && strcmp(name, "ip") == 0) {
+        return do_ip(sh, c);
+    }
+    if (i == 0 && strcmp(name, "sleep") == 0) {
+        return do_sleep(sh, c);
+    }
+    if (i == 0 && strcmp(name, "echo") == 0) {
+        return do_echo(sh, c);
+    }
+    if (strcmp(name, "true") == 0 || strcmp(name, ":") == 0) {
+        return SHELL_DONE;
+    }
+    return no(sh, "the shell command '%s'", c->word[0]);
+}
+
+/* ---- words ---- */
+
+/* $((15*1024*1024)): numbers and * only. *p is behind "$((". */
+static bool product(const char **p, char *out, size_t size)
+{
+    unsigned long long v = 1;
+    const char *s = *p;
+    for (;;) {
+        char *end;
+        s += strspn(s, " ");
+        if (*s < '0' || *s > '9') {
+            return false;
+        }
+        v *= strtoull(s, &end, 0);
+        s = end + strspn(end, " ");
+        if (*s != '*') {
+            break;
+        }
+        s++;
+    }
+    if (strncmp(s, "))", 2) != 0) {
+        return false;
+    }
+    *p = s + 2;
+    snprintf(out, size, "%llu", v);
+    return true;
+}
+
+struct scan {
+    const char *p;
+    char word[WORD_LEN];
+    size_t n;
+    bool any; /* a word has begun: "" is one */
+};
+
+static bool put(struct scan *s, char c)
+{
+    s->any = true;
+    if (s->n + 1 >= sizeof s->word) {
+        return false;
+    }
+    s->word[s->n++] = c;
+    s->word[s->n] = '\0';
+    return true;
+}
+
+/* One word, with quotes. False: a construct that isn't spoken here. */
+static bool scan_word(struct scan *s)
+{
+    char quote = '\0';
+    s->n = 0;
+    s->word[0] = '\0';
+    s->any = false;
+    for (;; s->p++) {
+        char c = *s->p;
+        if (c == '\0') {
+            return quote == '\0';
+        }
+        if (quote == '\0' && strchr(" \t\n;&|<>#", c) != NULL) {
+            if (c == '#' && s->any) {
+                if (!put(s, c)) {
+                    return false;
+                }
+                continue;
+            }
+            return true;
+        }
+        if (c == quote && c != '\0') {
+            quote = '\0';
+        } else if (quote == '\0' && (c == '"' || c == '\'')) {
+            quote = c;
+            s->any = true;
+        } else if (quote != '\'' && strncmp(s->p, "$((", 3) == 0) {
+            char number[32];
+            s->p += 3;
+            if (!product(&s->p, number, sizeof number)) {
+                return false;
+            }
+            for (const char *d = number; *d != '\0'; d++) {
+                if (!put(s, *d)) {
+                    return false;
+                }
+            }
+            s->p--;
+        } else if (quote == '\0' && c == '\\' && s->p[1] == '\n') {
+            s->p++;
+        } else if (!put(s, c)) {
+            return false;
+        }
+    }
+}
+
+/* One command, up to what ends it. */
+static enum shell_answer scan_command(struct shell *sh, struct scan *s, struct command *c)
+{
+    c->n = 0;
+    c->to[0] = '\0';
+    for (;;) {
+        s->p += strspn(s->p, " \t");
+        if (s->p[0] == '\\' && s->p[1] == '\n') {
+            s->p += 2;
+            continue;
+        }
+        if (*s->p == '#') {
+            s->p += strcspn(s->p, "\n");
+        }
+        if (*s->p == '\0' || *s->p == '\n' || *s->p == ';') {
+            s->p += *s->p != '\0';
+            return SHELL_DONE;
+        }
+        if (strncmp(s->p, "&&", 2) == 0) {
+            s->p += 2;
+            return SHELL_DONE;
+        }
+        if (strncmp(s->p, "2>&1", 4) == 0) {
+            s->p += 4;
+            continue;
+        }
+        if (*s->p == '>' || strncmp(s->p, "2>", 2) == 0) {
+            bool errors = *s->p == '2';
+            s->p += errors ? 2 : 1;
+            s->p += *s->p == '>';
+            s->p += strspn(s->p, " \t");
+            if (!scan_word(s) || !s->any) {
+                return no(sh, "this redirection");
+            }
+            if (!errors) {
+                snprintf(c->to, sizeof c->to, "%s", s->word);
+            }
+            continue;
+        }
+        if (!scan_word(s) || !s->any || c->n == WORDS_MAX) {
+            return no(sh, "the shell command '%s …'", c->n > 0 ? c->word[0] : "?");
+        }
+        memcpy(c->word[c->n++], s->word, WORD_LEN);
+    }
+}
+
+enum shell_answer shell_run(struct shell *sh, const char *text)
+{
+    struct scan s = {.p = text};
+    struct command *c = malloc(sizeof *c);
+    enum shell_answer a = SHELL_DONE;
+    if (c == NULL) {
+        return no(sh, "a command for which there is no memory");
+    }
+    while (a == SHELL_DONE && *s.p != '\0') {
+        a = scan_command(sh, &s, c);
+        if (a == SHELL_DONE && c->n > 0) {
+            a = do_command(sh, c);
+        }
+    }
+    free(c);
+    return a;
+}

@@ -1,0 +1,23 @@
+/* drill/sysctl.h: the shell commands of scripts that a drill understands without a shell. */
+#ifndef DRILL_SYSCTL_H
+#define DRILL_SYSCTL_H
+
+#include "tapdeck/types.h"
+
+enum shell_answer {
+    SHELL_DONE,        /* understood, and done */
+    SHELL_UNSUPPORTED, /* no drill can show what this script wants */
+};
+
+struct shell {
+    struct td_stack *st;
+    bool dry;      /* only look whether it could be done */
+    bool started;  /* packets or calls came before */
+    td_time sleep; /* out: how long `sleep` commands wait, ns */
+    char why[200]; /* out: what is not supported */
+};
+
+/* Runs the text of one back-quoted command: commands in lines or joined by && and ;. */
+enum shell_answer shell_run(struct shell *sh, const char *text);
+
+#endif

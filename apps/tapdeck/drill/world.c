@@ -1,0 +1,184 @@
+/* drill/world.c: the stack under test and its clock; see world.h.
+ *
+ * Theory of operation. The stack has a loopback interface and tun0, an Ethernet device whose frames
+ * end here: each IPv4 datagram is taken off its frame and queued with the time at which it left.
+ * The neighbours are known from the start (permanent entries for the gateway, and for the remote
+ * host where it is on the link), so no ARP mixes in. Time stands still except in world_step and
+ * world_sleep, which go from timer to timer; so a script of an hour takes as long as its events.
+ *
+ * The clock begins at some hours, as a host's that has been up for a while does: times that a
+ * protocol counts back from now must not run into zero.
+ */
+#include "tapdeck/drill/world.h"
+
+#include "core/pkt.h"
+#include "core/stack.h"
+#include "wire/eth.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define WORLD_START (10000 * TD_SEC)
+#define STEPS_AT_ONCE                                                                              \
+    100000 /* timers at one instant: more is a stack that goes round in a circle */
+
+static int world_transmit(void *dev, const struct pkt *p)
+{
+    struct drill_world *w = dev;
+    uint8_t *b = malloc(p->len + 1);
+    if (b == NULL) {
+        w->no_memory = true;
+        return 0;
+    }
+    if (p->len > ETH_HLEN && pkt_read(p, 0, b, p->len) && wire_get16(b + 12) == ETHERTYPE_IPV4) {
+        struct seg *s = seg_new(b + ETH_HLEN, p->len - ETH_HLEN, td_stack_now(w->st) - w->start);
+        if (s == NULL) {
+            w->no_memory = true;
+        } else {
+            *w->sent_tail = s;
+            w->sent_tail = &s->next;
+        }
+    }
+    free(b);
+    return 0;
+}
+
+static const struct td_device_ops world_ops = {.transmit = world_transmit};
+
+static bool configure(struct drill_world *w, const struct world_config *c)
+{
+    const struct td_if_config tun = {
+        .name = "tun0",
+        .mac = w->mac,
+        .mtu = c->mtu,
+        .flags = TD_IF_UP | TD_IF_BROADCAST,
+        .ops = &world_ops,
+        .dev = w,
+    };
+    const struct td_route out = {.gateway = c->gateway};
+    td_ip4 mask = c->plen == 0 ? 0 : UINT32_MAX << (32 - c->plen);
+    if (td_if_add(w->st, &tun, &w->ifindex) != 0 ||
+        td_addr_add(w->st, w->ifindex, c->local, c->plen) != 0) {
+        return false;
+    }
+    td_ip4 hop = c->remote;
+    if (((c->remote ^ c->local) & mask) != 0) {
+        hop = c->gateway;
+        if (td_route_add(w->st, &out, true) != 0) {
+            return false;
+        }
+    }
+    return td_neigh_add(w->st, w->ifindex, hop, w->peer, TD_NEIGH_PERMANENT) == 0;
+}
+
+bool world_open(struct drill_world *w, const struct world_config *c)
+{
+    struct td_stack_config sc = {.now = WORLD_START, .profile = c->profile};
+    memset(w, 0, sizeof *w);
+    memcpy(sc.seed, &c->seed, sizeof c->seed);
+    w->sent_tail = &w->sent;
+    w->mac = (struct td_mac){{2, 0, 0, 0, 0, 1}};
+    w->peer = (struct td_mac){{2, 0, 0, 0, 0, 2}};
+    w->start = WORLD_START;
+    w->st = td_stack_new(&sc);
+    if (w->st == NULL) {
+        return false;
+    }
+    bool ok = configure(w, c);
+    td_stack_flush(w->st, WORLD_START);
+    while (w->sent != NULL) { /* nothing that the making of an interface leads to is the script's */
+        seg_free(world_take(w));
+    }
+    if (!ok) {
+        world_close(w);
+    }
+    return ok;
+}
+
+void world_close(struct drill_world *w)
+{
+    struct seg *s;
+    while ((s = world_take(w)) != NULL) {
+        seg_free(s);
+    }
+    td_stack_free(w->st);
+    w->st = NULL;
+}
+
+td_time world_now(const struct drill_world *w)
+{
+    return td_stack_now(w->st) - w->start;
+}
+
+static void stepped(struct drill_world *w)
+{
+    if (w->stepped != NULL) {
+        w->stepped(w->ctx);
+    }
+}
+
+bool world_step(struct drill_world *w, td_time until, bool at)
+{
+    td_time next = td_stack_next_deadline(w->st);
+    if (next == TD_NEVER || next - w->start > until || (next - w->start == until && !at)) {
+        return false;
+    }
+    td_stack_tick(w->st, next);
+    td_stack_flush(w->st, next);
+    stepped(w);
+    return true;
+}
+
+void world_sleep(struct drill_world *w, td_time until)
+{
+    unsigned steps = 0;
+    td_time last = world_now(w);
+    while (world_step(w, until, false)) {
+        steps = world_now(w) == last ? steps + 1 : 0;
+        last = world_now(w);
+        if (steps > STEPS_AT_ONCE) {
+            break;
+        }
+    }
+    if (until > world_now(w)) {
+        td_stack_clock(w->st, w->start + until);
+    }
+}
+
+void world_flush(struct drill_world *w)
+{
+    td_stack_flush(w->st, td_stack_now(w->st));
+    stepped(w);
+}
+
+void world_inject(struct drill_world *w, const uint8_t *datagram, size_t len)
+{
+    const struct eth_hdr h = {
+        .dst = w->mac, .src = w->peer, .type = ETHERTYPE_IPV4, .hlen = ETH_HLEN};
+    size_t frame = ETH_HLEN + len < ETH_MIN_FRAME ? ETH_MIN_FRAME : ETH_HLEN + len;
+    uint8_t *b = calloc(1, frame);
+    if (b == NULL) {
+        w->no_memory = true;
+        return;
+    }
+    (void)eth_emit(&h, b);
+    memcpy(b + ETH_HLEN, datagram, len);
+    if (td_stack_input_bytes(w->st, w->ifindex, b, frame, td_stack_now(w->st)) != 0) {
+        w->no_memory = true;
+    }
+    free(b);
+    world_flush(w);
+}
+
+struct seg *world_take(struct drill_world *w)
+{
+    struct seg *s = w->sent;
+    if (s != NULL) {
+        w->sent = s->next;
+        if (w->sent == NULL) {
+            w->sent_tail = &w->sent;
+        }
+        s->next = NULL;
+    }
+    return s;
+}
