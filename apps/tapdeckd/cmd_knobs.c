@@ -58,6 +58,11 @@ static int sysctl_set(struct run *r, const char *name, const char *value)
     for (int i = 0; i < KNOB_COUNT; i++) {
         if (strcmp(knob_info[i].name, name) != 0)
             continue;
+        if (knob_info[i].fixed)
+            return run_fail(r, EXIT_USAGE, "%s can only be read", name);
+        if (knob_info[i].set)
+            return run_fail(r, EXIT_USAGE, "'%s' doesn't fit %s: write some of, in quotes: %s", value,
+                            name, knob_info[i].words);
         if (knob_info[i].words != NULL)
             return run_fail(r, EXIT_USAGE, "'%s' doesn't fit %s: write one of: %s", value, name,
                             knob_info[i].words);

@@ -5,15 +5,19 @@
 
 const struct knob_info knob_info[KNOB_COUNT] = {
 #define KNOB(id, name, linux_v, rfc_v, min, max, doc)                                              \
-    {name, NULL, {{linux_v, 0, 0}, {rfc_v, 0, 0}}, min, max, 1, doc},
-#define KNOB3(id, name, a, b, c, min, max, doc) {name, NULL, {{a, b, c}, {a, b, c}}, min, max, (c) == 0 ? 2 : 3, doc},
+    {name, NULL, {{linux_v, 0, 0}, {rfc_v, 0, 0}}, min, max, false, false, 1, doc},
+#define KNOB3(id, name, a, b, c, min, max, doc)                                                    \
+    {name, NULL, {{a, b, c}, {a, b, c}}, min, max, false, false, (c) == 0 ? 2 : 3, doc},
 #define KNOBW(id, name, words, linux_v, rfc_v, doc)                                                \
-    {name, words, {{linux_v, 0, 0}, {rfc_v, 0, 0}}, 0, 63, 1, doc},
+    {name, words, {{linux_v, 0, 0}, {rfc_v, 0, 0}}, 0, 63, false, false, 1, doc},
+#define KNOBS(id, name, words, bits, fixed, doc)                                                   \
+    {name, words, {{bits, 0, 0}, {bits, 0, 0}}, 0, INT64_MAX, true, fixed, 1, doc},
 #define IFKNOB(id, name, linux_v, rfc_v, min, max, doc)
 #include "core/knobs.def"
 #undef KNOB
 #undef KNOB3
 #undef KNOBW
+#undef KNOBS
 #undef IFKNOB
 };
 
@@ -21,12 +25,14 @@ const struct knob_info ifknob_info[IFKNOB_COUNT] = {
 #define KNOB(id, name, linux_v, rfc_v, min, max, doc)
 #define KNOB3(id, name, a, b, c, min, max, doc)
 #define KNOBW(id, name, words, linux_v, rfc_v, doc)
+#define KNOBS(id, name, words, bits, fixed, doc)
 #define IFKNOB(id, name, linux_v, rfc_v, min, max, doc)                                            \
-    {name, NULL, {{linux_v, 0, 0}, {rfc_v, 0, 0}}, min, max, 1, doc},
+    {name, NULL, {{linux_v, 0, 0}, {rfc_v, 0, 0}}, min, max, false, false, 1, doc},
 #include "core/knobs.def"
 #undef KNOB
 #undef KNOB3
 #undef KNOBW
+#undef KNOBS
 #undef IFKNOB
 };
 

@@ -4,7 +4,8 @@
  * (`linux`: what a stock kernel does; `rfc`: the RFCs' own constants), its range and a sentence.
  * Code reads it as knob(st, NAME); only the door writes it (td_knob_set). Values are integers,
  * or up to three of them (tcp_rmem); a knob of words (tcp_congestion_control) holds the index of
- * the word in its list. Per-interface knobs (net.ipv4.conf.IFACE.x, net.ipv4.neigh.IFACE.x) are
+ * the word in its list, a knob that is a set of words (tcp_allowed_congestion_control) a bit for each
+ * of its list. Per-interface knobs (net.ipv4.conf.IFACE.x, net.ipv4.neigh.IFACE.x) are
  * lines of IFKNOB: each interface has its own copy; "all" and "default" work as in Linux.
  */
 #ifndef CORE_KNOBS_H
@@ -16,11 +17,13 @@ enum knob_id {
 #define KNOB(id, name, linux_v, rfc_v, min, max, doc)       KNOB_##id,
 #define KNOB3(id, name, a, b, c, min, max, doc)             KNOB_##id,
 #define KNOBW(id, name, words, linux_v, rfc_v, doc)         KNOB_##id,
+#define KNOBS(id, name, words, bits, fixed, doc)            KNOB_##id,
 #define IFKNOB(id, name, linux_v, rfc_v, min, max, doc)
 #include "core/knobs.def"
 #undef KNOB
 #undef KNOB3
 #undef KNOBW
+#undef KNOBS
 #undef IFKNOB
     KNOB_COUNT
 };
@@ -29,11 +32,13 @@ enum ifknob_id {
 #define KNOB(id, name, linux_v, rfc_v, min, max, doc)
 #define KNOB3(id, name, a, b, c, min, max, doc)
 #define KNOBW(id, name, words, linux_v, rfc_v, doc)
+#define KNOBS(id, name, words, bits, fixed, doc)
 #define IFKNOB(id, name, linux_v, rfc_v, min, max, doc) IFKNOB_##id,
 #include "core/knobs.def"
 #undef KNOB
 #undef KNOB3
 #undef KNOBW
+#undef KNOBS
 #undef IFKNOB
     IFKNOB_COUNT
 };
@@ -42,9 +47,11 @@ enum profile { PROFILE_LINUX, PROFILE_RFC };
 
 struct knob_info {
     const char *name;  /* "net.ipv4.tcp_keepalive_time"; IFKNOB: "conf.%s.arp_ignore" (after net.ipv4.) */
-    const char *words; /* KNOBW: "reno cubic", else NULL */
+    const char *words; /* KNOBW, KNOBS: "reno cubic", else NULL */
     int64_t def[2][3]; /* [profile][value] */
     int64_t min, max;
+    bool set;          /* KNOBS: any of the words */
+    bool fixed;        /* can be read only */
     uint8_t nvalues;   /* 1, 3, or 2: a range, first and last (a KNOB3 whose third value is 0) */
     const char *doc;
 };

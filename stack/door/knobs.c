@@ -141,8 +141,32 @@ static int parse_word(const char *words, const char *value, int64_t *out)
     return -EINVAL;
 }
 
+/* Words between blanks, in any order: a bit for each. */
+static int parse_set(const char *words, const char *value, int64_t *out)
+{
+    char word[KNOB_NAME_LEN];
+    int64_t bits = 0, index = 0;
+    for (value += strspn(value, " \t"); *value != '\0'; value += strspn(value, " \t")) {
+        size_t len = strcspn(value, " \t");
+        if (len >= sizeof word)
+            return -EINVAL;
+        memcpy(word, value, len);
+        word[len] = '\0';
+        if (parse_word(words, word, &index) != 0)
+            return -EINVAL;
+        bits |= INT64_C(1) << index;
+        value += len;
+    }
+    *out = bits;
+    return bits == 0 ? -EINVAL : 0;
+}
+
 static int parse_values(const struct knob_info *info, const char *value, int64_t v[3])
 {
+    if (info->set) { /* what can only be read takes its own value back, and nothing else */
+        int err = parse_set(info->words, value, &v[0]);
+        return info->fixed && v[0] != info->def[0][0] ? -EPERM : err;
+    }
     if (info->words != NULL)
         return parse_word(info->words, value, &v[0]);
     unsigned n = 0;
@@ -215,6 +239,24 @@ int knob_set_text(struct td_stack *st, const char *name, const char *value)
     return 0;
 }
 
+static int format_set(const char *words, int64_t bits, char *dst, size_t size)
+{
+    size_t used = 0;
+    if (size > 0)
+        dst[0] = '\0';
+    for (const char *w = words; *w != '\0'; bits >>= 1) {
+        size_t len = strcspn(w, " ");
+        if (bits & 1) {
+            int n = snprintf(used < size ? dst + used : NULL, used < size ? size - used : 0, "%s%.*s",
+                             used > 0 ? " " : "", (int)len, w);
+            used += n > 0 ? (size_t)n : 0;
+        }
+        w += len;
+        w += strspn(w, " ");
+    }
+    return (int)used;
+}
+
 int td_knob_get(const struct td_stack *st, const char *name, char *dst, size_t size)
 {
     struct place p;
@@ -224,6 +266,8 @@ int td_knob_get(const struct td_stack *st, const char *name, char *dst, size_t s
     /* Looking the place up changes nothing; only the pointer it gives could. */
     if (!knob_place((struct td_stack *)(uintptr_t)st, name, &p))
         return -ENOENT;
+    if (p.info->set)
+        return format_set(p.info->words, p.v[0], dst, size);
     if (p.info->words != NULL) {
         const char *w = p.info->words;
         for (int64_t i = p.v[0]; i > 0 && *w != '\0'; i--) {

@@ -103,6 +103,9 @@ static int set_congestion(struct tcb *t, const void *val, uint32_t len, struct t
         return -ENOENT;
     }
     if (cc != t->cc.ops) {
+        if (!tcp_cc_allowed(st, cc)) {
+            return -EPERM;
+        }
         tcp_cc_set(st, t, cc);
     }
     return 0;

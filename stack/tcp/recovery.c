@@ -76,15 +76,13 @@ static void newreno_new_ack(struct td_stack *st, struct tcb *t, uint32_t acked)
                    t->recover)) { /* kept close: half a circle behind it would lie ahead */
             t->recover = t->snd_una - 1;
         }
-        if (t->cwnd_limited) { /* what wasn't used says nothing about the path */
-            const struct td_cc_ack ack = {.now = st->now,
-                                          .acked = acked,
-                                          .flight = tcp_flight(t) + acked,
-                                          .una = t->snd_una,
-                                          .nxt = t->snd_nxt,
-                                          .cwnd_limited = true};
-            tcp_cc_acked(st, t, &ack);
-        }
+        const struct td_cc_ack ack = {.now = st->now,
+                                      .acked = acked,
+                                      .flight = tcp_flight(t) + acked,
+                                      .una = t->snd_una,
+                                      .nxt = t->snd_nxt,
+                                      .cwnd_limited = t->cwnd_limited};
+        tcp_cc_acked(st, t, &ack);
         return;
     }
     if (seq_ge(t->snd_una, t->recover)) { /* full */

@@ -94,7 +94,9 @@ struct tcb;
 
 /* Congestion control (cc/): struct td_cc_ops in tapdeck/organs.h. cc.c finds them by name, gives a
  * connection its state when it first sends text, and keeps the shared fields of struct td_cc true. */
-extern const struct td_cc_ops tcp_cc_reno;
+extern const struct td_cc_ops tcp_cc_reno, tcp_cc_cubic;
+/* The knob tcp_allowed_congestion_control has it. */
+bool tcp_cc_allowed(const struct td_stack *st, const struct td_cc_ops *ops);
 const struct td_cc_ops *tcp_cc_find(const char *name); /* NULL = no such */
 const struct td_cc_ops *tcp_cc_default(const struct td_stack *st);
 void tcp_cc_set(struct td_stack *st, struct tcb *t, const struct td_cc_ops *ops); /* and init */

@@ -20,7 +20,13 @@
  * `event`: something happened that the organ may want to know. What to send again and how cwnd gets
  * down to ssthresh meanwhile is loss recovery's business, not the organ's.
  *
- * The smallest organ is reno (stack/tcp/cc/reno.c): two functions.
+ * The smallest organ is Reno (stack/tcp/cc/reno.c): two functions, of three lines each with the two
+ * helpers at the end of this part. Four rules:
+ *   - cwnd grows only if `cwnd_limited` says so: a window that wasn't used says nothing about the path.
+ *     acked() is called for the others too, because their round trips are news.
+ *   - what `state` holds is gone when the connection takes another organ; struct td_cc stays.
+ *   - `state` is NULL when there was no memory for it: do something harmless then (Reno).
+ *   - a ssthresh is never under 2 mss. cwnd may be any number of bytes; only whole segments are sent of it.
  */
 
 enum td_cc_phase { /* for people: journal, `ss`, plots. The organ sets it, nothing depends on it */
@@ -46,6 +52,9 @@ enum td_cc_event {
     TD_CC_UNDONE,    /* the loss was none: cwnd and ssthresh are what `undo` said */
 };
 
+#define TD_CC_NO_SSTHRESH INT32_MAX /* ssthresh before the first loss: the initial slow start */
+#define TD_CC_CWND_MAX    (UINT32_C(1) << 30) /* no window is larger (RFC 7323 2.3) */
+
 struct td_cc_ops;
 
 struct td_cc { /* what the organ sees and sets */
@@ -54,15 +63,19 @@ struct td_cc { /* what the organ sees and sets */
     uint32_t mss;         /* Eff.snd.MSS, bytes */
     uint32_t prior_cwnd;  /* cwnd when ssthresh was last asked for */
     uint32_t prior_ssthresh;
-    uint8_t phase;        /* enum td_cc_phase */
+    uint32_t slow_limit;  /* L of RFC 3465: what one ACK opens cwnd by in slow start, at most; bytes */
     uint32_t count;       /* scratch: bytes counted towards the next cwnd += mss */
+    uint8_t phase;        /* enum td_cc_phase */
+    uint8_t hystart : 2;  /* knob tcp_cubic_hystart: how to look for the end of slow start; 0 = don't */
+    bool paced : 1;       /* segments leave at pacing_rate, not in bursts */
+    bool own_pacing : 1;  /* the organ sets pacing_rate itself */
+    bool timed_out : 1;   /* the slow start since a time-out isn't over (RFC 3465 2.3: L is one mss) */
     td_time srtt;         /* smoothed round trip; 0 = none yet */
     td_time min_rtt;      /* least of the last tcp_min_rtt_wlen seconds; 0 = none yet */
-    uint64_t pacing_rate; /* bytes a second; 0 = not paced. The stack sets it from cwnd and srtt after
-                             each acked(), unless the organ has done so itself (own_pacing) */
+    uint64_t pacing_rate; /* bytes a second; 0 = not known yet. The stack sets it from cwnd and srtt
+                             after each acked(), unless own_pacing */
     const struct td_cc_ops *ops;
     void *state;          /* state_size bytes; NULL if there was no memory: then act without */
-    bool own_pacing;
 };
 
 struct td_cc_ack { /* what one acknowledgment told */
@@ -80,12 +93,55 @@ struct td_cc_ops {
     uint32_t state_size;
     void (*init)(struct td_cc *cc, td_time now);                       /* may be NULL */
     void (*acked)(struct td_cc *cc, const struct td_cc_ack *ack);
-    /* flight: bytes in flight when the loss was noticed (FlightSize of RFC 5681). At least 2 mss. */
+    /* flight: bytes in flight when the loss was noticed (FlightSize of RFC 5681; cwnd, under the knob
+     * tcp_cwnd_segments). At least 2 mss. */
     uint32_t (*ssthresh)(struct td_cc *cc, enum td_cc_cause why, uint32_t flight, td_time now);
     void (*event)(struct td_cc *cc, enum td_cc_event what, td_time now); /* may be NULL */
     /* The loss was none: the cwnd to go back to. NULL: max(cwnd, prior_cwnd). */
     uint32_t (*undo)(struct td_cc *cc, td_time now);
 };
+
+/* Helpers for organs. */
+
+static inline void td_cc_open(struct td_cc *cc, uint32_t by) /* cwnd grows, not past the largest window */
+{
+    cc->cwnd = cc->cwnd < TD_CC_CWND_MAX - by ? cc->cwnd + by : TD_CC_CWND_MAX;
+}
+
+/* cwnd opens by n, not past ssthresh. What is left of n. */
+static inline uint32_t td_cc_open_slow(struct td_cc *cc, uint32_t n)
+{
+    uint32_t room = cc->ssthresh > cc->cwnd ? cc->ssthresh - cc->cwnd : 0;
+    uint32_t by = n < room ? n : room;
+    td_cc_open(cc, by);
+    return n - by;
+}
+
+/* Slow start (RFC 5681 3.1, counting bytes as RFC 3465 2.2): cwnd opens by what was acknowledged, at
+ * most slow_limit. Returns the bytes that are left for congestion avoidance. */
+static inline uint32_t td_cc_slow_start(struct td_cc *cc, uint32_t acked)
+{
+    cc->phase = TD_CC_SLOW_START;
+    return td_cc_open_slow(cc, acked < cc->slow_limit ? acked : cc->slow_limit);
+}
+
+/* Congestion avoidance (RFC 5681 3.1, 3465 2.1): one segment for each cwnd of acknowledged bytes. The
+ * remainder is carried on. */
+static inline void td_cc_avoid(struct td_cc *cc, uint32_t acked)
+{
+    cc->phase = TD_CC_AVOIDANCE;
+    cc->count += acked;
+    if (cc->count >= cc->cwnd) {
+        cc->count -= cc->cwnd;
+        td_cc_open(cc, cc->mss);
+    }
+}
+
+/* Equation 4 of RFC 5681: half of what was in flight, two segments at least. */
+static inline uint32_t td_cc_half(const struct td_cc *cc, uint32_t flight)
+{
+    return flight / 2 > 2 * cc->mss ? flight / 2 : 2 * cc->mss;
+}
 
 /* ---- retransmission time-out (RFC 6298) ---- */
 

@@ -1,26 +1,25 @@
 /* tcp/cc/reno.c: Reno, the congestion control of RFC 5681.
  *
  * Theory of operation. Below ssthresh, slow start: each acknowledgment opens cwnd by what it
- * acknowledges, at most one segment, so cwnd about doubles a round trip. Above, congestion
- * avoidance: one segment a round trip, by counting acknowledged bytes until they make a whole cwnd
- * (3.1's recommended form; the remainder is carried, so nothing is lost to rounding). Loss
- * halves: ssthresh = max(FlightSize / 2, 2 SMSS) (equation 4). When to call which is recovery.c's
- * business.
+ * acknowledges, at most L (RFC 3465; one segment is RFC 5681's), so cwnd about doubles a round
+ * trip. Above, congestion avoidance: one segment a round trip, by counting acknowledged bytes until
+ * they make a whole cwnd (3.1's recommended form; the remainder is carried, so nothing is lost to
+ * rounding). Loss halves: ssthresh = max(FlightSize / 2, 2 SMSS) (equation 4). When to call which
+ * is loss recovery's business.
  */
 #include "tcp/tcp_internal.h"
 
 static void reno_acked(struct td_cc *cc, const struct td_cc_ack *ack)
 {
-    if (cc->cwnd < cc->ssthresh) {
-        cc->phase = TD_CC_SLOW_START;
-        cc->cwnd += ack->acked < cc->mss ? ack->acked : cc->mss;
+    uint32_t acked = ack->acked;
+    if (!ack->cwnd_limited) {
         return;
     }
-    cc->phase = TD_CC_AVOIDANCE;
-    cc->count += ack->acked;
-    if (cc->count >= cc->cwnd) {
-        cc->count -= cc->cwnd;
-        cc->cwnd += cc->mss;
+    if (cc->cwnd < cc->ssthresh) {
+        acked = td_cc_slow_start(cc, acked);
+    }
+    if (acked > 0 && cc->cwnd >= cc->ssthresh) {
+        td_cc_avoid(cc, acked);
     }
 }
 
@@ -28,7 +27,7 @@ static uint32_t reno_ssthresh(struct td_cc *cc, enum td_cc_cause why, uint32_t f
 {
     (void)why;
     (void)now;
-    return flight / 2 > 2 * cc->mss ? flight / 2 : 2 * cc->mss;
+    return td_cc_half(cc, flight);
 }
 
 const struct td_cc_ops tcp_cc_reno = {

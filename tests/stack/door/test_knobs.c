@@ -69,7 +69,7 @@ END_TEST
 
 START_TEST(words)
 {
-    ck_assert_str_eq(get("net.ipv4.tcp_congestion_control"), "reno");
+    ck_assert_str_eq(get("net.ipv4.tcp_congestion_control"), "cubic");
     ck_assert_int_eq(SET("net.ipv4.tcp_congestion_control", "reno"), 0);
     ck_assert_int_eq(SET("net.ipv4.tcp_congestion_control", "ren"), -EINVAL);
     ck_assert_int_eq(SET("net.ipv4.tcp_congestion_control", "0"), -EINVAL);

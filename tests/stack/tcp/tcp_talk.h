@@ -19,6 +19,17 @@ static inline struct conv talk(struct conv c, struct hx_opts opts, uint16_t wnd,
     return c;
 }
 
+/* A new connection to be whose congestion control is RFC 5681's, byte by byte: Reno, ssthresh from
+ * FlightSize, slow start by one segment an acknowledgment. The rest is the linux profile. */
+static inline struct conv conv_reno(void)
+{
+    struct conv c = conv_new(TD_PROFILE_LINUX);
+    ck_assert_int_eq(td_knob_set(c.h->st, "net.ipv4.tcp_congestion_control", "reno"), 0);
+    ck_assert_int_eq(td_knob_set(c.h->st, "net.ipv4.tcp_cwnd_segments", "0"), 0);
+    ck_assert_int_eq(td_knob_set(c.h->st, "net.ipv4.tcp_abc", "1"), 0);
+    return c;
+}
+
 /* n bytes of the pattern that begins at our position pos, sent as far as may be. */
 static inline void say(struct conv *c, int64_t pos, size_t n)
 {

@@ -62,7 +62,7 @@ START_TEST(congestion_control_by_name)
     char name[16] = "";
     socklen_t len = sizeof name;
     ck_assert_int_eq(td_getsockopt(h->st, s, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
-    ck_assert_str_eq(name, "reno");
+    ck_assert_str_eq(name, "cubic");
     ck_assert_int_eq(td_setsockopt(h->st, s, IPPROTO_TCP, TCP_CONGESTION, "reno", 4), 0);
     ck_assert_int_eq(td_setsockopt(h->st, s, IPPROTO_TCP, TCP_CONGESTION, "nosuch", 6), -ENOENT);
     hx_free(h);

@@ -9,7 +9,7 @@
 
 static struct conv in_flight(size_t total)
 {
-    struct conv c = conv_new(TD_PROFILE_LINUX);
+    struct conv c = conv_reno();
     c.h->tolerance = US(1);
     c = talk(c, (struct hx_opts){.mss = SMSS, .wscale = 4 + 1}, WND, MS(100));
     c.h->start = td_stack_now(c.h->st); /* t=0: the flight leaves */
@@ -251,7 +251,7 @@ START_TEST(never_more_than_the_windows_allow)
     /* A peer that loses, repeats and shrinks as the dice say; it keeps what arrives. */
     for (unsigned seed = 1; seed <= 30; seed++) {
         struct prng r = {seed};
-        struct conv c = conv_new(TD_PROFILE_LINUX);
+        struct conv c = conv_reno();
         c = talk(c, (struct hx_opts){.mss = SMSS}, 30000, MS(50));
         static const int64_t total = 150000;
         static bool have[150002];

@@ -6,7 +6,7 @@
 
 static struct conv est(void)
 {
-    struct conv c = conv_new(TD_PROFILE_LINUX);
+    struct conv c = conv_reno();
     return talk(c, (struct hx_opts){.mss = SMSS, .wscale = 4 + 1}, 60000, MS(100));
 }
 #define WND 60000 /* times 16 */
@@ -32,7 +32,7 @@ START_TEST(initial_window)
 {
     static const struct { uint16_t mss; uint32_t iw; } v[] = {{536, 5360}, {1000, 10000}, {1460, 14600}};
     for (int i = 0; i < 3; i++) {
-        struct conv c = conv_new(TD_PROFILE_LINUX);
+        struct conv c = conv_reno();
         c = talk(c, (struct hx_opts){.mss = v[i].mss}, 60000, 0);
         ck_assert_uint_eq(conv_tcb(&c)->cc.cwnd, v[i].iw);
         ck_assert_uint_gt(conv_tcb(&c)->cc.ssthresh, 1u << 30);
@@ -192,7 +192,7 @@ END_TEST
 /* shows: 5681-06 */
 START_TEST(lost_syn_ack)
 {
-    struct conv c = conv_new(TD_PROFILE_LINUX);
+    struct conv c = conv_reno();
     c.l = hx_tcp_listen(c.h, 80);
     tcp_in(c.h, NOW, .flags = SYN, .seq = 0, .wnd = 60000, .opts = {.mss = SMSS});
     tcp_out(c.h, NOW, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1);
