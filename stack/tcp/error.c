@@ -122,6 +122,10 @@ void tcp_icmp_error(struct td_stack *st, const struct ip_error *e)
         return;
     }
     struct tcp_ep *ep = tcp_ep_find(st, &q.a);
+    if (ep != NULL && ep->kind == TCP_EP_HALF_OPEN) {
+        tcp_half_open_icmp(st, container_of(ep, struct half_open, ep), e, q.seq);
+        return;
+    }
     if (ep == NULL || ep->kind != TCP_EP_TCB) {
         ignore(st, &q, 0, W_TCP_NO_CONNECTION);
         return;

@@ -270,6 +270,8 @@ void tcp_input(struct td_stack *st, struct pkt *p, const struct ip_rx *rx)
     struct tcp_ep *ep = tcp_ep_find(st, &s.a);
     if (ep != NULL && ep->kind == TCP_EP_TIME_WAIT) {
         tcp_time_wait_segment(st, container_of(ep, struct timewait, ep), &s);
+    } else if (ep != NULL && ep->kind == TCP_EP_HALF_OPEN) {
+        tcp_half_open_segment(st, container_of(ep, struct half_open, ep), &s);
     } else {
         struct tcb *t = ep != NULL ? container_of(ep, struct tcb, ep) : tcp_listener_find(st, &s.a);
         if (t != NULL && (h.flags & TCP_SYN) == 0) {

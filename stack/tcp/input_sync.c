@@ -239,9 +239,6 @@ static bool syn_received_ack(struct td_stack *st, struct tcb *t, struct tcp_seg 
         tcp_reset_reply(st, s, W_TCP_BAD_ACK); /* conflict 2 */
         return false;
     }
-    if (t->parent != NULL && (tcp_listen_defers(st, t, s) || !tcp_listen_room(st, t))) {
-        return false;
-    }
     t->snd_una = s->ack;
     t->rtx_nxt = seq_max(t->rtx_nxt, s->ack);
     if (t->rtt_time != 0) {

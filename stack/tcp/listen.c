@@ -1,9 +1,9 @@
 /* tcp/listen.c: passive OPEN: from a SYN to an accepted connection.
  *
  * Theory of operation. A listener isn't turned into the connection; each SYN makes a child in
- * SYN-RECEIVED, with the listener as parent (RFC 9293 3.10.7.2 "child TCB"). The child waits in the
- * parent's SYN queue until its handshake is complete, then in the accept queue until the user takes
- * it.
+ * SYN-RECEIVED (RFC 9293 3.10.7.2 "child TCB"). It is a small record in the listener's SYN queue
+ * (syncache.c) until its handshake is complete; then a connection in the accept queue, with the
+ * listener as parent, until the user takes it.
  *
  *      SYN ─► SYN queue ── ACK ─► accept queue ── accept() ─► the user
  *              │ RST, time-out       │
@@ -19,7 +19,6 @@
 #include "tcp/tcp_internal.h"
 
 #include <errno.h>
-#include <poll.h>
 
 static void queue_push(struct tcb ***tail, struct tcb *t)
 {
@@ -87,8 +86,10 @@ int tcp_listen(struct td_stack *st, struct tcb *t, int backlog)
     return 0;
 }
 
-static void syn_drop(struct td_stack *st, struct tcb *l, const struct tcp_seg *s,
-                     enum journal_word why, uint32_t waiting)
+/* ---- a SYN ---- */
+
+void tcp_syn_drop(struct td_stack *st, struct tcb *l, const struct tcp_seg *s,
+                  enum journal_word why, uint32_t waiting)
 {
     const struct journal_subject subject = tcp_seg_subject(s, l);
     count(st, TcpExtListenDrops);
@@ -99,42 +100,20 @@ static void syn_drop(struct td_stack *st, struct tcb *l, const struct tcp_seg *s
  * answered within the time a flood takes to go round the queue gets through. */
 static void make_room(struct td_stack *st, struct tcb *l)
 {
-    struct tcb *oldest = l->lsn->syn_queue;
-    const struct journal_subject subject = tcp_subject(oldest);
+    struct half_open *oldest = l->lsn->syn_queue;
+    const struct journal_subject subject = tcp_half_open_subject(oldest, NULL);
     count(st, TcpExtTCPReqQFullDrop);
     count(st, TcpExtListenDrops);
     JOURNAL(st, EV_TCP_DROP_SYN, &subject, W_TCP_SYN_FULL, oldest->ep.a.raddr, oldest->ep.a.rport,
             l->lsn->nsyn);
-    tcp_finish(st, oldest, 0, W_TCP_SYN_FULL);
+    tcp_half_open_end(st, oldest, W_TCP_SYN_FULL);
 }
 
-/* 3.10.7.2, third step: the SYN of a new connection. */
-void tcp_listen_syn(struct td_stack *st, struct tcb *l, struct tcp_seg *s)
+void tcp_child_inherit(struct tcb *t, const struct tcb *l)
 {
-    struct tcp_listener *q = l->lsn;
-    if (q->naccept > q->backlog) {
-        count(st, TcpExtListenOverflows);
-        syn_drop(st, l, s, W_TCP_OVERFLOW, q->naccept);
-        return;
-    }
-    if (q->nsyn >= (uint64_t)knob(st, TCP_MAX_SYN_BACKLOG)) {
-        make_room(st, l);
-    }
-    if (s->a.rport == 0 || s->a.lport == 0) {
-        syn_drop(st, l, s, W_TCP_STATE, q->nsyn);
-        return;
-    }
-    struct tcb *t = tcp_alloc(st);
-    if (t == NULL) {
-        syn_drop(st, l, s, W_NO_MEMORY, q->nsyn);
-        return;
-    }
-    t->ep.a = s->a;
+    t->passive = true;
     t->ep.tos = l->ep.tos;
     t->ep.ttl = l->ep.ttl;
-    t->passive = true;
-    t->parent = l;
-    /* What the user set on the listener holds for its connections. */
     t->reuse_addr = l->reuse_addr;
     t->reuse_port = l->reuse_port;
     t->nodelay = l->nodelay;
@@ -156,12 +135,14 @@ void tcp_listen_syn(struct td_stack *st, struct tcb *l, struct tcp_seg *s)
     t->quickack_off = l->quickack_off;
     t->recv_err = l->recv_err;
     t->cc.ops = l->cc.ops;
-    if (tcp_ep_insert(st, &t->ep) != 0 || tcp_port_join(st, t, t->ep.a.lport) != 0) {
-        syn_drop(st, l, s, W_NO_MEMORY, q->nsyn);
-        t->parent = NULL;
-        tcp_finish(st, t, 0, W_NO_MEMORY);
-        return;
-    }
+}
+
+void tcp_child_init(struct td_stack *st, struct tcb *t, struct tcb *l, const struct tcp_seg *s)
+{
+    tcp_child_inherit(t, l);
+    t->ep.a = s->a;
+    t->id = l->id; /* for the journal */
+    t->state = TCPS_SYN_RECEIVED;
     t->irs = s->seq;
     t->rcv_nxt = s->seq + 1;
     t->copied_seq = t->rcv_nxt;
@@ -175,61 +156,91 @@ void tcp_listen_syn(struct td_stack *st, struct tcb *l, struct tcp_seg *s)
     t->rtx_nxt = t->iss;
     t->snd_sml = t->iss;
     sndbuf_init(&t->snd, t->iss + 1);
-    tcp_recovery_newreno.init(st, t);
     t->snd_wnd = s->wnd;
     t->max_snd_wnd = s->wnd;
     t->snd_wl1 = s->seq;
     t->snd_wl2 = t->iss;
     t->last_rcvd = st->now;
-    t->born = st->now;
-    queue_push(&q->syn_tail, t);
-    q->nsyn++;
     tcp_ecn_syn_in(st, t, s->flags, s->tos);
     tcp_syn_options_take(st, t, &s->h->o);
-    const struct journal_subject subject = tcp_seg_subject(s, t);
-    JOURNAL_CAUSE(st, EV_TCP_SYN_IN, &subject, s->a.raddr, s->a.rport, s->a.lport, t->irs, t->iss,
-                  t->peer_mss, q->nsyn);
-    count(st, TcpPassiveOpens);
-    tcp_set_state(st, t, TCPS_SYN_RECEIVED, W_TCP_SYN_RECEIVED);
-    /* Text on the SYN isn't kept nor acknowledged: the peer repeats it after the handshake. */
-    tcp_send_syn(st, t);
-    tcp_rtx_arm(st, t, TRTX_REXMT);
 }
 
-bool tcp_listen_defers(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
+void tcp_child_syn_ack(struct td_stack *st, struct tcb *t, bool again)
 {
-    uint32_t defer = t->parent->defer_accept;
-    if (defer == 0 || s->len > 0 || st->now - t->born >= defer * TD_SEC) {
-        return false;
+    struct tcp_emit e = {
+        .a = t->ep.a,
+        .seq = t->iss,
+        .ack = t->rcv_nxt,
+        .flags = TCP_SYN | TCP_ACK,
+        .tos = t->ep.tos,
+        .ttl = t->ep.ttl,
+        .no_df = t->no_df,
+        .conn = t->id,
+    };
+    e.flags |= tcp_ecn_syn_flags(st, t);
+    tcp_syn_options_offer(st, t, &e.o);
+    e.wnd = tcp_window_field(st, t, true);
+    if (again) {
+        const struct journal_subject subject = tcp_subject(t);
+        count(st, TcpRetransSegs);
+        JOURNAL(st, EV_TCP_RETRANSMIT, &subject, t->iss, 0, W_TCP_RTO_FIRED, t->rexmits,
+                t->rtt.rto);
+    } else {
+        count(st, TcpOutSegs);
     }
-    const struct journal_subject subject = tcp_seg_subject(s, t);
-    JOURNAL(st, EV_TCP_DROP_ACK, &subject, W_TCP_DEFERRED, s->ack, t->snd_una, t->snd_nxt);
-    return true;
+    int err = tcp_emit_segment(st, &e);
+    if (err == -ENOMEM) { /* the timer repeats it */
+        const struct journal_subject subject = tcp_subject(t);
+        JOURNAL(st, EV_TCP_NO_MEMORY, &subject, t->iss, 0);
+    } else if (err != 0) {
+        const struct journal_subject subject = tcp_subject(t);
+        JOURNAL(st, EV_TCP_SEND_FAILED, &subject, t->iss, 0, (uint64_t)(int64_t)-err);
+    }
 }
 
-bool tcp_listen_room(struct td_stack *st, struct tcb *t)
+/* 3.10.7.2, third step: the SYN of a new connection. */
+void tcp_listen_syn(struct td_stack *st, struct tcb *l, struct tcp_seg *s)
 {
-    struct tcp_listener *q = t->parent->lsn;
+    struct tcp_listener *q = l->lsn;
+    if (q->naccept > q->backlog) {
+        count(st, TcpExtListenOverflows);
+        tcp_syn_drop(st, l, s, W_TCP_OVERFLOW, q->naccept);
+        return;
+    }
+    if (q->nsyn >= (uint64_t)knob(st, TCP_MAX_SYN_BACKLOG)) {
+        make_room(st, l);
+    }
+    if (s->a.rport == 0 || s->a.lport == 0) {
+        tcp_syn_drop(st, l, s, W_TCP_STATE, q->nsyn);
+        return;
+    }
+    struct tcb t;
+    tcp_tcb_init(st, &t);
+    tcp_child_init(st, &t, l, s);
+    /* Text on the SYN isn't kept nor acknowledged: the peer repeats it after the handshake. */
+    if (tcp_half_open_new(st, l, &t, s) != 0) {
+        tcp_syn_drop(st, l, s, W_NO_MEMORY, q->nsyn);
+    }
+}
+
+/* ---- the handshake is complete ---- */
+
+bool tcp_listen_room(struct td_stack *st, const struct tcb *l, const struct journal_subject *who)
+{
+    const struct tcp_listener *q = l->lsn;
     if (q->naccept <= q->backlog) {
         return true;
     }
-    const struct journal_subject subject = tcp_subject(t);
     count(st, TcpExtListenOverflows);
     count(st, TcpExtListenDrops);
-    JOURNAL(st, EV_TCP_DROP_ACCEPT, &subject, q->naccept, q->backlog);
-    if (knob(st, TCP_ABORT_ON_OVERFLOW) != 0) {
-        tcp_send_rst(st, t, W_TCP_OVERFLOW);
-        tcp_finish(st, t, 0, W_TCP_OVERFLOW);
-    }
+    JOURNAL(st, EV_TCP_DROP_ACCEPT, who, q->naccept, q->backlog);
     return false;
 }
 
-bool tcp_listen_complete(struct td_stack *st, struct tcb *t)
+void tcp_listen_complete(struct td_stack *st, struct tcb *t)
 {
     struct tcb *l = t->parent;
     struct tcp_listener *q = l->lsn;
-    queue_remove(&q->syn_tail, t);
-    q->nsyn--;
     queue_push(&q->accept_tail, t);
     q->naccept++;
     t->in_accept = true;
@@ -238,7 +249,6 @@ bool tcp_listen_complete(struct td_stack *st, struct tcb *t)
     if (l->up != NULL) {
         l->up->acceptable(st, l->owner);
     }
-    return true;
 }
 
 struct tcb *tcp_accept(struct td_stack *st, struct tcb *l, void *owner, uint32_t id,
@@ -262,18 +272,42 @@ struct tcb *tcp_accept(struct td_stack *st, struct tcb *l, void *owner, uint32_t
     return t;
 }
 
+/* ---- TCP_DEFER_ACCEPT ---- */
+
+uint8_t tcp_defer_retries(const struct td_stack *st, int seconds)
+{
+    int64_t step = knob(st, TCP_RTO_INITIAL_MS), most = knob(st, TCP_RTO_MAX_MS);
+    int64_t wanted = (int64_t)seconds * 1000, sum = step;
+    uint8_t n = 0;
+    if (seconds <= 0) {
+        return 0;
+    }
+    for (n = 1; sum < wanted && n < UINT8_MAX; n++) {
+        step = step * 2 < most ? step * 2 : most;
+        sum += step;
+    }
+    return n;
+}
+
+int tcp_defer_seconds(const struct td_stack *st, uint8_t retries)
+{
+    int64_t step = knob(st, TCP_RTO_INITIAL_MS), most = knob(st, TCP_RTO_MAX_MS), sum = 0;
+    for (unsigned i = 0; i < retries; i++) {
+        sum += step;
+        step = step * 2 < most ? step * 2 : most;
+    }
+    return (int)(sum / 1000);
+}
+
+/* ---- end ---- */
+
 void tcp_listen_forget(struct td_stack *st, struct tcb *t)
 {
     (void)st;
     struct tcp_listener *q = t->parent->lsn;
-    if (t->q_prev != NULL) {
-        if (t->in_accept) {
-            queue_remove(&q->accept_tail, t);
-            q->naccept--;
-        } else {
-            queue_remove(&q->syn_tail, t);
-            q->nsyn--;
-        }
+    if (t->in_accept) {
+        queue_remove(&q->accept_tail, t);
+        q->naccept--;
     }
     t->in_accept = false;
     t->parent = NULL;
@@ -284,9 +318,7 @@ void tcp_listen_close(struct td_stack *st, struct tcb *l)
 {
     struct tcp_listener *q = l->lsn;
     while (q->syn_queue != NULL) {
-        struct tcb *t = q->syn_queue;
-        tcp_send_rst(st, t, W_TCP_LISTENER_CLOSED);
-        tcp_finish(st, t, 0, W_TCP_LISTENER_CLOSED);
+        tcp_half_open_reset(st, q->syn_queue, W_TCP_LISTENER_CLOSED);
     }
     while (q->accept_queue != NULL) {
         struct tcb *t = q->accept_queue;

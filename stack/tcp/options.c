@@ -182,7 +182,7 @@ static int set_tcp(struct td_stack *st, struct tcb *t, int name, int v)
         }
         return 0;
     case TCP_DEFER_ACCEPT:
-        t->defer_accept = v < 0 ? 0 : (uint32_t)v;
+        t->defer_accept = tcp_defer_retries(st, v);
         return 0;
     case TCP_LINGER2:
         t->linger2 = v < 0 ? -1 : v > 120 ? 120 : v;
@@ -353,7 +353,7 @@ static int get_int(const struct td_stack *st, const struct tcb *t, int level, in
         *v = t->quickacks > 0;
         break;
     case TCP_DEFER_ACCEPT:
-        *v = (int)t->defer_accept;
+        *v = tcp_defer_seconds(st, t->defer_accept);
         break;
     case TCP_LINGER2:
         *v = t->linger2 != 0 ? t->linger2 : (int)knob(st, TCP_FIN_TIMEOUT);

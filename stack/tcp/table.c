@@ -208,6 +208,17 @@ bool tcp_table_next(struct td_stack *st, uint64_t *cursor, struct row *row)
         row_u64(row, COL_RETRIES, 0);
         return true;
     }
+    if (ep->kind == TCP_EP_HALF_OPEN) {
+        const struct half_open *r = container_of(ep, const struct half_open, ep);
+        row_u64(row, COL_ID, 0);
+        row_word(row, COL_STATE, tcp_state_ss(TCPS_SYN_RECEIVED));
+        row_u64(row, COL_RECVQ, 0);
+        row_u64(row, COL_SENDQ, 0);
+        row_word(row, COL_TIMER, "on");
+        row_ns(row, COL_EXPIRES, until(st, &r->timer));
+        row_u64(row, COL_RETRIES, r->timeouts);
+        return true;
+    }
     const struct tcb *t = container_of(ep, const struct tcb, ep);
     row_u64(row, COL_ID, t->id);
     row_word(row, COL_STATE, tcp_state_ss((enum tcp_state)t->state));

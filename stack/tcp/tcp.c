@@ -76,6 +76,10 @@ void tcp_done(struct td_stack *st)
             struct timewait *w = container_of(ep, struct timewait, ep);
             timer_cancel(st, &w->timer);
             mem_free(&st->mem, MEM_TCP, w, sizeof *w);
+        } else if (ep->kind == TCP_EP_HALF_OPEN) {
+            struct half_open *r = container_of(ep, struct half_open, ep);
+            timer_cancel(st, &r->timer);
+            mem_free(&st->mem, MEM_TCP, r, sizeof *r);
         }
     }
     while (tcp->all != NULL) {
@@ -254,6 +258,19 @@ struct tcb *tcp_listener_find(const struct td_stack *st, const struct tcp_tuple 
 
 /* ---- birth and end ---- */
 
+void tcp_tcb_init(struct td_stack *st, struct tcb *t)
+{
+    *t = (struct tcb){0};
+    t->ep.kind = TCP_EP_TCB;
+    t->state = TCPS_CLOSED;
+    t->cc.ops = tcp_cc_default(st);
+    tcp_timers_init(t);
+    sndbuf_init(&t->snd, 0);
+    rcvbuf_init(&t->rcv);
+    tcp_init_limits(st, t);
+    tcp_rto_init(st, t);
+}
+
 struct tcb *tcp_alloc(struct td_stack *st)
 {
     struct tcp *tcp = st->tcp;
@@ -261,15 +278,8 @@ struct tcb *tcp_alloc(struct td_stack *st)
     if (t == NULL) {
         return NULL;
     }
-    t->ep.kind = TCP_EP_TCB;
-    t->state = TCPS_CLOSED;
+    tcp_tcb_init(st, t);
     t->serial = ++tcp->serial;
-    t->cc.ops = tcp_cc_default(st);
-    tcp_timers_init(t);
-    sndbuf_init(&t->snd, 0);
-    rcvbuf_init(&t->rcv);
-    tcp_init_limits(st, t);
-    tcp_rto_init(st, t);
     t->all_next = tcp->all;
     t->all_prev = &tcp->all;
     if (tcp->all != NULL) {

@@ -20,9 +20,9 @@ struct tcp_tuple { /* a hash key: no padding */
     uint16_t lport, rport;
 };
 
-enum tcp_ep_kind { TCP_EP_TCB, TCP_EP_TIME_WAIT };
+enum tcp_ep_kind { TCP_EP_TCB, TCP_EP_TIME_WAIT, TCP_EP_HALF_OPEN };
 
-struct tcp_ep {            /* the beginning of a tcb and of a TIME-WAIT record */
+struct tcp_ep {            /* the beginning of a tcb, a TIME-WAIT and a half-open record */
     struct hash_node node; /* in tcp->eps, key = the tuple (remote part 0: bound or listening) */
     struct tcp_tuple a;
     uint8_t kind;          /* enum tcp_ep_kind */
@@ -131,9 +131,10 @@ void tcp_rto_backoff(struct td_stack *st, struct tcb *t);
 struct tcp_listener { /* what only a listener needs (listen.c) */
     struct tcb *self;
     struct tcb *next;                   /* listeners of the same port */
-    struct tcb *syn_queue, **syn_tail;  /* SYN-RECEIVED, oldest first */
+    struct half_open *syn_queue, **syn_tail; /* SYN-RECEIVED, oldest first */
     struct tcb *accept_queue, **accept_tail;
     uint32_t nsyn, naccept;
+    uint32_t nyoung;                    /* of nsyn: their SYN-ACK was sent once only */
     uint32_t backlog;
 };
 
@@ -161,7 +162,7 @@ struct tcb {
     struct tcb *mark_next;        /* waits for tcp_flush */
     struct tcp_listener *lsn;     /* state LISTEN: its queues */
     struct tcb *parent;           /* not accepted yet: the listener */
-    struct tcb *q_next, **q_prev; /* in the parent's SYN or accept queue */
+    struct tcb *q_next, **q_prev; /* in the parent's accept queue */
     struct timewait *tw;          /* state TIME-WAIT: the record that answers for it */
     uint32_t id;                  /* of the socket; 0 = not accepted yet */
     uint32_t serial;              /* birth number */
@@ -169,7 +170,7 @@ struct tcb {
     uint8_t state;                /* enum tcp_state */
     bool passive;                 /* came from a passive OPEN (MUST-11) */
     bool marked : 1;
-    bool in_accept : 1;           /* in the accept queue, else in the SYN queue */
+    bool in_accept : 1;           /* in the accept queue */
     bool dead : 1;                /* tcp_flush frees it */
     bool was_connected : 1;       /* it is, or was, more than a fresh or listening socket */
     bool orphan : 1;              /* was closed by its owner */
@@ -259,7 +260,6 @@ struct tcb {
     /* -- timers -- */
     struct timer t_rtx, t_delack, t_ctl;
     td_time last_rcvd, last_sent; /* any segment in; text out */
-    td_time born;                 /* a child's SYN arrived */
     td_time last_advice;          /* when IP was last told that the way is good */
     td_time stalled_since;        /* no progress since: user timeout; 0 = none */
     td_time oow_last;             /* answers to unacceptable segments are limited by these two */
@@ -270,12 +270,12 @@ struct tcb {
     bool nodelay : 1, cork : 1, keepalive : 1, linger : 1, oob_inline : 1, quickack_off : 1,
         rcvbuf_locked : 1, sndbuf_locked : 1, recv_err : 1;
     uint8_t keepcnt, syncnt;      /* 0 = the knob */
+    uint8_t defer_accept;         /* TCP_DEFER_ACCEPT: repetitions of the SYN-ACK; 0 = off */
     uint16_t user_mss;            /* TCP_MAXSEG; 0 = none */
     uint16_t keepidle, keepintvl; /* seconds; 0 = the knob */
     uint16_t linger_s;
     int32_t linger2;              /* seconds in FIN-WAIT-2 as an orphan; 0 = the knob, < 0 = none */
     uint32_t user_timeout_ms;     /* 0 = R2 by counting */
-    uint32_t defer_accept;        /* seconds; 0 = off */
     uint32_t sndbuf_limit, rcvbuf_limit, window_clamp;
     int32_t err, soft_err;        /* pending errno values, positive */
     uint32_t ifindex;             /* the interface the route leaves by */
@@ -302,6 +302,27 @@ struct timewait {
     uint64_t answered_ms;      /* stack time of the last limited answer; 0 = none */
 };
 
+/* A handshake under way (syncache.c): what is kept of a SYN until its SYN-ACK is acknowledged. */
+struct half_open {
+    struct tcp_ep ep;
+    struct timer timer;          /* the SYN-ACK comes again */
+    struct tcb *listener;
+    struct half_open *next, **prev; /* in its SYN queue */
+    td_time born;                /* the SYN arrived */
+    tcp_seq irs, iss;
+    uint32_t snd_wnd;            /* of the SYN, unscaled */
+    uint32_t rcv_wnd;            /* of the SYN-ACK */
+    uint32_t answered_ms;        /* stack time of the last limited answer, ms + 1; 0 = none */
+    uint32_t challenge_s;        /* second in which challenge ACKs were counted last, + 1 */
+    uint32_t ts_recent, ts_recent_s, ts_offset;
+    uint16_t challenges;
+    uint16_t peer_mss;
+    uint8_t snd_wscale, rcv_wscale;
+    uint8_t timeouts, rexmits;   /* the timer fired; a SYN-ACK was sent again, for whatever reason */
+    bool peer_wscale : 1, sack_ok : 1, ts_ok : 1, ecn_ok : 1, ecn_syn : 1;
+    bool acked : 1;              /* the peer did acknowledge, but there was no room or no text */
+};
+
 struct tcp {
     struct hash eps;           /* struct tcp_ep by tuple */
     struct hash ports;         /* struct tcp_port by port */
@@ -318,6 +339,7 @@ struct tcp {
 struct journal_subject tcp_subject(const struct tcb *t);
 struct journal_subject tcp_seg_subject(const struct tcp_seg *s, const struct tcb *t);
 struct tcb *tcp_alloc(struct td_stack *st);
+void tcp_tcb_init(struct td_stack *st, struct tcb *t); /* all but its place in the tables */
 void tcp_mark(struct td_stack *st, struct tcb *t);
 void tcp_mark_throttled(struct td_stack *st, struct tcb *t);
 void tcp_set_state(struct td_stack *st, struct tcb *t, enum tcp_state to, enum journal_word why);
@@ -478,13 +500,35 @@ void tcp_linger_arm(struct td_stack *st, struct tcb *t);
 
 /* ---- listen.c ---- */
 void tcp_listen_syn(struct td_stack *st, struct tcb *l, struct tcp_seg *s);
+/* A child in its first state: what the user set on l, and what the SYN says. t is a fresh tcb, which
+ * may lie on the stack: nothing points to it yet. */
+void tcp_child_init(struct td_stack *st, struct tcb *t, struct tcb *l, const struct tcp_seg *s);
+/* What the user set on the listener holds for its connections. */
+void tcp_child_inherit(struct tcb *t, const struct tcb *l);
+/* The SYN-ACK of a child that is no endpoint of its own yet. Sets its RCV.WND. */
+void tcp_child_syn_ack(struct td_stack *st, struct tcb *t, bool again);
 /* The handshake of a child is complete. */
-bool tcp_listen_complete(struct td_stack *st, struct tcb *t);
-/* TCP_DEFER_ACCEPT: an ACK without text isn't enough yet. */
-bool tcp_listen_defers(struct td_stack *st, struct tcb *t, const struct tcp_seg *s);
-bool tcp_listen_room(struct td_stack *st, struct tcb *t);
-void tcp_listen_forget(struct td_stack *st, struct tcb *t); /* out of its parent's queues */
+void tcp_listen_complete(struct td_stack *st, struct tcb *t);
+/* False: the accept queue is full; journaled, and counted. */
+bool tcp_listen_room(struct td_stack *st, const struct tcb *l, const struct journal_subject *who);
+void tcp_syn_drop(struct td_stack *st, struct tcb *l, const struct tcp_seg *s,
+                  enum journal_word why, uint32_t waiting);
+void tcp_listen_forget(struct td_stack *st, struct tcb *t); /* out of its parent's queue */
 void tcp_listen_close(struct td_stack *st, struct tcb *l);
+/* TCP_DEFER_ACCEPT: seconds to repetitions of the SYN-ACK and back, as Linux counts. */
+uint8_t tcp_defer_retries(const struct td_stack *st, int seconds);
+int tcp_defer_seconds(const struct td_stack *st, uint8_t retries);
+
+/* ---- syncache.c ---- */
+/* t: the child (tcp_child_init) that is kept as a record. -ENOMEM. Sends the SYN-ACK. */
+int tcp_half_open_new(struct td_stack *st, struct tcb *l, struct tcb *t, const struct tcp_seg *s);
+void tcp_half_open_segment(struct td_stack *st, struct half_open *r, struct tcp_seg *s);
+void tcp_half_open_icmp(struct td_stack *st, struct half_open *r, const struct ip_error *e,
+                        tcp_seq quoted);
+/* The record goes; why is journaled. */
+void tcp_half_open_end(struct td_stack *st, struct half_open *r, enum journal_word why);
+void tcp_half_open_reset(struct td_stack *st, struct half_open *r, enum journal_word why);
+struct journal_subject tcp_half_open_subject(const struct half_open *r, const struct tcp_seg *s);
 
 /* ---- timewait.c ---- */
 void tcp_time_wait(struct td_stack *st, struct tcb *t, enum journal_word why);

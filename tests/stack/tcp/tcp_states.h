@@ -58,6 +58,13 @@ static inline struct tcp_ep *conv_ep(const struct conv *c)
     return tcp_ep_find(c->h->st, &a);
 }
 
+static inline struct half_open *conv_half_open(const struct conv *c)
+{
+    struct tcp_ep *ep = conv_ep(c);
+    ck_assert_msg(ep != NULL && ep->kind == TCP_EP_HALF_OPEN, "there is no handshake");
+    return container_of(ep, struct half_open, ep);
+}
+
 static inline struct tcb *conv_tcb(const struct conv *c)
 {
     struct tcp_ep *ep = conv_ep(c);
@@ -72,7 +79,9 @@ static inline uint8_t conv_state(const struct conv *c)
     if (ep == NULL) {
         return TCPS_CLOSED;
     }
-    return ep->kind == TCP_EP_TIME_WAIT ? TCPS_TIME_WAIT : container_of(ep, struct tcb, ep)->state;
+    return ep->kind == TCP_EP_TIME_WAIT   ? TCPS_TIME_WAIT
+           : ep->kind == TCP_EP_HALF_OPEN ? TCPS_SYN_RECEIVED
+                                          : container_of(ep, struct tcb, ep)->state;
 }
 
 #define assert_state(c, want)                                                                      \
@@ -87,8 +96,9 @@ static inline const char *st_name(enum st s)
 static inline int64_t conv_rcv_wnd(const struct conv *c)
 {
     struct tcp_ep *ep = conv_ep(c);
-    return ep->kind == TCP_EP_TIME_WAIT ? container_of(ep, struct timewait, ep)->rcv_wnd
-                                        : container_of(ep, struct tcb, ep)->rcv_wnd;
+    return ep->kind == TCP_EP_TIME_WAIT   ? container_of(ep, struct timewait, ep)->rcv_wnd
+           : ep->kind == TCP_EP_HALF_OPEN ? container_of(ep, struct half_open, ep)->rcv_wnd
+                                          : container_of(ep, struct tcb, ep)->rcv_wnd;
 }
 
 /* The window is w bytes and won't grow: as if the buffer were full to that. */
@@ -99,8 +109,14 @@ static inline void conv_set_rcv_wnd(const struct conv *c, uint32_t w)
         container_of(ep, struct timewait, ep)->rcv_wnd = w;
         return;
     }
-    struct tcb *t = container_of(ep, struct tcb, ep);
-    t->rcv_wnd = w;
+    struct tcb *t;
+    if (ep->kind == TCP_EP_HALF_OPEN) { /* its tcb will have the listener's buffer */
+        conv_half_open(c)->rcv_wnd = w;
+        t = conv_half_open(c)->listener;
+    } else {
+        t = container_of(ep, struct tcb, ep);
+        t->rcv_wnd = w;
+    }
     t->rcvbuf_limit = w;
     t->rcvbuf_locked = true;
 }

@@ -20,6 +20,7 @@ START_TEST(edge_stays_when_a_syn_ack_is_repeated)
 {
     struct conv c = conv_new(TD_PROFILE_LINUX);
     struct hx *h = c.h;
+    knob_set(h, "net.ipv4.tcp_syn_again", "0");
     knob_set(h, "net.ipv4.tcp_rmem", "4096 1048576 6291456");
     c.l = hx_tcp_listen(h, 80);
     tcp_in(h, NOW, .flags = SYN, .seq = 0, .wnd = 1000, .opts = {.mss = 1460, .wscale = 1 + 1});

@@ -110,8 +110,8 @@ START_TEST(options_of_a_syn)
     /* NOP NOP, unknown kind 200, NOP, MSS 700 at an odd place, EOL, zeros */
     syn_with(c.h, "\x01\x01\xc8\x06zzzz\x01\x02\x04\x02\xbc\x00\x00\x00", 16);
     tcp_out(c.h, NOW, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1);
-    ck_assert_uint_eq(conv_tcb(&c)->mss, 700);
     tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = 1, .wnd = 10000);
+    ck_assert_uint_eq(conv_tcb(&c)->mss, 700);
     c.s = td_accept(c.h->st, c.l, NULL, NULL);
     write_pattern(&c, 1, 1000);
     hx_flush(c.h);
@@ -122,8 +122,8 @@ START_TEST(options_of_a_syn)
     c = reach(LIS);
     syn_with(c.h, "\x01\x04\x02\x01\x01\x03\x03\x05\x01\x02\x04\x05\xb4", 13);
     tcp_out(c.h, NOW, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1, .opts = {.wscale = 8});
-    ck_assert_uint_eq(conv_tcb(&c)->mss, 1460);
-    ck_assert_uint_eq(conv_tcb(&c)->snd_wscale, 5);
+    ck_assert_uint_eq(conv_half_open(&c)->peer_mss, 1460);
+    ck_assert_uint_eq(conv_half_open(&c)->snd_wscale, 5);
     leave(&c);
 }
 END_TEST
@@ -309,15 +309,16 @@ START_TEST(syn_to_a_listener)
     tcp_in(c.h, NOW, .flags = SYN, .seq = 0, .wnd = 50000, .opts = {.mss = 1000, .wscale = 3});
     tcp_out(c.h, NOW, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1, .wnd = 65408,
             .opts = {.mss = 1460, .wscale = 8});
-    const struct tcb *t = conv_tcb(&c);
-    ck_assert_uint_eq(t->irs, c.h->peer_isn);
-    ck_assert_uint_eq(t->rcv_nxt, t->irs + 1);
-    ck_assert_uint_eq(t->snd_una, t->iss);
-    ck_assert_uint_eq(t->snd_nxt, t->iss + 1);
+    ck_assert_uint_eq(conv_half_open(&c)->irs, c.h->peer_isn);
     assert_state(&c, TCPS_SYN_RECEIVED);
     ck_assert_int_eq(td_poll(c.h->st, c.l), 0); /* nothing to accept yet */
     tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = 1, .wnd = 50000);
     assert_state(&c, TCPS_ESTABLISHED);
+    const struct tcb *t = conv_tcb(&c);
+    ck_assert_uint_eq(t->irs, c.h->peer_isn);
+    ck_assert_uint_eq(t->rcv_nxt, t->irs + 1);
+    ck_assert_uint_eq(t->snd_una, t->iss + 1);
+    ck_assert_uint_eq(t->snd_nxt, t->iss + 1);
     ck_assert_uint_eq(t->snd_wnd, 50000u << 2);
     ck_assert_uint_eq(t->cc.cwnd, 10 * 1000);
     ck_assert_int_eq(td_poll(c.h->st, c.l) & POLLIN, POLLIN);

@@ -13,7 +13,7 @@ static void life(struct conv *c)
            .opts = {.mss = 1460});
     struct tcp_ep *ep = conv_ep(c);
     if (ep != NULL) {
-        int64_t iss = container_of(ep, struct tcb, ep)->iss;
+        int64_t iss = container_of(ep, struct half_open, ep)->iss;
         tcp_in(h, NOW, .absolute = true, .flags = ACK, .seq = 1001, .ack = iss + 1, .wnd = 60000);
         int s = td_accept(h->st, c->l, NULL, NULL);
         tcp_in(h, NOW, .absolute = true, .flags = ACK, .seq = 1501, .ack = iss + 1, .wnd = 60000,

@@ -32,10 +32,10 @@ START_TEST(scaling_needs_both)
     ck_assert(c.h->got.tcp.o.has_wscale);
     uint8_t ours = c.h->got.tcp.o.wscale;
     ck_assert_uint_gt(ours, 0);
-    ck_assert_uint_eq(conv_tcb(&c)->snd_wnd, 5000); /* the window of a SYN is as it stands */
+    ck_assert_uint_eq(conv_half_open(&c)->snd_wnd, 5000); /* the window of a SYN is as it stands */
     uint32_t first = c.h->got.tcp.wnd;
     ck_assert_uint_gt(first, 1000);
-    ck_assert_uint_eq(conv_tcb(&c)->rcv_wnd, first); /* ours too */
+    ck_assert_uint_eq(conv_half_open(&c)->rcv_wnd, first); /* ours too */
     establish(&c, 100);
     ck_assert_uint_eq(conv_tcb(&c)->snd_wnd, 100u << 7);
     ck_assert_uint_eq(info(&c).tcpi_snd_wscale, 7);

@@ -47,7 +47,7 @@ START_TEST(shift_of_zero_is_offered)
     set_opt(c.h, l, SOL_SOCKET, SO_RCVBUF, 10000); /* needs no scaling of ours, but wants the peer's */
     tcp_in(c.h, NOW, .flags = SYN, .seq = 0, .wnd = 1000, .opts = {.mss = 1460, .wscale = 3});
     tcp_out(c.h, NOW, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1, .opts = {.wscale = 1});
-    ck_assert_uint_eq(conv_tcb(&c)->snd_wscale, 2);
+    ck_assert_uint_eq(conv_half_open(&c)->snd_wscale, 2);
     leave(&c);
 }
 END_TEST

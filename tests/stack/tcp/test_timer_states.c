@@ -227,6 +227,7 @@ START_TEST(timers_that_are_not_armed)
     struct conv c = reach((enum st)_i);
     struct tcb *t = c.st == CLO   ? NULL
                     : c.st == LIS ? c.h->st->tcp->all
+                    : c.st == SYR ? NULL /* a record: its timer is the SYN-ACK's */
                     : c.st == TIW ? container_of(conv_ep(&c), struct timewait, ep)->tcb
                                   : conv_tcb(&c);
     bool sent =
@@ -236,6 +237,9 @@ START_TEST(timers_that_are_not_armed)
         ck_assert_int_eq(t->rtx_kind, sent ? TRTX_REXMT : TRTX_NONE);
         ck_assert(!timer_armed(&t->t_ctl));
         ck_assert(!timer_armed(&t->t_delack));
+    }
+    if (c.st == SYR) {
+        ck_assert(timer_armed(&conv_half_open(&c)->timer));
     }
     ck_assert_uint_eq(c.h->st->tcp->ntime_wait, c.st == TIW);
     if (!sent && c.st != TIW) { /* for a day */

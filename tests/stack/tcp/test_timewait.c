@@ -154,8 +154,8 @@ START_TEST(many)
         t += US(100);
         tcp_in(h, t, .absolute = true, .sport = port, .flags = SYN, .seq = isn, .wnd = 1000);
         struct tcp_ep *ep = tcp_ep_find(h->st, &a);
-        ck_assert_msg(ep != NULL && ep->kind == TCP_EP_TCB, "connection %u", i);
-        int64_t iss = container_of(ep, struct tcb, ep)->iss;
+        ck_assert_msg(ep != NULL && ep->kind == TCP_EP_HALF_OPEN, "connection %u", i);
+        int64_t iss = container_of(ep, struct half_open, ep)->iss;
         tcp_in(h, t, .absolute = true, .sport = port, .flags = ACK, .seq = isn + 1, .ack = iss + 1,
                .wnd = 1000);
         int s = td_accept(h->st, c.l, NULL, NULL);
