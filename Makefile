@@ -112,6 +112,12 @@ bench: deps-bench ## the measured figures, side by side with peers
 goodput: deps-bench ## of them, the goodput over a line that loses 1 %, beside the kernel's (ROUNDS=15)
 	@$(MAKE) --no-print-directory -s all $(BUILD)/bench/bulk
 	@BUILD=$(BUILD) ROUNDS=$(or $(ROUNDS),15) scripts/goodput.sh
+$(BUILD)/bench/fib: tests/bench/fib.c $(BUILD)/libtapdeck.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lnettle
+$(BUILD)/bench/fib-dpdk: tests/bench/fib.c $(BUILD)/libtapdeck.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -w -DWITH_DPDK $$(pkg-config --cflags libdpdk) $(LDFLAGS) -o $@ $^ -lnettle -lrte_eal -lrte_lpm
 $(BUILD)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<

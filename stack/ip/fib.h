@@ -1,8 +1,8 @@
 /* ip/fib.h: the forwarding information base, behind an ops table.
  *
  * Part of the architecture's replaceable organs: ip/ asks only through fib_ops. The reference
- * implementation is a binary trie with path compression (ip/fib_trie.c), simple and right; one that
- * holds an Internet table comes with forwarding.
+ * implementation is a binary trie with path compression (ip/fib_trie.c), simple and right; the one in use is
+ * compiled from it and holds an Internet table (ip/fib_poptrie.c).
  */
 #ifndef IP_FIB_H
 #define IP_FIB_H
@@ -61,7 +61,8 @@ struct fib_ops {
     struct fib_route *(*next)(struct fib *f, uint64_t *cursor);
     uint32_t (*count)(const struct fib *f);
 };
-extern const struct fib_ops fib_trie;
+extern const struct fib_ops fib_trie;    /* the reference: one bit a step */
+extern const struct fib_ops fib_poptrie; /* six bits a step, for any size of table */
 
 /* Configuration: `ip route add|del|replace`. -EINVAL (host bits set, metric), -ENETUNREACH (gateway not on-link),
  * -ENODEV, -EEXIST, -ESRCH, -ENOMEM */

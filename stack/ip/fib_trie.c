@@ -21,24 +21,14 @@
  * before the 1 child, hence preorder is the order of the keys and the successor of a key is found
  * from the root.
  */
-#include "ip/fib.h"
+#include "ip/fib_rib.h"
 
 #include <errno.h>
 
 #include "wire/ipv4.h"
 
-struct fib_node {
-    struct fib_node *child[2];
-    td_ip4 prefix;
-    uint8_t plen;
-    struct fib_route *routes; /* best first; NULL: only a branch */
-};
-
 struct fib {
-    struct mem *mem;
-    struct fib_node *root;
-    uint32_t count;
-    uint64_t order;
+    struct fib_rib rib;
 };
 
 const char *fib_type_name(enum fib_type t)
@@ -63,16 +53,7 @@ static bool node_covers(const struct fib_node *n, td_ip4 a)
     return ((a ^ n->prefix) & ip4_mask(n->plen)) == 0;
 }
 
-static struct fib *trie_create(struct mem *m)
-{
-    struct fib *f = mem_alloc(m, MEM_TABLE, sizeof *f);
-
-    if (f != NULL)
-        f->mem = m;
-    return f;
-}
-
-static struct fib_node *node_new(struct fib *f, td_ip4 prefix, uint8_t plen)
+static struct fib_node *node_new(struct fib_rib *f, td_ip4 prefix, uint8_t plen)
 {
     struct fib_node *n = mem_alloc(f->mem, MEM_TABLE, sizeof *n);
 
@@ -83,7 +64,7 @@ static struct fib_node *node_new(struct fib *f, td_ip4 prefix, uint8_t plen)
     return n;
 }
 
-static void node_free(struct fib *f, struct fib_node *n)
+static void node_free(struct fib_rib *f, struct fib_node *n)
 {
     mem_free(f->mem, MEM_TABLE, n, sizeof *n);
 }
@@ -100,7 +81,7 @@ static uint8_t common_bits(td_ip4 a, td_ip4 b, uint8_t most)
 
 /* The slot of the node for prefix/plen, or where it would have to go; *parent is the slot of the
  * node above it (NULL at the root). */
-static struct fib_node **trie_slot(struct fib *f, td_ip4 prefix, uint8_t plen,
+static struct fib_node **trie_slot(struct fib_rib *f, td_ip4 prefix, uint8_t plen,
                                    struct fib_node ***parent)
 {
     struct fib_node **at = &f->root;
@@ -113,7 +94,7 @@ static struct fib_node **trie_slot(struct fib *f, td_ip4 prefix, uint8_t plen,
     return at;
 }
 
-static struct fib_node *trie_node(struct fib *f, td_ip4 prefix, uint8_t plen)
+static struct fib_node *trie_node(struct fib_rib *f, td_ip4 prefix, uint8_t plen)
 {
     struct fib_node **parent, **at = trie_slot(f, prefix, plen, &parent);
     struct fib_node *below = *at, *n, *branch;
@@ -145,7 +126,7 @@ static struct fib_node *trie_node(struct fib *f, td_ip4 prefix, uint8_t plen)
 }
 
 /* Takes *at out when nothing needs it any more, and then the branch above it. */
-static void trie_prune(struct fib *f, struct fib_node **at, struct fib_node **parent)
+static void trie_prune(struct fib_rib *f, struct fib_node **at, struct fib_node **parent)
 {
     struct fib_node *n = *at, *up;
 
@@ -174,7 +155,7 @@ static bool route_before(const struct fib_route *a, const struct fib_route *b)
     return a->metric < b->metric;
 }
 
-static int trie_insert(struct fib *f, const struct fib_route *r)
+int fib_rib_insert(struct fib_rib *f, const struct fib_route *r)
 {
     td_ip4 prefix = r->prefix & ip4_mask(r->plen);
     struct fib_node **parent, **slot;
@@ -209,7 +190,7 @@ static bool type_asked(enum fib_type asked, enum fib_type t)
     return asked == FIB_UNICAST ? !route_own(t) : asked == t;
 }
 
-static int trie_remove(struct fib *f, const struct fib_route *r)
+int fib_rib_remove(struct fib_rib *f, const struct fib_route *r)
 {
     td_ip4 prefix = r->prefix & ip4_mask(r->plen);
     struct fib_node **parent, **slot = trie_slot(f, prefix, r->plen, &parent);
@@ -236,12 +217,12 @@ static int trie_remove(struct fib *f, const struct fib_route *r)
 static struct fib_route *node_best(const struct fib_node *n, uint32_t ifindex)
 {
     for (struct fib_route *r = n->routes; r != NULL; r = r->next)
-        if (!r->dead && !r->linkdown && (ifindex == 0 || r->ifindex == ifindex || r->ifindex == 0))
+        if (fib_route_usable(r, ifindex))
             return r;
     return NULL;
 }
 
-static struct fib_route *trie_lookup(struct fib *f, td_ip4 dst, uint32_t ifindex)
+struct fib_route *fib_rib_lookup(struct fib_rib *f, td_ip4 dst, uint32_t ifindex)
 {
     struct fib_route *best = NULL, *r;
     const struct fib_node *n = f->root;
@@ -265,7 +246,7 @@ static uint64_t node_key(const struct fib_node *n)
 }
 
 /* The first node in preorder with a key >= key. */
-static const struct fib_node *trie_from(const struct fib *f, uint64_t key)
+static const struct fib_node *trie_from(const struct fib_rib *f, uint64_t key)
 {
     const struct fib_node *n = f->root, *after = NULL;
 
@@ -283,7 +264,7 @@ static const struct fib_node *trie_from(const struct fib *f, uint64_t key)
     return n != NULL ? n : after;
 }
 
-static struct fib_route *trie_next(struct fib *f, uint64_t *cursor)
+struct fib_route *fib_rib_next(struct fib_rib *f, uint64_t *cursor)
 {
     const uint64_t place_mask = (UINT64_C(1) << FIB_PLACE_BITS) - 1;
 
@@ -309,13 +290,8 @@ static struct fib_route *trie_next(struct fib *f, uint64_t *cursor)
     }
 }
 
-static uint32_t trie_count(const struct fib *f)
-{
-    return f->count;
-}
-
 /* Frees without a stack: takes leaf after leaf off the left edge. */
-static void trie_destroy(struct fib *f)
+void fib_rib_clear(struct fib_rib *f)
 {
     struct fib_node **at;
 
@@ -330,7 +306,50 @@ static void trie_destroy(struct fib *f)
         node_free(f, *at);
         *at = NULL;
     }
-    mem_free(f->mem, MEM_TABLE, f, sizeof *f);
+}
+
+/* ---- as a FIB ---- */
+
+static struct fib *trie_create(struct mem *m)
+{
+    struct fib *f = mem_alloc(m, MEM_TABLE, sizeof *f);
+
+    if (f != NULL)
+        f->rib.mem = m;
+    return f;
+}
+
+static void trie_destroy(struct fib *f)
+{
+    struct mem *m = f->rib.mem;
+
+    fib_rib_clear(&f->rib);
+    mem_free(m, MEM_TABLE, f, sizeof *f);
+}
+
+static int trie_insert(struct fib *f, const struct fib_route *r)
+{
+    return fib_rib_insert(&f->rib, r);
+}
+
+static int trie_remove(struct fib *f, const struct fib_route *r)
+{
+    return fib_rib_remove(&f->rib, r);
+}
+
+static struct fib_route *trie_lookup(struct fib *f, td_ip4 dst, uint32_t ifindex)
+{
+    return fib_rib_lookup(&f->rib, dst, ifindex);
+}
+
+static struct fib_route *trie_next(struct fib *f, uint64_t *cursor)
+{
+    return fib_rib_next(&f->rib, cursor);
+}
+
+static uint32_t trie_count(const struct fib *f)
+{
+    return f->rib.count;
 }
 
 const struct fib_ops fib_trie = {

@@ -51,7 +51,7 @@ int ip_init(struct td_stack *st)
     if (ip == NULL)
         return -ENOMEM;
     st->ip = ip;
-    ip->fib_ops = &fib_trie;
+    ip->fib_ops = &fib_poptrie;
     ip->fib = ip->fib_ops->create(&st->mem);
     dst_cache_init(st);
     hash_init(&ip->groups, &st->mem, &st->hash_key);

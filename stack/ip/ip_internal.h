@@ -3,7 +3,8 @@
  * A map of the folder:
  *     ip.c          the instance's state made and unmade; protocols registered; interfaces watched
  *     addr.c        interface addresses and the routes that follow from them
- *     fib_trie.c    longest-prefix match
+ *     fib_trie.c    longest-prefix match: the book of routes
+ *     fib_poptrie.c  ... and the fast table compiled from it
  *     route.c       ip_route: next hop and source; default gateways; configured routes
  *     dstcache.c    what was learnt about single destinations: path MTUs and redirects
  *     input.c       ip_input: validation, in the order of RFC 1122 3.2.1

@@ -1,0 +1,186 @@
+/* tests/bench/fib.c: longest-prefix match: our poptrie, our trie and DPDK's rte_lpm, on the same
+ * prefixes and addresses.
+ *
+ *     fib [PREFIXES [LOOKUPS]]       default: 1000000 and 20000000; prints JSON, one object a
+ * structure
+ *
+ * The prefixes are synthetic, drawn with the lengths of an Internet table (most /24, then /22, /23,
+ * /20 …) over the unicast space; the addresses are half uniform, half inside prefixes. All three
+ * must give answers of the same prefix lengths; the sum of them is compared. Updates: one prefix
+ * removed and added again, with a lookup of it in between, so that whoever defers work has to do
+ * it.
+ *
+ * rte_lpm is measured if the program was built with it (Debian's libdpdk-dev).
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#ifdef WITH_DPDK
+#include <rte_eal.h>
+#include <rte_lpm.h>
+#endif
+
+#include "ip/fib.h"
+
+static uint64_t state = 20260101;
+static uint64_t draw(void)
+{
+    uint64_t z = (state += UINT64_C(0x9e3779b97f4a7c15));
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* Per 1000 prefixes, as the public tables of the last years have it (rounded). */
+static const struct {
+    uint8_t plen;
+    unsigned share;
+} lengths[] = {{24, 595}, {23, 105}, {22, 115}, {21, 55}, {20, 45}, {19, 28}, {18, 14},
+               {17, 9},   {16, 14},  {15, 3},   {14, 3},  {13, 2},  {12, 2},  {11, 1},
+               {10, 1},   {8, 1},    {32, 3},   {30, 2},  {29, 2}};
+
+struct prefix {
+    td_ip4 addr;
+    uint8_t plen;
+};
+
+static uint32_t mask(uint8_t plen)
+{
+    return plen == 0 ? 0 : UINT32_MAX << (32 - plen);
+}
+
+static struct prefix draw_prefix(void)
+{
+    unsigned at = (unsigned)(draw() % 1000), i = 0;
+    while (i + 1 < sizeof lengths / sizeof lengths[0] && at >= lengths[i].share)
+        at -= lengths[i++].share;
+    struct prefix p = {.plen = lengths[i].plen};
+    p.addr = (td_ip4)(1 + draw() % 222) << 24 | (td_ip4)(draw() & 0xffffff);
+    p.addr &= mask(p.plen);
+    return p;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void report(const char *name, size_t n, double load, uint64_t memory, double rate,
+                   double first, double updates, uint64_t sum)
+{
+    printf("{\"fib\": \"%s\", \"prefixes\": %zu, \"load_s\": %.2f, \"first_pass_s\": %.2f, "
+           "\"memory_mb\": %.1f, "
+           "\"lookups_per_s\": %.0f, \"updates_per_s\": %.0f, \"sum\": %" PRIu64 "}\n",
+           name, n, load, first, (double)memory / 1e6, rate, updates, sum);
+    fflush(stdout);
+}
+
+#define UPDATES 20000
+
+static void measure(const struct fib_ops *ops, const struct prefix *p, size_t n, const td_ip4 *a,
+                    size_t m)
+{
+    struct mem mem;
+    mem_init(&mem, 0);
+    struct fib *f = ops->create(&mem);
+    double t = now();
+    for (size_t i = 0; i < n; i++) {
+        const struct fib_route r = {.prefix = p[i].addr, .plen = p[i].plen, .ifindex = 1};
+        (void)ops->insert(f, &r);
+    }
+    double load = now() - t;
+    uint64_t sum = 0;
+    t = now();
+    for (size_t i = 0; i < 65536; i++) /* what is compiled on demand is compiled now */
+        (void)ops->lookup(f, (td_ip4)i << 16, 0);
+    double first = now() - t;
+    t = now();
+    for (size_t i = 0; i < m; i++) {
+        const struct fib_route *r = ops->lookup(f, a[i], 0);
+        sum += r != NULL ? r->plen : 0;
+    }
+    double rate = (double)m / (now() - t);
+    uint64_t memory = mem.used;
+    t = now();
+    for (size_t i = 0; i < UPDATES; i++) {
+        const struct prefix *u = &p[(i * 7919) % n];
+        const struct fib_route r = {.prefix = u->addr, .plen = u->plen, .ifindex = 1};
+        (void)ops->remove(f, &r);
+        (void)ops->lookup(f, u->addr, 0);
+        (void)ops->insert(f, &r);
+        (void)ops->lookup(f, u->addr, 0);
+    }
+    report(ops->name, n, load, memory, rate, first, 2 * UPDATES / (now() - t), sum);
+    ops->destroy(f);
+}
+
+#ifdef WITH_DPDK
+static void measure_lpm(const struct prefix *p, size_t n, const td_ip4 *a, size_t m)
+{
+    char *argv[] = {(char *)"fib",  (char *)"--no-huge",      (char *)"--no-pci",    (char *)"-m",
+                    (char *)"1024", (char *)"--no-telemetry", (char *)"--no-shconf", NULL};
+    if (rte_eal_init(7, argv) < 0) {
+        fprintf(stderr, "fib: DPDK's environment doesn't start here: rte_lpm isn't measured\n");
+        return;
+    }
+    const struct rte_lpm_config c = {.max_rules = (uint32_t)n, .number_tbl8s = 65536};
+    struct rte_lpm *lpm = rte_lpm_create("bench", 0, &c);
+    if (lpm == NULL) {
+        fprintf(stderr, "fib: rte_lpm_create failed\n");
+        return;
+    }
+    double t = now();
+    for (size_t i = 0; i < n; i++)
+        (void)rte_lpm_add(lpm, p[i].addr, p[i].plen, p[i].plen);
+    double load = now() - t;
+    uint64_t sum = 0;
+    t = now();
+    for (size_t i = 0; i < m; i++) {
+        uint32_t hop = 0;
+        sum += rte_lpm_lookup(lpm, a[i], &hop) == 0 ? hop : 0;
+    }
+    double rate = (double)m / (now() - t);
+    t = now();
+    for (size_t i = 0; i < UPDATES; i++) {
+        const struct prefix *u = &p[(i * 7919) % n];
+        uint32_t hop;
+        (void)rte_lpm_delete(lpm, u->addr, u->plen);
+        (void)rte_lpm_lookup(lpm, u->addr, &hop);
+        (void)rte_lpm_add(lpm, u->addr, u->plen, u->plen);
+        (void)rte_lpm_lookup(lpm, u->addr, &hop);
+    }
+    /* tbl24, the groups of tbl8 it was made for, and the rules: what rte_lpm_create allocates. */
+    uint64_t memory = ((uint64_t)1 << 24) * 4 + (uint64_t)65536 * 256 * 4 + n * 8;
+    report("rte_lpm", n, load, memory, rate, 0, 2 * UPDATES / (now() - t), sum);
+}
+#endif
+
+int main(int argc, char **argv)
+{
+    size_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
+    size_t m = argc > 2 ? strtoull(argv[2], NULL, 10) : 20000000;
+    struct prefix *p = malloc(n * sizeof *p);
+    td_ip4 *a = malloc(m * sizeof *a);
+    if (p == NULL || a == NULL || n == 0)
+        return 2;
+    for (size_t i = 0; i < n; i++)
+        p[i] = draw_prefix();
+    for (size_t i = 0; i < m; i++) {
+        const struct prefix *in = &p[draw() % n];
+        a[i] = i % 2 == 0 ? (td_ip4)(1 + draw() % 222) << 24 | (td_ip4)(draw() & 0xffffff)
+                          : in->addr | ((td_ip4)draw() & ~mask(in->plen));
+    }
+    measure(&fib_poptrie, p, n, a, m);
+    measure(&fib_trie, p, n, a, m);
+#ifdef WITH_DPDK
+    measure_lpm(p, n, a, m);
+#endif
+    free(p);
+    free(a);
+    return 0;
+}
