@@ -27,7 +27,7 @@ else
     sizes=(20000000 2000000 2000000 500000 30000) limit=100
 fi
 controls=(reno cubic bbr)
-ours="reno"
+ours="reno cubic"
 
 mkdir "$work/site"
 head -c "${sizes[0]}" /dev/urandom >"$work/site/0"

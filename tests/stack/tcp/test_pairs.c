@@ -30,7 +30,7 @@ static const struct pair {
     {50000000, 1, true, 1, 400},   {5000000, 5, false, 5, 120},  {5000000, 5, true, 5, 160},
     {500000, 20, false, 10, 1500}, {500000, 20, true, 10, 1500},
 };
-static const char *const controls[] = {"reno"};
+static const char *const controls[] = {"reno", "cubic"};
 #define PAIRS    (sizeof pairs / sizeof pairs[0])
 #define CONTROLS (sizeof controls / sizeof controls[0])
 
