@@ -106,6 +106,9 @@ static void listen_segment(struct td_stack *st, struct tcb *l, struct tcp_seg *s
         return;
     }
     if ((s->flags & TCP_ACK) != 0) { /* second, check for an ACK */
+        if ((s->flags & TCP_SYN) == 0 && tcp_cookie_ack(st, l, s)) {
+            return;
+        }
         listen_drop(st, l, s, W_TCP_BAD_ACK);
         tcp_reset_reply(st, s, W_TCP_BAD_ACK);
         return;

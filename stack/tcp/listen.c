@@ -11,8 +11,9 @@
  *            gone                  reset
  *
  * Both queues are bounded. A SYN that finds the accept queue full is dropped without a word, so
- * that the peer tries again (Linux's behaviour); when tcp_max_syn_backlog handshakes are under way,
- * the oldest of them gives way. When the accept queue has filled up during a handshake, its last
+ * that the peer tries again (Linux's behaviour). When more handshakes are under way than the backlog
+ * says, SYNs are answered with cookies and nothing is kept of them (cookies.c, tcp_syncookies);
+ * without cookies, at tcp_max_syn_backlog the oldest handshake gives way. When the accept queue has filled up during a handshake, its last
  * ACK is ignored: our SYN-ACK is repeated by its timer and the peer's answer tried again.
  * tcp_abort_on_overflow resets instead.
  */
@@ -202,17 +203,22 @@ void tcp_child_syn_ack(struct td_stack *st, struct tcb *t, bool again)
 void tcp_listen_syn(struct td_stack *st, struct tcb *l, struct tcp_seg *s)
 {
     struct tcp_listener *q = l->lsn;
+    bool cookie = !s->reopens && tcp_cookie_wanted(st, l); /* after TIME-WAIT it is no forgery */
     if (q->naccept > q->backlog) {
         count(st, TcpExtListenOverflows);
         tcp_syn_drop(st, l, s, W_TCP_OVERFLOW, q->naccept);
         return;
     }
-    if (q->nsyn >= (uint64_t)knob(st, TCP_MAX_SYN_BACKLOG)) {
-        make_room(st, l);
-    }
     if (s->a.rport == 0 || s->a.lport == 0) {
         tcp_syn_drop(st, l, s, W_TCP_STATE, q->nsyn);
         return;
+    }
+    if (cookie) {
+        tcp_cookie_syn(st, l, s);
+        return;
+    }
+    if (q->nsyn >= (uint64_t)knob(st, TCP_MAX_SYN_BACKLOG)) {
+        make_room(st, l);
     }
     struct tcb t;
     tcp_tcb_init(st, &t);

@@ -36,6 +36,7 @@ int tcp_init(struct td_stack *st)
     tcp->marked_tail = &tcp->marked;
     timer_init(&tcp->throttle, throttle_fired, "tcp-throttle");
     rng_bytes(&st->rng, &tcp->isn_key, sizeof tcp->isn_key);
+    rng_bytes(&st->rng, &tcp->cookie_key, sizeof tcp->cookie_key);
     tcp->table = (struct table){.name = "tcp",
                                 .doc = "TCP connections, listeners and TIME-WAITs",
                                 .columns = tcp_columns,

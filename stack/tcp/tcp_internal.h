@@ -136,6 +136,8 @@ struct tcp_listener { /* what only a listener needs (listen.c) */
     uint32_t nsyn, naccept;
     uint32_t nyoung;                    /* of nsyn: their SYN-ACK was sent once only */
     uint32_t backlog;
+    bool cookies_sent;
+    td_time cookie_time;                /* the last SYN cookie was sent */
 };
 
 enum tcp_ctl_timer { /* what t_ctl waits for, by state */
@@ -329,7 +331,7 @@ struct tcp {
     struct tcb *all;
     struct tcb *marked, **marked_tail;
     struct timer throttle;     /* some of them wait for the interface's queue to drain */
-    struct siphash_key isn_key;
+    struct siphash_key isn_key, cookie_key;
     uint32_t serial;
     uint32_t ntcb, norphans, ntime_wait;
     struct table table;
@@ -529,6 +531,12 @@ void tcp_half_open_icmp(struct td_stack *st, struct half_open *r, const struct i
 void tcp_half_open_end(struct td_stack *st, struct half_open *r, enum journal_word why);
 void tcp_half_open_reset(struct td_stack *st, struct half_open *r, enum journal_word why);
 struct journal_subject tcp_half_open_subject(const struct half_open *r, const struct tcp_seg *s);
+
+/* ---- cookies.c ---- */
+bool tcp_cookie_wanted(const struct td_stack *st, const struct tcb *l);
+void tcp_cookie_syn(struct td_stack *st, struct tcb *l, const struct tcp_seg *s);
+/* An ACK that no connection wants. False: it is no cookie of ours, and was left alone. */
+bool tcp_cookie_ack(struct td_stack *st, struct tcb *l, struct tcp_seg *s);
 
 /* ---- timewait.c ---- */
 void tcp_time_wait(struct td_stack *st, struct tcb *t, enum journal_word why);
