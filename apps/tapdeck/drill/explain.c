@@ -178,6 +178,15 @@ static void tell_arg(struct text *t, const struct drill_call *c, size_t i)
         text_puts(t, "?");
 }
 
+/* The same without the brackets of [value]. */
+static void tell_value(struct text *t, const struct drill_call *c, size_t i)
+{
+    if (i < c->nargs && c->arg[i]->kind == DRILL_LIST && c->arg[i]->nitems == 1)
+        drill_print_expr(t, c->arg[i]->item[0]);
+    else
+        tell_arg(t, c, i);
+}
+
 /* The number of an argument; false: it isn't one. */
 static bool arg_int(const struct drill_call *c, size_t i, int64_t *v)
 {
@@ -206,8 +215,9 @@ static bool tell_life(struct text *t, const struct drill_call *c)
         bool udp = arg_int(c, 1, &v) && (v & 0xff) == SOCK_DGRAM;
         text_puts(t, udp ? "opens a UDP socket" : "opens a TCP socket");
     } else if (is(c, "bind")) {
-        text_puts(t, "gives its address and port to socket ");
+        text_puts(t, "binds socket ");
         tell_arg(t, c, 0);
+        text_puts(t, " to its address and port");
     } else if (is(c, "listen")) {
         text_puts(t, "waits for connections on socket ");
         tell_arg(t, c, 0);
@@ -243,15 +253,19 @@ static bool tell_transfer(struct text *t, const struct drill_call *c)
     int64_t n;
     if (!reading && !is_one_of(c, writes))
         return false;
+    /* The number of bytes, the flags: which argument has them. */
+    bool vector = strchr(c->name, 'v') == c->name + strlen(c->name) - 1;
+    bool message = strstr(c->name, "msg") != NULL;
     text_puts(t, reading ? "reads" : "writes");
-    if (arg_int(c, 2, &n) && strcmp(c->name + strlen(c->name) - 1, "v") != 0)
+    if (!vector && !message && arg_int(c, 2, &n))
         text_printf(t, "%s %lld byte%s", reading ? " up to" : "", (long long)n,
                     plural((uint64_t)n));
     text_puts(t, reading ? " from socket " : " to socket ");
     tell_arg(t, c, 0);
-    if (arg_int(c, 3, &n) && n != 0) {
+    size_t flags = message ? 2 : 3;
+    if (arg_int(c, flags, &n) && n != 0) {
         text_puts(t, ", with ");
-        tell_arg(t, c, 3);
+        tell_arg(t, c, flags);
     }
     return true;
 }
@@ -265,14 +279,14 @@ static bool tell_setting(struct text *t, const struct drill_call *c)
         text_puts(t, " of socket ");
         tell_arg(t, c, 0);
         text_puts(t, " to ");
-        tell_arg(t, c, 3);
+        tell_value(t, c, 3);
     } else if (is(c, "getsockopt")) {
         text_puts(t, "asks socket ");
         tell_arg(t, c, 0);
         text_puts(t, " for ");
         tell_arg(t, c, 2);
         text_puts(t, ", which must be ");
-        tell_arg(t, c, 3);
+        tell_value(t, c, 3);
     } else if (is(c, "fcntl") && arg_int(c, 1, &v) && v == F_SETFL && arg_int(c, 2, &v)) {
         text_printf(t, "makes socket ");
         tell_arg(t, c, 0);

@@ -278,11 +278,11 @@ static struct drill_expr *parse_expr(struct parser *p, unsigned depth)
 static bool known_call(const char *name)
 {
     static const char *const names[] = {
-        "socket", "bind",    "listen",      "connect",     "accept", "accept4",    "read",
-        "readv",  "recv",    "recvfrom",    "recvmsg",     "write",  "writev",     "send",
-        "sendto", "sendmsg", "close",       "shutdown",    "fcntl",  "setsockopt", "getsockopt",
-        "ioctl",  "poll",    "getpeername", "getsockname", "epoll_create", "epoll_create1",
-        "epoll_ctl", "epoll_wait",
+        "socket",      "bind",         "listen",        "connect",   "accept",     "accept4",
+        "read",        "readv",        "recv",          "recvfrom",  "recvmsg",    "write",
+        "writev",      "send",         "sendto",        "sendmsg",   "close",      "shutdown",
+        "fcntl",       "setsockopt",   "getsockopt",    "ioctl",     "poll",       "getpeername",
+        "getsockname", "epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait",
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(name, names[i]) == 0)
