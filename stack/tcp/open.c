@@ -231,5 +231,7 @@ void tcp_start_cwnd(struct td_stack *st, struct tcb *t)
         t->cc.cwnd = (uint32_t)knob(st, TCP_FIRST_RTO_CWND) * t->mss;
     }
     tcp_cc_set(st, t, t->cc.ops);
+    tcp_cwnd_started(st, t);
+    tcp_pacing_rate(t, st);
     JOURNAL(st, EV_TCP_CWND, &subject, W_TCP_INITIAL, 0, t->cc.cwnd, t->cc.ssthresh, 0);
 }

@@ -185,21 +185,6 @@ static bool egress_full(struct td_stack *st, struct tcb *t, uint32_t queued)
     return true;
 }
 
-static void restart_after_idle(struct td_stack *st, struct tcb *t)
-{
-    if (t->snd_nxt != t->snd_una || t->last_sent == 0 || st->now - t->last_sent <= t->rtt.rto ||
-        knob(st, TCP_SLOW_START_AFTER_IDLE) == 0) {
-        return;
-    }
-    uint32_t rw = tcp_initial_window(st, t);
-    if (t->cc.cwnd > rw) { /* RFC 5681 4.1 */
-        const struct journal_subject subject = tcp_subject(t);
-        JOURNAL(st, EV_TCP_CWND, &subject, W_TCP_IDLE, t->cc.cwnd, rw, t->cc.ssthresh, 0);
-        t->cc.cwnd = rw;
-        t->cc.count = 0;
-    }
-}
-
 /* Sends text and FIN as far as window, cwnd and the rules against small segments allow. force: they
  * don't count for one segment. */
 static void send_what_may(struct td_stack *st, struct tcb *t, bool force)
@@ -254,12 +239,15 @@ static void send_what_may(struct td_stack *st, struct tcb *t, bool force)
             hold(st, t, t->cork || t->more ? W_TCP_CORK : W_TCP_NAGLE, queued, usable);
             return;
         }
+        if (len > 0 && tcp_pacing_wait(st, t)) {
+            return;
+        }
         if (egress_full(st, t, queued)) {
             t->out_limited = true;
             return;
         }
         if (!again) {
-            restart_after_idle(st, t);
+            tcp_cwnd_before_text(st, t);
         }
         /* again: after a time-out, up to what was in flight then; or text that a probe began */
         bool back = seq_lt(pos, t->recover);
@@ -275,6 +263,7 @@ static void send_what_may(struct td_stack *st, struct tcb *t, bool force)
         if (limited > 0 && seq_gt(pos + len, t->snd_una + t->cc.cwnd)) {
             t->limited_sent += len;
         }
+        tcp_pacing_sent(st, t, len);
         t->rtx_nxt = pos + len + fin;
         force = false;
     }
@@ -326,6 +315,7 @@ static void output(struct td_stack *st, struct tcb *t, bool force)
         break;
     }
     send_what_may(st, t, force);
+    tcp_cwnd_validate(st, t, t->cwnd_limited);
     if (t->dup_owed > 0) { /* one for each segment out of order; text doesn't count as one */
         for (unsigned n = t->dup_owed; n > 0; n--) {
             tcp_send_ack(st, t);

@@ -81,7 +81,7 @@ static void newreno_new_ack(struct td_stack *st, struct tcb *t, uint32_t acked)
                                       .flight = tcp_flight(t) + acked,
                                       .una = t->snd_una,
                                       .nxt = t->snd_nxt,
-                                      .cwnd_limited = t->cwnd_limited};
+                                      .cwnd_limited = tcp_cwnd_is_limited(t)};
         tcp_cc_acked(st, t, &ack);
         return;
     }

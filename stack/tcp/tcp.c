@@ -52,6 +52,7 @@ static void tcb_free(struct td_stack *st, struct tcb *t)
     sndbuf_clear(&st->mem, &t->snd);
     rcvbuf_clear(&t->rcv);
     tcp_cc_release(st, t);
+    tcp_pacing_release(st, t);
     *t->all_prev = t->all_next;
     if (t->all_next != NULL) {
         t->all_next->all_prev = t->all_prev;

@@ -108,6 +108,24 @@ void tcp_cc_event(struct td_stack *st, struct tcb *t, enum td_cc_event what);
 /* The loss was none: cwnd and ssthresh as they were. */
 void tcp_cc_undo(struct td_stack *st, struct tcb *t);
 
+/* ---- cwnd.c: is cwnd used? ---- */
+/* Before new text is sent: restart after idle (RFC 5681 4.1), TD_CC_TX_START. */
+void tcp_cwnd_before_text(struct td_stack *st, struct tcb *t);
+/* After output. held: something that waits was held back by cwnd. */
+void tcp_cwnd_validate(struct td_stack *st, struct tcb *t, bool held);
+bool tcp_cwnd_is_limited(const struct tcb *t); /* it may grow: td_cc_ack.cwnd_limited */
+void tcp_cwnd_started(struct td_stack *st, struct tcb *t);
+void tcp_cwnd_lost(struct tcb *t, uint32_t flight);
+
+/* ---- pacing.c ---- */
+/* True: no text may leave now; output is called when it may. */
+bool tcp_pacing_wait(struct td_stack *st, struct tcb *t);
+void tcp_pacing_sent(struct td_stack *st, struct tcb *t, uint32_t len);
+/* Sets cc.pacing_rate from cwnd and SRTT; after each acknowledgment and change of cwnd. */
+void tcp_pacing_rate(struct tcb *t, const struct td_stack *st);
+void tcp_pacing_stop(struct td_stack *st, struct tcb *t);
+void tcp_pacing_release(struct td_stack *st, struct tcb *t);
+
 /* Loss recovery (recovery.c): decides what is lost and drives cwnd through the episode. */
 struct tcp_recovery_ops {
     const char *name;
@@ -196,6 +214,9 @@ struct tcb {
     bool no_space : 1;            /* a SEND found the buffer full: tell when there is room */
     bool out_limited : 1;         /* held back by the interface's queue */
     bool cwnd_limited : 1;        /* held back by cwnd when it last sent */
+    bool cwnd_full : 1;           /* ... or it was filled, in this window of data (cwnd.c) */
+    bool first_window : 1;        /* the initial or restart window isn't acknowledged yet */
+    bool first_window_lost : 1;   /* something of one was lost (RFC 6928 2) */
     bool ever_rexmt_syn : 1;      /* the SYN or SYN-ACK had to be repeated */
     bool no_df : 1;               /* the path's MTU is below what TCP goes down to: fragments */
     bool peer_wscale : 1;         /* scaling was offered and is on */
@@ -253,6 +274,11 @@ struct tcb {
 
     /* -- congestion (RFC 5681, 6582); bytes -- */
     struct td_cc cc;              /* cwnd, ssthresh and the organ that sets them */
+    struct tcp_pacer *pacer;      /* NULL: not paced */
+    tcp_seq usage_seq;            /* the window of data that cwnd_full and max_flight speak of ends here */
+    uint32_t max_flight;          /* most bytes in flight in it */
+    uint32_t cwnd_used, used_ms;  /* most bytes in flight since used_ms, when cwnd was last filled */
+    tcp_seq first_window_end;
     tcp_seq recover;
     uint16_t dupacks;
     bool in_recovery : 1, partial_seen : 1;

@@ -34,6 +34,7 @@ void tcp_timers_stop(struct td_stack *st, struct tcb *t)
     tcp_rtx_stop(st, t);
     timer_cancel(st, &t->t_delack);
     timer_cancel(st, &t->t_ctl);
+    tcp_pacing_stop(st, t);
     t->ctl_kind = TCTL_NONE;
     t->ack_delayed = false;
 }

@@ -96,6 +96,10 @@ void tcp_cc_acked(struct td_stack *st, struct tcb *t, const struct td_cc_ack *ac
     uint8_t phase = t->cc.phase;
     prepare(st, t, ack->cwnd_limited);
     t->cc.ops->acked(&t->cc, ack);
+    tcp_pacing_rate(t, st);
+    if (t->first_window && seq_ge(ack->una, t->first_window_end)) {
+        t->first_window = false;
+    }
     if (t->cc.cwnd >= t->cc.ssthresh) {
         t->cc.timed_out = false;
     }
@@ -115,6 +119,7 @@ void tcp_cc_reduce(struct td_stack *st, struct tcb *t, enum td_cc_cause why, uin
     t->cc.prior_cwnd = t->cc.cwnd;
     t->cc.prior_ssthresh = t->cc.ssthresh;
     t->cc.timed_out = why == TD_CC_TIMEOUT;
+    tcp_cwnd_lost(t, flight);
     uint32_t s = t->cc.ops->ssthresh(&t->cc, why, segments ? t->cc.cwnd : flight, st->now);
     if (segments && t->mss != 0) {
         s -= s % t->mss;
