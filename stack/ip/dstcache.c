@@ -111,7 +111,8 @@ void ip_pmtu_update(struct td_stack *st, td_ip4 dst, uint32_t mtu)
         return;
     e->mtu = lowered;
     e->mtu_floor = mtu < DST_MIN_PMTU;
-    e->mtu_expires = st->now + DST_LIFETIME;
+    td_time keep = (td_time)knob(st, MTU_EXPIRES) * TD_SEC;
+    e->mtu_expires = keep == 0 ? TD_NEVER : st->now + keep;
     JOURNAL(st, EV_PMTU_LOWERED, &sub, dst, r.mtu, lowered, mtu);
 }
 

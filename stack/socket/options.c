@@ -154,6 +154,9 @@ static int set_socket(struct td_stack *st, struct sock *so, int name, const void
         }
         return err;
     case SO_RCVLOWAT:
+        if (so->type == SOCK_STREAM) { /* TCP keeps its own */
+            return so->ops->setopt(st, so, SOL_SOCKET, name, v, len);
+        }
         err = option_int(v, len, &value);
         if (err == 0) {
             so->rcvlowat = value < 0 ? INT32_MAX : value == 0 ? 1 : value;
@@ -221,7 +224,8 @@ static int get_socket(struct td_stack *st, struct sock *so, int name, void *v, s
     case SO_PRIORITY:
         return option_put_int(so->priority, v, len);
     case SO_RCVLOWAT:
-        return option_put_int(so->rcvlowat, v, len);
+        return so->type == SOCK_STREAM ? so->ops->getopt(st, so, SOL_SOCKET, name, v, len)
+                                       : option_put_int(so->rcvlowat, v, len);
     case SO_SNDLOWAT:
         return option_put_int(1, v, len);
     case SO_RCVTIMEO:

@@ -122,7 +122,6 @@ static int stream_accept(struct td_stack *st, struct sock *so, struct sock **out
     ss->so.reuseaddr = so->reuseaddr;
     ss->so.reuseport = so->reuseport;
     ss->so.priority = so->priority;
-    ss->so.rcvlowat = so->rcvlowat;
     ss->so.ifindex = so->ifindex;
     struct tcp_addrs a = tcp_addrs(ss->t);
     *peer = (struct sock_name){a.raddr, a.rport};
@@ -186,22 +185,9 @@ static int stream_setopt(struct td_stack *st, struct sock *so, int level, int na
     return tcp_setsockopt(st, stream_of(so)->t, level, name, v, len);
 }
 
-static int stream_mtu(struct td_stack *st, const struct tcb *t, void *v, socklen_t *len)
-{
-    struct tcp_addrs a = tcp_addrs(t);
-    struct ip_route_result r;
-    if (a.raddr == 0 || ip_route(st, a.raddr, a.laddr, 0, &r) != 0) {
-        return -ENOTCONN;
-    }
-    return option_put_ip_int((int)r.mtu, v, len);
-}
-
 static int stream_getopt(struct td_stack *st, struct sock *so, int level, int name, void *v,
                          socklen_t *len)
 {
-    if (level == IPPROTO_IP && name == IP_MTU) {
-        return stream_mtu(st, stream_of(so)->t, v, len);
-    }
     uint32_t n = *len;
     int err = tcp_getsockopt(st, stream_of(so)->t, level, name, v, &n);
     *len = n;
@@ -242,13 +228,14 @@ static int stream_ioctl(struct td_stack *st, struct sock *so, unsigned long requ
         if (tcp_state(t) == TCPS_LISTEN) {
             return -EINVAL;
         }
-        *out = (int)tcp_readable(t);
+        *out = (int)tcp_inq(t);
         return 0;
     case SIOCOUTQ:
+    case SIOCOUTQNSD:
         if (tcp_state(t) == TCPS_LISTEN) {
             return -EINVAL;
         }
-        *out = (int)tcp_unsent(t);
+        *out = (int)(request == SIOCOUTQ ? tcp_unsent(t) : tcp_never_sent(t));
         return 0;
     case SIOCATMARK:
         *out = tcp_atmark(t);

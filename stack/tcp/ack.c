@@ -43,7 +43,7 @@ void tcp_update_window(struct td_stack *st, struct tcb *t, const struct tcp_seg 
 
 static void tell_writable(struct td_stack *st, struct tcb *t)
 {
-    if (t->no_space && tcp_snd_space(t) >= t->sndbuf_limit / 3) {
+    if (t->no_space && tcp_writable(t)) {
         t->no_space = false;
         tcp_notify(st, t, POLLOUT);
     }
@@ -112,6 +112,7 @@ static void new_ack(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
         ip_advise_good(st, t->ep.a.raddr);
     }
     tune_sndbuf(st, t);
+    tcp_chrono_update(st, t);
     tell_writable(st, t);
 }
 

@@ -211,6 +211,10 @@ void tcp_enter_established(struct td_stack *st, struct tcb *t, enum journal_word
     tcp_set_state(st, t, TCPS_ESTABLISHED, why);
     t->space_seq = t->copied_seq;
     t->space = t->rcv_wnd;
+    if (!t->passive) {
+        t->born = st->now;
+        t->last_data_ms = (uint32_t)(st->now / TD_MS);
+    }
     tcp_keepalive_update(st, t);
     if (t->fin_queued) { /* the user closed during the handshake */
         tcp_set_state(st, t, TCPS_FIN_WAIT_1, W_TCP_USER_CLOSE);
@@ -235,6 +239,7 @@ void tcp_segment_arrives(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
     t->segs_in++;
     if (s->text > 0) {
         t->data_segs_in++;
+        t->last_data_ms = (uint32_t)(st->now / TD_MS);
     }
     if (t->state == TCPS_SYN_SENT) {
         syn_sent_segment(st, t, s);

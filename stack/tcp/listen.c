@@ -113,29 +113,7 @@ static void make_room(struct td_stack *st, struct tcb *l)
 void tcp_child_inherit(struct tcb *t, const struct tcb *l)
 {
     t->passive = true;
-    t->ep.tos = l->ep.tos;
-    t->ep.ttl = l->ep.ttl;
-    t->reuse_addr = l->reuse_addr;
-    t->reuse_port = l->reuse_port;
-    t->nodelay = l->nodelay;
-    t->keepalive = l->keepalive;
-    t->keepidle = l->keepidle;
-    t->keepintvl = l->keepintvl;
-    t->keepcnt = l->keepcnt;
-    t->linger = l->linger;
-    t->linger_s = l->linger_s;
-    t->linger2 = l->linger2;
-    t->oob_inline = l->oob_inline;
-    t->user_timeout_ms = l->user_timeout_ms;
-    t->user_mss = l->user_mss;
-    t->window_clamp = l->window_clamp;
-    t->sndbuf_limit = l->sndbuf_limit;
-    t->rcvbuf_limit = l->rcvbuf_limit;
-    t->sndbuf_locked = l->sndbuf_locked;
-    t->rcvbuf_locked = l->rcvbuf_locked;
-    t->quickack_off = l->quickack_off;
-    t->recv_err = l->recv_err;
-    t->cc.ops = l->cc.ops;
+    tcp_options_inherit(t, l);
 }
 
 void tcp_child_init(struct td_stack *st, struct tcb *t, struct tcb *l, const struct tcp_seg *s)

@@ -4,6 +4,9 @@
  * int, unless said otherwise; a shorter value is an error, a longer one is cut. Buffer sizes are
  * doubled when set and told doubled, as Linux does, because they count memory and not text. Setting
  * one switches its auto-tuning off.
+ *
+ * TCP_MAXSEG holds for a connection to come; of one that is up it tells what full segments carry. TCP_INFO is in
+ * info.c; what few connections have set is in a block of its own (more.c).
  */
 #include "tcp/tcp_internal.h"
 
@@ -16,6 +19,11 @@
 #define CC_NAME_MAX  16
 #define RCVBUF_LEAST 2304
 #define SNDBUF_LEAST 4608
+#define CLAMP_LEAST  (RCVBUF_LEAST / 2)
+#define MAXSEG_LEAST 88
+#define SECONDS_MAX  32767
+#define COUNT_MAX    127
+#define LINGER2_MAX  120
 
 static int set_range(int v, int low, int high, int *out)
 {
@@ -34,10 +42,39 @@ static uint32_t clamp_buffer(int v, int64_t most, uint32_t least)
     return n < least ? least : n > INT32_MAX ? INT32_MAX : (uint32_t)n;
 }
 
+/* At least so much must have come before the socket is readable. The buffer must be able to hold
+ * it: half of the largest at most, and if its size was left to us it grows to twice as much. */
+static int set_rcvlowat(struct td_stack *st, struct tcb *t, int v)
+{
+    struct tcp_more *m = tcp_more(st, t);
+    if (m == NULL) {
+        return -ENOMEM;
+    }
+    uint32_t most = t->rcvbuf_locked ? t->rcvbuf_limit / 2 : (uint32_t)knob_n(st, TCP_RMEM, 2) / 2;
+    uint32_t n = v < 0 ? INT32_MAX : (uint32_t)v;
+    m->rcvlowat = n < most ? n : most;
+    if (!t->rcvbuf_locked && m->rcvlowat > t->rcvbuf_limit / 2) {
+        t->rcvbuf_limit = 2 * m->rcvlowat;
+    }
+    tcp_notify(st, t, 0);
+    return 0;
+}
+
+/* An int or an unsigned long; all ones: no limit. */
+static uint64_t pacing_rate(const void *val, uint32_t len, int v)
+{
+    uint64_t rate = v == -1 ? UINT64_MAX : (uint32_t)v;
+    if (len == sizeof rate) {
+        memcpy(&rate, val, sizeof rate);
+    }
+    return rate;
+}
+
 static int set_socket(struct td_stack *st, struct tcb *t, int name, const void *val, uint32_t len,
                       int v)
 {
     struct linger l;
+    struct tcp_more *m;
     switch (name) {
     case SO_KEEPALIVE:
         t->keepalive = v != 0;
@@ -54,12 +91,32 @@ static int set_socket(struct td_stack *st, struct tcb *t, int name, const void *
                                                            : l.l_linger);
         return 0;
     case SO_RCVBUF:
-        t->rcvbuf_limit = clamp_buffer(v, knob(st, RMEM_MAX), RCVBUF_LEAST);
+    case SO_RCVBUFFORCE:
+        t->rcvbuf_limit = clamp_buffer(
+            v, name == SO_RCVBUF ? knob(st, RMEM_MAX) : INT32_MAX / 2, RCVBUF_LEAST);
         t->rcvbuf_locked = true;
         return 0;
     case SO_SNDBUF:
-        t->sndbuf_limit = clamp_buffer(v, knob(st, WMEM_MAX), SNDBUF_LEAST);
+    case SO_SNDBUFFORCE:
+        t->sndbuf_limit = clamp_buffer(
+            v, name == SO_SNDBUF ? knob(st, WMEM_MAX) : INT32_MAX / 2, SNDBUF_LEAST);
         t->sndbuf_locked = true;
+        return 0;
+    case SO_RCVLOWAT:
+        return set_rcvlowat(st, t, v);
+    case SO_MAX_PACING_RATE:
+        m = tcp_more(st, t);
+        if (m == NULL) {
+            return -ENOMEM;
+        }
+        m->max_pacing_rate = pacing_rate(val, len, v);
+        return 0;
+    case SO_MARK:
+        m = tcp_more(st, t);
+        if (m == NULL) {
+            return -ENOMEM;
+        }
+        m->mark = (uint32_t)v;
         return 0;
     case SO_OOBINLINE:
         t->oob_inline = v != 0;
@@ -88,6 +145,12 @@ static int set_ip(struct tcb *t, int name, int v)
         return 0;
     case IP_RECVERR:
         t->recv_err = v != 0;
+        return 0;
+    case IP_MTU_DISCOVER:
+        if (set_range(v, IP_PMTUDISC_DONT, IP_PMTUDISC_OMIT, &n) != 0) {
+            return -EINVAL;
+        }
+        t->pmtudisc = (uint8_t)(n & 7);
         return 0;
     default:
         return -ENOPROTOOPT;
@@ -121,6 +184,7 @@ static void set_nodelay(struct td_stack *st, struct tcb *t, bool on)
 
 static int set_tcp(struct td_stack *st, struct tcb *t, int name, int v)
 {
+    struct tcp_more *m;
     int n = 0;
     switch (name) {
     case TCP_NODELAY:
@@ -134,35 +198,32 @@ static int set_tcp(struct td_stack *st, struct tcb *t, int name, int v)
         }
         return 0;
     case TCP_MAXSEG:
-        if (v != 0 && set_range(v, 88, 32767, &n) != 0) {
+        if (v != 0 && set_range(v, MAXSEG_LEAST, SECONDS_MAX, &n) != 0) {
             return -EINVAL;
         }
         t->user_mss = (uint16_t)v;
-        if (tcp_synchronized(t)) {
-            tcp_mss_update(st, t);
-        }
         return 0;
     case TCP_KEEPIDLE:
-        if (set_range(v, 1, 32767, &n) != 0) {
+        if (set_range(v, 1, SECONDS_MAX, &n) != 0) {
             return -EINVAL;
         }
         t->keepidle = (uint16_t)n;
         tcp_keepalive_update(st, t);
         return 0;
     case TCP_KEEPINTVL:
-        if (set_range(v, 1, 32767, &n) != 0) {
+        if (set_range(v, 1, SECONDS_MAX, &n) != 0) {
             return -EINVAL;
         }
         t->keepintvl = (uint16_t)n;
         return 0;
     case TCP_KEEPCNT:
-        if (set_range(v, 1, 127, &n) != 0) {
+        if (set_range(v, 1, COUNT_MAX, &n) != 0) {
             return -EINVAL;
         }
         t->keepcnt = (uint8_t)n;
         return 0;
     case TCP_SYNCNT:
-        if (set_range(v, 1, 127, &n) != 0) {
+        if (set_range(v, 1, COUNT_MAX, &n) != 0) {
             return -EINVAL;
         }
         t->syncnt = (uint8_t)n;
@@ -185,13 +246,28 @@ static int set_tcp(struct td_stack *st, struct tcb *t, int name, int v)
         t->defer_accept = tcp_defer_retries(st, v);
         return 0;
     case TCP_LINGER2:
-        t->linger2 = v < 0 ? -1 : v > 120 ? 120 : v;
+        t->linger2 = v < 0 ? -1 : v > LINGER2_MAX ? LINGER2_MAX : v;
         return 0;
     case TCP_WINDOW_CLAMP:
         if (v == 0 && t->state != TCPS_CLOSED) {
             return -EINVAL;
         }
-        t->window_clamp = v <= 0 ? 0 : (uint32_t)v;
+        t->window_clamp = v == 0 ? 0 : v < CLAMP_LEAST ? CLAMP_LEAST : (uint32_t)v;
+        return 0;
+    case TCP_NOTSENT_LOWAT:
+        m = tcp_more(st, t);
+        if (m == NULL) {
+            return -ENOMEM;
+        }
+        m->notsent_option = (uint32_t)v;
+        m->notsent_lowat = v != 0 ? (uint32_t)v : (uint32_t)knob(st, TCP_NOTSENT_LOWAT);
+        tcp_notify(st, t, 0);
+        return 0;
+    case TCP_INQ:
+        if (set_range(v, 0, 1, &n) != 0) {
+            return -EINVAL;
+        }
+        t->inq = n != 0;
         return 0;
     default:
         return -ENOPROTOOPT;
@@ -226,57 +302,6 @@ int tcp_setsockopt(struct td_stack *st, struct tcb *t, int level, int name, cons
 
 /* ---- getsockopt ---- */
 
-static uint32_t us(td_time t)
-{
-    uint64_t n = t / TD_US;
-    return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
-}
-
-static uint32_t ms_since(const struct td_stack *st, td_time then)
-{
-    return then == 0 ? 0 : (uint32_t)((st->now - then) / TD_MS);
-}
-
-/* tcp_info as Linux fills it; fields of extensions that aren't spoken stay zero. */
-static void fill_info(const struct td_stack *st, const struct tcb *t, struct tcp_info *i)
-{
-    uint32_t mss = t->mss != 0 ? t->mss : 1;
-    memset(i, 0, sizeof *i);
-    i->tcpi_state = t->state;
-    i->tcpi_ca_state = t->rexmits > 0 ? 4 : t->in_recovery ? 3 : t->dupacks > 0 ? 1 : 0;
-    i->tcpi_retransmits = t->rexmits;
-    i->tcpi_probes = t->probes;
-    i->tcpi_backoff = t->rtt.backoff;
-    i->tcpi_options = t->peer_wscale ? 4 : 0; /* TCPI_OPT_WSCALE */
-    i->tcpi_snd_wscale = (unsigned char)t->snd_wscale & 0xfu;
-    i->tcpi_rcv_wscale = (unsigned char)t->rcv_wscale & 0xfu;
-    i->tcpi_rto = us(t->rtt.rto);
-    i->tcpi_ato = us((td_time)knob(st, TCP_DELACK_MIN_MS) * TD_MS);
-    i->tcpi_snd_mss = t->mss;
-    i->tcpi_rcv_mss = t->rcv_mss;
-    i->tcpi_last_data_sent = ms_since(st, t->last_sent);
-    i->tcpi_last_data_recv = ms_since(st, t->last_rcvd);
-    i->tcpi_last_ack_recv = ms_since(st, t->last_rcvd);
-    i->tcpi_pmtu = t->pmtu;
-    i->tcpi_rcv_ssthresh = t->rcv_wnd;
-    i->tcpi_rtt = us(t->rtt.srtt8 / 8);
-    i->tcpi_rttvar = us(t->rtt.rttvar4 / 4);
-    i->tcpi_snd_ssthresh = t->cc.ssthresh / mss;
-    i->tcpi_snd_cwnd = t->cc.cwnd / mss;
-    i->tcpi_advmss = t->mss;
-    i->tcpi_reordering = (uint32_t)knob(st, TCP_REORDERING);
-    i->tcpi_rcv_rtt = us(t->rrtt);
-    i->tcpi_rcv_space = t->space;
-    i->tcpi_total_retrans = t->total_retrans;
-    if (t->state == TCPS_LISTEN) {
-        i->tcpi_unacked = t->lsn->naccept;
-        i->tcpi_sacked = t->lsn->backlog;
-    } else {
-        i->tcpi_unacked = (tcp_flight(t) + mss - 1) / mss;
-        i->tcpi_lost = (t->snd_nxt - t->rtx_nxt + mss - 1) / mss;
-    }
-}
-
 static int put(void *dst, uint32_t *len, const void *src, uint32_t size)
 {
     uint32_t n = *len < size ? *len : size;
@@ -302,6 +327,14 @@ static int get_int(const struct td_stack *st, const struct tcb *t, int level, in
         case SO_OOBINLINE:
             *v = t->oob_inline;
             return 0;
+        case SO_RCVLOWAT:
+            *v = t->more_state != NULL && t->more_state->rcvlowat != 0
+                     ? (int)t->more_state->rcvlowat
+                     : 1;
+            return 0;
+        case SO_MARK:
+            *v = t->more_state != NULL ? (int)t->more_state->mark : 0;
+            return 0;
         default:
             return -ENOPROTOOPT;
         }
@@ -315,6 +348,9 @@ static int get_int(const struct td_stack *st, const struct tcb *t, int level, in
             return 0;
         case IP_RECVERR:
             *v = t->recv_err;
+            return 0;
+        case IP_MTU_DISCOVER:
+            *v = t->pmtudisc;
             return 0;
         default:
             return -ENOPROTOOPT;
@@ -332,7 +368,9 @@ static int get_int(const struct td_stack *st, const struct tcb *t, int level, in
         *v = t->cork;
         break;
     case TCP_MAXSEG:
-        *v = t->mss != 0 ? t->mss : t->user_mss != 0 ? t->user_mss : 536;
+        *v = t->user_mss != 0 && (t->state == TCPS_CLOSED || t->state == TCPS_LISTEN) ? t->user_mss
+             : t->mss != 0                                                            ? t->mss
+                                                                                      : 536;
         break;
     case TCP_KEEPIDLE:
         *v = t->keepidle != 0 ? t->keepidle : (int)knob(st, TCP_KEEPALIVE_TIME);
@@ -361,9 +399,26 @@ static int get_int(const struct td_stack *st, const struct tcb *t, int level, in
     case TCP_WINDOW_CLAMP:
         *v = (int)t->window_clamp;
         break;
+    case TCP_NOTSENT_LOWAT:
+        *v = t->more_state != NULL ? (int)t->more_state->notsent_option : 0;
+        break;
+    case TCP_INQ:
+        *v = t->inq;
+        break;
     default:
         return -ENOPROTOOPT;
     }
+    return 0;
+}
+
+/* IP_MTU: of the path, as it is known now. */
+static int get_mtu(struct td_stack *st, const struct tcb *t, int *v)
+{
+    struct ip_route_result r;
+    if (t->ep.a.raddr == 0 || ip_route(st, t->ep.a.raddr, t->ep.a.laddr, 0, &r) != 0) {
+        return -ENOTCONN;
+    }
+    *v = (int)r.mtu;
     return 0;
 }
 
@@ -375,9 +430,14 @@ int tcp_getsockopt(struct td_stack *st, struct tcb *t, int level, int name, void
         return put(val, len, &l, sizeof l);
     }
     if (level == IPPROTO_TCP && name == TCP_INFO) {
-        struct tcp_info info;
-        fill_info(st, t, &info);
-        return put(val, len, &info, sizeof info);
+        *len = tcp_info_fill(st, t, val, *len);
+        return 0;
+    }
+    if (level == SOL_SOCKET && name == SO_MAX_PACING_RATE) {
+        uint64_t rate = tcp_max_pacing_rate(t);
+        uint32_t word = rate > UINT32_MAX ? UINT32_MAX : (uint32_t)rate;
+        return *len >= sizeof rate ? put(val, len, &rate, sizeof rate)
+                                   : put(val, len, &word, sizeof word);
     }
     if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
         char cc[CC_NAME_MAX] = "";
@@ -385,6 +445,11 @@ int tcp_getsockopt(struct td_stack *st, struct tcb *t, int level, int name, void
         return put(val, len, cc, sizeof cc);
     }
     int v;
-    int e = get_int(st, t, level, name, &v);
+    int e = level == IPPROTO_IP && name == IP_MTU ? get_mtu(st, t, &v)
+                                                  : get_int(st, t, level, name, &v);
+    if (e == 0 && level == IPPROTO_IP && *len > 0 && *len < sizeof v && v >= 0 && v <= UINT8_MAX) {
+        const uint8_t b = (uint8_t)v;
+        return put(val, len, &b, 1);
+    }
     return e != 0 ? e : put(val, len, &v, sizeof v);
 }

@@ -324,6 +324,7 @@ static void output(struct td_stack *st, struct tcb *t, bool force)
         tcp_send_ack(st, t);
     }
     tcp_rtx_update(st, t, false);
+    tcp_chrono_update(st, t);
     if (t->out_limited) {
         tcp_mark_throttled(st, t);
     }
@@ -362,7 +363,7 @@ void tcp_send_syn(struct td_stack *st, struct tcb *t)
     }
     t->snd_nxt = again ? t->snd_nxt : t->iss + 1;
     t->rtx_nxt = t->iss + 1;
-    t->segs_out++;
+    t->segs_out += !t->passive; /* a SYN-ACK isn't counted, as in Linux */
     if (again) {
         const struct journal_subject subject = tcp_subject(t);
         count(st, TcpRetransSegs);

@@ -103,7 +103,9 @@ static void unpack(struct td_stack *st, const struct half_open *r, struct tcb *t
     t->rexmits = r->rexmits;
     t->ever_rexmt_syn = r->rexmits > 0;
     t->total_retrans = r->rexmits;
-    t->segs_out = 1u + r->rexmits;
+    t->segs_in = 1; /* the SYN; SYN-ACKs aren't counted: as Linux tells it */
+    t->born = st->now;
+    t->last_data_ms = (uint32_t)(st->now / TD_MS);
     t->rtt_time = r->rexmits == 0 ? r->born : 0; /* Karn */
     t->rtt_seq = t->snd_nxt;
 }
@@ -407,6 +409,7 @@ static void promote(struct td_stack *st, struct half_open *r, struct tcp_seg *s)
         return; /* the peer takes our next SYN-ACK for the sign that its ACK was lost */
     }
     unpack(st, r, t);
+    tcp_more_inherit(st, t, r->listener);
     t->rexmits = 0;
     t->parent = r->listener;
     forget(st, r);

@@ -53,6 +53,7 @@ static void tcb_free(struct td_stack *st, struct tcb *t)
     rcvbuf_clear(&t->rcv);
     tcp_cc_release(st, t);
     tcp_pacing_release(st, t);
+    tcp_more_free(st, t);
     *t->all_prev = t->all_next;
     if (t->all_next != NULL) {
         t->all_next->all_prev = t->all_prev;
@@ -265,6 +266,7 @@ void tcp_tcb_init(struct td_stack *st, struct tcb *t)
     *t = (struct tcb){0};
     t->ep.kind = TCP_EP_TCB;
     t->state = TCPS_CLOSED;
+    t->pmtudisc = knob(st, IP_NO_PMTU_DISC) == 0 ? TCP_PMTU_WANT : TCP_PMTU_DONT;
     t->cc.ops = tcp_cc_default(st);
     tcp_timers_init(t);
     sndbuf_init(&t->snd, 0);
@@ -289,6 +291,9 @@ struct tcb *tcp_alloc(struct td_stack *st)
     }
     tcp->all = t;
     tcp->ntcb++;
+    if (knob(st, TCP_NOTSENT_LOWAT) != UINT32_MAX) {
+        (void)tcp_more(st, t); /* remembers it; without memory there is no limit */
+    }
     return t;
 }
 

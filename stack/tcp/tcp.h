@@ -43,7 +43,7 @@ struct tcb *tcp_accept(struct td_stack *st, struct tcb *listener, void *owner, u
  * -ENETUNREACH, -EINVAL/-EACCES (broadcast, multicast), -ECONNREFUSED … when it ended before. */
 int tcp_connect(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port);
 /* SEND: bytes taken, -EAGAIN (no room; also while connecting), -ENOBUFS (no memory), -EPIPE,
- * -ENOTCONN, the pending error. flags: MSG_OOB, MSG_MORE. */
+ * the pending error. flags: MSG_OOB, MSG_MORE. */
 int64_t tcp_send(struct td_stack *st, struct tcb *t, const struct iovec *iov, size_t niov,
                  int flags);
 /* RECEIVE: bytes, 0 = FIN seen, -EAGAIN, -ENOTCONN, -ECONNRESET, -ETIMEDOUT … MSG_PEEK, MSG_OOB,
@@ -65,8 +65,11 @@ int tcp_error(struct tcb *t, bool peek);
 enum tcp_state tcp_state(const struct tcb *t);
 struct tcp_addrs { td_ip4 laddr, raddr; uint16_t lport, rport; };
 struct tcp_addrs tcp_addrs(const struct tcb *t);
-uint32_t tcp_readable(const struct tcb *t);  /* bytes: SIOCINQ */
-uint32_t tcp_unsent(const struct tcb *t);    /* bytes not acknowledged: SIOCOUTQ */
+uint32_t tcp_readable(const struct tcb *t);  /* bytes */
+uint32_t tcp_inq(const struct tcb *t);       /* bytes up to the urgent mark: SIOCINQ */
+uint32_t tcp_inq_hint(const struct tcb *t);  /* bytes, one more at the end: TCP_INQ */
+uint32_t tcp_unsent(const struct tcb *t);    /* bytes not acknowledged, FIN too: SIOCOUTQ */
+uint32_t tcp_never_sent(const struct tcb *t); /* bytes not sent, FIN too: SIOCOUTQNSD */
 bool tcp_atmark(const struct tcb *t);        /* the next octet is the urgent one: SIOCATMARK */
 
 /* Options that are TCP's to keep: level IPPROTO_TCP (TCP_NODELAY, TCP_MAXSEG, TCP_KEEPIDLE,

@@ -146,6 +146,21 @@ void tcp_rto_backoff(struct td_stack *st, struct tcb *t);
 
 /* ---- the transmission control block ---- */
 
+/* What few connections need, allocated when the first of it is asked for (more.c). */
+struct tcp_more {
+    /* options */
+    uint64_t max_pacing_rate;     /* SO_MAX_PACING_RATE, bytes a second; UINT64_MAX = no limit */
+    uint32_t notsent_lowat;       /* queued and not sent, from here on a SEND finds it full; bytes */
+    uint32_t notsent_option;      /* TCP_NOTSENT_LOWAT as it was set; 0 = the knob's */
+    uint32_t rcvlowat;            /* SO_RCVLOWAT; 0 = 1 */
+    uint32_t mark;                /* SO_MARK */
+    /* where the time of sending went (info.c) */
+    td_time chrono_since;
+    td_time chrono_sum[3];        /* busy with nothing in the way, by enum tcp_chrono - 1 */
+    uint8_t chrono;               /* enum tcp_chrono: since chrono_since */
+};
+enum tcp_chrono { TCP_CHRONO_NONE, TCP_CHRONO_BUSY, TCP_CHRONO_RWND, TCP_CHRONO_SNDBUF };
+
 struct tcp_listener { /* what only a listener needs (listen.c) */
     struct tcb *self;
     struct tcb *next;                   /* listeners of the same port */
@@ -163,6 +178,9 @@ enum tcp_ctl_timer { /* what t_ctl waits for, by state */
 };
 enum tcp_rtx_timer { /* what t_rtx waits for */
     TRTX_NONE, TRTX_REXMT, TRTX_PERSIST, TRTX_OVERRIDE,
+};
+enum tcp_pmtu_mode { /* IP_MTU_DISCOVER, with Linux's numbers */
+    TCP_PMTU_DONT, TCP_PMTU_WANT, TCP_PMTU_DO, TCP_PMTU_PROBE, TCP_PMTU_INTERFACE, TCP_PMTU_OMIT,
 };
 enum tcp_urg_state { /* the urgent octet as recv(MSG_OOB) sees it */
     TURG_NONE, TURG_PENDING, /* announced, at urg_seq; in the queue or still to come */
@@ -186,6 +204,7 @@ struct tcb {
     struct timewait *tw;          /* state TIME-WAIT: the record that answers for it */
     uint32_t id;                  /* of the socket; 0 = not accepted yet */
     uint32_t serial;              /* birth number */
+    struct tcp_more *more_state;  /* NULL: as nobody asked for anything */
 
     uint8_t state;                /* enum tcp_state */
     bool passive;                 /* came from a passive OPEN (MUST-11) */
@@ -296,7 +315,8 @@ struct tcb {
 
     /* -- options -- */
     bool nodelay : 1, cork : 1, keepalive : 1, linger : 1, oob_inline : 1, quickack_off : 1,
-        rcvbuf_locked : 1, sndbuf_locked : 1, recv_err : 1;
+        rcvbuf_locked : 1, sndbuf_locked : 1, recv_err : 1, inq : 1;
+    uint8_t pmtudisc : 3;         /* enum tcp_pmtu_mode */
     uint8_t keepcnt, syncnt;      /* 0 = the knob */
     uint8_t defer_accept;         /* TCP_DEFER_ACCEPT: repetitions of the SYN-ACK; 0 = off */
     uint16_t user_mss;            /* TCP_MAXSEG; 0 = none */
@@ -305,6 +325,7 @@ struct tcb {
     int32_t linger2;              /* seconds in FIN-WAIT-2 as an orphan; 0 = the knob, < 0 = none */
     uint32_t user_timeout_ms;     /* 0 = R2 by counting */
     uint32_t sndbuf_limit, rcvbuf_limit, window_clamp;
+    uint32_t last_data_ms;        /* stack time when text came last; for TCP_INFO */
     int32_t err, soft_err;        /* pending errno values, positive */
     uint32_t ifindex;             /* the interface the route leaves by */
     uint32_t poll_told;           /* poll bits the owner was told about */
@@ -416,9 +437,30 @@ static inline uint32_t tcp_rcvbuf_share(const struct td_stack *st, const struct 
                : TCP_RCVBUF_SHARE;
 }
 
+/* ---- more.c ---- */
+/* Made if it isn't there yet. NULL: no memory. */
+struct tcp_more *tcp_more(struct td_stack *st, struct tcb *t);
+void tcp_more_free(struct td_stack *st, struct tcb *t);
+/* What the user has set on one holds for the other: a listener's child, a socket made new. */
+void tcp_options_inherit(struct tcb *t, const struct tcb *from);
+/* The same for the block of its own; only for a tcb that tcp_alloc made. */
+void tcp_more_inherit(struct td_stack *st, struct tcb *t, const struct tcb *from);
+uint64_t tcp_max_pacing_rate(const struct tcb *t); /* bytes a second; UINT64_MAX = no limit */
+/* ---- info.c ---- */
+/* TCP_INFO: at most len bytes of Linux's struct tcp_info; how many. */
+uint32_t tcp_info_fill(struct td_stack *st, struct tcb *t, void *out, uint32_t len);
+/* Looks what holds the connection back now; to be called when that may have changed. */
+void tcp_chrono_update(struct td_stack *st, struct tcb *t);
+
 /* ---- user.c ---- */
 void tcp_abort_with(struct td_stack *st, struct tcb *t, int err, enum journal_word why);
 uint32_t tcp_snd_space(const struct tcb *t);
+bool tcp_writable(const struct tcb *t); /* POLLOUT, as far as room goes */
+static inline uint32_t tcp_notsent(const struct tcb *t) /* bytes queued, the FIN too, never sent */
+{
+    tcp_seq end = t->snd.base + t->snd.len + t->fin_queued;
+    return seq_gt(end, t->snd_nxt) ? end - t->snd_nxt : 0;
+}
 void tcp_queue_fin(struct td_stack *st, struct tcb *t);
 void tcp_init_limits(struct td_stack *st, struct tcb *t);
 void tcp_start_cwnd(struct td_stack *st, struct tcb *t);

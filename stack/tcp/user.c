@@ -38,18 +38,48 @@ static bool urgent_in_queue(const struct tcb *t)
            seq_lt(t->urg_seq, t->rcv_nxt);
 }
 
+static bool opening(const struct tcb *t)
+{
+    return t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RECEIVED;
+}
+
 uint32_t tcp_readable(const struct tcb *t)
 {
-    if (t->state == TCPS_LISTEN) {
+    if (t->state == TCPS_LISTEN || opening(t)) {
         return 0;
     }
     uint32_t n = (uint32_t)t->rcv.q.bytes;
     return n > 0 && urgent_in_queue(t) && !t->oob_inline ? n - 1 : n;
 }
 
+uint32_t tcp_inq(const struct tcb *t)
+{
+    uint32_t n = tcp_readable(t);
+    if (n > 0 && !t->oob_inline && t->urg_state != TURG_NONE && seq_ge(t->urg_seq, t->copied_seq) &&
+        seq_lt(t->urg_seq, t->rcv_nxt)) {
+        return t->urg_seq - t->copied_seq; /* up to the mark */
+    }
+    return n;
+}
+
+uint32_t tcp_inq_hint(const struct tcb *t)
+{
+    uint32_t n = (uint32_t)t->rcv.q.bytes;
+    return t->fin_rcvd ? n + 1 : n;
+}
+
 uint32_t tcp_unsent(const struct tcb *t)
 {
-    return t->snd.len + (t->fin_sent && t->snd_una != t->snd_nxt && t->snd.len == 0);
+    if (opening(t) || t->state == TCPS_LISTEN) {
+        return 0;
+    }
+    bool fin_acked = t->fin_sent && t->snd.len == 0 && t->snd_una == t->snd_nxt;
+    return t->snd.len + (t->fin_queued && !fin_acked && t->state != TCPS_CLOSED);
+}
+
+uint32_t tcp_never_sent(const struct tcb *t)
+{
+    return opening(t) || t->state == TCPS_LISTEN || t->state == TCPS_CLOSED ? 0 : tcp_notsent(t);
 }
 
 bool tcp_atmark(const struct tcb *t)
@@ -62,10 +92,23 @@ uint32_t tcp_snd_space(const struct tcb *t)
     return t->snd.len < t->sndbuf_limit ? t->sndbuf_limit - t->snd.len : 0;
 }
 
-static bool can_write(const struct tcb *t)
+bool tcp_writable(const struct tcb *t)
 {
     uint32_t space = tcp_snd_space(t);
+    const struct tcp_more *m = t->more_state;
+    if (m != NULL && 2 * (uint64_t)tcp_notsent(t) >= m->notsent_lowat) {
+        return false;
+    }
     return space > 0 && space >= t->sndbuf_limit / 3;
+}
+
+/* SO_RCVLOWAT is there, or as much as the window lets the peer send at all. The urgent octet at the
+ * front isn't for an ordinary RECEIVE: it doesn't count. */
+static bool readable_enough(const struct tcb *t)
+{
+    uint32_t n = tcp_readable(t);
+    uint32_t want = t->more_state != NULL ? t->more_state->rcvlowat : 0;
+    return n > 0 && (n >= want || t->wnd_closed);
 }
 
 uint32_t tcp_poll(const struct tcb *t)
@@ -83,13 +126,13 @@ uint32_t tcp_poll(const struct tcb *t)
     if (rd_end || (t->state == TCPS_CLOSED && t->was_connected)) {
         mask |= POLLIN | POLLRDNORM | POLLRDHUP;
     }
-    if (t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RECEIVED) {
+    if (opening(t)) {
         return mask;
     }
-    if (tcp_readable(t) > 0) {
+    if (readable_enough(t)) {
         mask |= POLLIN | POLLRDNORM;
     }
-    if (wr_end || can_write(t)) {
+    if (wr_end || tcp_writable(t)) {
         mask |= POLLOUT | POLLWRNORM;
     }
     if (t->urg_state == TURG_PENDING || t->urg_state == TURG_TAKEN) {
@@ -126,11 +169,7 @@ static int send_refused(struct tcb *t)
     case TCPS_SYN_SENT:
     case TCPS_SYN_RECEIVED:
         return -EAGAIN;
-    case TCPS_LISTEN:
-        return -ENOTCONN;
-    case TCPS_CLOSED:
-        return t->was_connected ? -EPIPE : -ENOTCONN;
-    default:
+    default: /* also where there never was a connection, as in Linux */
         return -EPIPE;
     }
 }
@@ -183,7 +222,7 @@ int64_t tcp_send(struct td_stack *st, struct tcb *t, const struct iovec *iov, si
         t->snd_urg = true; /* SND.UP: behind the last octet */
         t->snd_up = sndbuf_end(&t->snd);
     }
-    if ((uint64_t)taken < wanted || !can_write(t)) { /* an exact fill isn't told otherwise */
+    if ((uint64_t)taken < wanted || !tcp_writable(t)) { /* an exact fill isn't told otherwise */
         t->no_space = true;
     }
     t->poll_told = tcp_poll(t);

@@ -32,7 +32,7 @@ int td_setsockopt(struct td_stack *st, int s, int level, int name, const void *v
 int td_getsockopt(struct td_stack *st, int s, int level, int name, void *v, socklen_t *len);
 int td_getsockname(struct td_stack *st, int s, struct sockaddr *sa, socklen_t *len);
 int td_getpeername(struct td_stack *st, int s, struct sockaddr *sa, socklen_t *len);
-/* SIOCINQ, SIOCOUTQ, SIOCATMARK: value in *out. */
+/* SIOCINQ, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK: value in *out. */
 int td_ioctl(struct td_stack *st, int s, unsigned long request, int *out);
 
 /* Present readiness: POLLIN POLLOUT POLLERR POLLHUP POLLRDHUP POLLPRI; -EBADF. */

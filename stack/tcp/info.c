@@ -1,0 +1,193 @@
+/* tcp/info.c: TCP_INFO, and the account of where the time of sending went.
+ *
+ * Theory of operation. getsockopt(TCP_INFO) copies the state of a connection into Linux's struct
+ * tcp_info, field by field with Linux's meanings and units: counts are segments where Linux counts
+ * packets (cwnd, unacked, lost), times are microseconds, but the tcpi_last_ ones, which are
+ * milliseconds. The struct grew over the years: a caller gets as many bytes as it has room for, and
+ * fields newer than the system's header follow behind it, where newer kernels have them. A listener
+ * tells its queues: tcpi_unacked is how many wait to be accepted, tcpi_sacked how many may.
+ *
+ * Time is charged to what held the sender back, as long as it has anything to send or to be
+ * acknowledged: the peer's window, our own send buffer (all is sent and the user wants to write
+ * more than there is room for), or neither. tcp_chrono_update looks again whenever that may have
+ * changed, and charges what has passed to what it was until then. Nothing is kept for a connection
+ * that has never sent text.
+ */
+#include "tcp/tcp_internal.h"
+
+#include <linux/tcp.h>
+#include <string.h>
+
+struct info { /* struct tcp_info and what newer kernels have behind it */
+    struct tcp_info i;
+    uint32_t rcv_wnd;
+    uint32_t rehash;
+    uint16_t total_rto, total_rto_recoveries;
+    uint32_t total_rto_time;
+};
+_Static_assert(offsetof(struct info, rcv_wnd) == sizeof(struct tcp_info), "no gap");
+
+/* ---- where the time went ---- */
+
+static enum tcp_chrono chrono_now(const struct tcb *t)
+{
+    if (!tcp_synchronized(t) || t->state == TCPS_TIME_WAIT || t->snd.len == 0) {
+        return TCP_CHRONO_NONE;
+    }
+    uint32_t unsent = sndbuf_end(&t->snd) - t->snd_nxt;
+    if (unsent > 0 && seq_le(t->snd_una + t->snd_wnd, t->snd_nxt)) {
+        return TCP_CHRONO_RWND;
+    }
+    return unsent == 0 && t->no_space ? TCP_CHRONO_SNDBUF : TCP_CHRONO_BUSY;
+}
+
+void tcp_chrono_update(struct td_stack *st, struct tcb *t)
+{
+    enum tcp_chrono now = chrono_now(t);
+    struct tcp_more *m = t->more_state;
+    if (m == NULL) {
+        m = now == TCP_CHRONO_NONE ? NULL : tcp_more(st, t);
+        if (m == NULL) {
+            return;
+        }
+    }
+    if (m->chrono != TCP_CHRONO_NONE) {
+        m->chrono_sum[m->chrono - 1] += st->now - m->chrono_since;
+    }
+    m->chrono = (uint8_t)now;
+    m->chrono_since = st->now;
+}
+
+static void fill_chrono(struct td_stack *st, struct tcb *t, struct tcp_info *i)
+{
+    struct tcp_more *m = t->more_state;
+    if (m == NULL) {
+        return;
+    }
+    tcp_chrono_update(st, t);
+    const td_time *sum = m->chrono_sum;
+    i->tcpi_rwnd_limited = sum[TCP_CHRONO_RWND - 1] / TD_US;
+    i->tcpi_sndbuf_limited = sum[TCP_CHRONO_SNDBUF - 1] / TD_US;
+    i->tcpi_busy_time = (sum[0] + sum[1] + sum[2]) / TD_US;
+}
+
+/* ---- the fields ---- */
+
+static uint32_t us(td_time t)
+{
+    uint64_t n = t / TD_US;
+    return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+}
+
+static uint32_t ms_since(const struct td_stack *st, td_time then)
+{
+    return (uint32_t)((st->now - then) / TD_MS);
+}
+
+static uint32_t segments(uint32_t bytes, uint32_t mss)
+{
+    return (bytes + mss - 1) / mss;
+}
+
+static uint8_t ca_state(const struct tcb *t)
+{
+    return t->rexmits > 0     ? TCP_CA_Loss
+           : t->in_recovery   ? TCP_CA_Recovery
+           : t->dupacks > 0   ? TCP_CA_Disorder
+                              : TCP_CA_Open;
+}
+
+static uint8_t options(const struct tcb *t)
+{
+    return (uint8_t)((t->ts_ok ? TCPI_OPT_TIMESTAMPS : 0) | (t->sack_ok ? TCPI_OPT_SACK : 0) |
+                     (t->peer_wscale ? TCPI_OPT_WSCALE : 0) | (t->ecn_ok ? TCPI_OPT_ECN : 0) |
+                     (t->ecn_seen ? TCPI_OPT_ECN_SEEN : 0));
+}
+
+static void fill_sender(const struct tcb *t, struct tcp_info *i)
+{
+    uint32_t mss = t->mss != 0 ? t->mss : 1;
+    bool fin_acked = t->fin_sent && t->snd.len == 0 && t->snd_una == t->snd_nxt;
+    bool syn_acked = !t->passive && t->snd_una != t->iss;
+    i->tcpi_ca_state = ca_state(t);
+    i->tcpi_retransmits = t->rexmits;
+    i->tcpi_probes = t->probes;
+    i->tcpi_backoff = t->rexmits > 0 ? t->rtt.backoff : t->persist_backoff;
+    i->tcpi_rto = us(t->rtt.rto);
+    i->tcpi_snd_mss = t->mss;
+    i->tcpi_unacked = segments(tcp_flight(t), mss);
+    i->tcpi_lost = segments(t->snd_nxt - t->rtx_nxt, mss);
+    i->tcpi_pmtu = t->pmtu;
+    i->tcpi_rtt = us(t->rtt.srtt8 / 8);
+    i->tcpi_rttvar = us(t->rtt.rttvar4 / 4);
+    i->tcpi_min_rtt = t->cc.min_rtt != 0 ? us(t->cc.min_rtt) : UINT32_MAX;
+    i->tcpi_total_retrans = t->total_retrans;
+    i->tcpi_segs_out = t->segs_out;
+    i->tcpi_data_segs_out = t->data_segs_out;
+    i->tcpi_bytes_sent = t->bytes_sent;
+    i->tcpi_bytes_retrans = t->bytes_retrans;
+    /* Linux counts sequence numbers: also the SYN of an active open, and the FIN. */
+    i->tcpi_bytes_acked = t->bytes_acked + syn_acked + fin_acked;
+    i->tcpi_notsent_bytes = tcp_notsent(t);
+    i->tcpi_snd_wnd = t->snd_wnd;
+    i->tcpi_delivered_ce = t->delivered_ce;
+}
+
+static void fill_receiver(struct td_stack *st, const struct tcb *t, struct info *f)
+{
+    struct tcp_info *i = &f->i;
+    i->tcpi_ato = us((td_time)knob(st, TCP_DELACK_MIN_MS) * TD_MS);
+    i->tcpi_rcv_mss = t->rcv_mss;
+    i->tcpi_advmss = t->was_connected ? tcp_rcv_mss(st, t) - (t->ts_ok ? TCP_TS_LEN : 0u) : 0;
+    i->tcpi_rcv_ssthresh = t->rcv_wnd;
+    i->tcpi_rcv_rtt = us(t->rrtt);
+    i->tcpi_rcv_space = t->space;
+    i->tcpi_segs_in = t->segs_in;
+    i->tcpi_data_segs_in = t->data_segs_in;
+    i->tcpi_bytes_received = t->bytes_received + t->fin_rcvd;
+    f->rcv_wnd = t->rcv_wnd;
+}
+
+static void fill_ages(const struct td_stack *st, const struct tcb *t, struct tcp_info *i)
+{
+    if (!t->was_connected) {
+        return;
+    }
+    i->tcpi_last_data_sent = ms_since(st, t->last_sent != 0 ? t->last_sent : t->born);
+    i->tcpi_last_data_recv = (uint32_t)(st->now / TD_MS) - t->last_data_ms;
+    i->tcpi_last_ack_recv = ms_since(st, t->last_rcvd);
+}
+
+static void fill(struct td_stack *st, struct tcb *t, struct info *f)
+{
+    struct tcp_info *i = &f->i;
+    uint32_t mss = t->mss != 0 ? t->mss : 1;
+    memset(f, 0, sizeof *f);
+    i->tcpi_state = t->state;
+    i->tcpi_pacing_rate = t->cc.pacing_rate != 0 ? t->cc.pacing_rate : UINT64_MAX;
+    i->tcpi_max_pacing_rate = tcp_max_pacing_rate(t);
+    i->tcpi_reordering = (uint32_t)knob(st, TCP_REORDERING);
+    i->tcpi_snd_cwnd = t->cc.cwnd / mss;
+    i->tcpi_snd_ssthresh = t->cc.ssthresh >= INT32_MAX ? INT32_MAX : t->cc.ssthresh / mss;
+    if (t->state == TCPS_LISTEN) {
+        i->tcpi_unacked = t->lsn->naccept;
+        i->tcpi_sacked = t->lsn->backlog;
+        return;
+    }
+    i->tcpi_options = options(t);
+    i->tcpi_snd_wscale = (uint8_t)(t->snd_wscale & 0xf);
+    i->tcpi_rcv_wscale = (uint8_t)(t->rcv_wscale & 0xf);
+    fill_sender(t, i);
+    fill_receiver(st, t, f);
+    fill_ages(st, t, i);
+    fill_chrono(st, t, i);
+}
+
+uint32_t tcp_info_fill(struct td_stack *st, struct tcb *t, void *out, uint32_t len)
+{
+    struct info f;
+    uint32_t n = len < sizeof f ? len : sizeof f;
+    fill(st, t, &f);
+    memcpy(out, &f, n);
+    return n;
+}
