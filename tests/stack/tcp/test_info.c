@@ -81,12 +81,13 @@ START_TEST(a_passive_connection)
     ck_assert_uint_eq(u32(I_DATA_SEGS_OUT), 10);
     ck_assert_uint_eq(u32(I_SEGS_OUT), 10);
     ack_in(&c, hx_now(c.h) + MS(20), 3001, 1000);
-    hear(&c);
+    int64_t end = hear(&c).end;
     hx_until(c.h, hx_now(c.h) + MS(7));
     ask(c.h, c.s);
     ck_assert_uint_eq(u64(I_BYTES_ACKED), 3000);
-    ck_assert_uint_eq(u32(I_NOTSENT), 0);
-    ck_assert_uint_eq(u32(I_UNACKED), 12);
+    ck_assert_int_gt(end, 10001);
+    ck_assert_uint_eq(u32(I_NOTSENT), 15001 - end);
+    ck_assert_uint_eq(u32(I_UNACKED), (end - 3001) / 1000);
     ck_assert_uint_eq(u32(I_LAST_DATA_SENT), 7);
     ck_assert_uint_eq(u32(I_LAST_ACK_RECV), 7);
     ck_assert_uint_eq(u32(I_LAST_DATA_RECV), 27); /* never: since the connection is up */
