@@ -91,10 +91,10 @@ static uint32_t segments(uint32_t bytes, uint32_t mss)
 
 static uint8_t ca_state(const struct tcb *t)
 {
-    return t->rexmits > 0     ? TCP_CA_Loss
-           : t->in_recovery   ? TCP_CA_Recovery
-           : t->dupacks > 0   ? TCP_CA_Disorder
-                              : TCP_CA_Open;
+    return t->rexmits > 0   ? TCP_CA_Loss
+           : t->in_recovery ? TCP_CA_Recovery
+           : t->dupacks > 0 ? TCP_CA_Disorder
+                            : TCP_CA_Open;
 }
 
 static uint8_t options(const struct tcb *t)
@@ -153,8 +153,9 @@ static void fill_ages(const struct td_stack *st, const struct tcb *t, struct tcp
     if (!t->was_connected) {
         return;
     }
-    i->tcpi_last_data_sent = ms_since(st, t->last_sent != 0 ? t->last_sent : t->born);
-    i->tcpi_last_data_recv = (uint32_t)(st->now / TD_MS) - t->last_data_ms;
+    uint32_t now_ms = (uint32_t)(st->now / TD_MS);
+    i->tcpi_last_data_sent = t->last_sent != 0 ? ms_since(st, t->last_sent) : now_ms - t->up_ms;
+    i->tcpi_last_data_recv = now_ms - t->last_data_ms;
     i->tcpi_last_ack_recv = ms_since(st, t->last_rcvd);
 }
 

@@ -211,10 +211,8 @@ void tcp_enter_established(struct td_stack *st, struct tcb *t, enum journal_word
     tcp_set_state(st, t, TCPS_ESTABLISHED, why);
     t->space_seq = t->copied_seq;
     t->space = t->rcv_wnd;
-    if (!t->passive) {
-        t->born = st->now;
-        t->last_data_ms = (uint32_t)(st->now / TD_MS);
-    }
+    t->up_ms = (uint32_t)(st->now / TD_MS);
+    t->last_data_ms = t->up_ms;
     tcp_keepalive_update(st, t);
     if (t->fin_queued) { /* the user closed during the handshake */
         tcp_set_state(st, t, TCPS_FIN_WAIT_1, W_TCP_USER_CLOSE);

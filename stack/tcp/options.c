@@ -5,8 +5,8 @@
  * doubled when set and told doubled, as Linux does, because they count memory and not text. Setting
  * one switches its auto-tuning off.
  *
- * TCP_MAXSEG holds for a connection to come; of one that is up it tells what full segments carry. TCP_INFO is in
- * info.c; what few connections have set is in a block of its own (more.c).
+ * TCP_MAXSEG holds for a connection to come; of one that is up it tells what full segments carry.
+ * TCP_INFO is in info.c; what few connections have set is in a block of its own (more.c).
  */
 #include "tcp/tcp_internal.h"
 
@@ -92,14 +92,14 @@ static int set_socket(struct td_stack *st, struct tcb *t, int name, const void *
         return 0;
     case SO_RCVBUF:
     case SO_RCVBUFFORCE:
-        t->rcvbuf_limit = clamp_buffer(
-            v, name == SO_RCVBUF ? knob(st, RMEM_MAX) : INT32_MAX / 2, RCVBUF_LEAST);
+        t->rcvbuf_limit =
+            clamp_buffer(v, name == SO_RCVBUF ? knob(st, RMEM_MAX) : INT32_MAX / 2, RCVBUF_LEAST);
         t->rcvbuf_locked = true;
         return 0;
     case SO_SNDBUF:
     case SO_SNDBUFFORCE:
-        t->sndbuf_limit = clamp_buffer(
-            v, name == SO_SNDBUF ? knob(st, WMEM_MAX) : INT32_MAX / 2, SNDBUF_LEAST);
+        t->sndbuf_limit =
+            clamp_buffer(v, name == SO_SNDBUF ? knob(st, WMEM_MAX) : INT32_MAX / 2, SNDBUF_LEAST);
         t->sndbuf_locked = true;
         return 0;
     case SO_RCVLOWAT:

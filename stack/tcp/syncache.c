@@ -104,8 +104,6 @@ static void unpack(struct td_stack *st, const struct half_open *r, struct tcb *t
     t->ever_rexmt_syn = r->rexmits > 0;
     t->total_retrans = r->rexmits;
     t->segs_in = 1; /* the SYN; SYN-ACKs aren't counted: as Linux tells it */
-    t->born = st->now;
-    t->last_data_ms = (uint32_t)(st->now / TD_MS);
     t->rtt_time = r->rexmits == 0 ? r->born : 0; /* Karn */
     t->rtt_seq = t->snd_nxt;
 }

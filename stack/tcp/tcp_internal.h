@@ -325,7 +325,7 @@ struct tcb {
     int32_t linger2;              /* seconds in FIN-WAIT-2 as an orphan; 0 = the knob, < 0 = none */
     uint32_t user_timeout_ms;     /* 0 = R2 by counting */
     uint32_t sndbuf_limit, rcvbuf_limit, window_clamp;
-    uint32_t last_data_ms;        /* stack time when text came last; for TCP_INFO */
+    uint32_t up_ms, last_data_ms; /* stack time when it came up, when text came last: TCP_INFO */
     int32_t err, soft_err;        /* pending errno values, positive */
     uint32_t ifindex;             /* the interface the route leaves by */
     uint32_t poll_told;           /* poll bits the owner was told about */

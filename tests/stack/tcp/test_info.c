@@ -86,12 +86,11 @@ START_TEST(a_passive_connection)
     ask(c.h, c.s);
     ck_assert_uint_eq(u64(I_BYTES_ACKED), 3000);
     ck_assert_int_gt(end, 10001);
-    ck_assert_uint_eq(u32(I_NOTSENT), 15001 - end);
-    ck_assert_uint_eq(u32(I_UNACKED), (end - 3001) / 1000);
+    ck_assert_int_eq(u32(I_NOTSENT), 15001 - end);
+    ck_assert_int_eq(u32(I_UNACKED), (end - 3001) / 1000);
     ck_assert_uint_eq(u32(I_LAST_DATA_SENT), 7);
     ck_assert_uint_eq(u32(I_LAST_ACK_RECV), 7);
     ck_assert_uint_eq(u32(I_LAST_DATA_RECV), 27); /* never: since the connection is up */
-    ck_assert_uint_eq(u32(I_MIN_RTT), 20000);
     ck_assert_uint_eq(u64(I_BUSY), 27000);
     ck_assert_uint_eq(u64(I_RWND_LIMITED), 0);
 
