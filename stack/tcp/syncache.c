@@ -260,7 +260,7 @@ static void send(struct td_stack *st, const struct half_open *r, uint16_t flags)
         .seq = r->iss + 1,
         .ack = r->irs + 1,
         .flags = flags,
-        .wnd = (flags & TCP_RST) != 0 ? 0 : (uint16_t)(r->rcv_wnd >> r->rcv_wscale),
+        .wnd = (uint16_t)((flags & TCP_RST) != 0 ? 0 : r->rcv_wnd >> r->rcv_wscale),
         .tos = r->ep.tos,
         .ttl = r->ep.ttl,
         .conn = r->listener->id,
