@@ -47,7 +47,7 @@ compile() { # source
         rm -f "$object"
     fi
 }
-sources=$(find stack apps/httpd apps/common tests/fuzz -name '*.c' ! -name 'make_*.c' | LC_ALL=C sort)
+sources=$(find stack apps/httpd apps/common apps/tapdeck/drill tests/fuzz -name '*.c' ! -name 'make_*.c' | LC_ALL=C sort)
 running=0
 for source in $sources; do
     compile "$source" &
@@ -90,6 +90,8 @@ run_one() { # target
     mkdir -p "$out/corpus/$target"
     local seeds=()
     [ -d "tests/fuzz/corpus/$target" ] && seeds=("tests/fuzz/corpus/$target")
+    # The scripts of the other tests are the best seeds.
+    [ "$target" = fuzz_drill ] && seeds=(tests/apps/tapdeck/drill/scripts tests/drill)
     local args=(-max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=4096
         -print_final_stats=1 -artifact_prefix="$out/findings/$target-")
     [ -f "tests/fuzz/$target.dict" ] && args+=(-dict="tests/fuzz/$target.dict")

@@ -143,6 +143,12 @@ static bool scan_string(struct eval *e)
     return true;
 }
 
+/* Behind a backslash: is it the last of its line? (Blanks behind it are forgiven.) */
+static bool continues(const char *s)
+{
+    return s[strspn(s, " \t\r")] == '\n' || s[strspn(s, " \t\r")] == '\0';
+}
+
 /* Blanks, comments, continued lines; within brackets newlines, too. */
 static void skip_blank(struct eval *e)
 {
@@ -150,9 +156,10 @@ static void skip_blank(struct eval *e)
         if (*e->p == '#') {
             while (e->p[1] != '\n' && e->p[1] != '\0')
                 e->p++;
-        } else if (*e->p == '\\' && e->p[1] == '\n') {
-            e->p++;
-            e->line++;
+        } else if (*e->p == '\\' && continues(e->p + 1)) {
+            while (*e->p != '\n' && e->p[1] != '\0')
+                e->p++;
+            e->line += *e->p == '\n';
         } else if (*e->p == '\n' && e->brackets > 0) {
             e->line++;
         } else if (*e->p != ' ' && *e->p != '\t' && *e->p != '\r') {
@@ -238,6 +245,9 @@ static bool take_name(struct eval *e, char name[NAME_MAX_])
 
 static void see(struct eval *e, const char *name, int64_t v)
 {
+    int64_t constant;
+    if (drill_symbol(name, &constant)) /* needs no telling */
+        return;
     for (size_t i = 0; i < e->nseen; i++) {
         if (strcmp(e->seen[i].name, name) == 0)
             return;
@@ -260,7 +270,6 @@ static bool name_value(struct eval *e, const char *name, int64_t *v)
         *v = name[0] == 'T';
         return true;
     } else if (e->lookup == NULL || !e->lookup(e->ctx, name, v)) {
-        /* Constants need no telling. */
         return drill_symbol(name, v) ||
                fail(e, DRILL_FAILED, "in the code block: the name %s has no value", name);
     }

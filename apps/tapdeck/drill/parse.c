@@ -469,7 +469,25 @@ static bool defines_ok(struct parser *p, const struct drill_defines *defs)
     return true;
 }
 
-static bool parse_all(struct parser *p, const char *name, size_t len,
+/* Bodies are kept as strings with a NUL at their end: there must be none within. */
+static bool text_ok(struct parser *p, const char *text, size_t len)
+{
+    const char *nul = len > 0 ? memchr(text, '\0', len) : NULL;
+    struct token at = {.kind = TOKEN_BAD, .line = 1, .s = nul, .n = 1};
+    const char *line = text;
+    if (nul == NULL)
+        return true;
+    for (const char *c = text; c < nul; c++) {
+        if (*c == '\n') {
+            at.line++;
+            line = c + 1;
+        }
+    }
+    at.col = (unsigned)(nul - line) + 1;
+    return refuse(p, &at, "ASCII text", "a script is ASCII text: a zero byte has no place in it");
+}
+
+static bool parse_all(struct parser *p, const char *name, const char *text, size_t len,
                       const struct drill_defines *defs)
 {
     struct token none = {0};
@@ -478,7 +496,7 @@ static bool parse_all(struct parser *p, const char *name, size_t len,
         return false;
     if (len > DRILL_TEXT_MAX)
         return refuse(p, &none, "at most 1 MiB", "a script has at most 1 MiB, this one has more");
-    return defines_ok(p, defs) && parse_script(p);
+    return text_ok(p, text, len) && defines_ok(p, defs) && parse_script(p);
 }
 
 enum drill_verdict drill_parse(const char *name, const char *text, size_t len,
@@ -507,7 +525,7 @@ enum drill_verdict drill_parse(const char *name, const char *text, size_t len,
     p->lex.defs[0] = defs;
     p->lex.defs[1] = &p->defines;
     p->defines.list = p->define;
-    if (parse_all(p, name, len, defs)) {
+    if (parse_all(p, name, text, len, defs)) {
         *err = p->unsupported;
         *out = s;
     } else {

@@ -124,6 +124,12 @@ START_TEST(names)
     passes("a += 4; b -= 1\n\n# a comment\nassert (a == 7 and # within brackets\n b == 12)");
     passes("tcpi_snd_cwnd = 5\nassert tcpi_snd_cwnd == 5"); /* a variable of that name */
     passes("assert \\\n a == 7");
+    passes("assert a == 7, a; \\\n   assert b == 12, b;\\");
+    passes("x = 1 \\  \n + 1;\\\n\nassert x == 2 \\");
+    ends("x = 1 \\ y", DRILL_SYNTAX, "found '\\'");
+    ends("a = 1; \\\n assert \\\n 0", DRILL_FAILED, "doesn't hold");
+    ck_assert_uint_eq(err.line, 12);
+    passes("a = 7");
     ends("assert nothing", DRILL_FAILED, "nothing has no value");
     ends("c += 1", DRILL_FAILED, "c has no value");
     /* Not looked up where Python wouldn't. */
@@ -142,6 +148,8 @@ START_TEST(failures)
     ends("x = 1\n\nassert x == 2 and 1, 'why %d' % (x + 1)", DRILL_FAILED, "x is 1 (why 2)");
     ck_assert_uint_eq(err.line, 12);
     ends("assert (\n1 ==\n2)", DRILL_FAILED, "doesn't hold");
+    ends("assert tcpi_snd_cwnd == TCP_CA_Loss", DRILL_FAILED, "tcpi_snd_cwnd is 10");
+    ck_assert_ptr_null(strstr(err.text, "TCP_CA_Loss is"));
     ends("assert 0, tcpi_snd_cwnd", DRILL_FAILED, "0 doesn't hold (10)");
     ends("x = 1 // 0", DRILL_FAILED, "division by zero");
     ends("x = 1 % (1 - 1)", DRILL_FAILED, "division by zero");

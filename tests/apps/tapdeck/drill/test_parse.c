@@ -255,6 +255,19 @@ START_TEST(syntax_errors)
 }
 END_TEST
 
+/* A zero byte, wherever it stands. */
+START_TEST(zero_byte)
+{
+    static const char text[] = "0 close(3) = 0\n+0 %{ x = 1 \0 }%";
+    struct drill_script *none;
+    ck_assert_int_eq(drill_parse("t", text, sizeof(text) - 1, NULL, &none, &err), DRILL_SYNTAX);
+    ck_assert_ptr_null(none);
+    ck_assert_uint_eq(err.line, 2);
+    ck_assert_uint_eq(err.col, 13);
+    ck_assert_ptr_nonnull(strstr(err.text, "zero byte"));
+}
+END_TEST
+
 START_TEST(packet_errors)
 {
     refused("0 < S 0:0(0)", 1, 13, "the end", "win N");
@@ -703,6 +716,7 @@ static Suite *suite(void)
     tcase_add_test(t, times);
     tcase_add_test(t, impossible_times);
     tcase_add_test(t, syntax_errors);
+    tcase_add_test(t, zero_byte);
     tcase_add_test(t, nesting);
     suite_add_tcase(all, t);
     t = tcase_create("packets");
