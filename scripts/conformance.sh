@@ -2,7 +2,7 @@
 # scripts/conformance.sh [-v] [TABLE…]: which test shows each clause of the requirement tables.
 #
 # Reads tests/conformance/*.tsv (the clauses), the comments "/* shows: ID ID */" above START_TEST in
-# tests/**.c and "# shows: ID ID" in tests/**.sh, tests/conformance/notes.tsv (ID, na or open, why),
+# tests/**.c, "# shows: ID ID" in tests/**.sh and "// shows: ID ID" in tests/drill/*.pkt, tests/conformance/notes.tsv (ID, na or open, why),
 # and the results of the last run in $BUILD/results. A clause is
 #     shown     at least one test names it, and every one that does passed in the last run
 #     FAILED    a test that names it failed, or has no result
@@ -33,6 +33,11 @@ find tests/e2e tests/stack tests/apps -name 'test_*.sh' 2>/dev/null | LC_ALL=C s
         n = split(substr($0, index($0, "shows:") + 6), a, /[ ,\t]+/)
         for (i = 1; i <= n; i++) if (a[i] != "") print a[i] "\t" FILENAME "\t-"
     }' >>"$work/claims"
+find tests/drill -name '*.pkt' 2>/dev/null | LC_ALL=C sort | xargs -r awk '
+    /^\/\/ shows:/ {
+        n = split(substr($0, index($0, "shows:") + 6), a, /[ ,\t]+/)
+        for (i = 1; i <= n; i++) if (a[i] != "") print a[i] "\t" FILENAME "\t-"
+    }' >>"$work/claims"
 
 # results: file <tab> test <tab> pass|fail    (Check: "ok 3 - …/test_x.c:case:test_name: Passed")
 for tap in "$BUILD"/results/tests.*.tap; do
@@ -50,6 +55,9 @@ for tap in "$BUILD"/results/tests.*.tap; do
     elif [ -f "$path.sh" ]; then
         if grep -q '^not ok' "$tap"; then verdict=fail; elif grep -q '^ok' "$tap"; then verdict=pass; else continue; fi
         printf '%s.sh\t-\t%s\n' "$path" $verdict
+    elif [ -f "$path.pkt" ]; then
+        if grep -q '^not ok' "$tap"; then verdict=fail; else verdict=pass; fi
+        printf '%s.pkt\t-\t%s\n' "$path" $verdict
     fi
 done >"$work/results"
 
