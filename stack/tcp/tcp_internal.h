@@ -94,7 +94,7 @@ struct tcb;
 
 /* Congestion control (cc/): struct td_cc_ops in tapdeck/organs.h. cc.c finds them by name, gives a
  * connection its state when it first sends text, and keeps the shared fields of struct td_cc true. */
-extern const struct td_cc_ops tcp_cc_reno, tcp_cc_cubic;
+extern const struct td_cc_ops tcp_cc_reno, tcp_cc_cubic, tcp_cc_vegas;
 /* The knob tcp_allowed_congestion_control has it. */
 bool tcp_cc_allowed(const struct td_stack *st, const struct td_cc_ops *ops);
 const struct td_cc_ops *tcp_cc_find(const char *name); /* NULL = no such */

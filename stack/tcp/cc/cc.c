@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-static const struct td_cc_ops *const known[] = {&tcp_cc_reno, &tcp_cc_cubic};
+static const struct td_cc_ops *const known[] = {&tcp_cc_reno, &tcp_cc_cubic, &tcp_cc_vegas};
 #define KNOWN (sizeof known / sizeof known[0])
 
 const struct td_cc_ops *tcp_cc_find(const char *name)

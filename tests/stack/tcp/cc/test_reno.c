@@ -70,6 +70,33 @@ START_TEST(slow_start)
 }
 END_TEST
 
+/* L of RFC 3465, set by tcp_abc; 0 is Linux's way: all of it.
+ * shows: 3465-01 3465-02 3465-03 */
+START_TEST(slow_start_by_bytes)
+{
+    static const struct { const char *abc; unsigned opens; } v[] = {{"0", 4}, {"1", 1}, {"2", 2}, {"8", 4}};
+    for (unsigned i = 0; i < sizeof v / sizeof v[0]; i++) {
+        struct conv c = conv_reno();
+        ck_assert_int_eq(td_knob_set(c.h->st, "net.ipv4.tcp_abc", v[i].abc), 0);
+        c = talk(c, (struct hx_opts){.mss = SMSS, .wscale = 4 + 1}, 60000, MS(100));
+        say(&c, 1, 200000);
+        hear(&c);
+        ack_in(&c, NOW, 4001, WND);
+        cwnd_is(&c, 10 + v[i].opens);
+        hx_until(c.h, hx_now(c.h) + SEC(1)); /* time-out: from then on L is one segment */
+        hx_drain(c.h);
+        cwnd_is(&c, 1);
+        ack_in(&c, NOW, 5001, WND);
+        cwnd_is(&c, 2);
+        hear(&c);
+        ack_in(&c, NOW, 7001, WND);
+        cwnd_is(&c, *v[i].abc == '0' ? 4 : 3);
+        hx_drain(c.h);
+        leave(&c);
+    }
+}
+END_TEST
+
 /* shows: ATK-TCPC-02 5681-09 */
 START_TEST(divided_acknowledgments)
 {
@@ -227,6 +254,7 @@ static Suite *suite(void)
     TCase *tc = tcase_create("reno");
     tcase_add_test(tc, initial_window);
     tcase_add_test(tc, slow_start);
+    tcase_add_test(tc, slow_start_by_bytes);
     tcase_add_test(tc, divided_acknowledgments);
     tcase_add_test(tc, congestion_avoidance);
     tcase_add_test(tc, counted_octets_are_not_lost_to_rounding);
