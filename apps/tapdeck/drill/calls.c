@@ -180,17 +180,51 @@ static void pending_clear(struct pending *p)
     memset(p, 0, sizeof *p);
 }
 
+/* The control messages that came, in order, against the scripted ones. */
+static void judge_control(struct args *a, struct msghdr *m)
+{
+    const struct drill_expr *list = arg_field(arg(a, 1), "msg_control");
+    struct cmsghdr *c = CMSG_FIRSTHDR(m);
+    if (arg_open(list) || (list->nitems == 1 && arg_open(list->item[0]))) {
+        return;
+    }
+    for (size_t i = 0; i < list->nitems && !a->bad; i++, c = CMSG_NXTHDR(m, c)) {
+        const struct drill_expr *x = list->item[i];
+        int level = (int)arg_value(a, arg_field(x, "cmsg_level"));
+        int type = (int)arg_value(a, arg_field(x, "cmsg_type")), got = 0;
+        int want = (int)arg_value(a, arg_field(x, "cmsg_data"));
+        if (c == NULL) {
+            play_differs(a->r, a->e, NULL, "recvmsg() gave %zu control messages, expected %zu", i,
+                         list->nitems);
+            return;
+        }
+        memcpy(&got, CMSG_DATA(c), sizeof got);
+        if (!a->bad && (c->cmsg_level != level || c->cmsg_type != type || got != want)) {
+            play_differs(a->r, a->e, NULL,
+                         "recvmsg() gave a control message of level %d, type %d, data %d; expected "
+                         "%d, %d, %d",
+                         c->cmsg_level, c->cmsg_type, got, level, type, want);
+            return;
+        }
+    }
+    if (!a->bad && c != NULL) {
+        play_differs(a->r, a->e, NULL, "recvmsg() gave more control messages than expected");
+    }
+}
+
 static void finished_recv(struct args *a, struct pending *p)
 {
     const struct drill_expr *flags = arg_field(arg(a, 1), "msg_flags");
-    if (strcmp(a->e->call.name, "recvmsg") != 0 || arg_open(flags) || p->call.result < 0) {
+    if (strcmp(a->e->call.name, "recvmsg") != 0 || p->call.result < 0) {
         return;
     }
-    int64_t want = arg_value(a, flags);
+    int64_t want = arg_open(flags) ? p->call.msg.msg_flags : arg_value(a, flags);
     if (!a->bad && p->call.msg.msg_flags != (int)want) {
         play_differs(a->r, a->e, NULL, "recvmsg() gave msg_flags 0x%x, expected 0x%llx",
                      (unsigned)p->call.msg.msg_flags, (unsigned long long)want);
+        return;
     }
+    judge_control(a, &p->call.msg);
 }
 
 static void finished_poll(struct args *a, struct pending *p)

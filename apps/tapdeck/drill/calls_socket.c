@@ -6,6 +6,7 @@
  */
 #include "tapdeck/drill/calls.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void call_socket(struct invocation *v)
@@ -126,6 +127,25 @@ void call_recv(struct invocation *v)
     call_begin(v);
 }
 
+#define CONTROL_BYTES 512
+
+/* `...`, or messages whose data is one number. */
+static bool control_is_plain(const struct drill_expr *x)
+{
+    int64_t n;
+    if (arg_open(x)) {
+        return true;
+    }
+    for (size_t i = 0; x->kind == DRILL_LIST && i < x->nitems; i++) {
+        const struct drill_expr *data = arg_field(x->item[i], "cmsg_data");
+        bool open = x->item[i]->kind == DRILL_ELLIPSIS;
+        if (!open && (data == NULL || !drill_expr_int(data, &n))) {
+            return false;
+        }
+    }
+    return x->kind == DRILL_LIST;
+}
+
 static void refuse_control(struct invocation *v, const struct drill_expr *msg)
 {
     const struct drill_expr *control = arg_inner(arg_field(msg, "msg_control"));
@@ -137,13 +157,19 @@ static void refuse_control(struct invocation *v, const struct drill_expr *msg)
 void call_recvmsg(struct invocation *v)
 {
     struct pending *p = &v->a.r->p;
+    const struct drill_expr *msg = arg(&v->a, 1);
     (void)call_prepare(v, LIVE_RECV);
-    refuse_control(v, arg(&v->a, 1));
+    if (!control_is_plain(arg_field(msg, "msg_control"))) {
+        arg_refuse(&v->a, "control messages of this kind");
+    }
     if (!v->a.bad) {
-        arg_iovec(&v->a, p, arg_field(arg(&v->a, 1), "msg_iov"));
+        arg_iovec(&v->a, p, arg_field(msg, "msg_iov"));
     }
     if (!v->a.bad) {
         p->call.flags = (int)arg_int(&v->a, 2);
+        p->call.control_len = CONTROL_BYTES;
+        p->call.control = calloc(1, CONTROL_BYTES);
+        v->a.r->w.no_memory |= p->call.control == NULL;
     }
     call_begin(v);
 }

@@ -439,6 +439,24 @@ START_TEST(udp)
 }
 END_TEST
 
+START_TEST(control_messages)
+{
+#define TTL(v)                                                                                     \
+    "0 socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3\n+0 bind(3, ..., ...) = 0\n"                       \
+    "+0 setsockopt(3, IPPROTO_IP, IP_RECVTTL, [1], 4) = 0\n+0 < [ttl 44] udp (10)\n"               \
+    "+0 recvmsg(3, {msg_name(...)=..., msg_iov(1)=[{..., 60}], msg_flags=0, msg_control=" v        \
+    "}, 0) = 10\n"
+#define IS(v) "{cmsg_level=IPPROTO_IP, cmsg_type=IP_TTL, cmsg_data=" v "}"
+    passes(TTL("[" IS("44") "]"));
+    passes(TTL("[...]"));
+    fails(TTL("[" IS("43") "]"), 5, "data 44");
+    fails(TTL("[" IS("44") "," IS("44") "]"), 5, "gave 1 control");
+    fails(TTL("[]"), 5, "more control");
+#undef IS
+#undef TTL
+}
+END_TEST
+
 START_TEST(icmp)
 {
     passes("0 < udp (100)\n+0 > icmp unreachable port_unreachable\n");
@@ -540,6 +558,7 @@ static Suite *suite(void)
     tcase_add_test(c, shell_commands);
     tcase_add_test(c, knobs_take_effect);
     tcase_add_test(c, udp);
+    tcase_add_test(c, control_messages);
     tcase_add_test(c, icmp);
     tcase_add_test(c, addresses_and_ports);
     tcase_add_test(c, non_fatal);
