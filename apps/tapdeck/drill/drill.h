@@ -10,7 +10,7 @@
  *   lex.c      bytes to tokens           symbols.c  names of constants to Linux's values
  *   parse*.c   tokens to this tree       options.c  --name=value, of a file or the command line
  *   print.c    a packet in notation      explain.c  a script as prose
- *   eval.c     code blocks               command.c  `tapdeck drill`
+ *   eval*.c    code blocks               command.c  `tapdeck drill`
  *   run.c …    a script against a stack, in virtual time
  *
  * The tree belongs to its script and is freed with it. Times are microseconds, as scripts count

@@ -31,7 +31,7 @@ static void place(struct drill_error *e, const struct token *t)
         token_name(t, e->found, sizeof(e->found));
 }
 
-bool refuse(struct parser *p, const struct token *t, const char *expect, const char *fmt, ...)
+bool parse_refuse(struct parser *p, const struct token *t, const char *expect, const char *fmt, ...)
 {
     va_list ap;
     p->err->verdict = DRILL_SYNTAX;
@@ -43,16 +43,16 @@ bool refuse(struct parser *p, const struct token *t, const char *expect, const c
     return false;
 }
 
-bool expected(struct parser *p, const char *what)
+bool parse_expected(struct parser *p, const char *what)
 {
     char found[96];
     if (p->t.kind == TOKEN_BAD)
-        return refuse(p, &p->t, what, "%s", p->t.problem);
+        return parse_refuse(p, &p->t, what, "%s", p->t.problem);
     token_name(&p->t, found, sizeof(found));
-    return refuse(p, &p->t, what, "found %s, expected %s", found, what);
+    return parse_refuse(p, &p->t, what, "found %s, expected %s", found, what);
 }
 
-void unsupported(struct parser *p, const struct token *t, const char *fmt, ...)
+void parse_unsupported(struct parser *p, const struct token *t, const char *fmt, ...)
 {
     va_list ap;
     p->s->unsupported = true;
@@ -67,12 +67,12 @@ void unsupported(struct parser *p, const struct token *t, const char *fmt, ...)
 
 /* ---- tokens ---- */
 
-void next(struct parser *p)
+void parse_next(struct parser *p)
 {
     lex_next(&p->lex, &p->t);
 }
 
-struct token peek(const struct parser *p)
+struct token parse_peek(const struct parser *p)
 {
     struct lexer ahead = p->lex;
     struct token t;
@@ -80,33 +80,33 @@ struct token peek(const struct parser *p)
     return t;
 }
 
-bool expect_punct(struct parser *p, char c, const char *what)
+bool parse_punct(struct parser *p, char c, const char *what)
 {
     if (!token_punct(&p->t, c))
-        return expected(p, what);
-    next(p);
+        return parse_expected(p, what);
+    parse_next(p);
     return true;
 }
 
-bool expect_word(struct parser *p, const char *word)
+bool parse_word(struct parser *p, const char *word)
 {
     char what[40];
     if (!token_is(&p->t, word)) {
         snprintf(what, sizeof(what), "'%s'", word);
-        return expected(p, what);
+        return parse_expected(p, what);
     }
-    next(p);
+    parse_next(p);
     return true;
 }
 
-void *take(struct parser *p, size_t n)
+void *parse_take(struct parser *p, size_t n)
 {
     void *m = arena_alloc(p->arena, n);
     p->no_memory |= m == NULL;
     return m;
 }
 
-char *copy(struct parser *p, const char *s, size_t n)
+char *parse_copy(struct parser *p, const char *s, size_t n)
 {
     char *c = arena_copy(p->arena, s, n);
     p->no_memory |= c == NULL;
@@ -118,7 +118,7 @@ bool parse_number(struct parser *p, uint64_t max, const char *what, uint64_t *v)
     uint64_t n = 0;
     char range[100];
     if (p->t.kind != TOKEN_INT)
-        return expected(p, what);
+        return parse_expected(p, what);
     bool ok = p->t.s[0] != '-';
     for (size_t i = 0; ok && i < p->t.n; i++) {
         uint64_t d = (uint64_t)(p->t.s[i] - '0');
@@ -127,10 +127,10 @@ bool parse_number(struct parser *p, uint64_t max, const char *what, uint64_t *v)
     }
     if (!ok) {
         snprintf(range, sizeof(range), "%s from 0 to %llu", what, (unsigned long long)max);
-        return expected(p, range);
+        return parse_expected(p, range);
     }
     *v = n;
-    next(p);
+    parse_next(p);
     return true;
 }
 
@@ -175,9 +175,10 @@ static bool option_value(struct parser *p, char **value)
         l->p++;
     }
     if (l->p == from || quote != 0)
-        return refuse(p, &p->t, "a value behind '='", "the option %.*s has no value behind its '='",
-                      (int)(p->t.n < 40 ? p->t.n : 40), p->t.s);
-    *value = copy(p, from, (size_t)(l->p - from));
+        return parse_refuse(p, &p->t, "a value behind '='",
+                            "the option %.*s has no value behind its '='",
+                            (int)(p->t.n < 40 ? p->t.n : 40), p->t.s);
+    *value = parse_copy(p, from, (size_t)(l->p - from));
     return *value != NULL;
 }
 
@@ -185,11 +186,12 @@ static bool add_define(struct parser *p, char *value)
 {
     char *eq = value != NULL ? strchr(value, '=') : NULL;
     if (eq == NULL || eq == value || !lex_define_ok(eq + 1))
-        return refuse(p, &p->t, "--define=NAME=value",
-                      "--define needs NAME=value, where value is one integer, word, \"string\" or "
-                      "`command`");
+        return parse_refuse(
+            p, &p->t, "--define=NAME=value",
+            "--define needs NAME=value, where value is one integer, word, \"string\" or "
+            "`command`");
     if (p->defines.n == DEFINES_MAX)
-        return refuse(p, &p->t, "", "a script has at most %d definitions", DEFINES_MAX);
+        return parse_refuse(p, &p->t, "", "a script has at most %d definitions", DEFINES_MAX);
     *eq = '\0';
     p->define[p->defines.n++] = (struct drill_define){.name = value, .value = eq + 1};
     return true;
@@ -200,7 +202,7 @@ static bool parse_option(struct parser *p)
     struct token t = p->t;
     char name[40], *value;
     if (t.body_n >= sizeof(name))
-        return expected(p, "an option such as --tolerance_usecs=N");
+        return parse_expected(p, "an option such as --tolerance_usecs=N");
     memcpy(name, t.body, t.body_n);
     name[t.body_n] = '\0';
     if (!option_value(p, &value))
@@ -212,11 +214,11 @@ static bool parse_option(struct parser *p)
         struct drill_error e = {0};
         enum drill_verdict v = drill_option_set(&p->s->options, name, value, &e);
         if (v == DRILL_SYNTAX)
-            return refuse(p, &t, e.expected, "%s", e.text);
+            return parse_refuse(p, &t, e.expected, "%s", e.text);
         if (v == DRILL_UNSUPPORTED)
-            unsupported(p, &t, "%s", e.text);
+            parse_unsupported(p, &t, "%s", e.text);
     }
-    next(p);
+    parse_next(p);
     return true;
 }
 
@@ -232,12 +234,12 @@ bool parse_duration(struct parser *p, int64_t *us)
     int64_t seconds = 0, fraction = 0, unit = 1000000;
     size_t i = 0;
     if (!time_number(&p->t))
-        return expected(p, "a time in seconds, such as 0.25");
+        return parse_expected(p, "a time in seconds, such as 0.25");
     for (; i < p->t.n && p->t.s[i] != '.'; i++) {
         seconds = seconds * 10 + (p->t.s[i] - '0');
         if (seconds > TIME_MAX)
-            return refuse(p, &p->t, "a time of at most 10000000 seconds",
-                          "no time in a script is more than %d seconds", TIME_MAX);
+            return parse_refuse(p, &p->t, "a time of at most 10000000 seconds",
+                                "no time in a script is more than %d seconds", TIME_MAX);
     }
     for (i++; i < p->t.n; i++) {
         if (unit == 1) { /* the seventh digit rounds, those behind it don't count */
@@ -248,7 +250,7 @@ bool parse_duration(struct parser *p, int64_t *us)
         fraction += (p->t.s[i] - '0') * unit;
     }
     *us = seconds * 1000000 + fraction;
-    next(p);
+    parse_next(p);
     return true;
 }
 
@@ -257,29 +259,29 @@ static bool parse_time(struct parser *p, struct drill_event *e)
     static const char what[] = "a time (0.25, +0.1, +.9~+1.1 or *)";
     if (token_punct(&p->t, '*')) {
         e->time = DRILL_ANY;
-        next(p);
+        parse_next(p);
         return true;
     }
     bool relative = token_punct(&p->t, '+');
     if (relative)
-        next(p);
+        parse_next(p);
     else if (!time_number(&p->t))
-        return expected(p, what);
+        return parse_expected(p, what);
     e->time = relative ? DRILL_RELATIVE : DRILL_ABSOLUTE;
     if (!parse_duration(p, &e->at))
         return false;
     e->until = e->at;
     if (!token_punct(&p->t, '~'))
         return true;
-    next(p);
-    if (relative && !expect_punct(p, '+', "'+' and a time: both ends of a relative range have it"))
+    parse_next(p);
+    if (relative && !parse_punct(p, '+', "'+' and a time: both ends of a relative range have it"))
         return false;
     struct token end = p->t;
     if (!parse_duration(p, &e->until))
         return false;
     if (e->until < e->at)
-        return refuse(p, &end, "an end that is not before the beginning",
-                      "this range of times ends before it begins");
+        return parse_refuse(p, &end, "an end that is not before the beginning",
+                            "this range of times ends before it begins");
     e->time = relative ? DRILL_RELATIVE_RANGE : DRILL_ABSOLUTE_RANGE;
     return true;
 }
@@ -295,19 +297,19 @@ static bool check_time(struct parser *p, const struct drill_event *e, const stru
     bool range = e->time == DRILL_ABSOLUTE_RANGE || e->time == DRILL_RELATIVE_RANGE;
     bool absolute = e->time == DRILL_ABSOLUTE || e->time == DRILL_ABSOLUTE_RANGE;
     if ((range || e->time == DRILL_ANY) && !is_outbound(e))
-        return refuse(
+        return parse_refuse(
             p, t, "one time, such as +0.1",
             "%s is for packets the stack sends (>): what the script does itself needs one "
             "time, such as +0.1",
             range ? "a range of times" : "the time *");
     if (p->s->nevents == 0 && (e->at != 0 || range || e->time == DRILL_ANY))
-        return refuse(p, t, "0", "the first event must be at time 0");
+        return parse_refuse(p, t, "0", "the first event must be at time 0");
     if (absolute) {
         int64_t least = is_outbound(e) || p->floor < p->last_absolute ? p->last_absolute : p->floor;
         if (e->at < least)
-            return refuse(p, t, "a time that is not earlier",
-                          "time goes backwards here: by now it is at least %lld.%06lld",
-                          (long long)(least / 1000000), (long long)(least % 1000000));
+            return parse_refuse(p, t, "a time that is not earlier",
+                                "time goes backwards here: by now it is at least %lld.%06lld",
+                                (long long)(least / 1000000), (long long)(least % 1000000));
         p->last_absolute = e->at;
         if (!is_outbound(e))
             p->floor = e->at;
@@ -316,8 +318,8 @@ static bool check_time(struct parser *p, const struct drill_event *e, const stru
     }
     p->total += e->until;
     if (p->total > DURATION_MAX)
-        return refuse(p, t, "shorter times",
-                      "the times of this script add up to more than 31 years");
+        return parse_refuse(p, t, "shorter times",
+                            "the times of this script add up to more than 31 years");
     return true;
 }
 
@@ -326,14 +328,14 @@ static bool parse_end(struct parser *p, struct drill_event *e)
 {
     if (p->t.kind != TOKEN_ELLIPSIS)
         return true;
-    next(p);
+    parse_next(p);
     struct token t = p->t;
     if (!parse_duration(p, &e->call.end))
         return false;
     e->call.blocking = true;
     if (e->call.end < e->at)
-        return refuse(p, &t, "an end that is not before the beginning",
-                      "this call ends before it begins");
+        return parse_refuse(p, &t, "an end that is not before the beginning",
+                            "this call ends before it begins");
     return true;
 }
 
@@ -362,7 +364,7 @@ static bool parse_code(struct parser *p, struct drill_event *e, const struct tok
 {
     struct drill_error err;
     struct token at = *t;
-    e->code = copy(p, t->body, t->body_n);
+    e->code = parse_copy(p, t->body, t->body_n);
     if (e->code == NULL)
         return false;
     enum drill_verdict v = drill_eval_check(e->code, e->code_line, &err);
@@ -373,10 +375,10 @@ static bool parse_code(struct parser *p, struct drill_event *e, const struct tok
         at.col = 1;
     }
     if (v == DRILL_UNSUPPORTED) {
-        unsupported(p, &at, "%s", err.text);
+        parse_unsupported(p, &at, "%s", err.text);
         return true;
     }
-    return refuse(p, &at, err.expected, "%s", err.text);
+    return parse_refuse(p, &at, err.expected, "%s", err.text);
 }
 
 static bool parse_action(struct parser *p, struct drill_event *e, bool *skipped)
@@ -385,13 +387,13 @@ static bool parse_action(struct parser *p, struct drill_event *e, bool *skipped)
     switch (t.kind) {
     case TOKEN_SHELL:
         e->kind = DRILL_SHELL;
-        e->shell = copy(p, t.body, t.body_n);
-        next(p);
+        e->shell = parse_copy(p, t.body, t.body_n);
+        parse_next(p);
         return e->shell != NULL;
     case TOKEN_CODE:
         e->kind = DRILL_CODE;
         e->code_line = t.body_line;
-        next(p);
+        parse_next(p);
         return parse_code(p, e, &t);
     case TOKEN_WORD:
     case TOKEN_ELLIPSIS:
@@ -406,7 +408,7 @@ static bool parse_action(struct parser *p, struct drill_event *e, bool *skipped)
     default:
         break;
     }
-    return expected(p, "'<', '>', a system call, %{ code }% or a `command`");
+    return parse_expected(p, "'<', '>', a system call, %{ code }% or a `command`");
 }
 
 static bool parse_event(struct parser *p)
@@ -429,14 +431,14 @@ static bool parse_command(struct parser *p, char **command, unsigned *line)
     if (p->t.kind != TOKEN_SHELL)
         return true;
     *line = p->t.line;
-    *command = copy(p, p->t.body, p->t.body_n);
-    next(p);
+    *command = parse_copy(p, p->t.body, p->t.body_n);
+    parse_next(p);
     return *command != NULL;
 }
 
 static bool parse_script(struct parser *p)
 {
-    next(p);
+    parse_next(p);
     while (p->t.kind == TOKEN_OPTION) {
         if (!parse_option(p))
             return false;
@@ -450,7 +452,8 @@ static bool parse_script(struct parser *p)
     if (!parse_command(p, &p->s->cleanup, &p->s->cleanup_line))
         return false;
     if (p->t.kind != TOKEN_END)
-        return expected(p, "the end of the file: a command without a time is the last of a script");
+        return parse_expected(
+            p, "the end of the file: a command without a time is the last of a script");
     return true;
 }
 
@@ -461,9 +464,10 @@ static bool defines_ok(struct parser *p, const struct drill_defines *defs)
     for (size_t i = 0; defs != NULL && i < defs->n; i++) {
         if (!lex_define_ok(defs->list[i].value)) {
             struct token none = {0};
-            return refuse(p, &none, "an integer, word, \"string\" or `command`",
-                          "-D %s: its value must be one integer, word, \"string\" or `command`",
-                          defs->list[i].name);
+            return parse_refuse(
+                p, &none, "an integer, word, \"string\" or `command`",
+                "-D %s: its value must be one integer, word, \"string\" or `command`",
+                defs->list[i].name);
         }
     }
     return true;
@@ -484,18 +488,20 @@ static bool text_ok(struct parser *p, const char *text, size_t len)
         }
     }
     at.col = (unsigned)(nul - line) + 1;
-    return refuse(p, &at, "ASCII text", "a script is ASCII text: a zero byte has no place in it");
+    return parse_refuse(p, &at, "ASCII text",
+                        "a script is ASCII text: a zero byte has no place in it");
 }
 
 static bool parse_all(struct parser *p, const char *name, const char *text, size_t len,
                       const struct drill_defines *defs)
 {
     struct token none = {0};
-    p->s->name = copy(p, name, strlen(name));
+    p->s->name = parse_copy(p, name, strlen(name));
     if (p->s->name == NULL)
         return false;
     if (len > DRILL_TEXT_MAX)
-        return refuse(p, &none, "at most 1 MiB", "a script has at most 1 MiB, this one has more");
+        return parse_refuse(p, &none, "at most 1 MiB",
+                            "a script has at most 1 MiB, this one has more");
     return text_ok(p, text, len) && defines_ok(p, defs) && parse_script(p);
 }
 

@@ -31,20 +31,20 @@ struct parser {
 };
 
 /* parse.c: what all use */
-void next(struct parser *p);
-struct token peek(const struct parser *p);
+void parse_next(struct parser *p);
+struct token parse_peek(const struct parser *p);
 /* "found X where Y was expected": always false. */
-bool expected(struct parser *p, const char *what);
+bool parse_expected(struct parser *p, const char *what);
 /* A sentence of another form, at the token t: always false. */
-bool refuse(struct parser *p, const struct token *t, const char *expect, const char *fmt, ...)
+bool parse_refuse(struct parser *p, const struct token *t, const char *expect, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 /* Well-formed, but not to be had here: the parse goes on. */
-void unsupported(struct parser *p, const struct token *t, const char *fmt, ...)
+void parse_unsupported(struct parser *p, const struct token *t, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-bool expect_punct(struct parser *p, char c, const char *what);
-bool expect_word(struct parser *p, const char *word);
-void *take(struct parser *p, size_t n);                /* arena_alloc */
-char *copy(struct parser *p, const char *s, size_t n); /* arena_copy */
+bool parse_punct(struct parser *p, char c, const char *what);
+bool parse_word(struct parser *p, const char *word);
+void *parse_take(struct parser *p, size_t n);                /* arena_alloc */
+char *parse_copy(struct parser *p, const char *s, size_t n); /* arena_copy */
 /* An integer within [0, max]; what names it: "a window". */
 bool parse_number(struct parser *p, uint64_t max, const char *what, uint64_t *v);
 bool parse_u16(struct parser *p, const char *what, uint16_t *v);

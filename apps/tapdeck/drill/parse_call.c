@@ -45,7 +45,7 @@ static bool items_keep(struct parser *p, struct items *l, struct drill_expr ***v
     *v = NULL;
     *n = 0;
     if (l->n > 0) {
-        *v = take(p, l->n * sizeof(struct drill_expr *));
+        *v = parse_take(p, l->n * sizeof(struct drill_expr *));
         ok = *v != NULL;
         if (ok) {
             memcpy(*v, l->v, l->n * sizeof(struct drill_expr *));
@@ -58,7 +58,7 @@ static bool items_keep(struct parser *p, struct items *l, struct drill_expr ***v
 
 static struct drill_expr *new_expr(struct parser *p, enum drill_expr_kind kind)
 {
-    struct drill_expr *e = take(p, sizeof(*e));
+    struct drill_expr *e = parse_take(p, sizeof(*e));
     if (e != NULL) {
         e->kind = kind;
         e->line = p->t.line;
@@ -70,7 +70,7 @@ static struct drill_expr *new_expr(struct parser *p, enum drill_expr_kind kind)
 static bool set_items(struct parser *p, struct drill_expr *e, struct drill_expr *a,
                       struct drill_expr *b)
 {
-    e->item = take(p, 2 * sizeof(struct drill_expr *));
+    e->item = parse_take(p, 2 * sizeof(struct drill_expr *));
     if (e->item == NULL)
         return false;
     e->item[0] = a;
@@ -94,9 +94,9 @@ static bool parse_list(struct parser *p, char close, unsigned depth, struct dril
         ok = e != NULL && items_add(p, &l, e);
         if (!ok || !token_punct(&p->t, ','))
             break;
-        next(p);
+        parse_next(p);
     }
-    return items_keep(p, &l, v, n) && ok && expect_punct(p, close, what);
+    return items_keep(p, &l, v, n) && ok && parse_punct(p, close, what);
 }
 
 /* ---- numbers and constants ---- */
@@ -106,25 +106,25 @@ static bool int_value(struct parser *p, struct drill_expr *e)
     char digits[32];
     char *end;
     if (p->t.n >= sizeof(digits))
-        return expected(p, "a number that fits 64 bits");
+        return parse_expected(p, "a number that fits 64 bits");
     memcpy(digits, p->t.s, p->t.n);
     digits[p->t.n] = '\0';
     errno = 0;
     e->is_hex = p->t.kind == TOKEN_HEX;
     e->num = e->is_hex ? (int64_t)strtoull(digits, &end, 16) : strtoll(digits, &end, 10);
     if (errno != 0)
-        return expected(p, "a number that fits 64 bits");
+        return parse_expected(p, "a number that fits 64 bits");
     return true;
 }
 
 static bool constant_value(struct parser *p, struct drill_expr *e)
 {
-    e->text = copy(p, p->t.s, p->t.n);
+    e->text = parse_copy(p, p->t.s, p->t.n);
     e->text_len = p->t.n;
     if (e->text == NULL)
         return false;
     if (!drill_symbol(e->text, &e->num))
-        unsupported(p, &p->t, "there is no constant '%.60s' here", e->text);
+        parse_unsupported(p, &p->t, "there is no constant '%.60s' here", e->text);
     return true;
 }
 
@@ -134,7 +134,7 @@ static struct drill_expr *parse_constant(struct parser *p)
     struct drill_expr *e = new_expr(p, word ? DRILL_WORD : DRILL_INT);
     if (e == NULL || !(word ? constant_value(p, e) : int_value(p, e)))
         return NULL;
-    next(p);
+    parse_next(p);
     return e;
 }
 
@@ -154,8 +154,8 @@ static struct drill_expr *parse_or(struct parser *p)
     bool ok = items_add(p, &l, first);
     all->num = first->num;
     while (ok && token_punct(&p->t, '|')) {
-        next(p);
-        ok = constant_token(&p->t) || expected(p, "a constant or a number behind '|'");
+        parse_next(p);
+        ok = constant_token(&p->t) || parse_expected(p, "a constant or a number behind '|'");
         struct drill_expr *e = ok ? parse_constant(p) : NULL;
         ok = e != NULL && items_add(p, &l, e);
         all->num |= ok ? e->num : 0;
@@ -168,7 +168,7 @@ static struct drill_expr *parse_or(struct parser *p)
 /* The string's bytes behind those of e; \" and \\ stand for " and \. */
 static bool add_string(struct parser *p, struct drill_expr *e)
 {
-    char *s = take(p, e->text_len + p->t.body_n + 1);
+    char *s = parse_take(p, e->text_len + p->t.body_n + 1);
     if (s == NULL)
         return false;
     if (e->text_len > 0)
@@ -193,12 +193,12 @@ static struct drill_expr *parse_string(struct parser *p)
         return NULL;
     while (p->t.kind == TOKEN_STRING) {
         if (++n > STRINGS_MAX) {
-            expected(p, "no more than 64 adjacent strings");
+            parse_expected(p, "no more than 64 adjacent strings");
             return NULL;
         }
         if (!add_string(p, e))
             return NULL;
-        next(p);
+        parse_next(p);
     }
     return e;
 }
@@ -210,25 +210,25 @@ static struct drill_expr *parse_named(struct parser *p, unsigned depth)
     struct drill_expr *e = new_expr(p, DRILL_CALL);
     if (e == NULL)
         return NULL;
-    e->text = copy(p, p->t.s, p->t.n);
+    e->text = parse_copy(p, p->t.s, p->t.n);
     e->text_len = p->t.n;
     if (e->text == NULL)
         return NULL;
-    next(p);
+    parse_next(p);
     struct drill_expr *arg = NULL;
     if (token_punct(&p->t, '(')) {
-        next(p);
+        parse_next(p);
         if (!parse_list(p, ')', depth + 1, &e->item, &e->nitems))
             return NULL;
         if (!token_punct(&p->t, '='))
             return e;
         if (e->nitems != 1) {
-            expected(p, "',' (a field has one thing in its parentheses)");
+            parse_expected(p, "',' (a field has one thing in its parentheses)");
             return NULL;
         }
         arg = e->item[0];
     }
-    next(p); /* '=' */
+    parse_next(p); /* '=' */
     e->kind = DRILL_FIELD;
     struct drill_expr *value = parse_expr(p, depth + 1);
     return value != NULL && set_items(p, e, value, arg) ? e : NULL;
@@ -242,7 +242,7 @@ static struct drill_expr *parse_bracket(struct parser *p, unsigned depth)
     struct drill_expr *e = new_expr(p, list ? DRILL_LIST : DRILL_STRUCT);
     if (e == NULL)
         return NULL;
-    next(p);
+    parse_next(p);
     return parse_list(p, list ? ']' : '}', depth + 1, &e->item, &e->nitems) ? e : NULL;
 }
 
@@ -250,12 +250,12 @@ static struct drill_expr *parse_bracket(struct parser *p, unsigned depth)
 static struct drill_expr *parse_expr(struct parser *p, unsigned depth)
 {
     if (depth > DRILL_DEPTH_MAX) {
-        expected(p, "no more than 16 levels of brackets");
+        parse_expected(p, "no more than 16 levels of brackets");
         return NULL;
     }
     if (p->t.kind == TOKEN_ELLIPSIS) {
         struct drill_expr *e = new_expr(p, DRILL_ELLIPSIS);
-        next(p);
+        parse_next(p);
         return e;
     }
     if (p->t.kind == TOKEN_STRING)
@@ -263,12 +263,12 @@ static struct drill_expr *parse_expr(struct parser *p, unsigned depth)
     if (token_punct(&p->t, '[') || token_punct(&p->t, '{'))
         return parse_bracket(p, depth);
     if (constant_token(&p->t)) {
-        struct token after = peek(p);
+        struct token after = parse_peek(p);
         bool named =
             p->t.kind == TOKEN_WORD && (token_punct(&after, '(') || token_punct(&after, '='));
         return named ? parse_named(p, depth) : parse_or(p);
     }
-    expected(p, "an argument: a number, a constant, a string, [..], {..} or ...");
+    parse_expected(p, "an argument: a number, a constant, a string, [..], {..} or ...");
     return NULL;
 }
 
@@ -303,12 +303,12 @@ static bool parse_note(struct parser *p, char **note)
         }
     }
     if (l->p == l->end) {
-        next(p);
-        return expected(p, "')' at the end of the note");
+        parse_next(p);
+        return parse_expected(p, "')' at the end of the note");
     }
-    *note = copy(p, from, (size_t)(l->p - from));
+    *note = parse_copy(p, from, (size_t)(l->p - from));
     l->p++;
-    next(p);
+    parse_next(p);
     return *note != NULL;
 }
 
@@ -316,17 +316,17 @@ static bool parse_error(struct parser *p, struct drill_call *c)
 {
     int64_t v;
     if (c->result->kind != DRILL_INT || c->result->num != -1)
-        return expected(p, "the next event: only the result -1 has an errno behind it");
-    c->error = copy(p, p->t.s, p->t.n);
+        return parse_expected(p, "the next event: only the result -1 has an errno behind it");
+    c->error = parse_copy(p, p->t.s, p->t.n);
     if (c->error == NULL)
         return false;
     if (c->error[0] == 'E' && drill_symbol(c->error, &v))
         c->error_num = (int)v;
     else
-        unsupported(p, &p->t, "there is no error '%.60s' here", c->error);
-    next(p);
+        parse_unsupported(p, &p->t, "there is no error '%.60s' here", c->error);
+    parse_next(p);
     if (!token_punct(&p->t, '('))
-        return expected(p, "'(' and a note: an errno is followed by words in parentheses");
+        return parse_expected(p, "'(' and a note: an errno is followed by words in parentheses");
     return parse_note(p, &c->note);
 }
 
@@ -334,11 +334,11 @@ static bool parse_result(struct parser *p, struct drill_call *c)
 {
     if (p->t.kind == TOKEN_ELLIPSIS) {
         c->result = new_expr(p, DRILL_ELLIPSIS);
-        next(p);
+        parse_next(p);
     } else if (constant_token(&p->t)) {
         c->result = parse_or(p);
     } else {
-        return expected(p, "the result of the call: a number, a constant or ...");
+        return parse_expected(p, "the result of the call: a number, a constant or ...");
     }
     if (c->result == NULL)
         return false;
@@ -350,18 +350,18 @@ static bool parse_result(struct parser *p, struct drill_call *c)
 bool parse_call(struct parser *p, struct drill_call *c)
 {
     if (p->t.kind != TOKEN_WORD)
-        return expected(p, "the name of a system call");
+        return parse_expected(p, "the name of a system call");
     struct token name = p->t;
-    c->name = copy(p, p->t.s, p->t.n);
+    c->name = parse_copy(p, p->t.s, p->t.n);
     if (c->name == NULL)
         return false;
-    next(p);
-    if (!expect_punct(p, '(', "'(' behind the name of the call"))
+    parse_next(p);
+    if (!parse_punct(p, '(', "'(' behind the name of the call"))
         return false;
     if (!known_call(c->name))
-        unsupported(p, &name, "the call %.60s() is not supported", c->name);
+        parse_unsupported(p, &name, "the call %.60s() is not supported", c->name);
     return parse_list(p, ')', 1, &c->arg, &c->nargs) &&
-           expect_punct(p, '=', "'=' and the result of the call") && parse_result(p, c);
+           parse_punct(p, '=', "'=' and the result of the call") && parse_result(p, c);
 }
 
 /* ---- reading the tree ---- */

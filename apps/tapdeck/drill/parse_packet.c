@@ -30,14 +30,14 @@
 static bool parse_hex(struct parser *p, uint64_t max, const char *what, uint64_t *v)
 {
     if (p->t.kind != TOKEN_HEX || p->t.n > 18)
-        return expected(p, what);
+        return parse_expected(p, what);
     char digits[20];
     memcpy(digits, p->t.s, p->t.n);
     digits[p->t.n] = '\0';
     *v = strtoull(digits, NULL, 16);
     if (*v > max)
-        return expected(p, what);
-    next(p);
+        return parse_expected(p, what);
+    parse_next(p);
     return true;
 }
 
@@ -47,12 +47,12 @@ static bool parse_ip_item(struct parser *p, struct drill_packet *k)
     for (enum drill_ecn e = DRILL_NOECN; e <= DRILL_ECT01; e++) {
         if (token_is(&p->t, ecn_names[e])) {
             k->ecn = e;
-            next(p);
+            parse_next(p);
             return true;
         }
     }
     if (token_is(&p->t, "tos")) {
-        next(p);
+        parse_next(p);
         if (!parse_hex(p, 0xff, "a TOS octet from 0x00 to 0xff", &v))
             return false;
         k->ecn = DRILL_TOS;
@@ -60,7 +60,7 @@ static bool parse_ip_item(struct parser *p, struct drill_packet *k)
         return true;
     }
     if (token_is(&p->t, "ttl")) {
-        next(p);
+        parse_next(p);
         if (!parse_number(p, 255, "a TTL", &v))
             return false;
         k->has_ttl = true;
@@ -68,11 +68,11 @@ static bool parse_ip_item(struct parser *p, struct drill_packet *k)
         return true;
     }
     if (token_is(&p->t, "flowlabel")) {
-        unsupported(p, &p->t, "flow labels are IPv6's, which is not supported");
-        next(p);
+        parse_unsupported(p, &p->t, "flow labels are IPv6's, which is not supported");
+        parse_next(p);
         return parse_hex(p, 0xfffff, "a flow label from 0x0 to 0xfffff", &v);
     }
-    return expected(p, "noecn, ect0, ect1, ect01, ce, tos 0xHH or ttl N");
+    return parse_expected(p, "noecn, ect0, ect1, ect01, ce, tos 0xHH or ttl N");
 }
 
 static bool parse_ip_info(struct parser *p, struct drill_packet *k)
@@ -81,22 +81,22 @@ static bool parse_ip_info(struct parser *p, struct drill_packet *k)
     if (close == '\0')
         return true;
     do {
-        next(p);
+        parse_next(p);
         if (!parse_ip_item(p, k))
             return false;
     } while (token_punct(&p->t, ','));
-    return expect_punct(p, close, close == ')' ? "')' or ','" : "']' or ','");
+    return parse_punct(p, close, close == ')' ? "')' or ','" : "']' or ','");
 }
 
 static bool parse_ports(struct parser *p, struct drill_packet *k)
 {
-    struct token after = peek(p);
+    struct token after = parse_peek(p);
     if (p->t.kind != TOKEN_INT || !token_punct(&after, '>'))
         return true;
     k->has_ports = true;
     if (!parse_u16(p, "a port", &k->sport))
         return false;
-    next(p);
+    parse_next(p);
     return parse_u16(p, "a port", &k->dport);
 }
 
@@ -106,8 +106,8 @@ static bool parse_ports(struct parser *p, struct drill_packet *k)
 static bool parse_len(struct parser *p, uint32_t max, uint32_t *len)
 {
     uint64_t n;
-    if (!expect_punct(p, '(', "'(' and the number of bytes") ||
-        !parse_number(p, max, "a number of bytes", &n) || !expect_punct(p, ')', "')'"))
+    if (!parse_punct(p, '(', "'(' and the number of bytes") ||
+        !parse_number(p, max, "a number of bytes", &n) || !parse_punct(p, ')', "')'"))
         return false;
     *len = (uint32_t)n;
     return true;
@@ -119,7 +119,7 @@ static bool parse_range(struct parser *p, uint32_t max, struct drill_packet *k)
     uint32_t end;
     struct token t;
     if (!parse_seq(p, "a sequence number", &k->seq) ||
-        !expect_punct(p, ':', "':' between two sequence numbers"))
+        !parse_punct(p, ':', "':' between two sequence numbers"))
         return false;
     t = p->t;
     if (!parse_seq(p, "a sequence number", &end) || !parse_len(p, max, &k->len))
@@ -127,7 +127,7 @@ static bool parse_range(struct parser *p, uint32_t max, struct drill_packet *k)
     if (end != (uint32_t)(k->seq + k->len)) {
         char right[60];
         snprintf(right, sizeof(right), "%u:%u(%u)", k->seq, (uint32_t)(k->seq + k->len), k->len);
-        return refuse(
+        return parse_refuse(
             p, &t, right,
             "the numbers don't agree: %u and %u bytes make %u, not %u (SYN and FIN aren't "
             "counted)",
@@ -161,14 +161,14 @@ static bool parse_blob(struct parser *p, struct drill_opt *o, size_t max, bool m
         return true;
     snprintf(what, sizeof(what), "an even number of hex digits, at most %zu", 2 * max);
     if (!there || p->t.n % 2 != 0 || p->t.n > 2 * max)
-        return expected(p, what);
+        return parse_expected(p, what);
     for (size_t i = 0; i < p->t.n; i += 2) {
         int high = hex_value(p->t.s[i]), low = hex_value(p->t.s[i + 1]);
         if (high < 0 || low < 0)
-            return expected(p, what);
+            return parse_expected(p, what);
         o->bytes[o->n++] = (uint8_t)(high << 4 | low);
     }
-    next(p);
+    parse_next(p);
     return true;
 }
 
@@ -177,14 +177,14 @@ static bool parse_sack(struct parser *p, struct drill_opt *o)
     uint32_t block[4][2];
     do {
         if (o->n == 4)
-            return expected(p, "at most four SACK blocks");
+            return parse_expected(p, "at most four SACK blocks");
         if (!parse_seq(p, "a SACK block such as 1001:2001", &block[o->n][0]) ||
-            !expect_punct(p, ':', "':' within a SACK block") ||
+            !parse_punct(p, ':', "':' within a SACK block") ||
             !parse_seq(p, "the end of a SACK block", &block[o->n][1]))
             return false;
         o->n++;
     } while (p->t.kind == TOKEN_INT);
-    o->sack = take(p, o->n * sizeof(o->sack[0]));
+    o->sack = parse_take(p, o->n * sizeof(o->sack[0]));
     if (o->sack == NULL)
         return false;
     memcpy(o->sack, block, o->n * sizeof(o->sack[0]));
@@ -199,8 +199,8 @@ static bool parse_accecn(struct parser *p, struct drill_opt *o)
     const char *const *names = accecn_names[o->order1];
     while (p->t.kind == TOKEN_WORD) {
         if (o->n == 3 || !token_is(&p->t, names[o->n]))
-            return expected(p, o->order1 ? "e1b N ceb N e0b N" : "e0b N ceb N e1b N");
-        next(p);
+            return parse_expected(p, o->order1 ? "e1b N ceb N e0b N" : "e0b N ceb N e1b N");
+        parse_next(p);
         if (!parse_number(p, 0xffffff, "a counter of 24 bits", &v))
             return false;
         o->count[o->n++] = (uint32_t)v;
@@ -210,8 +210,8 @@ static bool parse_accecn(struct parser *p, struct drill_opt *o)
 
 static bool parse_ts(struct parser *p, struct drill_opt *o)
 {
-    return expect_word(p, "val") && parse_seq(p, "a timestamp", &o->v[0]) &&
-           expect_word(p, "ecr") && parse_seq(p, "a timestamp", &o->v[1]);
+    return parse_word(p, "val") && parse_seq(p, "a timestamp", &o->v[0]) && parse_word(p, "ecr") &&
+           parse_seq(p, "a timestamp", &o->v[1]);
 }
 
 static bool parse_opt(struct parser *p, struct drill_opt *o)
@@ -232,11 +232,11 @@ static bool parse_opt(struct parser *p, struct drill_opt *o)
     while (i < n && !token_is(&p->t, words[i].word))
         i++;
     if (i == n)
-        return expected(p,
-                        "a TCP option: mss, wscale, sackOK, nop, eol, TS, sack, FO, FOEXP, md5 or "
-                        "ECN");
+        return parse_expected(
+            p, "a TCP option: mss, wscale, sackOK, nop, eol, TS, sack, FO, FOEXP, md5 or "
+               "ECN");
     o->kind = words[i].kind;
-    next(p);
+    parse_next(p);
     bool ok = true;
     switch (o->kind) {
     case DRILL_OPT_MSS:
@@ -273,37 +273,38 @@ static bool parse_opts(struct parser *p, struct drill_packet *k, const struct to
     if (p->t.kind == TOKEN_ELLIPSIS) {
         struct token t = p->t;
         k->any_opts = true;
-        next(p);
+        parse_next(p);
         if (k->inbound)
-            return refuse(p, &t, "the options to send",
-                          "<...> leaves the options of a packet to the stack: one that the script "
-                          "sends needs them spelled out");
-        return expect_punct(p, '>', "'>'");
+            return parse_refuse(
+                p, &t, "the options to send",
+                "<...> leaves the options of a packet to the stack: one that the script "
+                "sends needs them spelled out");
+        return parse_punct(p, '>', "'>'");
     }
     for (;;) {
         struct token t = p->t;
         if (k->nopts == DRILL_OPTS_MAX)
-            return refuse(p, &t, "at most 40 bytes of options", "more than 40 TCP options");
+            return parse_refuse(p, &t, "at most 40 bytes of options", "more than 40 TCP options");
         if (!parse_opt(p, &opt[k->nopts]))
             return false;
         bytes += drill_opt_size(&opt[k->nopts++]);
         if (bytes > DRILL_OPTS_MAX)
-            return refuse(p, &t, "at most 40 bytes of options",
-                          "with this TCP option they take %zu bytes: a header has room for 40",
-                          bytes);
+            return parse_refuse(
+                p, &t, "at most 40 bytes of options",
+                "with this TCP option they take %zu bytes: a header has room for 40", bytes);
         if (!token_punct(&p->t, ','))
             break;
-        next(p);
+        parse_next(p);
     }
-    if (!expect_punct(p, '>', "',' or '>'"))
+    if (!parse_punct(p, '>', "',' or '>'"))
         return false;
     if (bytes % 4 != 0)
-        return refuse(
+        return parse_refuse(
             p, open, "a multiple of 4 bytes",
             "these TCP options take %zu bytes: they must fill a multiple of 4 (nop and eol "
             "take one each)",
             bytes);
-    k->opt = take(p, k->nopts * sizeof(k->opt[0]));
+    k->opt = parse_take(p, k->nopts * sizeof(k->opt[0]));
     if (k->opt == NULL)
         return false;
     memcpy(k->opt, opt, k->nopts * sizeof(k->opt[0]));
@@ -345,9 +346,9 @@ static bool parse_flags(struct parser *p, struct drill_packet *k)
     const struct token t = p->t;
     struct token run = t;
     if (t.kind == TOKEN_END || t.kind == TOKEN_BAD)
-        return expected(p, what);
+        return parse_expected(p, what);
     if (token_punct(&t, '-')) {
-        next(p);
+        parse_next(p);
         return true;
     }
     if (!t.replaced) {
@@ -363,12 +364,12 @@ static bool parse_flags(struct parser *p, struct drill_packet *k)
     for (size_t i = 0; i < run.n; i++) {
         if (!flag(k, run.s[i])) {
             p->t = run;
-            return expected(p, what);
+            return parse_expected(p, what);
         }
     }
     if (run.n == 0)
-        return expected(p, what);
-    next(p);
+        return parse_expected(p, what);
+    parse_next(p);
     return true;
 }
 
@@ -377,21 +378,21 @@ static bool parse_tcp(struct parser *p, struct drill_packet *k)
     if (!parse_ports(p, k) || !parse_flags(p, k) || !parse_range(p, payload_max(k), k))
         return false;
     if (token_is(&p->t, "ack")) {
-        next(p);
+        parse_next(p);
         k->has_ack = true;
         if (!parse_seq(p, "an acknowledgment number", &k->ack))
             return false;
     }
     if (token_is(&p->t, "win")) {
-        next(p);
+        parse_next(p);
         k->has_win = true;
         if (!parse_u16(p, "a window", &k->win))
             return false;
     } else if (k->inbound) {
-        return expected(p, "'win N': a segment that the script sends needs a window");
+        return parse_expected(p, "'win N': a segment that the script sends needs a window");
     }
     if (token_is(&p->t, "urg")) {
-        next(p);
+        parse_next(p);
         k->has_urg = true;
         if (!parse_u16(p, "an urgent pointer", &k->urg))
             return false;
@@ -399,7 +400,7 @@ static bool parse_tcp(struct parser *p, struct drill_packet *k)
     if (!token_punct(&p->t, '<'))
         return true;
     struct token open = p->t;
-    next(p);
+    parse_next(p);
     return parse_opts(p, k, &open);
 }
 
@@ -428,10 +429,10 @@ static bool parse_icmp_type(struct parser *p, struct drill_packet *k)
     if (v < 0 && p->s->options.ip_version != DRILL_IPV4 && p->t.kind == TOKEN_WORD)
         v = 0; /* ICMPv6 has names of its own; the script is unsupported already */
     if (v < 0)
-        return expected(p, "an ICMP type: unreachable, time_exceeded, parameter_problem, "
-                           "source_quench, redirect, echo_request, echo_reply or type_N");
+        return parse_expected(p, "an ICMP type: unreachable, time_exceeded, parameter_problem, "
+                                 "source_quench, redirect, echo_request, echo_reply or type_N");
     k->icmp_type = (uint8_t)v;
-    next(p);
+    parse_next(p);
     return true;
 }
 
@@ -447,12 +448,13 @@ static bool parse_icmp_code(struct parser *p, struct drill_packet *k)
     if (v < 0 && p->s->options.ip_version != DRILL_IPV4)
         v = 0;
     if (v < 0)
-        return expected(p, k->icmp_type == ICMP_UNREACHABLE
-                               ? "a code: net_unreachable, host_unreachable, port_unreachable, "
-                                 "frag_needed … or code_N"
-                               : "a code of this ICMP type, or code_N");
+        return parse_expected(p,
+                              k->icmp_type == ICMP_UNREACHABLE
+                                  ? "a code: net_unreachable, host_unreachable, port_unreachable, "
+                                    "frag_needed … or code_N"
+                                  : "a code of this ICMP type, or code_N");
     k->icmp_code = (uint8_t)v;
-    next(p);
+    parse_next(p);
     return true;
 }
 
@@ -461,22 +463,22 @@ static bool parse_quote(struct parser *p, struct drill_packet *k)
     const uint32_t max = payload_max(k);
     if (!token_punct(&p->t, '['))
         return true;
-    next(p);
+    parse_next(p);
     k->quote = token_is(&p->t, "udp")   ? DRILL_QUOTE_UDP
                : token_is(&p->t, "raw") ? DRILL_QUOTE_RAW
                                         : DRILL_QUOTE_TCP;
     if (k->quote == DRILL_QUOTE_TCP) {
         if (p->t.kind != TOKEN_INT)
-            return expected(p, "seq:seq(len), udp (len) or raw (len)");
+            return parse_expected(p, "seq:seq(len), udp (len) or raw (len)");
         /* What is quoted is what the stack sent: it may have been many segments. */
         if (!parse_range(p, JOINED_MAX, k))
             return false;
     } else {
-        next(p);
+        parse_next(p);
         if (!parse_len(p, max, &k->len))
             return false;
     }
-    return expect_punct(p, ']', "']'");
+    return parse_punct(p, ']', "']'");
 }
 
 static bool parse_icmp(struct parser *p, struct drill_packet *k)
@@ -486,14 +488,14 @@ static bool parse_icmp(struct parser *p, struct drill_packet *k)
     if (token_is(&p->t, "mtu")) {
         bool needed = k->icmp_type == ICMP_UNREACHABLE && k->icmp_code == 4;
         if (!needed && p->s->options.ip_version == DRILL_IPV4)
-            return expected(p, "no mtu: only `unreachable frag_needed` has one");
-        next(p);
+            return parse_expected(p, "no mtu: only `unreachable frag_needed` has one");
+        parse_next(p);
         k->has_mtu = true;
         if (!parse_u16(p, "an MTU", &k->mtu))
             return false;
     }
     if (token_is(&p->t, "id")) {
-        next(p);
+        parse_next(p);
         k->has_id = true;
         if (!parse_u16(p, "an identifier", &k->id))
             return false;
@@ -519,8 +521,8 @@ static bool skip_event(struct parser *p)
 {
     do {
         if (p->t.kind == TOKEN_BAD)
-            return expected(p, "a packet");
-        next(p);
+            return parse_expected(p, "a packet");
+        parse_next(p);
     } while (p->t.kind != TOKEN_END &&
              !(p->t.newline &&
                (token_punct(&p->t, '+') || token_punct(&p->t, '*') || p->t.kind == TOKEN_INT ||
@@ -531,7 +533,7 @@ static bool skip_event(struct parser *p)
 static bool skip_tunnelled(struct parser *p, bool *skipped)
 {
     int n = (int)(p->t.n < 20 ? p->t.n : 20);
-    unsupported(p, &p->t, "packets with the layer %.*s are not supported", n, p->t.s);
+    parse_unsupported(p, &p->t, "packets with the layer %.*s are not supported", n, p->t.s);
     *skipped = true;
     return skip_event(p);
 }
@@ -548,19 +550,19 @@ static bool parse_udp(struct parser *p, struct drill_packet *k, bool *skipped)
 bool parse_packet(struct parser *p, struct drill_packet *k, bool *skipped)
 {
     k->inbound = token_punct(&p->t, '<');
-    next(p);
+    parse_next(p);
     if (!parse_ip_info(p, k))
         return false;
     if (tunnelled(&p->t))
         return skip_tunnelled(p, skipped);
     if (token_is(&p->t, "udp")) {
         k->proto = DRILL_UDP;
-        next(p);
+        parse_next(p);
         return parse_udp(p, k, skipped);
     }
     if (token_is(&p->t, "icmp")) {
         k->proto = DRILL_ICMP;
-        next(p);
+        parse_next(p);
         return parse_icmp(p, k);
     }
     k->proto = DRILL_TCP;
