@@ -229,7 +229,6 @@ static void look_ahead(struct run *r)
 }
 
 struct lookup {
-    struct run *r;
     struct info info;
     bool unknown; /* a name of the kernel's that the stack has no value for */
 };
@@ -247,7 +246,7 @@ static bool look_up(void *ctx, const char *name, int64_t *v)
 
 static void do_code(struct run *r, const struct drill_event *e)
 {
-    struct lookup l = {.r = r};
+    struct lookup l = {0};
     struct drill_error err = {0};
     (void)info_sample(&l.info, r->w.st, r->current != NULL ? r->current->fd : -1);
     enum drill_verdict v =
