@@ -86,21 +86,27 @@ static bool add_define(struct drill_job *job, char *word)
     return true;
 }
 
-/* "name=value", in place. */
-static bool long_option(struct drill_job *job, char *word)
+/* "name=value", in place; or "name", with its value in the word behind it: *rest is that one, NULL
+ * when it has been used. */
+static bool long_option(struct drill_job *job, char *word, char **rest)
 {
     struct drill_error err = {0};
     char *eq = strchr(word, '=');
-    if (strncmp(word, "define=", 7) == 0)
-        return add_define(job, word + 7);
+    char *value = eq != NULL ? eq + 1 : NULL;
+    if (eq != NULL) {
+        *eq = '\0';
+    } else if (drill_option_takes_value(word)) {
+        value = *rest;
+        *rest = NULL;
+    }
+    if (strcmp(word, "define") == 0)
+        return add_define(job, value);
     if (strcmp(word, "explain") == 0)
         return job->explain = true;
     if (strcmp(word, "json") == 0)
         return job->json = true;
-    if (eq != NULL)
-        *eq = '\0';
     /* What isn't supported here can't be run, whatever the files say. */
-    if (drill_option_set(&job->options, word, eq != NULL ? eq + 1 : NULL, &err) != DRILL_PASSED)
+    if (drill_option_set(&job->options, word, value, &err) != DRILL_PASSED)
         return bad_usage("%s (`tapdeck drill --help` lists the options)", err.text);
     return true;
 }
@@ -114,7 +120,7 @@ static bool letters(struct drill_job *job, char *word, char **rest)
             job->json = true;
             break;
         case 'v':
-            if (!long_option(job, (char[]){"verbose"}))
+            if (!long_option(job, (char[]){"verbose"}, rest))
                 return false;
             break;
         case 'D': {
@@ -142,13 +148,11 @@ static int read_words(struct drill_job *job, int argc, char **argv)
             argv[files++] = word;
         } else if (strcmp(word, "--") == 0) {
             options = false;
-        } else if (word[1] == '-') {
-            if (!long_option(job, word + 2))
-                return -1;
         } else {
             char *rest = i + 1 < argc ? argv[i + 1] : NULL;
             bool there = rest != NULL;
-            if (!letters(job, word + 1, &rest))
+            if (!(word[1] == '-' ? long_option(job, word + 2, &rest)
+                                 : letters(job, word + 1, &rest)))
                 return -1;
             i += there && rest == NULL;
         }

@@ -77,6 +77,8 @@ void drill_options_default(struct drill_options *o);
  * these. */
 enum drill_verdict drill_option_set(struct drill_options *o, const char *name, const char *value,
                                     struct drill_error *err);
+/* On a command line its value may be the next word. */
+bool drill_option_takes_value(const char *name);
 /* What `from` was given overrides `to`: the defaults, then the file's, then the command line's. */
 void drill_options_merge(struct drill_options *to, const struct drill_options *from);
 

@@ -331,6 +331,15 @@ enum drill_verdict drill_option_set(struct drill_options *o, const char *name, c
     return DRILL_PASSED;
 }
 
+bool drill_option_takes_value(const char *name)
+{
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        if (strcmp(options[i].name, name) == 0)
+            return !options[i].flag;
+    }
+    return strcmp(name, "define") == 0;
+}
+
 #define TAKE(option, field)                                                                        \
     do {                                                                                           \
         if ((from->given & UINT32_C(1) << (option)) != 0)                                          \

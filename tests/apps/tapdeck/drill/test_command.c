@@ -190,6 +190,8 @@ START_TEST(options)
     const char *l = file("listens.pkt", listens);
     ck_assert_int_eq(DRILL("-D", "ACKED=1", l), 0);
     ck_assert_int_eq(DRILL("-DACKED=1", l), 0);
+    ck_assert_int_eq(DRILL("--define", "ACKED=1", "--tolerance_usecs", "100", "--strict_end", l),
+                     0);
     ck_assert_int_eq(DRILL(l, "--define=ACKED=2"), 1); /* options may follow files */
     ck_assert_int_eq(DRILL(l), 2);                     /* a word instead of a number */
     /* The command line's override the file's. */
@@ -226,6 +228,11 @@ START_TEST(usage)
     ck_assert_int_eq(DRILL("-D", "x", "f"), 2);
     ck_assert_ptr_nonnull(strstr(err, "NAME=VALUE"));
     ck_assert_int_eq(DRILL("-D"), 2);
+    ck_assert_int_eq(DRILL("f", "--mtu"), 2);
+    ck_assert_ptr_nonnull(strstr(err, "--mtu needs a value"));
+    ck_assert_int_eq(DRILL("--explain=x", "f"), 2);
+    ck_assert_int_eq(DRILL("--ip_version=ipv6", "f"), 2);
+    ck_assert_ptr_nonnull(strstr(err, "IPv6"));
     ck_assert_int_eq(DRILL("--", "-j"), 2);
     ck_assert_ptr_nonnull(strstr(err, "-j: can't be read"));
     ck_assert_int_eq(DRILL("-D", "ACKED=(", passes()), 2);
