@@ -16,6 +16,7 @@
 
 #include "tapdeck/drill/info.h"
 #include "tapdeck/drill/sysctl.h"
+#include "wire/tcp.h"
 
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -206,6 +207,17 @@ static void do_shell(struct run *r, const char *text, unsigned line, bool starte
     }
 }
 
+/* Does it take accurate ECN (RFC 9768), which the stack doesn't have? An inbound AE bit alone
+ * doesn't: to a stack without it that is a reserved bit, whose treatment can be shown. */
+static bool wants_accecn(const struct drill_packet *p)
+{
+    bool wants = p->proto == DRILL_TCP && (p->has_ace || (!p->inbound && (p->flags & TCP_AE) != 0));
+    for (size_t i = 0; i < p->nopts; i++) {
+        wants |= p->opt[i].kind == DRILL_OPT_ACCECN;
+    }
+    return wants;
+}
+
 /* Everything the shell is asked, before anything is done. */
 static void look_ahead(struct run *r)
 {
@@ -218,6 +230,9 @@ static void look_ahead(struct run *r)
         const struct drill_event *e = &r->s->event[i];
         if (e->kind == DRILL_SHELL && shell_run(&sh, e->shell) != SHELL_DONE) {
             play_unsupported(r, e->line, "%s", sh.why);
+        }
+        if (e->kind == DRILL_PACKET && wants_accecn(&e->packet)) {
+            play_unsupported(r, e->line, "accurate ECN (RFC 9768) is not supported");
         }
         if (e->kind == DRILL_SYSCALL && !play_call_known(e->call.name)) {
             play_unsupported(r, e->line, "the call %s()", e->call.name);

@@ -119,6 +119,10 @@ START_TEST(one_file)
     ck_assert_int_eq(DRILL(unsupported()), 1);
     ck_assert_ptr_eq(strstr(out, "unsupported /tmp/"), out);
     ck_assert_ptr_nonnull(strstr(out, "unsupported.pkt:1: the call pipe() is not supported\n"));
+    /* Read, but not run: known only when it is to be played. */
+    ck_assert_int_eq(DRILL("tests/apps/tapdeck/drill/scripts/accecn.pkt"), 1);
+    ck_assert_ptr_nonnull(strstr(out, "accecn.pkt:2: accurate ECN (RFC 9768) is not supported\n"));
+    ck_assert_ptr_eq(strstr(out, "unsupported "), out);
 }
 END_TEST
 
