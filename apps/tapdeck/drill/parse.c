@@ -302,7 +302,7 @@ static bool check_time(struct parser *p, const struct drill_event *e, const stru
             "%s is for packets the stack sends (>): what the script does itself needs one "
             "time, such as +0.1",
             range ? "a range of times" : "the time *");
-    if (p->s->nevents == 0 && (e->at != 0 || range || e->time == DRILL_ANY))
+    if (!p->begun && (e->at != 0 || range || e->time == DRILL_ANY))
         return parse_refuse(p, t, "0", "the first event must be at time 0");
     if (absolute) {
         int64_t least = is_outbound(e) || p->floor < p->last_absolute ? p->last_absolute : p->floor;
@@ -422,6 +422,7 @@ static bool parse_event(struct parser *p)
     e->col = t.col;
     if (!parse_time(p, e) || !parse_action(p, e, &skipped) || !check_time(p, e, &t))
         return false;
+    p->begun = true;
     p->s->nevents += !skipped;
     return true;
 }

@@ -25,6 +25,7 @@ struct parser {
     struct drill_define define[DEFINES_MAX]; /* of the file */
     struct drill_defines defines;
     /* times */
+    bool begun;            /* the first event has been read */
     int64_t last_absolute; /* the last absolute time stamp */
     int64_t floor;         /* nothing can happen earlier than this */
     int64_t total;         /* of all time stamps */

@@ -622,6 +622,10 @@ START_TEST(beyond)
     not_supported(file_text("unsupported_code.pkt", &n), 4, "`for`");
     not_supported(file_text("unsupported_constant.pkt", &n), 2, "SO_FUTURE_OPTION");
     not_supported("0 close(3) = -1 EWHATEVER (x)", 1, "EWHATEVER");
+    /* The first event, which can't be told, was at 0: the next needn't be. */
+    not_supported("0 < gre: x\n+1 close(3) = 0", 1, "gre");
+    ck_assert_uint_eq(s->nevents, 1);
+    ck_assert_int_eq(s->event[0].at, 1000000);
     /* A syntax error behind it is still one. */
     refused("0 pipe([5,6]) = 0\n+0 foo", 2, 7, "the end", "'('");
     done();
