@@ -25,8 +25,7 @@
  *   - source 0.0.0.0 is accepted with destination 255.255.255.255 only: a host that asks for its
  *     address (RFC 2131).
  *
- * With net.ipv4.ip_forward set, what isn't for us would go to forwarding; there is none yet, and
- * the drop's event says that it was asked for.
+ * With net.ipv4.ip_forward set, what isn't for us goes to forwarding (forward.c).
  */
 #include "ip/ip_internal.h"
 
@@ -174,11 +173,18 @@ static enum event_id ip_destination(struct td_stack *st, const struct pkt *p, st
     return destination_unicast(st, p, rx);
 }
 
-static bool ip_check_destination(struct td_stack *st, const struct pkt *p, struct ip_rx *rx)
+/* *transit: not for us, and to be forwarded. */
+static bool ip_check_destination(struct td_stack *st, const struct pkt *p, struct ip_rx *rx,
+                                 bool *transit)
 {
     struct journal_subject sub = rx_subject(p, rx);
     enum event_id refused = ip_destination(st, p, rx);
 
+    if (refused == EV_IP_DROP_NOT_FOR_US && knob(st, IP_FORWARD) != 0 &&
+        (p->flags & PKT_LOOPBACK) == 0 && rx->h.src != 0) {
+        *transit = true;
+        return true;
+    }
     if (refused == EV_NONE) {
         if (rx->bcast)
             count(st, IpExtInBcastPkts);
@@ -267,6 +273,7 @@ void ip_input(struct td_stack *st, struct netif *nif, struct pkt *p, const struc
 {
     struct ip_rx rx = {.nif = nif};
     struct journal_subject sub = {.pkt = p->id, .ifindex = nif->index};
+    bool transit = false;
 
     (void)eth;
     count(st, IpInReceives);
@@ -283,9 +290,13 @@ void ip_input(struct td_stack *st, struct netif *nif, struct pkt *p, const struc
     }
     rx.nif = ip_arrived_on(st, nif, p, &rx.h);
     pkt_set_l3(p);
-    if (!ip_check_source(st, p, &rx) || !ip_check_destination(st, p, &rx) ||
-        !ip_check_options(st, p, &rx)) {
+    if (!ip_check_source(st, p, &rx) || !ip_check_destination(st, p, &rx, &transit) ||
+        (!transit && !ip_check_options(st, p, &rx))) {
         pkt_free(p);
+        return;
+    }
+    if (transit) {
+        ip_forward(st, p, &rx);
         return;
     }
     (void)pkt_pull(p, rx.h.hlen);

@@ -9,6 +9,7 @@
  *     dstcache.c    what was learnt about single destinations: path MTUs and redirects
  *     input.c       ip_input: validation, in the order of RFC 1122 3.2.1
  *     output.c      ip_output, fragmentation
+ *     forward.c     what passes through
  *     frag.c        reassembly
  *     ipid.c        identification numbers
  *     options.c     options in an answer: routes recorded and reversed
@@ -157,6 +158,16 @@ void ip_failed_timer(struct td_stack *st, struct timer *t);
 /* Sums what PKT_CSUM_PARTIAL left open and stores it. False: no memory. */
 bool ip_csum_complete(struct pkt *p, uint8_t proto);
 
+/* Cuts the payload p of a datagram with header h into q, pieces of at most mtu octets with headers. False: no
+ * memory (q is empty). */
+bool ip_fragment(struct td_stack *st, const struct pkt *p, const struct ipv4_hdr *h, uint32_t mtu,
+                 struct pkt_queue *q);
+
+/* ---- forward.c ---- */
+
+/* p (data at the IP header) isn't for us. Consumes it. */
+void ip_forward(struct td_stack *st, struct pkt *p, const struct ip_rx *rx);
+
 /* ---- tables.c ---- */
 
 void tables_register(struct td_stack *st);
@@ -168,6 +179,9 @@ void tables_register(struct td_stack *st);
  * *first_hop is where the answer goes first; else 0). Returns the length, a multiple of 4. */
 unsigned ip_options_answer(const struct td_stack *st, const struct ipv4_hdr *h, td_ip4 self,
                            uint8_t out[40], td_ip4 *first_hop);
+/* Record route and timestamp in the options of a datagram that passes through, as on the wire, brought up to date
+ * with our address `self`; true if something changed. They have been checked. */
+bool ip_options_transit(const struct td_stack *st, uint8_t *opt, unsigned len, td_ip4 self);
 /* Is there a source route, and is it complete (pointer behind the list)? */
 bool ip_options_source_route(const struct ipv4_hdr *h, bool *complete);
 

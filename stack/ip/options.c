@@ -88,6 +88,25 @@ static unsigned answer_source_route(const struct ipv4_opt *o, td_ip4 sender, uin
     return out[1];
 }
 
+bool ip_options_transit(const struct td_stack *st, uint8_t *opt, unsigned len, td_ip4 self)
+{
+    uint8_t before[40];
+
+    memcpy(before, opt, len);
+    for (unsigned at = 0; at < len && opt[at] != IPOPT_EOL_;) {
+        if (opt[at] == IPOPT_NOP_) {
+            at++;
+            continue;
+        }
+        if (opt[at] == IPOPT_RR_)
+            answer_record_route(opt + at, self);
+        else if (opt[at] == IPOPT_TS_)
+            answer_timestamp(st, opt + at, self);
+        at += opt[at + 1];
+    }
+    return memcmp(before, opt, len) != 0;
+}
+
 unsigned ip_options_answer(const struct td_stack *st, const struct ipv4_hdr *h, td_ip4 self,
                            uint8_t out[40], td_ip4 *first_hop)
 {

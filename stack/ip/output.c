@@ -165,9 +165,8 @@ static struct pkt *fragment_make(struct td_stack *st, const struct pkt *whole, u
     return f;
 }
 
-/* Cuts the payload p into q: h is the header of the whole. False: no memory (q is empty). */
-static bool fragment_all(struct td_stack *st, const struct pkt *p, const struct ipv4_hdr *h,
-                         uint32_t mtu, struct pkt_queue *q)
+bool ip_fragment(struct td_stack *st, const struct pkt *p, const struct ipv4_hdr *h, uint32_t mtu,
+                 struct pkt_queue *q)
 {
     struct ipv4_hdr piece = *h;
     struct pkt *f;
@@ -176,8 +175,8 @@ static bool fragment_all(struct td_stack *st, const struct pkt *p, const struct 
         len = p->len - off;
         if (off + len < p->len || piece.hlen + len > mtu)
             len = (mtu - piece.hlen) & ~7U;
-        piece.frag_off = (uint16_t)off;
-        piece.flags = (uint16_t)(h->flags & ~IPV4_DF);
+        piece.frag_off = (uint16_t)(h->frag_off + off);
+        piece.flags = (uint16_t)(h->flags & ~IPV4_DF); /* MF stays in the last piece of a fragment */
         if (off + len < p->len)
             piece.flags |= IPV4_MF;
         piece.total_len = (uint16_t)(piece.hlen + len);
@@ -243,7 +242,7 @@ static int output_fragments(struct td_stack *st, struct pkt *p, const struct ip_
     int err = 0, rc;
 
     pkt_queue_init(&q);
-    if (!ip_csum_complete(p, tx->proto) || !fragment_all(st, p, h, r->mtu, &q)) {
+    if (!ip_csum_complete(p, tx->proto) || !ip_fragment(st, p, h, r->mtu, &q)) {
         JOURNAL(st, EV_IP_OUT_DROP_MEMORY, &sub, tx->dst, p->len);
         count(st, IpFragFails);
         return output_drop(st, p, -ENOBUFS);
