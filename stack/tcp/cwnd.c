@@ -118,6 +118,7 @@ static void shrink_to_use(struct td_stack *st, struct tcb *t)
 void tcp_cwnd_validate(struct td_stack *st, struct tcb *t, bool held)
 {
     uint32_t flight = tcp_flight(t);
+    tcp_series(st, t);
     if (flight == 0 && !held) {
         return; /* nothing was sent */
     }

@@ -110,6 +110,7 @@ static int set_socket(struct td_stack *st, struct tcb *t, int name, const void *
             return -ENOMEM;
         }
         m->max_pacing_rate = pacing_rate(val, len, v);
+        tcp_pacing_rate(t, st);
         return 0;
     case SO_MARK:
         m = tcp_more(st, t);

@@ -28,38 +28,47 @@ static void pacer_fired(struct td_stack *st, struct timer *tm)
     tcp_output(st, p->t);
 }
 
-static struct tcp_pacer *pacer_of(struct td_stack *st, struct tcb *t)
+static struct tcp_pacer *pacer(const struct tcb *t)
 {
-    if (t->pacer == NULL) {
-        t->pacer = mem_alloc(&st->mem, MEM_TCP, sizeof *t->pacer);
-        if (t->pacer != NULL) { /* else unpaced: it must go on */
-            timer_init(&t->pacer->timer, pacer_fired, "pacing");
-            t->pacer->t = t;
-        }
-    }
-    return t->pacer;
+    return t->more_state != NULL ? t->more_state->pacer : NULL;
 }
 
-void tcp_pacing_release(struct td_stack *st, struct tcb *t)
+static struct tcp_pacer *pacer_made(struct td_stack *st, struct tcb *t)
 {
-    if (t->pacer != NULL) {
-        timer_cancel(st, &t->pacer->timer);
-        mem_free(&st->mem, MEM_TCP, t->pacer, sizeof *t->pacer);
-        t->pacer = NULL;
+    struct tcp_more *m = tcp_more(st, t);
+    if (m != NULL && m->pacer == NULL) {
+        m->pacer = mem_alloc(&st->mem, MEM_TCP, sizeof *m->pacer);
+        if (m->pacer != NULL) {
+            timer_init(&m->pacer->timer, pacer_fired, "pacing");
+            m->pacer->t = t;
+        }
     }
+    return m != NULL ? m->pacer : NULL;
 }
 
 void tcp_pacing_stop(struct td_stack *st, struct tcb *t)
 {
-    if (t->pacer != NULL) {
-        timer_cancel(st, &t->pacer->timer);
+    struct tcp_pacer *p = pacer(t);
+    if (p != NULL) {
+        timer_cancel(st, &p->timer);
+    }
+}
+
+void tcp_pacing_release(struct td_stack *st, struct tcb *t)
+{
+    struct tcp_pacer *p = pacer(t);
+    if (p != NULL) {
+        tcp_pacing_stop(st, t);
+        mem_free(&st->mem, MEM_TCP, p, sizeof *p);
+        t->more_state->pacer = NULL;
     }
 }
 
 void tcp_pacing_rate(struct tcb *t, const struct td_stack *st)
 {
     struct td_cc *cc = &t->cc;
-    t->cc.paced = knob(st, TCP_PACING) != 0;
+    uint64_t most = tcp_max_pacing_rate(t);
+    cc->paced = knob(st, TCP_PACING) != 0 || most != UINT64_MAX;
     if (!cc->own_pacing && cc->srtt != 0) {
         uint32_t flight = tcp_flight(t);
         uint64_t w = cc->cwnd > flight ? cc->cwnd : flight;
@@ -68,17 +77,21 @@ void tcp_pacing_rate(struct tcb *t, const struct td_stack *st)
         uint64_t us = cc->srtt / TD_US > 0 ? cc->srtt / TD_US : 1;
         cc->pacing_rate = w * percent * (TD_SEC / TD_US / 100) / us;
     }
+    if (cc->pacing_rate > most || (cc->pacing_rate == 0 && most != UINT64_MAX)) {
+        cc->pacing_rate = most;
+    }
 }
 
 bool tcp_pacing_wait(struct td_stack *st, struct tcb *t)
 {
-    if (!t->cc.paced || t->pacer == NULL || st->now >= t->pacer->next) {
+    struct tcp_pacer *p = pacer(t);
+    if (!t->cc.paced || p == NULL || st->now >= p->next) {
         return false;
     }
-    if (!timer_armed(&t->pacer->timer)) {
+    if (!timer_armed(&p->timer)) {
         const struct journal_subject subject = tcp_subject(t);
-        JOURNAL(st, EV_TCP_PACED, &subject, t->pacer->next - st->now, t->cc.pacing_rate);
-        timer_arm(st, &t->pacer->timer, t->pacer->next);
+        JOURNAL(st, EV_TCP_PACED, &subject, p->next - st->now, t->cc.pacing_rate);
+        timer_arm(st, &p->timer, p->next);
     }
     return true;
 }
@@ -89,8 +102,8 @@ void tcp_pacing_sent(struct td_stack *st, struct tcb *t, uint32_t len)
     if (!t->cc.paced || rate == 0 || len == 0 || t->data_segs_out < UNPACED_SEGMENTS) {
         return;
     }
-    struct tcp_pacer *p = pacer_of(st, t);
-    if (p == NULL) {
+    struct tcp_pacer *p = pacer_made(st, t);
+    if (p == NULL) { /* unpaced: it must go on */
         return;
     }
     uint32_t headers = IPV4_HLEN + TCP_HLEN;

@@ -43,6 +43,18 @@ int tcp_init(struct td_stack *st)
                                 .ncolumns = tcp_ncolumns,
                                 .next = tcp_table_next};
     table_register(st, &tcp->table);
+    tcp->tcb_table = (struct table){.name = "tcb",
+                                    .doc = "TCP connections: every variable by its RFC name",
+                                    .columns = tcp_tcb_columns,
+                                    .ncolumns = tcp_tcb_ncolumns,
+                                    .next = tcp_tcb_next};
+    table_register(st, &tcp->tcb_table);
+    tcp->series_table = (struct table){.name = "series",
+                                       .doc = "TCP variables over time (knob tcp_series)",
+                                       .columns = tcp_series_columns,
+                                       .ncolumns = tcp_series_ncolumns,
+                                       .next = tcp_series_next};
+    table_register(st, &tcp->series_table);
     return ip_register(st, IPPROTO_TCP_, &tcp_protocol);
 }
 
@@ -53,6 +65,7 @@ static void tcb_free(struct td_stack *st, struct tcb *t)
     rcvbuf_clear(&t->rcv);
     tcp_cc_release(st, t);
     tcp_pacing_release(st, t);
+    tcp_series_ended(t);
     tcp_more_free(st, t);
     *t->all_prev = t->all_next;
     if (t->all_next != NULL) {
@@ -96,6 +109,7 @@ void tcp_done(struct td_stack *st)
         hash_remove(&tcp->ports, n);
         mem_free(&st->mem, MEM_TCP, port, sizeof *port);
     }
+    tcp_series_clear(st);
     timer_cancel(st, &tcp->throttle);
     hash_done(&tcp->eps);
     hash_done(&tcp->ports);

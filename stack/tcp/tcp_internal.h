@@ -158,6 +158,8 @@ struct tcp_more {
     td_time chrono_since;
     td_time chrono_sum[3];        /* busy with nothing in the way, by enum tcp_chrono - 1 */
     uint8_t chrono;               /* enum tcp_chrono: since chrono_since */
+    struct tcp_pacer *pacer;      /* pacing.c; NULL: not paced yet */
+    struct tcp_series *series;    /* series.c; NULL: no samples */
 };
 enum tcp_chrono { TCP_CHRONO_NONE, TCP_CHRONO_BUSY, TCP_CHRONO_RWND, TCP_CHRONO_SNDBUF };
 
@@ -293,7 +295,6 @@ struct tcb {
 
     /* -- congestion (RFC 5681, 6582); bytes -- */
     struct td_cc cc;              /* cwnd, ssthresh and the organ that sets them */
-    struct tcp_pacer *pacer;      /* NULL: not paced */
     tcp_seq usage_seq;            /* the window of data that cwnd_full and max_flight speak of ends here */
     uint32_t max_flight;          /* most bytes in flight in it */
     uint32_t cwnd_used, used_ms;  /* most bytes in flight since used_ms, when cwnd was last filled */
@@ -381,7 +382,9 @@ struct tcp {
     struct siphash_key isn_key, cookie_key;
     uint32_t serial;
     uint32_t ntcb, norphans, ntime_wait;
-    struct table table;
+    struct table table, tcb_table, series_table;
+    struct tcp_series *series; /* series.c, oldest first */
+    uint64_t nseries, series_number;
 };
 
 /* ---- tcp.c: tables ---- */
@@ -416,6 +419,25 @@ static inline bool tcp_synchronized(const struct tcb *t) /* RFC 9293 3.5.2 group
 bool tcp_table_next(struct td_stack *st, uint64_t *cursor, struct row *row); /* table.c */
 extern const struct column tcp_columns[];
 extern const unsigned tcp_ncolumns;
+bool tcp_tcb_next(struct td_stack *st, uint64_t *cursor, struct row *row); /* tcb_table.c */
+extern const struct column tcp_tcb_columns[];
+extern const unsigned tcp_tcb_ncolumns;
+
+/* ---- series.c: samples of a connection's variables, as the knob tcp_series asks for ---- */
+void tcp_series_take(struct td_stack *st, struct tcb *t);
+void tcp_series_ended(struct tcb *t);
+void tcp_series_clear(struct td_stack *st);
+static inline void tcp_series(struct td_stack *st, struct tcb *t)
+{
+    if (knob(st, TCP_SERIES) != 0) {
+        tcp_series_take(st, t);
+    } else if (st->tcp->series != NULL) {
+        tcp_series_clear(st);
+    }
+}
+bool tcp_series_next(struct td_stack *st, uint64_t *cursor, struct row *row);
+extern const struct column tcp_series_columns[];
+extern const unsigned tcp_series_ncolumns;
 
 /* How scarce memory is (tcp_mem): all connections together bound what one may hold. */
 enum tcp_memory { TCP_MEMORY_FINE, TCP_MEMORY_FULL, TCP_MEMORY_PRESSURE, TCP_MEMORY_SHORT };

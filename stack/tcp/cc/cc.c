@@ -110,6 +110,7 @@ void tcp_cc_acked(struct td_stack *st, struct tcb *t, const struct td_cc_ack *ac
     if (t->cc.cwnd != was) {
         JOURNAL(st, EV_TCP_CWND_GROW, &subject, t->cc.cwnd, t->cc.ssthresh, ack->acked);
     }
+    tcp_series(st, t);
 }
 
 void tcp_cc_reduce(struct td_stack *st, struct tcb *t, enum td_cc_cause why, uint32_t flight)

@@ -69,6 +69,23 @@ START_TEST(avoidance_a_fifth_faster)
 }
 END_TEST
 
+/* SO_MAX_PACING_RATE switches it on, and holds whatever cwnd says. */
+START_TEST(limited_by_the_user)
+{
+    struct conv c = paced(false);
+    uint64_t rate = 50000;
+    ck_assert_int_eq(td_setsockopt(c.h->st, c.s, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof rate), 0);
+    say(&c, 1, 200000);
+    ck_assert_uint_eq(hear(&c).segments, 10);
+    hx_until(c.h, hx_now(c.h) + MS(100));
+    acks(&c, 1, 10001);
+    ck_assert_uint_eq(conv_tcb(&c)->cc.pacing_rate, rate);
+    spread(&c, 12, SIZE * TD_SEC / rate);
+    hx_drain(c.h);
+    leave(&c);
+}
+END_TEST
+
 START_TEST(off_by_default)
 {
     struct conv c = paced(false);
@@ -78,7 +95,7 @@ START_TEST(off_by_default)
     acks(&c, 1, 10001);
     ck_assert_uint_eq(conv_tcb(&c)->cc.pacing_rate, 20 * SMSS * 10 * 2); /* known all the same */
     spread(&c, 20, 0);
-    ck_assert_ptr_null(conv_tcb(&c)->pacer);
+    ck_assert(conv_tcb(&c)->more_state == NULL || conv_tcb(&c)->more_state->pacer == NULL);
     leave(&c);
 }
 END_TEST
@@ -112,6 +129,7 @@ static Suite *suite(void)
     TCase *tc = tcase_create("pacing");
     tcase_add_test(tc, slow_start_at_twice_the_rate);
     tcase_add_test(tc, avoidance_a_fifth_faster);
+    tcase_add_test(tc, limited_by_the_user);
     tcase_add_test(tc, off_by_default);
     tcase_add_test(tc, closed_while_it_waits);
     suite_add_tcase(s, tc);
