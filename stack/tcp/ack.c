@@ -28,6 +28,7 @@ void tcp_update_window(struct td_stack *st, struct tcb *t, const struct tcp_seg 
         t->probes = 0;
     } else if (s->wnd != 0 && t->snd_wnd == 0) {
         JOURNAL(st, EV_TCP_WINDOW_OPEN_IN, &subject, s->wnd);
+        tcp_patience_anew(st, t);
         t->persist_backoff = 0;
     }
     if (seq_lt(edge, old_edge) && seq_lt(edge, t->snd_nxt)) {
@@ -96,6 +97,7 @@ static void new_ack(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
     t->snd_una = s->ack;
     t->rtx_nxt = seq_max(t->rtx_nxt, s->ack);
     t->rexmits = 0;
+    tcp_patience_anew(st, t);
     t->probes = 0;
     t->persist_backoff = 0;
     t->soft_err = 0;
@@ -126,7 +128,7 @@ void tcp_ack_received(struct td_stack *st, struct tcb *t, const struct tcp_seg *
     bool current = s->ack == t->snd_una;
     if (current) {
         t->probes = 0; /* it answers */
-        if (t->rtx_kind == TRTX_PERSIST) {
+        if (t->rtx_kind == TRTX_PERSIST && knob(st, TCP_GIVE_UP_BY_TIME) == 0) {
             t->stalled_since = st->now;
         }
         tcp_update_window(st, t, s);

@@ -97,6 +97,7 @@ static void connection_error(struct td_stack *st, struct tcb *t, const struct qu
         return;
     }
     JOURNAL(st, EV_TCP_SOFT_ERROR, &subject, e->from, icmp, (uint64_t)(int64_t)err);
+    t->soft_local = ip_is_local(st, e->from); /* our own: nobody answers to ARP */
     t->soft_err = err; /* SO_ERROR's value, if it comes to giving up */
     if (t->recv_err) { /* IP_RECVERR: the user wants to know at once (MUST-47, SHLD-20) */
         t->err = err;

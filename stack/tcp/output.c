@@ -71,6 +71,7 @@ static int send_failed(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t
         tcp_mss_update(st, t);
     } else if (err != -ENOBUFS) {
         t->soft_err = -err;
+        t->soft_local = true;
     }
     return err;
 }

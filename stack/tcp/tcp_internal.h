@@ -318,6 +318,8 @@ struct tcb {
     bool nodelay : 1, cork : 1, keepalive : 1, linger : 1, oob_inline : 1, quickack_off : 1,
         rcvbuf_locked : 1, sndbuf_locked : 1, recv_err : 1, inq : 1;
     uint8_t pmtudisc : 3;         /* enum tcp_pmtu_mode */
+    bool soft_local : 1;          /* soft_err is ours: the neighbour can't be found, say */
+    bool r1_told : 1;             /* R1 was journaled for this segment */
     uint8_t keepcnt, syncnt;      /* 0 = the knob */
     uint8_t defer_accept;         /* TCP_DEFER_ACCEPT: repetitions of the SYN-ACK; 0 = off */
     uint16_t user_mss;            /* TCP_MAXSEG; 0 = none */
@@ -468,6 +470,16 @@ void tcp_options_inherit(struct tcb *t, const struct tcb *from);
 /* The same for the block of its own; only for a tcb that tcp_alloc made. */
 void tcp_more_inherit(struct td_stack *st, struct tcb *t, const struct tcb *from);
 uint64_t tcp_max_pacing_rate(const struct tcb *t); /* bytes a second; UINT64_MAX = no limit */
+/* ---- giveup.c (RFC 9293 3.8.3) ---- */
+/* The time from first transmission to the expiry after `times` repetitions, with doublings from base. */
+td_time tcp_backoff_time(const struct td_stack *st, unsigned times, td_time base);
+td_time tcp_patience_ends(const struct tcb *t); /* the user's time-out; TD_NEVER = none is running */
+void tcp_patience_anew(const struct td_stack *st, struct tcb *t); /* there was progress */
+bool tcp_r1_passed(const struct td_stack *st, const struct tcb *t);
+/* Called when the timer fires: W_TCP_TIMEOUT, text; W_TCP_PERSIST_OUT, a probe is due, interval after
+ * the last. True: that was the end. */
+bool tcp_give_up(struct td_stack *st, struct tcb *t, enum journal_word why, td_time interval);
+int tcp_give_up_error(const struct td_stack *st, const struct tcb *t); /* positive errno */
 /* ---- info.c ---- */
 /* TCP_INFO: at most len bytes of Linux's struct tcp_info; how many. */
 uint32_t tcp_info_fill(struct td_stack *st, struct tcb *t, void *out, uint32_t len);

@@ -10,9 +10,7 @@
  * fraction of a second (3.8.6.2.1) t_delack  the acknowledgment that may wait (3.8.6.3) t_ctl
  * KEEPALIVE (3.8.4), or for an orphan the time it may spend in FIN-WAIT-2 or linger
  *
- * Giving up (3.8.3): after R1 retransmissions of one segment IP is told that the way may be bad;
- * after R2, or when the user's own time-out is over, the connection ends with ETIMEDOUT. Closed
- * windows don't count: a peer that answers probes is alive (MUST-37).
+ * When all this is given up is in giveup.c.
  */
 #include "tcp/tcp_internal.h"
 
@@ -41,14 +39,11 @@ void tcp_timers_stop(struct td_stack *st, struct tcb *t)
 
 /* ---- t_rtx ---- */
 
+#define OVERRIDE_MAX TD_SEC /* RFC 9293 3.8.6.2.1: 0.1 to 1.0 seconds */
+
 static td_time rto_max(const struct td_stack *st)
 {
     return (td_time)knob(st, TCP_RTO_MAX_MS) * TD_MS;
-}
-
-static td_time user_timeout(const struct tcb *t)
-{
-    return (td_time)t->user_timeout_ms * TD_MS;
 }
 
 static td_time persist_interval(const struct td_stack *st, const struct tcb *t)
@@ -74,20 +69,22 @@ void tcp_rtx_arm(struct td_stack *st, struct tcb *t, enum tcp_rtx_timer kind)
         t->t_rtx.name = "persist";
         break;
     case TRTX_OVERRIDE:
-        wait = (td_time)knob(st, TCP_OVERRIDE_MS) * TD_MS;
+        wait = t->rtt.rto < OVERRIDE_MAX ? t->rtt.rto : OVERRIDE_MAX;
+        if (wait < (td_time)knob(st, TCP_OVERRIDE_MS) * TD_MS) {
+            wait = (td_time)knob(st, TCP_OVERRIDE_MS) * TD_MS;
+        }
         t->t_rtx.name = "override";
         break;
     case TRTX_NONE:
         tcp_rtx_stop(st, t);
         return;
     }
-    if (t->stalled_since == 0) {
+    if (t->stalled_since == 0 && knob(st, TCP_GIVE_UP_BY_TIME) == 0) {
         t->stalled_since = st->now;
     }
     td_time deadline = st->now + wait;
-    if (t->user_timeout_ms != 0 && kind != TRTX_OVERRIDE &&
-        deadline > t->stalled_since + user_timeout(t)) {
-        deadline = t->stalled_since + user_timeout(t);
+    if (kind != TRTX_OVERRIDE && deadline > tcp_patience_ends(t)) {
+        deadline = tcp_patience_ends(t) > st->now ? tcp_patience_ends(t) : st->now + TD_MS;
     }
     t->rtx_kind = (uint8_t)kind;
     timer_arm(st, &t->t_rtx, deadline);
@@ -119,68 +116,44 @@ void tcp_rtx_update(struct td_stack *st, struct tcb *t, bool restart)
     }
 }
 
-static unsigned rexmit_limit(const struct td_stack *st, const struct tcb *t)
+/* R1: negative advice to IP, and the user is told if it wants to know (SHLD-9). */
+static void report_r1(struct td_stack *st, struct tcb *t, bool first)
 {
-    if (t->state == TCPS_SYN_SENT) {
-        return (unsigned)(t->syncnt != 0 ? t->syncnt : knob(st, TCP_SYN_RETRIES));
+    t->r1_told = t->r1_told && !first;
+    if (!tcp_r1_passed(st, t)) {
+        return;
     }
-    if (t->state == TCPS_SYN_RECEIVED) {
-        return (unsigned)knob(st, TCP_SYNACK_RETRIES);
+    ip_advise_bad(st, t->ep.a.raddr);
+    if (t->r1_told) {
+        return;
     }
-    return (unsigned)(tcp_is_orphan(t) ? knob(st, TCP_ORPHAN_RETRIES) : knob(st, TCP_RETRIES2));
-}
-
-/* R2 (MUST-20), or the user's time-out (MUST-21): true when the connection was given up. */
-static bool give_up(struct td_stack *st, struct tcb *t, unsigned tries, enum journal_word why)
-{
-    td_time waited = st->now - t->stalled_since;
-    bool over;
-    uint64_t most = (uint64_t)knob(st, TCP_ORPHAN_PROBES);
-    if (why == W_TCP_PERSIST_OUT && tcp_is_orphan(t) && most != 0 && t->persist_backoff >= most) {
-        over = true; /* answered or not: nobody is left who could lose patience (RFC 6429 3) */
-    } else if (t->user_timeout_ms != 0) {
-        over = waited >= user_timeout(t);
-        why = over ? W_TCP_USER_TIMEOUT : why;
-    } else {
-        over = tries >= rexmit_limit(st, t);
-    }
-    if (!over) {
-        return false;
-    }
-    int err = t->soft_err != 0 ? t->soft_err : ETIMEDOUT;
+    t->r1_told = true;
     const struct journal_subject subject = tcp_subject(t);
-    JOURNAL_CAUSE(st, EV_TCP_GIVE_UP, &subject, why, tries, waited, (uint64_t)(int64_t)err);
-    count(st, TcpExtTCPAbortOnTimeout);
-    if (t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RECEIVED) {
-        tcp_finish(st, t, err, why);
-    } else {
-        tcp_abort_with(st, t, err, why);
+    JOURNAL(st, EV_TCP_R1, &subject, t->rexmits);
+    if (t->recv_err) {
+        t->err = ETIMEDOUT;
+        tcp_notify(st, t, 0);
     }
-    return true;
 }
 
 static void rexmt_fired(struct td_stack *st, struct tcb *t)
 {
-    if (give_up(st, t, t->rexmits, W_TCP_TIMEOUT)) {
+    if (tcp_give_up(st, t, W_TCP_TIMEOUT, 0)) {
         return;
+    }
+    if (t->stalled_since == 0) {
+        t->stalled_since = st->now;
     }
     const struct journal_subject subject = tcp_subject(t);
     td_time was = t->rtt.rto;
     bool first = t->rexmits == 0;
     t->rexmits++;
     count(st, TcpExtTCPTimeouts);
-    tcp_rto_backoff(st, t);
-    JOURNAL_CAUSE(st, EV_TCP_RTO, &subject, was, t->rtt.rto, t->rexmits, tcp_flight(t));
-    if (t->rexmits >= knob(st, TCP_RETRIES1)) { /* R1: negative advice to IP */
-        ip_advise_bad(st, t->ep.a.raddr);
-        if (t->rexmits == knob(st, TCP_RETRIES1)) {
-            JOURNAL(st, EV_TCP_R1, &subject, t->rexmits);
-            if (t->recv_err) { /* SHLD-9 */
-                t->err = ETIMEDOUT;
-                tcp_notify(st, t, 0);
-            }
-        }
+    if (t->state != TCPS_SYN_SENT || t->rexmits > knob(st, TCP_SYN_LINEAR_TIMEOUTS)) {
+        tcp_rto_backoff(st, t);
     }
+    JOURNAL_CAUSE(st, EV_TCP_RTO, &subject, was, t->rtt.rto, t->rexmits, tcp_flight(t));
+    report_r1(st, t, first);
     if (t->pmtu_pending != 0) { /* RFC 5927 7.2: no progress, so the ICMP message told the truth */
         ip_pmtu_update(st, t->ep.a.raddr, t->pmtu_pending);
         t->pmtu_pending = 0;
@@ -201,8 +174,11 @@ static void rexmt_fired(struct td_stack *st, struct tcb *t)
 
 static void persist_fired(struct td_stack *st, struct tcb *t)
 {
-    if (give_up(st, t, t->probes, W_TCP_PERSIST_OUT)) {
+    if (tcp_give_up(st, t, W_TCP_PERSIST_OUT, persist_interval(st, t))) {
         return;
+    }
+    if (t->stalled_since == 0) {
+        t->stalled_since = st->now;
     }
     tcp_window_probe(st, t);
     if (t->probes < UINT8_MAX) {
@@ -313,10 +289,11 @@ static void keepalive_fired(struct td_stack *st, struct tcb *t)
         return;
     }
     unsigned most = (unsigned)(t->keepcnt != 0 ? t->keepcnt : knob(st, TCP_KEEPALIVE_PROBES));
-    bool over =
-        t->user_timeout_ms != 0 ? idle >= user_timeout(t) && t->probes > 0 : t->probes >= most;
+    bool over = t->user_timeout_ms != 0
+                    ? idle >= (td_time)t->user_timeout_ms * TD_MS && t->probes > 0
+                    : t->probes >= most;
     if (over) {
-        int err = t->soft_err != 0 ? t->soft_err : ETIMEDOUT;
+        int err = tcp_give_up_error(st, t);
         JOURNAL_CAUSE(st, EV_TCP_GIVE_UP, &subject, W_TCP_KEEPALIVE_OUT, t->probes, idle,
                       (uint64_t)(int64_t)err);
         count(st, TcpExtTCPAbortOnTimeout);
@@ -333,6 +310,9 @@ static void keepalive_fired(struct td_stack *st, struct tcb *t)
 void tcp_fin_wait_2_arm(struct td_stack *st, struct tcb *t)
 {
     td_time wait = (td_time)(t->linger2 > 0 ? t->linger2 : knob(st, TCP_FIN_TIMEOUT)) * TD_SEC;
+    if (wait < t->rtt.rto * 7 / 2) { /* time for the peer to repeat its FIN, as in Linux */
+        wait = t->rtt.rto * 7 / 2;
+    }
     t->ctl_kind = TCTL_FIN_WAIT_2;
     t->t_ctl.name = "fin-wait-2";
     timer_arm(st, &t->t_ctl, st->now + (t->linger2 < 0 ? 0 : wait));

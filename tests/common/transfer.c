@@ -382,7 +382,8 @@ static bool excused(const struct conn *c, const struct end *e)
     case 0:
         return true;
     case ETIMEDOUT:
-    case EHOSTUNREACH: /* of the limits that were reached, the reason that was known */
+        return c->given_up;
+    case EHOSTUNREACH: /* it never came up, and the reason was known (transfer_rules.c) */
         return c->given_up;
     case ECONNRESET:
     case EPIPE:

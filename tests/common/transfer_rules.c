@@ -8,7 +8,7 @@
  */
 #include "transfer_internal.h"
 
-#include "tcp/tcp.h"
+#include "tcp/tcp_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -29,7 +29,10 @@ static void time_out(struct host *h, struct rule *c, const struct journal_record
     td_time was = r->arg[0], next = r->arg[1];
     td_time least = (td_time)knob(h->st, TCP_RTO_MIN_US) * TD_US;
     td_time most = (td_time)knob(h->st, TCP_RTO_MAX_MS) * TD_MS;
-    if (next != (was * 2 < most ? was * 2 : most))
+    bool linear = c->state == TCPS_SYN_SENT &&
+                  r->arg[2] <= (uint64_t)knob(h->st, TCP_SYN_LINEAR_TIMEOUTS);
+    td_time doubled = was * 2 < most ? was * 2 : most;
+    if (next != (linear ? was : doubled))
         transfer_wrong(h->x, "port %u: after an RTO of %llu ns comes one of %llu (RFC 6298 5.5)",
                        c->lport, (unsigned long long)was, (unsigned long long)next);
     if (was < least || was > most)
@@ -55,30 +58,48 @@ static void note_given_up(struct host *h, const struct rule *c)
     }
 }
 
+static bool opening(const struct rule *c)
+{
+    return c->state == TCPS_SYN_SENT || c->state == TCPS_SYN_RECEIVED;
+}
+
 static void given_up(struct host *h, struct rule *c, const struct journal_record *r)
 {
     struct transfer *x = h->x;
-    uint64_t limit, why = r->arg[0], tries = r->arg[1];
-    td_time after = r->arg[2];
+    uint64_t why = r->arg[0], tries = r->arg[1];
+    uint64_t limit = (uint64_t)knob(h->st, TCP_RETRIES2);
+    td_time after = r->arg[2], least = 0;
+    bool exact = true, by_time = knob(h->st, TCP_GIVE_UP_BY_TIME) != 0;
     note_given_up(h, c);
-    if (c->state == TCPS_SYN_SENT)
-        limit = (uint64_t)knob(h->st, TCP_SYN_RETRIES);
-    else if (c->state == TCPS_SYN_RECEIVED)
-        limit = (uint64_t)knob(h->st, TCP_SYNACK_RETRIES);
-    else if (c->closed)
-        limit = (uint64_t)knob(h->st, TCP_ORPHAN_RETRIES);
-    else
-        limit = (uint64_t)knob(h->st, TCP_RETRIES2);
-    if (why == W_TCP_KEEPALIVE_OUT)
+    if (why == W_TCP_KEEPALIVE_OUT) {
         limit = 9;
-    if (tries != limit)
+    } else if (c->state == TCPS_SYN_SENT) {
+        limit = (uint64_t)(knob(h->st, TCP_SYN_RETRIES) + knob(h->st, TCP_SYN_LINEAR_TIMEOUTS));
+    } else if (c->state == TCPS_SYN_RECEIVED) {
+        limit = (uint64_t)knob(h->st, TCP_SYNACK_RETRIES);
+    } else {
+        if (c->closed) { /* 0: 8, but none any more when the RTO is at its largest */
+            limit = (uint64_t)knob(h->st, TCP_ORPHAN_RETRIES);
+            exact = limit != 0;
+            limit = limit == 0 ? 8 : limit;
+        }
+        if (by_time && why == W_TCP_TIMEOUT) { /* so long after the first repetition */
+            least = exact ? tcp_backoff_time(h->st, (unsigned)limit, 200 * TD_MS) : 0;
+            exact = false;
+        }
+    }
+    if (exact && tries != limit)
         transfer_wrong(x, "port %u: given up (%s) in %s after %llu tries, not %llu", c->lport,
                        journal_words[why], tcp_state_name((enum tcp_state)c->state),
                        (unsigned long long)tries, (unsigned long long)limit);
-    if (why == W_TCP_TIMEOUT && !c->closed && c->state != TCPS_SYN_RECEIVED && after < 100 * TD_SEC)
+    if (after < least)
+        transfer_wrong(x, "port %u: given up after %llu ns, not %llu", c->lport,
+                       (unsigned long long)after, (unsigned long long)least);
+    if (why == W_TCP_TIMEOUT && !c->closed && !opening(c) && after < 100 * TD_SEC)
         transfer_wrong(x, "port %u: given up after %llu ns: R2 is at least 100 s (RFC 9293 3.8.3)",
                        c->lport, (unsigned long long)after);
-    if (r->arg[3] != ETIMEDOUT && r->arg[3] != EHOSTUNREACH)
+    /* Only a connection that never came up may end with what was known about the way. */
+    if (r->arg[3] != ETIMEDOUT && !(r->arg[3] == EHOSTUNREACH && opening(c)))
         transfer_wrong(x, "port %u: given up with errno %llu", c->lport,
                        (unsigned long long)r->arg[3]);
 }

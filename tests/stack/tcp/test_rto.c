@@ -18,6 +18,7 @@ START_TEST(before_any_sample)
 {
     struct conv c = conv_new(TD_PROFILE_LINUX);
     c.h->tolerance = US(1);
+    knob_set(c.h, "net.ipv4.tcp_syn_linear_timeouts", "0");
     c.s = hx_tcp_connect(c.h, 80, HX_PEER, 40000);
     td_time at = 0;
     tcp_out(c.h, NOW, .flags = SYN, .seq = HX_ZERO);

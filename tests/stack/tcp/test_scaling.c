@@ -142,7 +142,7 @@ START_TEST(user_timeout_option_is_ignored)
         say(&c, 1, 10);
         hx_until(c.h, SEC(300)); /* R2 is what it was */
         assert_state(&c, TCPS_ESTABLISHED);
-        hx_until(c.h, SEC(1000));
+        hx_until(c.h, SEC(1100));
         assert_state(&c, TCPS_CLOSED);
         hx_drain(c.h);
         leave(&c);

