@@ -45,3 +45,60 @@ void tcp_ecn_syn_ack_in(struct td_stack *st, struct tcb *t, uint16_t flags)
     t->ecn_ok = asked && (flags & (TCP_ECE | TCP_CWR)) == want;
     t->ecn_syn = t->ecn_ok; /* a simultaneous open goes on with a SYN-ACK */
 }
+
+/* Is this text that may be marked: sent for the first time, and inside the peer's window? */
+static bool markable(const struct tcb *t, const struct tcp_emit *e)
+{
+    return e->len > 0 && seq_ge(e->seq, t->snd_nxt) &&
+           seq_le(e->seq + e->len, t->snd_una + t->snd_wnd);
+}
+
+void tcp_ecn_fill(const struct td_stack *st, struct tcb *t, struct tcp_emit *e)
+{
+    (void)st;
+    if (!t->ecn_ok || (e->flags & (TCP_SYN | TCP_RST)) != 0) {
+        return;
+    }
+    e->tos = (uint8_t)(e->tos & ~ECN_MASK);
+    if (markable(t, e)) {
+        e->tos |= ECN_ECT_0;
+        if (t->ecn_cwr) { /* 6.1.2: on the first new text after the cut */
+            t->ecn_cwr = false;
+            e->flags |= TCP_CWR;
+        }
+    }
+    if (t->ecn_echo) {
+        e->flags |= TCP_ECE;
+    }
+}
+
+void tcp_ecn_text_in(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
+{
+    if (!t->ecn_ok) {
+        return;
+    }
+    if ((s->flags & TCP_CWR) != 0) { /* the sender has heard */
+        t->ecn_echo = false;
+        t->ack_now = true; /* its window may be very small now */
+    }
+    const struct journal_subject subject = tcp_seg_subject(s, t);
+    switch ((enum tcp_ecn_codepoint)(s->tos & ECN_MASK)) {
+    case ECN_NOT_ECT:
+        if (t->ecn_seen && tcp_as_linux(st)) { /* so it is probably a retransmission */
+            tcp_quickack_enter(st, t, 2);
+        }
+        return;
+    case ECN_CE:
+        if (!t->ecn_echo) {
+            t->ecn_echo = true;
+            tcp_quickack_enter(st, t, 2);
+            t->ack_now = true;
+            JOURNAL(st, EV_TCP_CE_IN, &subject, s->seq, s->text);
+        }
+        break;
+    case ECN_ECT_0:
+    case ECN_ECT_1:
+        break;
+    }
+    t->ecn_seen = true;
+}

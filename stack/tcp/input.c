@@ -204,13 +204,12 @@ void tcp_enter_established(struct td_stack *st, struct tcb *t, enum journal_word
     t->soft_err = 0;
     tcp_rtx_stop(st, t);
     tcp_start_cwnd(st, t);
-    t->quickacks = (uint16_t)knob(st, TCP_QUICKACKS);
     if (t->ever_rexmt_syn && t->rtt.rto < 3 * TD_SEC) { /* RFC 6298 5.7 */
         t->rtt.rto = 3 * TD_SEC;
     }
     tcp_set_state(st, t, TCPS_ESTABLISHED, why);
-    t->space_seq = t->copied_seq;
-    t->space = t->rcv_wnd;
+    tcp_window_start(st, t);
+    tcp_dialogue(st, t, t->quickack_off);
     t->up_ms = (uint32_t)(st->now / TD_MS);
     t->last_data_ms = t->up_ms;
     tcp_keepalive_update(st, t);
@@ -237,7 +236,6 @@ void tcp_segment_arrives(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
     t->segs_in++;
     if (s->text > 0) {
         t->data_segs_in++;
-        t->last_data_ms = (uint32_t)(st->now / TD_MS);
     }
     if (t->state == TCPS_SYN_SENT) {
         syn_sent_segment(st, t, s);

@@ -55,6 +55,12 @@ static void answer_unacceptable(struct td_stack *st, struct tcb *t, const struct
         }
         t->oow_last = st->now;
     }
+    if (s->len > 0 && seq_lt(s->seq, t->rcv_nxt) && (s->flags & TCP_SYN) == 0) {
+        tcp_seq end = s->seq + s->len; /* it has it already, and doesn't know */
+        count(st, TcpExtDelayedACKLost);
+        tcp_quickack_enter(st, t, TCP_QUICK_MOST);
+        tcp_sack_dup(st, t, s->seq, seq_lt(end, t->rcv_nxt) ? end : t->rcv_nxt);
+    }
     t->ack_now = true;
     tcp_mark(st, t);
 }
@@ -79,10 +85,11 @@ static bool acceptable(const struct tcb *t, tcp_seq seq, uint32_t len)
 }
 
 /* "tailor it to the window": what is old in front, what is beyond behind, SYN and FIN included. */
-static void trim(struct td_stack *st, const struct tcb *t, struct tcp_seg *s)
+static void trim(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
 {
     uint32_t front = 0, back = 0;
     if (seq_lt(s->seq, t->rcv_nxt)) {
+        tcp_sack_dup(st, t, s->seq, t->rcv_nxt);
         front = t->rcv_nxt - s->seq;
         uint32_t text = front;
         if ((s->flags & TCP_SYN) != 0) {
@@ -345,15 +352,10 @@ static void drop_text(struct td_stack *st, const struct tcb *t, const struct tcp
     JOURNAL(st, EV_TCP_DROP_TEXT, &subject, why, s->seq, s->text);
 }
 
-/* The largest segment the peer sends counts for "every second full-sized segment"; what it costs in
- * memory for the window. */
-static void measure_segment(struct tcb *t, const struct pkt *p)
+/* What text costs in memory, for the window. */
+static void measure_cost(struct tcb *t, const struct pkt *p)
 {
-    uint32_t size = p->gso_size != 0 && p->gso_size < p->len ? p->gso_size : p->len;
-    if (size > t->rcv_mss) {
-        t->rcv_mss = (uint16_t)(size < UINT16_MAX ? size : UINT16_MAX);
-    }
-    if (p->truesize > 0) {
+    if (p->truesize > 0 && p->len >= t->rcv_mss / 2u) {
         uint32_t ratio = (uint32_t)((uint64_t)p->len * 256 / p->truesize);
         ratio = ratio < 16 ? 16 : ratio > 240 ? 240 : ratio;
         t->win_ratio = (uint8_t)((t->win_ratio * 7u + ratio + 4) / 8);
@@ -365,60 +367,58 @@ static void measure_segment(struct tcb *t, const struct pkt *p)
 /* Is there memory for text in order? The window alone doesn't bound it: segments may cost more than
  * the ratio measured, and those below the unit of the window's scale win back what they take. At
  * twice the limit and a little what lies beyond the hole goes first: the peer has it still. */
-static bool room_for_text(const struct td_stack *st, struct tcb *t, const struct pkt *p)
+static bool room_for_text(struct td_stack *st, struct tcb *t, const struct pkt *p)
 {
     uint64_t most = (uint64_t)tcp_rcvbuf_share(st, t) * 2 + TEXT_SLACK;
     if (t->rcv.truesize + (uint64_t)p->truesize <= most) {
         return true;
     }
     rcvbuf_drop_ooo(&t->rcv);
+    tcp_sack_clear(st, t); /* RFC 2018 8: what isn't there any more isn't reported */
     return t->rcv.q.head == NULL || t->rcv.truesize + (uint64_t)p->truesize <= most;
-}
-
-static void schedule_ack(struct td_stack *st, struct tcb *t, uint32_t text, bool filled)
-{
-    t->unacked_rcvd += text;
-    if (filled || t->unacked_rcvd >= 2u * t->rcv_mss) { /* RFC 5681 4.2, SHLD-19 */
-        t->ack_now = true;
-    } else if (t->quickacks > 0) {
-        t->quickacks--;
-        t->ack_now = true;
-    } else {
-        tcp_delack_arm(st, t);
-    }
 }
 
 /* Text at RCV.NXT, in the window. */
 static void take_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
 {
     struct pkt *p = s->p;
-    uint32_t n = s->text;
+    uint32_t n = s->text, size = p->truesize;
     s->p = NULL;
-    if (p->len >= t->rcv_mss / 2u) {
-        measure_segment(t, p);
-    }
+    tcp_ecn_text_in(st, t, s);
+    tcp_measure_rcv_mss(t, s, p);
+    measure_cost(t, p);
     rcvbuf_append(&t->rcv, p, s->seq);
     t->rcv_nxt += n;
-    bool filled = t->rcv.ooo != NULL;
-    if (filled) {
+    tcp_ack_text_in(st, t);
+    tcp_window_grow(st, t, n, size);
+    if (t->rcv.ooo != NULL) {
+        struct tcp_sack_block part;
+        if (rcvbuf_held(&t->rcv, s->seq, n, &part)) {
+            tcp_sack_dup(st, t, part.left, part.right);
+        }
         uint32_t more = rcvbuf_advance(&t->rcv, t->rcv_nxt);
         const struct journal_subject subject = tcp_seg_subject(s, t);
         t->rcv_nxt += more;
         n += more;
+        tcp_sack_advance(st, t);
         JOURNAL(st, EV_TCP_OOO_FILLED, &subject, more, t->rcv.ooo_count);
+        t->ack_now = true; /* a hole is filled, or there are others (RFC 5681 4.2) */
     }
     /* The advertised edge stays where it is. */
     t->rcv_wnd = t->rcv_wnd > n ? t->rcv_wnd - n : 0;
     t->bytes_received += n;
     t->dup_owed = 0;
-    schedule_ack(st, t, n, filled);
-    tcp_rcv_rtt(st, t);
+    tcp_ack_check(st, t, false);
+    if (t->ts_ok) {
+        tcp_rcv_rtt_ts(st, t, s);
+    } else {
+        tcp_rcv_rtt(st, t);
+    }
     if (t->orphan || t->rd_shut) { /* nobody will read it */
         t->copied_seq += rcvbuf_drop_queue(&t->rcv);
     } else {
         tcp_notify(st, t, POLLIN);
     }
-    tcp_mark(st, t);
 }
 
 /* Memory for what lies beyond a hole: somebody may make holes on purpose, in many connections. */
@@ -432,7 +432,9 @@ static void hold_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
 {
     const struct journal_subject subject = tcp_seg_subject(s, t);
     struct pkt *p = s->p;
-    uint32_t most = hold_limit(st, t);
+    uint32_t most = hold_limit(st, t), size = p->truesize;
+    struct tcp_sack_block block;
+    tcp_ecn_text_in(st, t, s);
     if (t->rcv.truesize + p->truesize > most) {
         count(st, TcpExtTCPOFODrop);
         drop_text(st, t, s, W_TCP_BUFFER_FULL);
@@ -440,19 +442,29 @@ static void hold_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
         uint32_t hole = s->seq - t->rcv_nxt;
         uint32_t refused = t->rcv.refused;
         s->p = NULL;
-        (void)rcvbuf_insert(&t->rcv, p, s->seq);
+        tcp_measure_rcv_mss(t, s, p);
+        if (rcvbuf_held(&t->rcv, s->seq, s->text, &block)) {
+            tcp_sack_dup(st, t, block.left, block.right);
+        }
+        uint32_t fresh = rcvbuf_insert(&t->rcv, p, s->seq);
         if (t->rcv.refused != refused) {
             count(st, TcpExtTCPOFODrop);
             drop_text(st, t, s, W_LIMIT);
         } else {
             count(st, TcpExtTCPOFOQueue);
             JOURNAL(st, EV_TCP_OOO, &subject, s->seq, s->text, hole, t->rcv.ooo_count);
+            if (t->sack_ok && fresh > 0) {
+                tcp_window_grow(st, t, s->text, size);
+            }
+            if (rcvbuf_run(&t->rcv, s->seq, &block)) {
+                bool fin = t->fin_ooo && t->fin_seq == block.right;
+                bool ends = (s->flags & TCP_FIN) != 0 && s->seq + s->text == block.right;
+                block.right += fin || ends;
+                tcp_sack_held(st, t, block);
+            }
         }
     }
-    if (t->dup_owed < UINT8_MAX) { /* an immediate duplicate ACK (MAY-13, RFC 5681 3.2) */
-        t->dup_owed++;
-    }
-    tcp_mark(st, t);
+    tcp_ack_check(st, t, true);
 }
 
 /* False: the connection is over. */
@@ -494,11 +506,33 @@ static bool text_step(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
 
 /* ---- eighth, check the FIN bit ---- */
 
+/* A FIN is acknowledged at once; in Linux only where our side is closing too. Else the user may
+ * close in a moment, and our FIN carries the ACK. */
+static void fin_ack(struct td_stack *st, struct tcb *t)
+{
+    t->ack_sched = true;
+    if (t->state == TCPS_ESTABLISHED && knob(st, TCP_PINGPONG_THRESH) != 0) {
+        tcp_dialogue(st, t, true);
+        tcp_ack_check(st, t, false);
+        return;
+    }
+    t->ack_now = true;
+    tcp_mark(st, t);
+}
+
 static void fin_step(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
 {
     if ((s->flags & TCP_FIN) != 0 && !t->fin_rcvd) {
         t->fin_ooo = true; /* it counts when all before it is there */
         t->fin_seq = s->seq + s->text;
+        if (s->text == 0 && t->fin_seq != t->rcv_nxt) { /* alone beyond a hole: out of order, too */
+            struct tcp_sack_block block = {t->fin_seq, t->fin_seq + 1};
+            if (rcvbuf_run(&t->rcv, t->fin_seq, &block)) {
+                block.right++;
+            }
+            tcp_sack_held(st, t, block);
+            tcp_ack_check(st, t, true);
+        }
     }
     if (!t->fin_ooo || t->fin_seq != t->rcv_nxt || t->fin_rcvd) {
         return;
@@ -507,8 +541,8 @@ static void fin_step(struct td_stack *st, struct tcb *t, const struct tcp_seg *s
     t->fin_rcvd = true;
     t->rcv_nxt++;
     t->rcv_wnd = t->rcv_wnd > 0 ? t->rcv_wnd - 1 : 0;
-    t->ack_now = true;
-    tcp_mark(st, t);
+    tcp_sack_advance(st, t);
+    fin_ack(st, t);
     switch ((enum tcp_state)t->state) {
     case TCPS_SYN_RECEIVED:
     case TCPS_ESTABLISHED:

@@ -236,12 +236,7 @@ static int set_tcp(struct td_stack *st, struct tcb *t, int name, int v)
         t->user_timeout_ms = (uint32_t)v;
         return 0;
     case TCP_QUICKACK:
-        t->quickack_off = v == 0;
-        t->quickacks = (uint16_t)(v == 0 ? 0 : knob(st, TCP_QUICKACKS));
-        if (v != 0 && t->ack_delayed) {
-            t->ack_now = true;
-            tcp_mark(st, t);
-        }
+        tcp_quickack_set(st, t, v);
         return 0;
     case TCP_DEFER_ACCEPT:
         t->defer_accept = tcp_defer_retries(st, v);
@@ -389,7 +384,7 @@ static int get_int(const struct td_stack *st, const struct tcb *t, int level, in
         *v = (int)t->user_timeout_ms;
         break;
     case TCP_QUICKACK:
-        *v = t->quickacks > 0;
+        *v = tcp_quickack_get(st, t);
         break;
     case TCP_DEFER_ACCEPT:
         *v = tcp_defer_seconds(st, t->defer_accept);

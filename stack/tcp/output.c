@@ -28,18 +28,6 @@
 
 /* ---- one segment ---- */
 
-/* The ACK field and window are on the way: what was owed is paid. */
-static void ack_sent(struct td_stack *st, struct tcb *t)
-{
-    t->ack_now = false;
-    t->dup_owed = 0;
-    t->unacked_rcvd = 0;
-    if (t->ack_delayed) {
-        timer_cancel(st, &t->t_delack);
-        t->ack_delayed = false;
-    }
-}
-
 static struct tcp_emit emit_for(const struct tcb *t)
 {
     return (struct tcp_emit){
@@ -109,7 +97,10 @@ static int send_text(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t l
     if (err != 0) { /* lost, as it might have been further on: the timer repeats it */
         (void)send_failed(st, t, seq, len, err);
     }
-    ack_sent(st, t);
+    if (len > 0) {
+        tcp_ack_text_out(st, t);
+    }
+    tcp_ack_sent(st, t);
     t->last_sent = st->now;
     t->segs_out++;
     if (fin) {
@@ -294,7 +285,7 @@ void tcp_send_ack(struct td_stack *st, struct tcb *t)
     }
     count(st, TcpOutSegs);
     t->segs_out++;
-    ack_sent(st, t);
+    tcp_ack_sent(st, t);
 }
 
 /* ---- the entry ---- */

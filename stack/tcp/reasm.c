@@ -179,6 +179,31 @@ static uint32_t run_free(struct rcvbuf *b, struct pkt *run)
     return bytes;
 }
 
+bool rcvbuf_run(const struct rcvbuf *b, tcp_seq seq, struct tcp_sack_block *run)
+{
+    const struct pkt *r = run_before(b, seq);
+    if (r == NULL || seq_lt(run_end(r), seq)) {
+        return false;
+    }
+    *run = (struct tcp_sack_block){pkt_seq(r), run_end(r)};
+    return true;
+}
+
+bool rcvbuf_held(const struct rcvbuf *b, tcp_seq seq, uint32_t len, struct tcp_sack_block *part)
+{
+    const struct pkt *r = run_before(b, seq);
+    tcp_seq end = seq + len;
+    if (r == NULL || seq_le(run_end(r), seq)) {
+        r = r != NULL ? run_next(r) : b->ooo;
+        if (r == NULL || seq_ge(pkt_seq(r), end)) {
+            return false;
+        }
+        seq = pkt_seq(r);
+    }
+    *part = (struct tcp_sack_block){seq, seq_lt(run_end(r), end) ? run_end(r) : end};
+    return true;
+}
+
 uint32_t rcvbuf_insert(struct rcvbuf *b, struct pkt *p, tcp_seq seq)
 {
     struct pkt *r = run_before(b, seq);

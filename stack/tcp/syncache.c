@@ -253,14 +253,14 @@ int tcp_half_open_new(struct td_stack *st, struct tcb *l, struct tcb *t, const s
 
 /* ---- answers ---- */
 
-static void send(struct td_stack *st, const struct half_open *r, uint16_t flags)
+static void send(struct td_stack *st, struct half_open *r, uint16_t flags)
 {
     struct tcp_emit e = {
         .a = r->ep.a,
         .seq = r->iss + 1,
         .ack = r->irs + 1,
         .flags = flags,
-        .wnd = (uint16_t)((flags & TCP_RST) != 0 ? 0 : r->rcv_wnd >> r->rcv_wscale),
+        .wnd = (uint16_t)((flags & TCP_RST) != 0 ? 0 : tcp_window_told(&r->rcv_wnd, r->rcv_wscale)),
         .tos = r->ep.tos,
         .ttl = r->ep.ttl,
         .conn = r->listener->id,

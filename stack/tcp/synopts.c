@@ -12,7 +12,8 @@
 #include "tcp/tcp_internal.h"
 
 #define MSS_DEFAULT 536 /* RFC 9293 3.7.1 (MUST-15) */
-#define MSS_LEAST   88  /* less would have us send mostly headers (Linux's floor) */
+#define OPT_SPACE   (TCP_MAX_HLEN - TCP_HLEN)
+#define MSS_LEAST   88 /* less would have us send mostly headers (Linux's floor) */
 
 void tcp_syn_options_take(struct td_stack *st, struct tcb *t, const struct tcp_opts *o)
 {
@@ -55,7 +56,7 @@ void tcp_syn_options_offer(struct td_stack *st, struct tcb *t, struct tcp_opts *
         o->has_ts = knob(st, TCP_TIMESTAMPS) != 0;
         t->ts_offset = tcp_ts_offset(st, &t->ep.a);
         o->ts_val = tcp_ts_val(st, t); /* TSecr is 0: there is no ACK (RFC 7323 3.2) */
-    } else { /* a SYN-ACK: only when the SYN had it (RFC 7323 2.2) */
+    } else {                           /* a SYN-ACK: only when the SYN had it (RFC 7323 2.2) */
         o->has_wscale = t->peer_wscale;
         o->wscale = t->rcv_wscale;
         o->has_sack_perm = t->sack_ok;
@@ -67,17 +68,24 @@ void tcp_syn_options_offer(struct td_stack *st, struct tcb *t, struct tcp_opts *
 
 uint32_t tcp_options_sack_len(const struct tcb *t)
 {
-    (void)t;
-    return 0;
+    return tcp_sack_room(t, t->ts_ok ? OPT_SPACE - TCP_TS_LEN : OPT_SPACE);
 }
 
 void tcp_options_fill(struct td_stack *st, struct tcb *t, struct tcp_emit *e)
 {
+    unsigned room = OPT_SPACE;
     if (t->ts_ok) {
         e->o.has_ts = true;
         e->o.ts_val = tcp_ts_val(st, t);
         e->o.ts_ecr = t->ts_recent;
+        room -= TCP_TS_LEN;
     }
+    if (t->sacks != NULL) { /* full text has no room for blocks: the datagram would be too large */
+        uint32_t used = IPV4_HLEN + TCP_HLEN + e->len + (t->ts_ok ? TCP_TS_LEN : 0);
+        uint32_t left = t->pmtu > used ? t->pmtu - used : 0;
+        tcp_sack_fill(st, t, &e->o, e->len > 0 && left < room ? left & ~3u : room);
+    }
+    tcp_ecn_fill(st, t, e);
     if ((e->flags & TCP_ACK) != 0) {
         t->last_ack_sent = e->ack;
     }

@@ -63,6 +63,7 @@ static void tcb_free(struct td_stack *st, struct tcb *t)
     tcp_timers_stop(st, t);
     sndbuf_clear(&st->mem, &t->snd);
     rcvbuf_clear(&t->rcv);
+    tcp_sack_clear(st, t);
     tcp_cc_release(st, t);
     tcp_pacing_release(st, t);
     tcp_series_ended(t);
@@ -382,6 +383,7 @@ void tcp_finish(struct td_stack *st, struct tcb *t, int err, enum journal_word w
     tcp_port_leave(st, t);
     sndbuf_clear(&st->mem, &t->snd);
     rcvbuf_drop_ooo(&t->rcv);
+    tcp_sack_clear(st, t);
     t->dup_owed = 0;
     t->ack_now = false;
     if (t->parent != NULL && !t->in_accept) { /* never had an owner: nobody will close it */

@@ -270,16 +270,27 @@ struct tcb {
     bool ack_now : 1, ack_delayed : 1;
     bool wnd_closed : 1;          /* zero was advertised */
     bool fin_ooo : 1;             /* a FIN waits beyond the hole, at fin_seq */
+    bool ack_sched : 1;           /* something came that no ACK was sent for yet */
+    bool ack_pushed : 1, ack_pushed2 : 1; /* one, two small segments among it (delack.c) */
     uint8_t dup_owed;             /* duplicate ACKs that segments out of order ask for */
-    uint16_t rcv_mss;             /* RMSS: the largest segment seen */
-    uint16_t quickacks;           /* segments still acknowledged at once */
-    uint32_t unacked_rcvd;        /* bytes received since the last ACK went out */
+    uint8_t dup_count, dup_held;  /* of those for the hole at dup_seq: sent at once, kept back */
+    uint8_t pingpong;             /* answers of ours that carried an ACK: a dialogue */
+    uint16_t ato_ms;              /* the ACK time-out; 0 = no text came yet */
+    uint16_t rcv_mss;             /* RMSS: the size of the peer's full segments, as far as seen */
+    uint16_t last_seg_size;       /* of a smaller one: two of them in a row lower rcv_mss */
+    uint16_t adv_mss;             /* the MSS our SYN told */
+    uint16_t quickacks;           /* acknowledgments that go out at once */
+    tcp_seq dup_seq;
+    struct tcp_sacks *sacks;      /* blocks to report (sack_recv.c); NULL = none */
+    uint32_t rcv_ssthresh;        /* Linux: the window is opened this far at present */
+    tcp_seq rcv_edge;             /* the furthest edge ever advertised (RFC 7323 2.4) */
     tcp_seq fin_seq;
     struct rcvbuf rcv;
     uint8_t win_ratio;            /* payload per memory of what arrives, in 256ths */
     tcp_seq space_seq;            /* receive auto-tuning: copied_seq and time at its last turn */
     uint32_t space;               /* bytes the user took in the best round trip */
     td_time space_time;
+    uint32_t rrtt_ecr;            /* the echo that was measured last */
     tcp_seq rrtt_seq;             /* receiver's round trip: when rcv_nxt passes this */
     td_time rrtt_time, rrtt;
 
@@ -328,7 +339,7 @@ struct tcb {
     int32_t linger2;              /* seconds in FIN-WAIT-2 as an orphan; 0 = the knob, < 0 = none */
     uint32_t user_timeout_ms;     /* 0 = R2 by counting */
     uint32_t sndbuf_limit, rcvbuf_limit, window_clamp;
-    uint32_t up_ms, last_data_ms; /* stack time when it came up, when text came last: TCP_INFO */
+    uint32_t up_ms, last_data_ms; /* stack time when it came up, when text came in order last */
     int32_t err, soft_err;        /* pending errno values, positive */
     uint32_t ifindex;             /* the interface the route leaves by */
     uint32_t poll_told;           /* poll bits the owner was told about */
@@ -412,6 +423,10 @@ void tcp_port_drop_if_empty(struct td_stack *st, struct tcp_port *port);
 static inline bool tcp_is_orphan(const struct tcb *t) /* its owner has closed it */
 {
     return t->orphan;
+}
+static inline bool tcp_as_linux(const struct td_stack *st) /* on the wire, in what nobody switches */
+{
+    return st->knobs.profile == PROFILE_LINUX;
 }
 static inline bool tcp_synchronized(const struct tcb *t) /* RFC 9293 3.5.2 group 3 */
 {
@@ -555,10 +570,17 @@ void tcp_reset_reply(struct td_stack *st, const struct tcp_seg *s, enum journal_
 /* ---- window.c ---- */
 /* Moves rcv_wnd; returns what may be advertised. */
 uint32_t tcp_window_offer(struct td_stack *st, struct tcb *t);
+/* The field of a segment that tells *wnd as it is, rounded so that the edge doesn't move left. */
+uint16_t tcp_window_told(uint32_t *wnd, uint8_t shift);
 uint16_t tcp_window_field(struct td_stack *st, struct tcb *t, bool syn);
+/* The window that could be offered now, without regard to what was. */
+uint32_t tcp_window_select(struct td_stack *st, struct tcb *t);
+void tcp_window_start(struct td_stack *st, struct tcb *t); /* on becoming ESTABLISHED */
+void tcp_window_grow(struct td_stack *st, struct tcb *t, uint32_t text, uint32_t truesize);
 bool tcp_window_update_due(struct td_stack *st, struct tcb *t); /* after RECEIVE */
 void tcp_window_tune(struct td_stack *st, struct tcb *t);       /* after RECEIVE */
 void tcp_rcv_rtt(struct td_stack *st, struct tcb *t);
+void tcp_rcv_rtt_ts(struct td_stack *st, struct tcb *t, const struct tcp_seg *s);
 uint8_t tcp_window_scale(const struct td_stack *st, const struct tcb *t);
 uint16_t tcp_rcv_mss(struct td_stack *st, const struct tcb *t); /* what we offer in a SYN */
 void tcp_mss_update(struct td_stack *st, struct tcb *t);              /* Eff.snd.MSS anew */
@@ -586,6 +608,10 @@ void rcvbuf_append(struct rcvbuf *b, struct pkt *p, tcp_seq seq);
 uint32_t rcvbuf_insert(struct rcvbuf *b, struct pkt *p, tcp_seq seq);
 /* Moves what is in order now to the queue and returns how many bytes rcv_nxt advances. */
 uint32_t rcvbuf_advance(struct rcvbuf *b, tcp_seq rcv_nxt);
+/* The run of text beyond the hole that seq is in, or at whose end it is. False: there is none. */
+bool rcvbuf_run(const struct rcvbuf *b, tcp_seq seq, struct tcp_sack_block *run);
+/* The first part of [seq, seq+len) that is held beyond the hole already. False: nothing of it. */
+bool rcvbuf_held(const struct rcvbuf *b, tcp_seq seq, uint32_t len, struct tcp_sack_block *part);
 void rcvbuf_drop_ooo(struct rcvbuf *b);
 uint32_t rcvbuf_drop_queue(struct rcvbuf *b); /* what is in order, unread; how many bytes */
 
@@ -597,7 +623,40 @@ void tcp_rtx_stop(struct td_stack *st, struct tcb *t);
 /* Arms, leaves or stops t_rtx as what is outstanding asks (RFC 6298 5.1-5.3). restart: there was
  * progress. */
 void tcp_rtx_update(struct td_stack *st, struct tcb *t, bool restart);
-void tcp_delack_arm(struct td_stack *st, struct tcb *t);
+/* ---- delack.c ---- */
+void tcp_delack_arm(struct td_stack *st, struct tcb *t); /* acknowledges when the ATO is over */
+void tcp_delack_fired(struct td_stack *st, struct timer *tm);
+/* Text arrived in order: the ACK time-out learns from it. tcp_ack_check follows. */
+void tcp_ack_text_in(struct td_stack *st, struct tcb *t);
+/* After a segment: acknowledge now, later or not at all. */
+void tcp_ack_check(struct td_stack *st, struct tcb *t, bool out_of_order);
+/* After RECEIVE: is an acknowledgment due by it? */
+bool tcp_ack_after_read(struct td_stack *st, struct tcb *t);
+/* An ACK field is on the way: what was owed is paid. For every segment that was sent. */
+void tcp_ack_sent(struct td_stack *st, struct tcb *t);
+/* Text of ours is on the way; perhaps as an answer. Call before tcp_ack_sent. */
+void tcp_ack_text_out(const struct td_stack *st, struct tcb *t);
+void tcp_measure_rcv_mss(struct tcb *t, const struct tcp_seg *s, const struct pkt *p);
+void tcp_rcv_mss_init(struct tcb *t);
+/* The next ACKs go out at once: as many as fill half the window, `most` at most. */
+#define TCP_QUICK_MOST 16u
+void tcp_quickack_enter(const struct td_stack *st, struct tcb *t, uint32_t most);
+void tcp_dialogue(const struct td_stack *st, struct tcb *t, bool on);
+void tcp_quickack_set(struct td_stack *st, struct tcb *t, int v); /* TCP_QUICKACK */
+bool tcp_quickack_get(const struct td_stack *st, const struct tcb *t);
+
+/* ---- sack_recv.c (RFC 2018, 2883) ---- */
+/* The run of text beyond the hole that the segment just received belongs to. */
+void tcp_sack_held(struct td_stack *st, struct tcb *t, struct tcp_sack_block run);
+void tcp_sack_advance(struct td_stack *st, struct tcb *t); /* RCV.NXT moved */
+void tcp_sack_clear(struct td_stack *st, struct tcb *t);
+/* [left, right) came twice: the next ACK tells. */
+void tcp_sack_dup(struct td_stack *st, struct tcb *t, tcp_seq left, tcp_seq right);
+/* Octets that the SACK option takes if `room` are left; 0 = none. */
+unsigned tcp_sack_room(const struct tcb *t, unsigned room);
+void tcp_sack_fill(struct td_stack *st, struct tcb *t, struct tcp_opts *o, unsigned room);
+
+/* ---- timers.c ---- */
 void tcp_keepalive_update(struct td_stack *st, struct tcb *t);
 void tcp_fin_wait_2_arm(struct td_stack *st, struct tcb *t);
 void tcp_linger_arm(struct td_stack *st, struct tcb *t);
@@ -692,6 +751,10 @@ enum tcp_ecn_codepoint { ECN_NOT_ECT, ECN_ECT_1, ECN_ECT_0, ECN_CE };
 uint16_t tcp_ecn_syn_flags(struct td_stack *st, struct tcb *t);
 /* A listener's child: the SYN that it was born of. */
 void tcp_ecn_syn_in(struct td_stack *st, struct tcb *t, uint16_t flags, uint8_t tos);
+/* The marks of a segment that is sent: ECT, ECE, CWR. */
+void tcp_ecn_fill(const struct td_stack *st, struct tcb *t, struct tcp_emit *e);
+/* The marks of text that arrived inside the window. */
+void tcp_ecn_text_in(struct td_stack *st, struct tcb *t, const struct tcp_seg *s);
 /* The SYN-ACK, or in a simultaneous open the SYN, that answers ours. */
 void tcp_ecn_syn_ack_in(struct td_stack *st, struct tcb *t, uint16_t flags);
 

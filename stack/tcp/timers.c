@@ -17,13 +17,12 @@
 #include <errno.h>
 
 static void rtx_fired(struct td_stack *st, struct timer *tm);
-static void delack_fired(struct td_stack *st, struct timer *tm);
 static void ctl_fired(struct td_stack *st, struct timer *tm);
 
 void tcp_timers_init(struct tcb *t)
 {
     timer_init(&t->t_rtx, rtx_fired, "rexmt");
-    timer_init(&t->t_delack, delack_fired, "delack");
+    timer_init(&t->t_delack, tcp_delack_fired, "delack");
     timer_init(&t->t_ctl, ctl_fired, "keepalive");
 }
 
@@ -209,31 +208,6 @@ static void rtx_fired(struct td_stack *st, struct timer *tm)
     case TRTX_NONE:
         break;
     }
-}
-
-/* ---- t_delack ---- */
-
-void tcp_delack_arm(struct td_stack *st, struct tcb *t)
-{
-    if (t->ack_delayed) {
-        return; /* the first unacknowledged segment's deadline stands */
-    }
-    td_time delay = (td_time)knob(st, TCP_DELACK_MIN_MS) * TD_MS;
-    const struct journal_subject subject = tcp_subject(t);
-    t->ack_delayed = true;
-    timer_arm(st, &t->t_delack, st->now + delay);
-    JOURNAL(st, EV_TCP_DELACK, &subject, t->unacked_rcvd, delay);
-}
-
-static void delack_fired(struct td_stack *st, struct timer *tm)
-{
-    struct tcb *t = container_of(tm, struct tcb, t_delack);
-    const struct journal_subject subject = tcp_subject(t);
-    count(st, TcpExtDelayedACKs);
-    JOURNAL(st, EV_TCP_DELACK_FIRED, &subject, t->unacked_rcvd);
-    t->ack_delayed = false;
-    t->ack_now = true;
-    tcp_output(st, t);
 }
 
 /* ---- t_ctl ---- */

@@ -15,9 +15,9 @@
  *
  * A reset is exempt: after a crash its sender may not know the clock any more (5.2).
  *
- * The clock is stack time plus a number that a keyed hash gives to the four-tuple (7.1). So it tells
- * nobody how long we have been up nor ties connections together, and yet the next connection of the
- * same tuple goes on where the last one ended, on which reuse of TIME-WAIT rests (RFC 6191).
+ * The clock is stack time plus a number that a keyed hash gives to the four-tuple (7.1). So it
+ * tells nobody how long we have been up nor ties connections together, and yet the next connection
+ * of the same tuple goes on where the last one ended, on which reuse of TIME-WAIT rests (RFC 6191).
  */
 #include "tcp/tcp_internal.h"
 

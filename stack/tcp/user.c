@@ -441,7 +441,8 @@ int64_t tcp_recv(struct td_stack *st, struct tcb *t, const struct iovec *iov, si
     leave_mark(t);
     t->poll_told = tcp_poll(t);
     tcp_window_tune(st, t);
-    if (!t->fin_rcvd && t->state != TCPS_CLOSED && tcp_window_update_due(st, t)) {
+    if (t->state != TCPS_CLOSED &&
+        (tcp_ack_after_read(st, t) || (!t->fin_rcvd && tcp_window_update_due(st, t)))) {
         t->ack_now = true;
         tcp_mark(st, t);
     }

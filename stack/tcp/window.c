@@ -61,22 +61,81 @@ static uint32_t window_step(const struct td_stack *st, const struct tcb *t)
     return half < t->rcv_mss ? half : t->rcv_mss;
 }
 
+/* ---- what could be offered now ---- */
+
+/* Steps worth sending, and a whole number of the scale's units; what was offered stands. */
+static uint32_t select_rfc(const struct td_stack *st, const struct tcb *t)
+{
+    uint32_t unit = 1u << t->rcv_wscale;
+    uint32_t space = window_space(st, t) & ~(unit - 1);
+    uint32_t old = t->rcv_wnd;
+    if (space > old && (space - old >= window_step(st, t) || space >= window_limit(st, t))) {
+        return space;
+    }
+    return (old + unit - 1) & ~(unit - 1); /* rounding may not move the edge left */
+}
+
+/* Linux's: free memory, but no more than rcv_ssthresh; nothing at all when little is left. */
+static uint32_t select_linux(struct td_stack *st, struct tcb *t)
+{
+    uint32_t unit = 1u << t->rcv_wscale;
+    uint32_t space = window_space(st, t);
+    uint32_t full = window_text(st, t, t->rcvbuf_limit);
+    uint32_t mss = t->rcv_mss < full ? t->rcv_mss : full;
+    bool may_shrink = knob(st, TCP_SHRINK_WINDOW) != 0 && t->rcv_wscale != 0;
+    if (mss == 0) {
+        return 0;
+    }
+    if (may_shrink) {
+        space &= ~(unit - 1);
+    }
+    if (space < full / 2) {
+        t->quickacks = 0;
+        if (tcp_memory(st) >= TCP_MEMORY_PRESSURE && t->rcv_ssthresh > 4u * t->adv_mss) {
+            t->rcv_ssthresh = 4u * t->adv_mss;
+        }
+        space &= ~(unit - 1);
+        if (space < full / 16 || space < mss || space < unit) {
+            return 0;
+        }
+    }
+    space = space < t->rcv_ssthresh ? space : t->rcv_ssthresh;
+    if (t->rcv_wscale != 0) {
+        return (space + unit - 1) & ~(unit - 1);
+    }
+    uint32_t told = t->rcv_wnd + (t->rcv_nxt - t->last_ack_sent);
+    if (told + mss <= space || told > space) { /* a whole number of segments */
+        return space / mss * mss;
+    }
+    if (mss == full && space > told + full / 2) {
+        return space;
+    }
+    return told;
+}
+
+uint32_t tcp_window_select(struct td_stack *st, struct tcb *t)
+{
+    return tcp_as_linux(st) ? select_linux(st, t) : select_rfc(st, t);
+}
+
 uint32_t tcp_window_offer(struct td_stack *st, struct tcb *t)
 {
-    uint32_t space = window_space(st, t);
     uint32_t unit = 1u << t->rcv_wscale;
-    space &= ~(unit - 1);
-    uint32_t step = window_step(st, t);
-    uint32_t old = t->rcv_wnd;
-    if (t->rd_shut && t->orphan) {
-        space = old; /* nobody will read: nothing more is asked for */
+    uint32_t w = tcp_window_select(st, t);
+    bool may_shrink = knob(st, TCP_SHRINK_WINDOW) != 0 && t->rcv_wscale != 0;
+    if (w > t->rcv_wnd && t->rd_shut && t->orphan) {
+        w = t->rcv_wnd; /* nobody will read: nothing more is asked for */
     }
-    if (space > old && (space - old >= step || space >= window_limit(st, t))) {
-        t->rcv_wnd = space;
-    } else {
-        t->rcv_wnd = (old + unit - 1) & ~(unit - 1); /* rounding may not move the edge left */
-        uint32_t field = (uint32_t)UINT16_MAX << t->rcv_wscale;
-        t->rcv_wnd = t->rcv_wnd > field ? field : t->rcv_wnd;
+    if (w <= t->rcv_wnd && !(may_shrink && w < t->rcv_wnd)) { /* SHLD-14 */
+        if (w == 0 && t->rcv_wnd != 0) {
+            count(st, TcpExtTCPWantZeroWindowAdv);
+        }
+        w = (t->rcv_wnd + unit - 1) & ~(unit - 1);
+    }
+    uint32_t field = (uint32_t)UINT16_MAX << t->rcv_wscale;
+    t->rcv_wnd = w < field ? w : field;
+    if (seq_gt(t->rcv_nxt + t->rcv_wnd, t->rcv_edge)) {
+        t->rcv_edge = t->rcv_nxt + t->rcv_wnd;
     }
     if (t->rcv_wnd == 0 && !t->wnd_closed) {
         const struct journal_subject subject = tcp_subject(t);
@@ -92,19 +151,92 @@ uint32_t tcp_window_offer(struct td_stack *st, struct tcb *t)
     return t->rcv_wnd;
 }
 
-/* A SYN's window is never scaled (RFC 7323 2.2). It is a whole number of the units of the scaled
- * ones, so that the edge it sets can be told again exactly; and until the handshake is over it
- * stays there, because a repeated SYN-ACK couldn't say more, and would take back what was offered
- * since. */
+/* A SYN's window is never scaled (RFC 7323 2.2), and until the handshake is over it stays where it
+ * is: a repeated SYN-ACK couldn't say more, and would take back what was offered since. Linux: as
+ * many whole segments as the buffer takes. `rfc`: a whole number of the units of the scaled
+ * windows, so that the edge it sets can be told again exactly. */
+static uint32_t whole_segments(struct td_stack *st, const struct tcb *t)
+{
+    uint32_t space = window_text(st, t, t->rcvbuf_limit);
+    uint32_t mss = tcp_rcv_mss(st, t);
+    mss = t->ts_ok && mss > 2 * TCP_TS_LEN ? mss - TCP_TS_LEN : mss;
+    return space > mss ? space / mss * mss : space;
+}
+
 static uint16_t syn_window(struct td_stack *st, struct tcb *t)
 {
-    uint8_t shift = t->state != TCPS_SYN_SENT           ? t->rcv_wscale
-                    : knob(st, TCP_WINDOW_SCALING) != 0 ? tcp_window_scale(st, t)
-                                                        : 0;
-    uint32_t most = UINT16_MAX & ~((1u << shift) - 1);
-    uint32_t w = tcp_window_offer(st, t);
-    t->rcv_wnd = w > most ? most : w;
+    if (tcp_as_linux(st)) {
+        if (t->rcv_wnd == 0) {
+            uint32_t space = whole_segments(st, t);
+            t->rcv_wnd = space < UINT16_MAX ? space : UINT16_MAX;
+        }
+    } else {
+        uint8_t shift = t->state != TCPS_SYN_SENT           ? t->rcv_wscale
+                        : knob(st, TCP_WINDOW_SCALING) != 0 ? tcp_window_scale(st, t)
+                                                            : 0;
+        uint32_t most = UINT16_MAX & ~((1u << shift) - 1);
+        uint32_t w = tcp_window_offer(st, t);
+        t->rcv_wnd = w > most ? most : w;
+    }
+    t->rcv_edge = t->rcv_nxt + t->rcv_wnd;
     return (uint16_t)t->rcv_wnd;
+}
+
+/* The connection is established: rcv_ssthresh keeps room for one more segment than is offered. */
+void tcp_window_start(struct td_stack *st, struct tcb *t)
+{
+    uint32_t full = window_text(st, t, t->rcvbuf_limit);
+    t->adv_mss = tcp_rcv_mss(st, t);
+    tcp_rcv_mss_init(t);
+    t->rcv_edge = t->rcv_nxt + t->rcv_wnd;
+    t->rcv_ssthresh = whole_segments(st, t);
+    uint32_t most = full > 3u * t->adv_mss ? full - t->adv_mss : full;
+    t->rcv_ssthresh = t->rcv_ssthresh < most ? t->rcv_ssthresh : most;
+    t->space_seq = t->copied_seq;
+    t->space = t->rcv_wnd;
+    if (tcp_as_linux(st)) {
+        t->space = t->space < t->rcv_ssthresh ? t->space : t->rcv_ssthresh;
+        t->space = t->space < 10u * t->adv_mss ? t->space : 10u * t->adv_mss;
+    }
+}
+
+/* Text came that cost `truesize` of memory: rcv_ssthresh grows as long as the buffer could take a
+ * whole window of such segments. */
+void tcp_window_grow(struct td_stack *st, struct tcb *t, uint32_t text, uint32_t truesize)
+{
+    uint32_t space = window_space(st, t);
+    if (text < 128 || space <= t->rcv_ssthresh || tcp_memory(st) >= TCP_MEMORY_PRESSURE) {
+        return;
+    }
+    uint32_t room = space - t->rcv_ssthresh, incr = 0;
+    uint32_t cost = (uint32_t)((uint64_t)truesize * t->win_ratio / RATIO_ONE);
+    if (cost <= text) {
+        incr = 2u * t->adv_mss;
+    } else {
+        uint64_t window = (uint64_t)knob_n(st, TCP_RMEM, 2) * t->win_ratio / RATIO_ONE / 2;
+        for (cost /= 2; t->rcv_ssthresh <= window; cost /= 2, window /= 2) {
+            if (cost <= text) {
+                incr = 2u * t->rcv_mss;
+                break;
+            }
+        }
+    }
+    if (incr == 0) {
+        return;
+    }
+    incr = incr > 2 * text ? incr : 2 * text;
+    t->rcv_ssthresh += incr < room ? incr : room;
+    t->quickacks |= tcp_as_linux(st);
+}
+
+uint16_t tcp_window_told(uint32_t *wnd, uint8_t shift)
+{
+    uint32_t unit = 1u << shift;
+    uint32_t up = (*wnd + unit - 1) & ~(unit - 1);
+    if (up <= UINT16_MAX) { /* a SYN-ACK that is repeated says no less */
+        *wnd = up;
+    }
+    return (uint16_t)(up >> shift);
 }
 
 /* The window field of a segment. */
@@ -113,14 +245,21 @@ uint16_t tcp_window_field(struct td_stack *st, struct tcb *t, bool syn)
     if (syn) {
         return syn_window(st, t);
     }
-    uint32_t w = t->state == TCPS_SYN_RECEIVED ? t->rcv_wnd : tcp_window_offer(st, t);
-    return (uint16_t)(w >> t->rcv_wscale);
+    if (t->state == TCPS_SYN_RECEIVED) {
+        return tcp_window_told(&t->rcv_wnd, t->rcv_wscale);
+    }
+    return (uint16_t)(tcp_window_offer(st, t) >> t->rcv_wscale);
 }
 
 /* Would an acknowledgment now move the edge far enough to be worth a segment of its own? Twice the
  * step of 3.8.6.2.2, or any step when the window was closed or less than a segment was left. */
 bool tcp_window_update_due(struct td_stack *st, struct tcb *t)
 {
+    if (tcp_as_linux(st)) { /* twice as much as the peer knows of */
+        uint32_t w =
+            2ull * t->rcv_wnd <= window_text(st, t, t->rcvbuf_limit) ? tcp_window_select(st, t) : 0;
+        return w != 0 && w >= 2ull * t->rcv_wnd;
+    }
     uint32_t space = window_space(st, t) & ~((1u << t->rcv_wscale) - 1);
     if (space <= t->rcv_wnd) {
         return false;
@@ -133,10 +272,17 @@ bool tcp_window_update_due(struct td_stack *st, struct tcb *t)
     return gain >= 2 * step && space >= 2 * t->rcv_wnd;
 }
 
+/* Large enough for the largest window there may ever be. */
 uint8_t tcp_window_scale(const struct td_stack *st, const struct tcb *t)
 {
     uint64_t space = (uint64_t)knob_n(st, TCP_RMEM, 2);
-    if (t->rcvbuf_locked) {
+    uint64_t max = (uint64_t)knob(st, RMEM_MAX);
+    if (tcp_as_linux(st)) {
+        space = space > max ? space : max;
+        uint64_t locked = (uint64_t)t->rcvbuf_limit * RATIO_START / RATIO_ONE;
+        space = t->rcvbuf_locked && locked < space ? locked : space;
+        space = t->window_clamp != 0 && t->window_clamp < space ? t->window_clamp : space;
+    } else if (t->rcvbuf_locked) {
         space = t->rcvbuf_limit;
     }
     uint8_t shift = 0;
@@ -147,6 +293,23 @@ uint8_t tcp_window_scale(const struct td_stack *st, const struct tcb *t)
 }
 
 /* ---- auto-tuning ---- */
+
+/* With timestamps: our TSval comes back with text that our acknowledgment set off. Of several with
+ * the same echo the first counts: the others waited for the peer's user. */
+void tcp_rcv_rtt_ts(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
+{
+    const struct tcp_opts *o = &s->h->o;
+    if (!o->has_ts || o->ts_ecr == t->rrtt_ecr || s->text < t->rcv_mss) {
+        return;
+    }
+    t->rrtt_ecr = o->ts_ecr;
+    td_time sample = (td_time)tcp_ts_age(st, t, o->ts_ecr) * TD_MS;
+    if (sample > 600 * TD_SEC) {
+        return;
+    }
+    sample = sample != 0 ? sample : TD_MS;
+    t->rrtt = t->rrtt == 0 ? sample : t->rrtt - t->rrtt / 8 + sample / 8;
+}
 
 void tcp_rcv_rtt(struct td_stack *st, struct tcb *t)
 {
@@ -182,12 +345,15 @@ void tcp_window_tune(struct td_stack *st, struct tcb *t)
     if (taken <= t->space) {
         return;
     }
+    uint32_t before = t->space != 0 ? t->space : taken;
     t->space = taken;
     if (knob(st, TCP_MODERATE_RCVBUF) == 0 || t->rcvbuf_locked ||
         tcp_memory(st) != TCP_MEMORY_FINE) {
         return;
     }
-    uint64_t want = (uint64_t)taken * 2 + 16u * t->rcv_mss;
+    /* The measure is a round trip old, and in slow start the sender doubles meanwhile. */
+    uint64_t want = (uint64_t)taken * 2;
+    want += 2 * (want * (taken - before) / before) + 16u * t->rcv_mss;
     want = want * RATIO_ONE / t->win_ratio;
     uint64_t most = (uint64_t)knob_n(st, TCP_RMEM, 2);
     want = want < most ? want : most;
@@ -243,7 +409,7 @@ void tcp_mss_update(struct td_stack *st, struct tcb *t)
     }
     t->mss = (uint16_t)(m > UINT16_MAX - TCPIP_HEADERS ? UINT16_MAX - TCPIP_HEADERS : m);
     if (t->rcv_mss == 0) {
-        t->rcv_mss = t->mss < 536 ? t->mss : 536; /* until something larger arrives */
+        t->rcv_mss = t->mss < 536 ? t->mss : 536; /* until something arrives */
     }
     if (t->win_ratio == 0) {
         t->win_ratio = RATIO_START;

@@ -18,7 +18,7 @@ static int64_t edge(const struct conv *c, unsigned shift)
 /* shows: SHLD-14 */
 START_TEST(edge_stays_when_a_syn_ack_is_repeated)
 {
-    struct conv c = conv_new(TD_PROFILE_LINUX);
+    struct conv c = conv_new(TD_PROFILE_RFC);
     struct hx *h = c.h;
     knob_set(h, "net.ipv4.tcp_syn_again", "0");
     knob_set(h, "net.ipv4.tcp_rmem", "4096 1048576 6291456");

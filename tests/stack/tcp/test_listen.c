@@ -233,7 +233,7 @@ START_TEST(options_are_inherited)
     set_opt(h, l, IPPROTO_IP, IP_TOS, 0x10);
     syn(h, 50000);
     tcp_out(h, NOW, .dport = 50000, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1, .ttl = 9,
-            .tos = 0x10, .wnd = 10000);
+            .tos = 0x10, .wnd = 6 * 1460);
     tcp_in(h, NOW, .sport = 50000, .flags = ACK, .seq = 1, .ack = 1, .wnd = 1000);
     int s = td_accept(h->st, l, NULL, NULL);
     ck_assert_int_eq(get_opt(h, s, IPPROTO_TCP, TCP_NODELAY), 1);

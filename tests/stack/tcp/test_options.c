@@ -130,14 +130,14 @@ START_TEST(oob_inline)
 }
 END_TEST
 
-/* A window clamp is what is offered at most. */
+/* A window clamp is what is offered at most: the whole segments of it. */
 START_TEST(window_clamp)
 {
     struct conv c = reach(CLO);
     int l = hx_tcp_listen(c.h, 80);
     set_opt(c.h, l, IPPROTO_TCP, TCP_WINDOW_CLAMP, 5000);
     tcp_in(c.h, NOW, .flags = SYN, .seq = 0, .wnd = 100, .opts = {.mss = 1460});
-    tcp_out(c.h, NOW, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1, .wnd = 5000);
+    tcp_out(c.h, NOW, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1, .wnd = 3 * 1460);
     leave(&c);
 }
 END_TEST
