@@ -172,7 +172,7 @@ static td_time compress_delay(const struct td_stack *st, const struct tcb *t)
     if (!t->sack_ok || knob(st, TCP_COMP_SACK_NR) == 0) {
         return 0;
     }
-    td_time rtt = t->rrtt;
+    td_time rtt = (td_time)t->rrtt_us * TD_US;
     td_time srtt = t->rtt.srtt8 / 8;
     rtt = srtt != 0 && srtt < rtt ? srtt : rtt;
     td_time most = (td_time)knob(st, TCP_COMP_SACK_DELAY_NS);

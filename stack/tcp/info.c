@@ -140,7 +140,7 @@ static void fill_receiver(struct td_stack *st, const struct tcb *t, struct info 
     i->tcpi_rcv_mss = t->rcv_mss;
     i->tcpi_advmss = t->was_connected ? tcp_rcv_mss(st, t) - (t->ts_ok ? TCP_TS_LEN : 0u) : 0;
     i->tcpi_rcv_ssthresh = t->rcv_wnd;
-    i->tcpi_rcv_rtt = us(t->rrtt);
+    i->tcpi_rcv_rtt = t->rrtt_us;
     i->tcpi_rcv_space = t->space;
     i->tcpi_segs_in = t->segs_in;
     i->tcpi_data_segs_in = t->data_segs_in;

@@ -20,8 +20,9 @@
 /* RFC 5961 7: so many a second. */
 bool tcp_challenge_allowed(struct td_stack *st, struct tcb *t)
 {
-    if (t->challenges == 0 || st->now - t->challenge_since >= TD_SEC) {
-        t->challenge_since = st->now;
+    uint32_t second = (uint32_t)(st->now / TD_SEC) + 1;
+    if (t->challenge_s != second) {
+        t->challenge_s = second;
         t->challenges = 0;
     }
     if (t->challenges >= (uint64_t)knob(st, TCP_CHALLENGE_ACK_LIMIT)) {
@@ -48,12 +49,13 @@ static void challenge(struct td_stack *st, struct tcb *t, const struct tcp_seg *
  * could be the answers to our answers. */
 static void answer_unacceptable(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
 {
-    td_time interval = (td_time)knob(st, TCP_INVALID_RATELIMIT) * TD_MS;
+    uint32_t now = (uint32_t)(st->now / TD_MS) + 1;
     if (s->len == 0 || (s->flags & TCP_SYN) != 0) {
-        if (t->oow_last != 0 && st->now - t->oow_last < interval) {
+        if (t->oow_last_ms != 0 &&
+            now - t->oow_last_ms < (uint64_t)knob(st, TCP_INVALID_RATELIMIT)) {
             return;
         }
-        t->oow_last = st->now;
+        t->oow_last_ms = now;
     }
     if (s->len > 0 && seq_lt(s->seq, t->rcv_nxt) && (s->flags & TCP_SYN) == 0) {
         tcp_seq end = s->seq + s->len; /* it has it already, and doesn't know */

@@ -37,7 +37,7 @@ static tcp_seq pkt_end(const struct pkt *p)
 void rcvbuf_init(struct rcvbuf *b)
 {
     pkt_queue_init(&b->q);
-    b->ooo = b->ooo_last = b->ooo_hint = NULL;
+    b->ooo = b->ooo_hint = NULL;
     b->ooo_count = b->ooo_runs = b->refused = 0;
     b->truesize = 0;
 }
@@ -50,7 +50,7 @@ void rcvbuf_drop_ooo(struct rcvbuf *b)
         b->truesize -= p->truesize;
         pkt_free(p);
     }
-    b->ooo_last = b->ooo_hint = NULL;
+    b->ooo_hint = NULL;
     b->ooo_count = b->ooo_runs = 0;
 }
 
@@ -256,9 +256,7 @@ uint32_t rcvbuf_insert(struct rcvbuf *b, struct pkt *p, tcp_seq seq)
         }
         r = p;
     }
-    if (n == NULL) {
-        b->ooo_last = p;
-    } else if (pkt_end(p) == pkt_seq(n)) { /* no gap left between the two */
+    if (n != NULL && pkt_end(p) == pkt_seq(n)) { /* no gap left between the two */
         run_set(r, run_last(n), run_next(n));
         b->ooo_runs--;
     }
@@ -273,9 +271,6 @@ uint32_t rcvbuf_advance(struct rcvbuf *b, tcp_seq rcv_nxt)
         struct pkt *run = b->ooo, *last = run_last(run);
         b->ooo = run_next(run);
         b->ooo_runs--;
-        if (b->ooo == NULL) {
-            b->ooo_last = NULL;
-        }
         if (b->ooo_hint == run) {
             b->ooo_hint = NULL;
         }

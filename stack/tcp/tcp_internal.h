@@ -81,7 +81,6 @@ struct sndbuf {
 struct rcvbuf {
     struct pkt_queue q;     /* [copied_seq, rcv_nxt) */
     struct pkt *ooo;        /* beyond rcv_nxt: sorted, no overlaps, linked by next */
-    struct pkt *ooo_last;   /* the last of them */
     struct pkt *ooo_hint;   /* the run inserted into last: the next segment usually follows it */
     uint32_t ooo_count, ooo_runs;
     uint32_t refused;       /* segments that would have made too many holes */
@@ -289,10 +288,10 @@ struct tcb {
     uint8_t win_ratio;            /* payload per memory of what arrives, in 256ths */
     tcp_seq space_seq;            /* receive auto-tuning: copied_seq and time at its last turn */
     uint32_t space;               /* bytes the user took in the best round trip */
-    td_time space_time;
+    uint32_t space_us;            /* the low bits of stack time in us, as rrtt_at_us; 0 = not begun */
     uint32_t rrtt_ecr;            /* the echo that was measured last */
     tcp_seq rrtt_seq;             /* receiver's round trip: when rcv_nxt passes this */
-    td_time rrtt_time, rrtt;
+    uint32_t rrtt_at_us, rrtt_us; /* rrtt_us: the round trip; 0 = not measured */
 
     /* -- round trip and time-out (RFC 6298); ns -- */
     struct td_rto rtt;            /* SRTT, RTTVAR, RTO, doublings */
@@ -321,8 +320,8 @@ struct tcb {
     td_time last_rcvd, last_sent; /* any segment in; text out */
     td_time last_advice;          /* when IP was last told that the way is good */
     td_time stalled_since;        /* no progress since: user timeout; 0 = none */
-    td_time oow_last;             /* answers to unacceptable segments are limited by these two */
-    td_time challenge_since;
+    uint32_t oow_last_ms;         /* answers to unacceptable segments are limited by these two: */
+    uint32_t challenge_s;         /* stack time, + 1; 0 = never */
     uint32_t challenges;
 
     /* -- options -- */

@@ -303,44 +303,53 @@ void tcp_rcv_rtt_ts(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
         return;
     }
     t->rrtt_ecr = o->ts_ecr;
-    td_time sample = (td_time)tcp_ts_age(st, t, o->ts_ecr) * TD_MS;
-    if (sample > 600 * TD_SEC) {
-        return;
+    uint32_t ms = tcp_ts_age(st, t, o->ts_ecr);
+    if (ms > 600000) {
+        return; /* never sent, or nonsense */
     }
-    sample = sample != 0 ? sample : TD_MS;
-    t->rrtt = t->rrtt == 0 ? sample : t->rrtt - t->rrtt / 8 + sample / 8;
+    uint32_t sample = ms != 0 ? ms * 1000 : 1000;
+    t->rrtt_us = t->rrtt_us == 0 ? sample : t->rrtt_us - t->rrtt_us / 8 + sample / 8;
+}
+
+static uint32_t now_us(const struct td_stack *st) /* never 0 */
+{
+    return (uint32_t)(st->now / TD_US) | 1;
 }
 
 void tcp_rcv_rtt(struct td_stack *st, struct tcb *t)
 {
-    if (t->rrtt_time == 0) {
-        t->rrtt_time = st->now;
+    uint32_t now = now_us(st);
+    if (t->rrtt_at_us == 0) {
+        t->rrtt_at_us = now;
         t->rrtt_seq = t->rcv_nxt + t->rcv_wnd;
         return;
     }
     if (seq_lt(t->rcv_nxt, t->rrtt_seq)) {
         return;
     }
-    td_time sample = st->now - t->rrtt_time;
+    uint32_t sample = now - t->rrtt_at_us;
+    sample = sample != 0 ? sample : 1;
     /* A window may take long because the peer had nothing to say: the smallest one counts most. */
-    t->rrtt = t->rrtt == 0 || sample < t->rrtt ? sample : t->rrtt + (sample - t->rrtt) / 8;
-    t->rrtt_time = st->now;
+    t->rrtt_us =
+        t->rrtt_us == 0 || sample < t->rrtt_us ? sample : t->rrtt_us + (sample - t->rrtt_us) / 8;
+    t->rrtt_at_us = now;
     t->rrtt_seq = t->rcv_nxt + t->rcv_wnd;
 }
 
 void tcp_window_tune(struct td_stack *st, struct tcb *t)
 {
-    td_time rtt = t->rrtt != 0 ? t->rrtt : t->rtt.srtt8 / 8;
-    if (t->space_time == 0) {
-        t->space_time = st->now;
+    uint32_t now = now_us(st);
+    uint32_t rtt = t->rrtt_us != 0 ? t->rrtt_us : (uint32_t)(t->rtt.srtt8 / 8 / TD_US);
+    if (t->space_us == 0) {
+        t->space_us = now;
         t->space_seq = t->copied_seq;
         return;
     }
-    if (rtt == 0 || st->now - t->space_time < rtt) {
+    if (rtt == 0 || now - t->space_us < rtt) {
         return;
     }
     uint32_t taken = t->copied_seq - t->space_seq;
-    t->space_time = st->now;
+    t->space_us = now;
     t->space_seq = t->copied_seq;
     if (taken <= t->space) {
         return;
@@ -359,7 +368,8 @@ void tcp_window_tune(struct td_stack *st, struct tcb *t)
     want = want < most ? want : most;
     if (want > t->rcvbuf_limit) {
         const struct journal_subject subject = tcp_subject(t);
-        JOURNAL(st, EV_TCP_RCVBUF_GROW, &subject, t->rcvbuf_limit, want, taken, rtt);
+        JOURNAL(st, EV_TCP_RCVBUF_GROW, &subject, t->rcvbuf_limit, want, taken,
+                (td_time)rtt * TD_US);
         t->rcvbuf_limit = (uint32_t)want;
     }
 }
