@@ -14,7 +14,7 @@
 # JSON goes to $BUILD/goodput.json.
 #
 #     BYTES=3000000 ROUNDS=15 LOSS=1 DELAY=20ms EXTRA='reorder 0.5%' CONTROLS='reno cubic bbr'
-#     TRACE=DIR keeps a capture of each line of each run (headers), and both kernels' `ss -ti` each 100 ms
+#     TRACE=DIR keeps a capture of each line of each run (headers), both ends' `ss -ti` each 100 ms and our journal
 set -eu
 cd "$(dirname "$0")/.."
 BUILD=${BUILD:-build}
@@ -84,6 +84,9 @@ our_end() { # its TAP is on a bridge; each wire's end will be the other port
         -e 'app start discard' -e 'app start chargen' --ready-fd 9 2>"$work/td.$name"
     read -r -t 20 _ <&9 || { cat "$work/td.$name" >&2; exit 1; }
     exec 9>&-
+    if [ -n "$TRACE" ]; then
+        "$BUILD/tapdeck" -n "$name" sysctl tapdeck.journal.records=262144 tapdeck.journal.level=2 >/dev/null
+    fi
     in_ns "$ns" bash -c 'ip link add br0 type bridge mcast_snooping 0 && ip link set tap0 master br0 && ip link set tap0 up && ip link set br0 up'
 }
 lines=(ours-sends kernel-sends ours-receives kernel-receives)
@@ -169,6 +172,12 @@ for round in $(seq "$ROUNDS"); do
             flows+=($!)
         done
         [ ${#flows[@]} = 0 ] || wait "${flows[@]}"
+        for name in "${names[@]}"; do
+            for side in l r; do
+                [ -n "$TRACE" ] && [ "${kind_of[${line[$name]}.$side]}" = ours ] || continue
+                "$BUILD/tapdeck" -n "${line[$name]}-$side" why event 'tcp-*' -n 10000 >"$TRACE/$round.$cc.${line[$name]}.why"
+            done
+        done
         [ ${#watchers[@]} = 0 ] || kill "${watchers[@]}" 2>/dev/null || true
         for name in "${names[@]}"; do kill "${wire_of[$name]}"; wait "${wire_of[$name]}" || true; done
         base=$((base + 1000))
