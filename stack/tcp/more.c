@@ -82,5 +82,8 @@ void tcp_options_inherit(struct tcb *t, const struct tcb *from)
     t->recv_err = from->recv_err;
     t->inq = from->inq;
     t->pmtudisc = from->pmtudisc;
-    t->cc.ops = from->cc.ops;
+    if (from->cc_chosen) { /* else the default of the moment, not of when the listener was made */
+        t->cc.ops = from->cc.ops;
+        t->cc_chosen = true;
+    }
 }

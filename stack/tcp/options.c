@@ -172,6 +172,7 @@ static int set_congestion(struct tcb *t, const void *val, uint32_t len, struct t
         }
         tcp_cc_set(st, t, cc);
     }
+    t->cc_chosen = true;
     return 0;
 }
 

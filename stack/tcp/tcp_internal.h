@@ -328,6 +328,7 @@ struct tcb {
     bool nodelay : 1, cork : 1, keepalive : 1, linger : 1, oob_inline : 1, quickack_off : 1,
         rcvbuf_locked : 1, sndbuf_locked : 1, recv_err : 1, inq : 1;
     uint8_t pmtudisc : 3;         /* enum tcp_pmtu_mode */
+    bool cc_chosen : 1;           /* TCP_CONGESTION was set: children inherit it */
     bool soft_local : 1;          /* soft_err is ours: the neighbour can't be found, say */
     bool r1_told : 1;             /* R1 was journaled for this segment */
     uint8_t keepcnt, syncnt;      /* 0 = the knob */

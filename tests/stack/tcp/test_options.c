@@ -69,6 +69,33 @@ START_TEST(congestion_control_by_name)
 }
 END_TEST
 
+static void control_is(struct hx *h, int s, const char *want)
+{
+    char name[16] = "";
+    socklen_t len = sizeof name;
+    ck_assert_int_eq(td_getsockopt(h->st, s, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+    ck_assert_str_eq(name, want);
+}
+
+/* What a listener was told its children inherit; otherwise they take the default of the moment. */
+START_TEST(congestion_control_of_children)
+{
+    for (int told = 0; told < 2; told++) {
+        struct hx *h = hx_new();
+        int l = hx_tcp_listen(h, 80);
+        control_is(h, l, "cubic");
+        if (told)
+            ck_assert_int_eq(td_setsockopt(h->st, l, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5), 0);
+        ck_assert_int_eq(td_knob_set(h->st, "net.ipv4.tcp_congestion_control", "reno"), 0);
+        int s = hx_tcp_accept(h, l, 0, 10000);
+        control_is(h, s, told ? "cubic" : "reno");
+        control_is(h, l, "cubic");
+        hx_drain(h);
+        hx_free(h);
+    }
+}
+END_TEST
+
 START_TEST(buffers_have_limits)
 {
     struct hx *h = hx_new();
@@ -148,6 +175,7 @@ static Suite *suite(void)
     TCase *tc = tcase_create("options");
     tcase_add_test(tc, integers);
     tcase_add_test(tc, congestion_control_by_name);
+    tcase_add_test(tc, congestion_control_of_children);
     tcase_add_test(tc, buffers_have_limits);
     tcase_add_test(tc, tcp_info);
     tcase_add_test(tc, oob_inline);
