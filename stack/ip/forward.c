@@ -63,7 +63,8 @@ static bool may_forward(const struct td_stack *st, const struct netif *nif)
 
 static bool check_link(struct td_stack *st, struct transit *t)
 {
-    if ((t->p->flags & (PKT_L2_BROADCAST | PKT_L2_MULTICAST)) != 0)
+    if ((t->p->flags & (PKT_L2_BROADCAST | PKT_L2_MULTICAST)) != 0 &&
+        !FAULT_ON(st, FORWARD_LINK_BROADCASTS))
         return refuse(st, t, W_FORWARD_LINK_BROADCAST, SILENTLY);
     if (!may_forward(st, t->in))
         return refuse(st, t, W_FORWARD_OFF, SILENTLY);
@@ -86,7 +87,7 @@ static bool find_route(struct td_stack *st, struct transit *t)
     case FIB_PROHIBIT:
         return refuse(st, t, W_FORWARD_PROHIBITED, ICMP_UNREACHABLE, ICMP_ADMIN_PROHIBITED, 0);
     case FIB_BROADCAST: /* of another network of ours: a directed broadcast */
-        if (ifknob(st, t->in, BC_FORWARDING) != 0)
+        if (ifknob(st, t->in, BC_FORWARDING) != 0 || FAULT_ON(st, FORWARD_DIRECTED))
             break;
         return refuse(st, t, W_FORWARD_DIRECTED, SILENTLY);
     default:
@@ -111,6 +112,8 @@ static bool check_ttl(struct td_stack *st, struct transit *t)
     if (t->h.ttl > 1)
         return true;
     count(st, IpInHdrErrors);
+    if (FAULT_ON(st, NO_TIME_EXCEEDED))
+        return refuse(st, t, W_FORWARD_TTL, SILENTLY);
     return refuse(st, t, W_FORWARD_TTL, ICMP_TIME_EXCEEDED, 0, 0);
 }
 
@@ -133,9 +136,12 @@ static bool check_options(struct td_stack *st, struct transit *t)
 /* RFC 1191 4: what doesn't fit and mustn't be cut is answered with the next link's MTU. */
 static bool check_size(struct td_stack *st, struct transit *t)
 {
-    if (t->h.total_len <= t->mtu || t->p->gso_size != 0 || (t->h.flags & IPV4_DF) == 0)
+    if (t->h.total_len <= t->mtu || t->p->gso_size != 0 || (t->h.flags & IPV4_DF) == 0 ||
+        FAULT_ON(st, CUT_DESPITE_DF))
         return true;
     count(st, IpFragFails);
+    if (FAULT_ON(st, NO_FRAG_NEEDED))
+        return refuse(st, t, W_FORWARD_TOO_BIG, SILENTLY);
     return refuse(st, t, W_FORWARD_TOO_BIG, ICMP_UNREACHABLE, ICMP_FRAG_NEEDED, t->mtu);
 }
 
@@ -145,10 +151,11 @@ static void write_header(struct td_stack *st, struct transit *t)
 {
     uint8_t *b = t->p->data;
     uint16_t word = wire_get16(b + 8);
-    uint16_t less = (uint16_t)(word - 0x100);
+    uint16_t less = (uint16_t)(FAULT_ON(st, TTL_KEPT) ? word : word - 0x100);
 
     wire_put16(b + 8, less);
-    wire_put16(b + 10, checksum_update(wire_get16(b + 10), word, less));
+    if (!FAULT_ON(st, CHECKSUM_KEPT))
+        wire_put16(b + 10, checksum_update(wire_get16(b + 10), word, less));
     t->h.ttl--;
     if (t->h.opt_len > 0 &&
         ip_options_transit(st, b + IPV4_HLEN, t->h.opt_len, addr_source_on(t->out, t->nexthop))) {
@@ -169,8 +176,9 @@ static void tell_better_way(struct td_stack *st, const struct transit *t)
         ifknob(st, t->in, SEND_REDIRECTS) == 0 || ip_options_source_route(&t->h, &complete))
         return;
     to_sender = ip_fib_lookup(st, t->h.src, t->in->index);
-    if (to_sender == NULL || to_sender->gateway != 0 || to_sender->type != FIB_UNICAST ||
-        ((t->h.src ^ t->nexthop) & ip4_mask(to_sender->plen)) != 0)
+    if ((to_sender == NULL || to_sender->gateway != 0 || to_sender->type != FIB_UNICAST ||
+         ((t->h.src ^ t->nexthop) & ip4_mask(to_sender->plen)) != 0) &&
+        !FAULT_ON(st, REDIRECT_ANYBODY))
         return;
     icmp_send_error(st, t->p, ICMP_REDIRECT, 1, t->nexthop);
 }

@@ -148,7 +148,7 @@ static bool everybody_allows(struct td_stack *st)
 static bool rate_allows(struct td_stack *st, const struct ipv4_hdr *about, uint8_t type,
                         uint8_t code, bool looped)
 {
-    if (looped)
+    if (looped || FAULT_ON(st, NO_ICMP_LIMIT))
         return true; /* nobody is flooded but ourselves */
     if (!(type == ICMP_UNREACHABLE && code == ICMP_FRAG_NEEDED) && !host_allows(st, about->src)) {
         count(st, IcmpOutRateLimitHost);
@@ -235,7 +235,7 @@ static enum journal_word error_forbidden(const struct td_stack *st, const struct
         return W_NOT_FIRST;
     if (addr_is_no_host(st, q->h.src) && !(looped && ip4_is_loopback(q->h.src)))
         return W_BAD_SOURCE;
-    return quote_is_icmp_error(p, q) ? W_ABOUT_ERROR : W_NONE;
+    return quote_is_icmp_error(p, q) && !FAULT_ON(st, ERRORS_ABOUT_ERRORS) ? W_ABOUT_ERROR : W_NONE;
 }
 
 static struct pkt *error_packet(struct td_stack *st, const struct pkt *p, const struct quote *q,

@@ -111,6 +111,8 @@ struct ip {
 static inline struct fib_route *ip_fib_lookup(const struct td_stack *st, td_ip4 dst,
                                               uint32_t ifindex)
 {
+    if (FAULT_ON(st, WRONG_PREFIX))
+        dst &= 0xffffff00;
     return st->ip->fib_ops->lookup(st->ip->fib, dst, ifindex);
 }
 

@@ -175,7 +175,7 @@ bool ip_fragment(struct td_stack *st, const struct pkt *p, const struct ipv4_hdr
         len = p->len - off;
         if (off + len < p->len || piece.hlen + len > mtu)
             len = (mtu - piece.hlen) & ~7U;
-        piece.frag_off = (uint16_t)(h->frag_off + off);
+        piece.frag_off = (uint16_t)(h->frag_off + (FAULT_ON(st, FRAGMENT_OFFSETS) ? off & ~15U : off));
         piece.flags = (uint16_t)(h->flags & ~IPV4_DF); /* MF stays in the last piece of a fragment */
         if (off + len < p->len)
             piece.flags |= IPV4_MF;

@@ -25,6 +25,16 @@ static int rig_transmit(void *dev, const struct pkt *p)
     return 0;
 }
 
+/* As hx_fault, below the door. */
+static void rig_fault(struct td_stack *st)
+{
+    const char *name = getenv("TAPDECK_FAULT");
+
+    for (unsigned i = 0; name != NULL && i < FAULT_COUNT; i++)
+        if (strcmp(fault_info[i].name, name) == 0)
+            st->faults |= UINT64_C(1) << i;
+}
+
 static const struct td_device_ops rig_ops = {.transmit = rig_transmit};
 
 struct rig *rig_new(bool with_arp)
@@ -42,6 +52,7 @@ struct rig *rig_new(bool with_arp)
     r->st.hash_key = (struct siphash_key){rng_u64(&r->st.rng), rng_u64(&r->st.rng)};
     knobs_init(&r->st.knobs, PROFILE_LINUX);
     journal_init(&r->st.journal, 1024);
+    rig_fault(&r->st);
     ck_assert_int_eq(link_init(&r->st), 0);
     if (with_arp)
         ck_assert_int_eq(arp_init(&r->st), 0);

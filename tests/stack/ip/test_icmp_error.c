@@ -219,7 +219,7 @@ END_TEST
 
 /* ---- limits ---- */
 
-/* shows: ATK-ICMP-13 */
+/* shows: ATK-ICMP-13 1812-IC18 */
 START_TEST(test_limit_of_a_destination)
 {
     for (unsigned i = 0; i < 20; i++)
