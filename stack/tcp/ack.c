@@ -1,12 +1,21 @@
 /* tcp/ack.c: what an acceptable acknowledgment means (RFC 9293 3.10.7.4, fifth step).
  *
- * Theory of operation. SEG.ACK moves SND.UNA: what it covers leaves the send buffer, a round trip
- * may have been measured, loss recovery and congestion control learn of it, the timer starts over.
- * An acknowledgment that moves nothing may be a window update, or a duplicate that hints at loss;
- * RFC 5681 2 says which is which. The window is taken only from segments that aren't older than the
- * one it came from last (SND.WL1, SND.WL2), as far as that can be told.
+ * Theory of operation. In this order:
+ *
+ *   1. SEG.ACK moves SND.UNA; the window is taken, unless the segment is older than the one it came
+ *      from last (SND.WL1, SND.WL2), as far as that can be told
+ *   2. SACK blocks mark what the peer holds beyond (sack_send.c)
+ *   3. what SND.UNA has passed leaves the send buffer and the queue of segments in flight; each
+ *      segment tells something: a round trip if it was sent once, that the path reorders if it was
+ *      overtaken
+ *   4. if anything is odd, loss recovery decides (recovery.c)
+ *   5. the timers start over when there was progress (RFC 6298 5.3)
+ *   6. cwnd: reduced step by step during an episode (prr.c), else the congestion control may open
+ * it
+ *
+ * What all of them want to know about this one acknowledgment is collected in struct tcp_news.
  */
-#include "tcp/tcp_internal.h"
+#include "tcp/xmit.h"
 
 #include <poll.h>
 
@@ -67,20 +76,125 @@ static void tune_sndbuf(struct td_stack *st, struct tcb *t)
     }
 }
 
-static void take_rtt_sample(struct td_stack *st, struct tcb *t)
+/* ---- the round trip ---- */
+
+/* From a segment that was sent once (RFC 6298 3, Karn), else from the echo of a timestamp, but only
+ * if SND.UNA moved (RFC 7323 4.1). min_rtt takes the youngest segment: what waited for a delayed
+ * ACK waited too long. */
+static void take_rtt_sample(struct td_stack *st, struct tcb *t, struct tcp_news *n)
 {
-    if (t->rtt_time != 0 && seq_ge(t->snd_una, t->rtt_seq)) {
-        td_time rtt = st->now - t->rtt_time;
-        t->rtt_time = 0;
-        tcp_rto_sample(st, t, rtt);
+    td_time rtt = 0, least = 0;
+    if (n->first_acked != 0 && !n->retrans_acked) {
+        rtt = st->now - n->first_acked;
+        least = st->now - n->last_acked;
+    } else if (n->first_sacked != 0) {
+        rtt = st->now - n->first_sacked;
     }
+    if (n->first_sacked != 0) {
+        least = st->now - n->last_sacked;
+    }
+    bool timed = n->first_sacked != 0 || (n->first_acked != 0 && !n->retrans_acked);
+    const struct tcp_opts *o = &n->s->h->o;
+    if (!timed && t->ts_ok && o->has_ts && o->ts_ecr != 0 && n->data_acked) {
+        uint32_t age = tcp_ts_at(t, st->now) - o->ts_ecr;
+        if (age < INT32_MAX / 1000) {
+            timed = true;
+            rtt = least = (td_time)(age > 0 ? age : 1) * TD_MS;
+        }
+    }
+    if (!timed) {
+        return;
+    }
+    n->rtt = least > 0 ? least : 1;
+    t->txq->tlp_sampled = true;
+    tcp_rto_min_rtt(st, t, n->rtt);
+    /* 7323 4.2: more than one sample a round trip would shorten the estimator's memory. */
+    if (knob(st, TCP_RTT_EVERY) == 0 && t->txq->rtt_taken && seq_lt(t->snd_una, t->txq->rtt_seq)) {
+        return;
+    }
+    t->txq->rtt_taken = true;
+    t->txq->rtt_seq = t->snd_nxt;
+    tcp_rto_sample(st, t, rtt);
+}
+
+/* ---- what SND.UNA has passed ---- */
+
+static void segment_acked(struct td_stack *st, struct tcb *t, struct tcp_news *n)
+{
+    struct txq *q = t->txq;
+    const struct txseg *x = txq_head(q);
+    if ((x->marks & (TXS_EVER | TXS_RETRANS)) != 0) {
+        n->retrans_acked = true;
+    } else if ((x->marks & TXS_SACKED) == 0) {
+        n->last_acked = x->sent;
+        if (n->first_acked == 0) {
+            n->first_acked = x->sent;
+        }
+        if (!n->reordered || seq_lt(x->seq, n->reord)) {
+            n->reordered = true;
+            n->reord = x->seq;
+        }
+        if (seq_le(txseg_end(x), t->recover)) {
+            n->orig_acked = true;
+        }
+    }
+    if ((x->marks & TXS_SACKED) == 0) {
+        n->delivered_bytes += txseg_text(x);
+        if (t->sack_ok) {
+            t->delivered++;
+            tcp_rack_delivered(st, t, n, q->first);
+        }
+        if (!n->delivered_any || seq_gt(x->delivered, n->prior_delivered)) {
+            n->delivered_any = true;
+            n->prior_delivered = x->delivered;
+        }
+    }
+    n->acked_segs++;
+    n->data_acked = true;
+    txq_drop_head(q);
+}
+
+/* Without SACK: the acknowledgment filled one hole; the rest are those that made duplicates. */
+static void eat_duplicates(struct tcb *t, const struct tcp_news *n)
+{
+    struct txq *q = t->txq;
+    uint32_t acked = n->acked_segs;
+    if (acked == 0) {
+        return;
+    }
+    uint32_t fresh = acked > q->dup_sacked ? acked - q->dup_sacked : 0;
+    t->delivered += fresh > 1 ? fresh : 1;
+    q->dup_sacked = acked - 1 >= q->dup_sacked ? 0 : q->dup_sacked - (acked - 1);
+}
+
+static void take_off(struct td_stack *st, struct tcb *t, struct tcp_news *n)
+{
+    struct txq *q = t->txq;
+    while (!txq_empty(q) && seq_le(txseg_end(txq_head(q)), t->snd_una)) {
+        segment_acked(st, t, n);
+    }
+    const struct txseg *x = txq_head(q);
+    if (x != NULL && seq_lt(x->seq, t->snd_una)) { /* a part of one */
+        n->delivered_bytes += (x->marks & TXS_SACKED) == 0 ? t->snd_una - x->seq : 0;
+        n->data_acked = true;
+        txq_trim_head(q, t->snd_una - x->seq);
+    }
+    n->reneging = x != NULL && (x->marks & TXS_SACKED) != 0;
+    if (!t->sack_ok) {
+        eat_duplicates(t, n);
+        if (n->retrans_acked) { /* which of them were originals can't be told */
+            n->orig_acked = false;
+        }
+    } else if (n->reordered && seq_lt(n->reord, n->fack_before)) {
+        tcp_reordering_seen(st, t, n->reord, n->fack_before);
+    }
+    n->set_timer = n->data_acked;
 }
 
 /* SND.UNA < SEG.ACK =< SND.NXT */
-static void new_ack(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
+static void advance(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
 {
-    uint32_t acked = s->ack - t->snd_una;
-    uint32_t text = acked;
+    uint32_t text = s->ack - t->snd_una;
     if (t->snd_una == t->iss) {
         text--; /* the SYN's place in the sequence space */
     }
@@ -104,41 +218,151 @@ static void new_ack(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
     if (t->snd_urg && seq_ge(t->snd_una, t->snd_up)) {
         t->snd_urg = false;
     }
-    take_rtt_sample(st, t);
-    tcp_update_window(st, t, s);
-    bool partial_before = t->in_recovery && t->partial_seen;
-    tcp_recovery_newreno.new_ack(st, t, text);
-    tcp_rtx_update(st, t, !(t->in_recovery && partial_before));
-    if (st->now - t->last_advice >= TD_SEC || t->last_advice == 0) {
-        t->last_advice = st->now;
-        ip_advise_good(st, t->ep.a.raddr);
+}
+
+/* ---- cwnd ---- */
+
+static void control(struct td_stack *st, struct tcb *t, const struct tcp_news *n,
+                    enum tcp_episode before)
+{
+    struct txq *q = t->txq;
+    uint32_t segs = t->delivered - n->delivered_before;
+    uint32_t lost = q->lost_ever - n->lost_before;
+    uint32_t delivered = q->by_segments ? segs : n->delivered_bytes;
+    if (q->in_reduction && (q->ops->prr || t->ca_state == TCPE_CWR)) {
+        tcp_prr_ack(st, t, delivered, lost, n->advanced);
+        return;
     }
-    tune_sndbuf(st, t);
-    tcp_chrono_update(st, t);
-    tell_writable(st, t);
+    if (before == TCPE_RECOVERY && !q->ops->prr) {
+        if (t->ca_state == TCPE_RECOVERY) {
+            q->ops->in_recovery(st, t, n);
+        }
+        return;
+    }
+    bool may = t->reordering > (uint32_t)knob(st, TCP_REORDERING) ? n->data_acked || n->sacked
+                                                                  : n->data_acked;
+    if (!may || q->in_reduction || t->ca_state == TCPE_RECOVERY) {
+        return;
+    }
+    const struct td_cc_ack ack = {.now = st->now,
+                                  .acked = q->by_segments ? segs * t->mss : n->delivered_bytes,
+                                  .flight = n->pipe_before,
+                                  .una = t->snd_una,
+                                  .nxt = t->snd_nxt,
+                                  .rtt = n->rtt,
+                                  .cwnd_limited = tcp_cwnd_is_limited(t)};
+    tcp_cc_acked(st, t, &ack);
+}
+
+/* ---- all of it ---- */
+
+static bool odd(const struct tcb *t, const struct tcp_news *n)
+{
+    return !(n->has_text || n->window || n->data_acked) || n->sacked || n->ece || n->dsack ||
+           t->ca_state != TCPE_OPEN;
+}
+
+/* Something was in flight, or an episode isn't over. */
+static void digest(struct td_stack *st, struct tcb *t, struct tcp_news *n)
+{
+    struct txq *q = t->txq;
+    enum tcp_episode before = (enum tcp_episode)t->ca_state;
+    bool was_empty = txq_empty(q);
+    if (n->advanced) {
+        take_off(st, t, n);
+    }
+    take_rtt_sample(st, t, n);
+    tcp_rack_reo_wnd(st, t, n);
+    if (q->tlp_out) {
+        tcp_tlp_ack(st, t, n);
+    }
+    if (n->sacked && !t->sack_ok) {
+        n->sacked = false;
+    }
+    if (n->advanced) {
+        t->dupacks = 0;
+    } else if (t->sack_ok ? n->sacked : n->dup) { /* RFC 6675 2: with SACK, only news count */
+        const struct journal_subject subject = tcp_subject(t);
+        t->dupacks = (uint16_t)(t->dupacks < UINT16_MAX ? t->dupacks + 1 : t->dupacks);
+        JOURNAL(st, EV_TCP_DUPACK, &subject, t->snd_una, t->dupacks);
+    }
+    if ((!was_empty && odd(t, n)) || n->dsack) {
+        tcp_recovery_alert(st, t, n);
+    }
+    if (n->set_timer) {
+        tcp_rtx_progress(st, t);
+    }
+    if (n->ece) {
+        t->delivered_ce += t->delivered - n->delivered_before;
+    }
+    if (!was_empty) {
+        control(st, t, n, before);
+    }
+    if (!q->ops->prr && t->ca_state == TCPE_OPEN && seq_gt(t->snd_una, t->recover)) {
+        t->recover = t->snd_una - 1; /* kept close: half a circle behind it would lie ahead */
+    }
+    if (q->waiting > 0 || q->frto_new) {
+        tcp_mark(st, t);
+    }
 }
 
 void tcp_ack_received(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
 {
-    if (seq_gt(s->ack, t->snd_una)) {
-        new_ack(st, t, s);
-        return;
-    }
+    struct txq *q = t->txq;
+    bool blocks = t->sack_ok && s->h->o.nsack > 0;
+    bool old = seq_lt(s->ack, t->snd_una);
     uint32_t wnd = t->snd_wnd;
-    bool current = s->ack == t->snd_una;
-    if (current) {
-        t->probes = 0; /* it answers */
-        if (t->rtx_kind == TRTX_PERSIST && knob(st, TCP_GIVE_UP_BY_TIME) == 0) {
-            t->stalled_since = st->now;
+    bool outstanding = t->snd_nxt != t->snd_una;
+    struct tcp_news n = {.s = s,
+                         .una_before = t->snd_una,
+                         .fack_before = t->snd_una,
+                         .delivered_before = t->delivered,
+                         .lost_before = q != NULL ? q->lost_ever : 0,
+                         .pipe_before = tcp_pipe_bytes(t),
+                         .has_text = s->len > 0,
+                         .ece = t->ecn_ok && (s->flags & TCP_ECE) != 0,
+                         .advanced = seq_gt(s->ack, t->snd_una)};
+    if (q != NULL && q->sacked.segs > 0) {
+        n.fack_before = txseg_end(txq_at(q, q->fack));
+    }
+    if (!old) {
+        if (n.advanced) {
+            advance(st, t, s);
+        } else {
+            t->probes = 0; /* it answers */
+            if (t->rtx_kind == TRTX_PERSIST && knob(st, TCP_GIVE_UP_BY_TIME) == 0) {
+                t->stalled_since = st->now;
+            }
         }
         tcp_update_window(st, t, s);
+    } else if (!blocks) {
+        return;
+    }
+    n.window = t->snd_wnd != wnd;
+    if (blocks) {
+        tcp_sack_received(st, t, &n);
     }
     /* RFC 5681 2: data outstanding, no text, no SYN or FIN, the same acknowledgment, the same
      * window. */
-    if (current && t->snd_nxt != t->snd_una && s->len == 0 && s->wnd == wnd && wnd != 0) {
-        tcp_recovery_newreno.dup_ack(st, t);
+    n.dup =
+        !old && !n.advanced && outstanding && s->len == 0 && s->wnd == wnd && wnd != 0 && !n.dsack;
+    if (q != NULL) {
+        digest(st, t, &n);
     }
-    if (t->snd_wnd != wnd) {
+    if (n.advanced) {
+        if (txq_empty(q) || t->snd_wnd == 0) {
+            tcp_rtx_update(st, t, true);
+        }
+        uint32_t second = (uint32_t)(st->now / TD_SEC) + 1;
+        if (second != t->last_advice) {
+            t->last_advice = second;
+            ip_advise_good(st, t->ep.a.raddr);
+        }
+        tune_sndbuf(st, t);
+        tcp_chrono_update(st, t);
+        tell_writable(st, t);
+    } else if (t->snd_wnd != wnd) {
         tcp_rtx_update(st, t, t->snd_wnd != 0 && wnd == 0);
     }
+    txq_idle(st, t);
 }

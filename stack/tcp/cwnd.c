@@ -40,7 +40,7 @@ bool tcp_cwnd_is_limited(const struct tcb *t)
 static uint32_t remembered(const struct tcb *t)
 {
     uint32_t most = t->cc.cwnd / 2 + t->cc.cwnd / 4;
-    return t->in_recovery || t->cc.ssthresh > most ? t->cc.ssthresh : most;
+    return tcp_in_reduction(t) || t->cc.ssthresh > most ? t->cc.ssthresh : most;
 }
 
 static void set_cwnd(struct td_stack *st, struct tcb *t, uint32_t to, enum journal_word why)
@@ -106,7 +106,7 @@ static void shrink_to_use(struct td_stack *st, struct tcb *t)
 {
     uint32_t iw = tcp_initial_window(st, t);
     uint32_t used = t->cwnd_used > iw ? t->cwnd_used : iw;
-    if (!t->in_recovery && !t->no_space && used < t->cc.cwnd) {
+    if (t->ca_state == TCPE_OPEN && !t->no_space && used < t->cc.cwnd) {
         uint32_t w = t->cc.cwnd - (t->cc.cwnd - used) / 2;
         t->cc.ssthresh = remembered(t);
         set_cwnd(st, t, w - w % t->mss, W_TCP_UNUSED);
@@ -117,12 +117,12 @@ static void shrink_to_use(struct td_stack *st, struct tcb *t)
 
 void tcp_cwnd_validate(struct td_stack *st, struct tcb *t, bool held)
 {
-    uint32_t flight = tcp_flight(t);
+    uint32_t flight = tcp_out_bytes(t);
     tcp_series(st, t);
     if (flight == 0 && !held) {
         return; /* nothing was sent */
     }
-    held = held || flight + t->mss > t->cc.cwnd;
+    held = held || tcp_pipe_bytes(t) + t->mss > t->cc.cwnd;
     if (seq_ge(t->snd_una, t->usage_seq) || held || (!t->cwnd_full && flight > t->max_flight)) {
         t->cwnd_full = held;
         t->max_flight = flight;

@@ -60,8 +60,7 @@ static void frag_needed(struct td_stack *st, struct tcb *t, const struct quoted 
     /* RFC 5681 3.1: cwnd in segments stays what it was. No congestion: cwnd isn't cut. */
     t->cc.cwnd = (uint32_t)((uint64_t)t->cc.cwnd * t->mss / old_mss);
     t->cc.cwnd = t->cc.cwnd < t->mss ? t->mss : t->cc.cwnd;
-    t->rtt_time = 0;
-    t->rtx_nxt = t->snd_una;
+    tcp_resend_all(st, t);
     tcp_mark(st, t);
 }
 

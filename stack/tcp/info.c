@@ -84,19 +84,6 @@ static uint32_t ms_since(const struct td_stack *st, td_time then)
     return (uint32_t)((st->now - then) / TD_MS);
 }
 
-static uint32_t segments(uint32_t bytes, uint32_t mss)
-{
-    return (bytes + mss - 1) / mss;
-}
-
-static uint8_t ca_state(const struct tcb *t)
-{
-    return t->rexmits > 0   ? TCP_CA_Loss
-           : t->in_recovery ? TCP_CA_Recovery
-           : t->dupacks > 0 ? TCP_CA_Disorder
-                            : TCP_CA_Open;
-}
-
 static uint8_t options(const struct tcb *t)
 {
     return (uint8_t)((t->ts_ok ? TCPI_OPT_TIMESTAMPS : 0) | (t->sack_ok ? TCPI_OPT_SACK : 0) |
@@ -106,17 +93,19 @@ static uint8_t options(const struct tcb *t)
 
 static void fill_sender(const struct tcb *t, struct tcp_info *i)
 {
-    uint32_t mss = t->mss != 0 ? t->mss : 1;
     bool fin_acked = t->fin_sent && t->snd.len == 0 && t->snd_una == t->snd_nxt;
     bool syn_acked = !t->passive && t->snd_una != t->iss;
-    i->tcpi_ca_state = ca_state(t);
+    const struct tcp_inflight in = tcp_inflight(t);
+    i->tcpi_ca_state = t->ca_state;
     i->tcpi_retransmits = t->rexmits;
     i->tcpi_probes = t->probes;
     i->tcpi_backoff = t->rexmits > 0 ? t->rtt.backoff : t->persist_backoff;
     i->tcpi_rto = us(t->rtt.rto);
     i->tcpi_snd_mss = t->mss;
-    i->tcpi_unacked = segments(tcp_flight(t), mss);
-    i->tcpi_lost = segments(t->snd_nxt - t->rtx_nxt, mss);
+    i->tcpi_unacked = in.unacked;
+    i->tcpi_sacked = in.sacked;
+    i->tcpi_lost = in.lost;
+    i->tcpi_retrans = in.retrans;
     i->tcpi_pmtu = t->pmtu;
     i->tcpi_rtt = us(t->rtt.srtt8 / 8);
     i->tcpi_rttvar = us(t->rtt.rttvar4 / 4);
@@ -130,7 +119,10 @@ static void fill_sender(const struct tcb *t, struct tcp_info *i)
     i->tcpi_bytes_acked = t->bytes_acked + syn_acked + fin_acked;
     i->tcpi_notsent_bytes = tcp_notsent(t);
     i->tcpi_snd_wnd = t->snd_wnd;
+    i->tcpi_delivered = t->delivered;
     i->tcpi_delivered_ce = t->delivered_ce;
+    i->tcpi_dsack_dups = t->dsack_dups;
+    i->tcpi_reord_seen = t->reord_seen;
 }
 
 static void fill_receiver(struct td_stack *st, const struct tcb *t, struct info *f)
@@ -167,7 +159,9 @@ static void fill(struct td_stack *st, struct tcb *t, struct info *f)
     i->tcpi_state = t->state;
     i->tcpi_pacing_rate = t->cc.pacing_rate != 0 ? t->cc.pacing_rate : UINT64_MAX;
     i->tcpi_max_pacing_rate = tcp_max_pacing_rate(t);
-    i->tcpi_reordering = (uint32_t)knob(st, TCP_REORDERING);
+    i->tcpi_reordering = t->state == TCPS_CLOSED || t->state == TCPS_LISTEN
+                             ? (uint32_t)knob(st, TCP_REORDERING)
+                             : t->reordering;
     i->tcpi_snd_cwnd = t->cc.cwnd / mss;
     i->tcpi_snd_ssthresh = t->cc.ssthresh >= INT32_MAX ? INT32_MAX : t->cc.ssthresh / mss;
     if (t->state == TCPS_LISTEN) {

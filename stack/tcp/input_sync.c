@@ -663,7 +663,7 @@ bool tcp_fast_path(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
         tcp_mark(st, t);
         return true;
     }
-    if (s->ack != t->snd_una || t->fin_ooo || t->orphan || t->rtx_kind == TRTX_PERSIST ||
+    if (s->ack != t->snd_una || t->ca_state != TCPE_OPEN || s->h->o.nsack > 0 || t->fin_ooo || t->orphan || t->rtx_kind == TRTX_PERSIST ||
         t->rcv.truesize + (uint64_t)s->p->truesize > tcp_rcvbuf_share(st, t)) {
         return false;
     }

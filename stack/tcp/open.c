@@ -191,7 +191,7 @@ int tcp_connect(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port)
     t->rtx_nxt = t->iss;
     t->snd_sml = t->iss;
     sndbuf_init(&t->snd, t->iss + 1);
-    tcp_recovery_newreno.init(st, t);
+    tcp_recovery_init(st, t);
     t->last_rcvd = st->now;
     count(st, TcpActiveOpens);
     const struct journal_subject subject = tcp_subject(t);

@@ -4,14 +4,16 @@
  * to, after all segments that had arrived were processed (RFC 9293 3.10.7.4, MUST-58 and 59), and
  * by timers. It sends what it may, in this order:
  *
- *   1. text, from rtx_nxt on. rtx_nxt is SND.NXT, except after a time-out or a window probe: then
- * it lies behind, and what was in flight is sent again until it has caught up.
+ *   1. what is believed lost, in order of sequence (recovery.c says what that is); then new text,
+ *      from rtx_nxt on. rtx_nxt is SND.NXT, except after a window probe, whose octet is part of the
+ *      first segment.
  *   2. a FIN behind the last byte, when the user has closed.
  *   3. if nothing of that went out, which always carries an acknowledgment, and one is due: an
  *      acknowledgment alone; several, when several segments arrived out of order, because the peer
  *      counts them (RFC 5681 3.2).
  *
- * How much: the smaller of the peer's window and cwnd (5681 3.1), counted from SND.UNA. How small:
+ * How much: what is in the pipe may not exceed cwnd (5681 3.1, 6675, 9937), and no text lies beyond
+ * the peer's window. How small:
  * a segment less than full is sent only if (3.8.6.2.1, 3.7.4)
  *   - it is the last of what is queued, and Nagle allows: nothing unacknowledged, or switched off,
  *     and the user didn't announce more (MSG_MORE, TCP_CORK);
@@ -20,7 +22,7 @@
  *   - or the override timer, armed when all else is still, has expired.
  * And: the interface's queue must not be flooded by one flush (tcp_limit_output_bytes).
  */
-#include "tcp/tcp_internal.h"
+#include "tcp/xmit.h"
 
 #include <errno.h>
 
@@ -67,7 +69,7 @@ static int send_failed(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t
 /* Text [seq, seq+len), with a FIN behind it if asked. 0, or why it didn't leave; SND.NXT moves only
  * if it did. */
 static int send_text(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t len, bool fin,
-                     enum journal_word why)
+                     bool push, enum journal_word why)
 {
     bool again = seq_lt(seq, t->snd_nxt);
     tcp_seq end = seq + len + fin;
@@ -77,7 +79,7 @@ static int send_text(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t l
     e.flags = TCP_ACK;
     e.snd = &t->snd;
     e.len = len;
-    if (len > 0 && seq + len == sndbuf_end(&t->snd)) {
+    if (len > 0 && push) {
         e.flags |= TCP_PSH; /* MUST-61 */
     }
     if (fin) {
@@ -120,21 +122,26 @@ static int send_text(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t l
         t->bytes_retrans += len;
         unsigned times = t->rexmits > 0 ? t->rexmits : 1;
         JOURNAL(st, EV_TCP_RETRANSMIT, &subject, seq, len, why, times, t->rtt.rto);
-        if (t->rtt_time != 0 && seq_lt(seq, t->rtt_seq)) {
-            t->rtt_time = 0; /* Karn: its acknowledgment could mean either copy */
-        }
     } else {
         count(st, TcpOutSegs);
         if (len > 0) {
             count(st, TcpExtTCPOrigDataSent);
         }
-        if (t->rtt_time == 0) { /* RFC 6298 3: one sample a round trip */
-            t->rtt_time = st->now;
-            t->rtt_seq = end;
-        }
     }
     t->snd_nxt = seq_max(t->snd_nxt, end);
     return 0;
+}
+
+/* What was sent at once, once more. */
+static int resend(struct td_stack *st, struct tcb *t, uint32_t n, enum journal_word why)
+{
+    const struct txseg *x = txq_at(t->txq, n);
+    int err = send_text(st, t, x->seq, txseg_text(x), (x->marks & TXS_FIN) != 0,
+                        (x->marks & TXS_PSH) != 0, why);
+    if (err == 0) {
+        txq_touch(st, t, n);
+    }
+    return err;
 }
 
 /* ---- what may go ---- */
@@ -177,88 +184,262 @@ static bool egress_full(struct td_stack *st, struct tcb *t, uint32_t queued)
     return true;
 }
 
-/* Sends text and FIN as far as window, cwnd and the rules against small segments allow. force: they
- * don't count for one segment. */
-static void send_what_may(struct td_stack *st, struct tcb *t, bool force)
+/* How many bytes cwnd lets out now. RFC 3042: for each of the first two duplicate ACKs one segment
+ * more; where duplicates and SACKs lower the pipe, that comes by itself. */
+static uint32_t cwnd_room(const struct tcb *t)
 {
-    t->out_limited = false;
-    t->cwnd_limited = false;
+    const struct txq *q = t->txq;
+    uint32_t unit = tcp_unit(t);
+    uint32_t cwnd = tcp_cwnd_units(t);
+    uint32_t pipe = tcp_pipe_units(t);
+    if (q != NULL && !q->ops->prr && t->ca_state < TCPE_RECOVERY && t->dupacks > 0) {
+        uint32_t extra = t->dupacks < LIMITED_TRANSMIT ? t->dupacks : LIMITED_TRANSMIT;
+        cwnd += q->by_segments ? extra : extra * t->mss;
+    }
+    return cwnd > pipe ? (cwnd - pipe) * unit : 0;
+}
+
+/* ---- what was lost ---- */
+
+/* Record n again, as far as the peer's window takes it. 0, 1 = not now, or an error. */
+static int send_again(struct td_stack *st, struct tcb *t, uint32_t n, enum journal_word why)
+{
+    struct txq *q = t->txq;
+    const struct txseg *x = txq_at(q, n);
+    int32_t room = seq_diff(t->snd_una + t->snd_wnd, x->seq);
+    if (room <= 0) {
+        return 1;
+    }
+    if ((uint32_t)room < txseg_text(x)) { /* the window shrank under it */
+        if (n != q->first) {
+            return 1;
+        }
+        int e = txq_split_head(st, t, (uint32_t)room);
+        if (e != 0) {
+            return e;
+        }
+        n = q->first;
+    }
+    if ((txq_at(q, n)->marks & TXS_LOST) != 0) {
+        txq_join(q, n, t->mss < (uint32_t)room ? t->mss : (uint32_t)room);
+    }
+    uint32_t bytes = txq_at(q, n)->len;
+    int e = resend(st, t, n, why);
+    if (e != 0) {
+        return e;
+    }
+    txq_mark_retrans(q, n);
+    tcp_undo_retransmitted(st, t);
+    tcp_prr_sent(t, bytes);
+    if (t->ca_state == TCPE_LOSS) {
+        count(st, TcpExtTCPSlowStartRetrans);
+    } else {
+        count(st, TcpExtTCPFastRetrans);
+    }
+    if (n == q->first && q->ops->prr && t->rtx_kind != TRTX_REO) {
+        tcp_rtx_arm(st, t, TRTX_REXMT);
+    }
+    return 0;
+}
+
+/* False: nothing more can leave now. */
+static bool send_lost(struct td_stack *st, struct tcb *t)
+{
+    struct txq *q = t->txq;
+    uint32_t n;
+    if (q->longest > t->mss && txq_recut(st, t, t->mss) != 0) {
+        return false;
+    }
+    while (txq_next_lost(q, &n)) {
+        uint32_t need = q->by_segments ? t->mss : txq_at(q, n)->len;
+        if (!q->rtx_now && cwnd_room(t) < need) {
+            t->cwnd_limited = true;
+            return false;
+        }
+        if (!q->rtx_now && tcp_pacing_wait(st, t)) {
+            return false;
+        }
+        if (egress_full(st, t, txq_at(q, n)->len)) {
+            t->out_limited = true;
+            return false;
+        }
+        int e = send_again(st, t, n, t->ca_state == TCPE_LOSS ? W_TCP_GO_BACK : W_TCP_LOSS);
+        if (e == -EMSGSIZE) {
+            if (q->longest <= t->mss || txq_recut(st, t, t->mss) != 0) {
+                return false;
+            }
+            continue;
+        }
+        if (e != 0) {
+            t->out_limited = e == -ENOBUFS;
+            return false;
+        }
+        tcp_pacing_sent(st, t, need);
+        q->rtx_now = false;
+    }
+    q->rtx_now = false;
+    return true;
+}
+
+/* ---- new text ---- */
+
+/* Too small to go alone (3.8.6.2.1, 3.7.4)? W_NONE: it may. by_cwnd: cwnd made it small. */
+static enum journal_word small_segment_waits(const struct td_stack *st, struct tcb *t, uint32_t len,
+                                             uint32_t queued, bool by_cwnd)
+{
+    if (len < (t->max_snd_wnd + 1) / 2 && len < queued) {
+        return by_cwnd ? W_TCP_CWND : W_TCP_SWS;
+    }
+    if (len < queued) {
+        return W_NONE;
+    }
+    if (t->cork || t->more) {
+        return W_TCP_CORK;
+    }
+    return nagle_holds(st, t) ? W_TCP_NAGLE : W_NONE;
+}
+
+/* Text and FIN as far as window, cwnd and the rules against small segments allow. force: they don't
+ * count for one segment. How many segments left. */
+static unsigned send_new(struct td_stack *st, struct tcb *t, bool force)
+{
+    unsigned sent = 0;
     for (unsigned errors = 0; errors < 3;) {
         tcp_seq pos = t->rtx_nxt;
         tcp_seq end = sndbuf_end(&t->snd);
         if (seq_gt(pos, end)) {
-            return; /* the FIN is out */
+            break; /* the FIN is out */
         }
         uint32_t queued = end - pos;
         bool fin = t->fin_queued;
         if (queued == 0 && !fin) {
-            return;
+            break;
+        }
+        if (txq_reserve(st, t) != 0) {
+            (void)send_failed(st, t, pos, queued, -ENOMEM);
+            break;
         }
         bool again = seq_lt(pos, t->snd_nxt);
-        uint32_t cwnd = t->cc.cwnd;
-        uint32_t limited = 0;
-        if (!t->in_recovery && t->dupacks > 0 && !again) { /* RFC 3042 */
-            limited = t->dupacks < LIMITED_TRANSMIT ? t->dupacks : LIMITED_TRANSMIT;
-            cwnd += limited * t->mss;
-        }
-        bool by_cwnd = cwnd < t->snd_wnd;
-        int32_t room = seq_diff(t->snd_una + (by_cwnd ? cwnd : t->snd_wnd), pos);
-        uint32_t usable = room > 0 ? (uint32_t)room : 0;
+        uint32_t by_cwnd = cwnd_room(t);
+        int32_t by_wnd = seq_diff(t->snd_una + t->snd_wnd, pos);
+        uint32_t wnd = by_wnd > 0 ? (uint32_t)by_wnd : 0;
+        bool cwnd_less = by_cwnd < wnd;
+        uint32_t usable = cwnd_less ? by_cwnd : wnd;
         uint32_t len = queued < t->mss ? queued : t->mss;
         len = len < usable ? len : usable;
         fin = fin && len == queued && usable > len;
         if (len == 0 && !fin) {
-            t->cwnd_limited = by_cwnd;
-            hold(st, t, by_cwnd ? W_TCP_CWND : W_TCP_WINDOW, queued, usable);
-            return;
+            t->cwnd_limited = t->cwnd_limited || cwnd_less;
+            hold(st, t, cwnd_less ? W_TCP_CWND : W_TCP_WINDOW, queued, usable);
+            break;
         }
-        if (len < t->mss && !again && !fin && !force && len < (t->max_snd_wnd + 1) / 2) {
-            if (len < queued) {
-                t->cwnd_limited = by_cwnd;
-                hold(st, t, by_cwnd ? W_TCP_CWND : W_TCP_SWS, queued, usable);
-                return;
+        if (len < t->mss && !again && !fin && !force) {
+            enum journal_word why = small_segment_waits(st, t, len, queued, cwnd_less);
+            if (why != W_NONE) {
+                t->cwnd_limited = t->cwnd_limited || why == W_TCP_CWND;
+                hold(st, t, why, queued, usable);
+                break;
             }
-            if (t->cork || t->more) {
-                hold(st, t, W_TCP_CORK, queued, usable);
-                return;
-            }
-            if (nagle_holds(st, t)) {
-                hold(st, t, W_TCP_NAGLE, queued, usable);
-                return;
-            }
-        } else if (len < t->mss && len == queued && !again && !fin && !force &&
-                   (t->cork || t->more || nagle_holds(st, t))) {
-            hold(st, t, t->cork || t->more ? W_TCP_CORK : W_TCP_NAGLE, queued, usable);
-            return;
         }
         if (len > 0 && tcp_pacing_wait(st, t)) {
-            return;
+            break;
         }
         if (egress_full(st, t, queued)) {
             t->out_limited = true;
-            return;
+            break;
         }
         if (!again) {
             tcp_cwnd_before_text(st, t);
         }
-        /* again: after a time-out, up to what was in flight then; or text that a probe began */
-        bool back = seq_lt(pos, t->recover);
-        int err = send_text(st, t, pos, len, fin, back ? W_TCP_GO_BACK : W_TCP_WINDOW);
+        bool push = len == queued;
+        int err = send_text(st, t, pos, len, fin, push, W_TCP_WINDOW);
         if (err == -EMSGSIZE) {
             errors++;
             continue;
         }
         if (err != 0) {
             t->out_limited = err == -ENOBUFS;
-            return;
+            break;
         }
-        if (limited > 0 && seq_gt(pos + len, t->snd_una + t->cc.cwnd)) {
-            t->limited_sent += len;
-        }
+        uint32_t marks = (again ? TXS_EVER : 0u) | (fin ? TXS_FIN : 0u) | (push ? TXS_PSH : 0u);
+        txq_push(st, t, pos, len + fin, (uint8_t)marks);
+        tcp_prr_sent(t, len + fin);
         tcp_pacing_sent(st, t, len);
         t->rtx_nxt = pos + len + fin;
         force = false;
+        sent++;
     }
+    return sent;
+}
+
+/* F-RTO's step 2 b (RFC 5682): new text, and nothing again until the next acknowledgment. False:
+ * none could be sent, so it can't tell. */
+static bool send_frto(struct td_stack *st, struct tcb *t, unsigned *sent)
+{
+    *sent += send_new(st, t, *sent == 0);
+    if (seq_gt(t->snd_nxt, t->recover)) {
+        return true;
+    }
+    t->txq->frto = t->txq->frto_new = false;
+    return false;
+}
+
+static void send_what_may(struct td_stack *st, struct tcb *t, bool force)
+{
+    bool in_flight = !txq_empty(t->txq);
+    unsigned sent = 0;
+    t->out_limited = false;
+    t->cwnd_limited = false;
+    if (t->txq == NULL || !t->txq->frto_new || !send_frto(st, t, &sent)) {
+        if (t->txq == NULL || send_lost(st, t)) {
+            sent += send_new(st, t, force);
+            struct txq *q = t->txq;
+            uint32_t n;
+            while (q != NULL && q->ops->next != NULL && cwnd_room(t) >= t->mss &&
+                   q->ops->next(st, t, &n) && send_again(st, t, n, W_TCP_RESCUE) == 0) {
+            }
+        }
+    }
+    tcp_cwnd_validate(st, t, t->cwnd_limited);
+    if (sent > 0) {
+        if (!in_flight) {
+            tcp_rtx_update(st, t, true); /* RFC 6298 5.1 */
+        }
+        (void)tcp_tlp_schedule(st, t, false);
+    }
+    txq_idle(st, t);
+}
+
+int tcp_send_probe(struct td_stack *st, struct tcb *t)
+{
+    struct txq *q = t->txq;
+    tcp_seq pos = t->rtx_nxt;
+    tcp_seq end = sndbuf_end(&t->snd);
+    int32_t wnd = seq_diff(t->snd_una + t->snd_wnd, pos);
+    if (seq_lt(pos, end) && wnd > 0) {
+        uint32_t queued = end - pos;
+        uint32_t len = queued < t->mss ? queued : t->mss;
+        len = len < (uint32_t)wnd ? len : (uint32_t)wnd;
+        bool fin = t->fin_queued && len == queued && (uint32_t)wnd > len;
+        if (txq_reserve(st, t) != 0 ||
+            send_text(st, t, pos, len, fin, len == queued, W_TCP_TAIL) != 0) {
+            return 0;
+        }
+        unsigned marks = (fin ? TXS_FIN : 0u) | (len == queued ? TXS_PSH : 0u);
+        txq_push(st, t, pos, len + fin, (uint8_t)marks);
+        tcp_prr_sent(t, len + fin);
+        t->rtx_nxt = pos + len + fin;
+        return 1;
+    }
+    uint32_t last = q->end - 1;
+    while (last != q->first && (txq_at(q, last)->marks & TXS_GONE) != 0) {
+        last--;
+    }
+    const struct txseg *x = txq_at(q, last);
+    if (txseg_text(x) > t->mss || seq_gt(x->seq + txseg_text(x), t->snd_una + t->snd_wnd)) {
+        return 0;
+    }
+    return resend(st, t, last, W_TCP_TAIL) == 0 ? 2 : 0;
 }
 
 /* ---- the acknowledgment alone ---- */
@@ -307,7 +488,6 @@ static void output(struct td_stack *st, struct tcb *t, bool force)
         break;
     }
     send_what_may(st, t, force);
-    tcp_cwnd_validate(st, t, t->cwnd_limited);
     if (t->dup_owed > 0) { /* one for each segment out of order; text doesn't count as one */
         for (unsigned n = t->dup_owed; n > 0; n--) {
             tcp_send_ack(st, t);
@@ -366,21 +546,7 @@ void tcp_send_syn(struct td_stack *st, struct tcb *t)
     } else {
         count(st, TcpOutSegs);
         t->rtt_time = st->now;
-        t->rtt_seq = t->iss + 1;
     }
-}
-
-int tcp_retransmit_first(struct td_stack *st, struct tcb *t, enum journal_word why)
-{
-    uint32_t text = sndbuf_end(&t->snd) - t->snd_una;
-    uint32_t sent = t->snd_nxt - t->snd_una;
-    uint32_t len = text < sent ? text : sent;
-    len = len < t->mss ? len : t->mss;
-    bool fin = t->fin_sent && len == text;
-    if (len == 0 && !fin) {
-        return 0;
-    }
-    return send_text(st, t, t->snd_una, len, fin, why);
 }
 
 /* 3.8.6.1: one octet beyond the closed window, or the FIN. It counts as sent, but sending goes on
@@ -392,9 +558,13 @@ void tcp_window_probe(struct td_stack *st, struct tcb *t)
         return;
     }
     count(st, TcpExtTCPWinProbe);
-    (void)send_text(st, t, t->snd_una, text > 0 ? 1 : 0, text == 0, W_TCP_WINDOW);
-    t->rtt_time = 0;
-    t->rtx_nxt = t->snd_una;
+    if (txq_empty(t->txq)) {
+        (void)send_text(st, t, t->snd_una, text > 0 ? 1 : 0, text == 0, text == 1, W_TCP_WINDOW);
+        t->rtx_nxt = t->snd_una;
+        return;
+    }
+    tcp_resend_all(st, t); /* it was thrown away for want of room */
+    (void)send_text(st, t, t->snd_una, text > 0 ? 1 : 0, text == 0, text == 1, W_TCP_WINDOW);
 }
 
 /* 3.8.4: SEG.SEQ = SND.NXT-1, no text (SHLD-12): outside the peer's window, so it must answer. */

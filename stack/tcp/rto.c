@@ -5,9 +5,10 @@
  *      RTTVAR <- 3/4 RTTVAR + 1/4 |SRTT - R'|        first, with the old SRTT (2.3)
  *      SRTT   <- 7/8 SRTT + 1/8 R'
  *      RTO    <- SRTT + max(G, 4 RTTVAR)             G: the wheel's microsecond
- * The result is kept between the knobs tcp_rto_min_us and tcp_rto_max_ms. A time-out doubles it
- * (5.5) and it stays so until a segment that was sent only once is acknowledged (Karn's rule:
- * whoever takes the sample sees to that, ack.c).
+ * The result is kept between the knobs tcp_rto_min_us and tcp_rto_max_ms. Under `linux` the least
+ * is that of the second term instead, so that RTO is SRTT and 200 ms or more (tcp_rto_min_var). A
+ * time-out doubles it (5.5) and it stays so until a segment that was sent only once is acknowledged
+ * (Karn's rule: whoever takes the sample sees to that, ack.c).
  */
 #include "tcp/tcp_internal.h"
 
@@ -56,10 +57,11 @@ const struct td_rto_ops tcp_rto_6298 = {"rfc6298",
 
 static struct td_rto_limits limits(const struct td_stack *st)
 {
+    td_time min = (td_time)knob(st, TCP_RTO_MIN_US) * TD_US;
     return (struct td_rto_limits){.initial = (td_time)knob(st, TCP_RTO_INITIAL_MS) * TD_MS,
-                                  .min = (td_time)knob(st, TCP_RTO_MIN_US) * TD_US,
+                                  .min = min,
                                   .max = (td_time)knob(st, TCP_RTO_MAX_MS) * TD_MS,
-                                  .granularity = TD_US};
+                                  .granularity = knob(st, TCP_RTO_MIN_VAR) != 0 ? min : TD_US};
 }
 
 void tcp_rto_init(struct td_stack *st, struct tcb *t)
@@ -75,6 +77,18 @@ void tcp_rto_sample(struct td_stack *st, struct tcb *t, td_time rtt)
     t->cc.srtt = t->rtt.srtt8 / 8;
     const struct journal_subject subject = tcp_subject(t);
     JOURNAL(st, EV_TCP_RTT, &subject, rtt, t->rtt.srtt8 / 8, t->rtt.rttvar4 / 4, t->rtt.rto);
+}
+
+/* RFC 8985 6.2 step 1: the least of about the last tcp_min_rtt_wlen seconds. One that is older
+ * makes way for whatever comes. */
+void tcp_rto_min_rtt(struct td_stack *st, struct tcb *t, td_time rtt)
+{
+    uint32_t second = (uint32_t)(st->now / TD_SEC);
+    if (t->cc.min_rtt == 0 || rtt <= t->cc.min_rtt ||
+        second - t->min_rtt_s > (uint32_t)knob(st, TCP_MIN_RTT_WLEN)) {
+        t->cc.min_rtt = rtt > 0 ? rtt : 1;
+        t->min_rtt_s = second;
+    }
 }
 
 void tcp_rto_backoff(struct td_stack *st, struct tcb *t)

@@ -164,7 +164,7 @@ void tcp_series_take(struct td_stack *st, struct tcb *t)
                                  .retrans = t->total_retrans,
                                  .state = t->state,
                                  .phase = t->cc.phase,
-                                 .recovery = t->in_recovery,
+                                 .recovery = tcp_in_reduction(t),
                                  .timed_out = t->cc.timed_out};
     if (!worth_it(st, s, &x)) {
         return;

@@ -85,7 +85,7 @@ static void unpack(struct td_stack *st, const struct half_open *r, struct tcb *t
     t->snd_wnd = r->snd_wnd;
     t->max_snd_wnd = r->snd_wnd;
     sndbuf_init(&t->snd, r->iss + 1);
-    tcp_recovery_newreno.init(st, t);
+    tcp_recovery_init(st, t);
     t->last_rcvd = st->now;
     t->peer_mss = r->peer_mss;
     t->peer_wscale = r->peer_wscale;
@@ -105,7 +105,6 @@ static void unpack(struct td_stack *st, const struct half_open *r, struct tcb *t
     t->total_retrans = r->rexmits;
     t->segs_in = 1; /* the SYN; SYN-ACKs aren't counted: as Linux tells it */
     t->rtt_time = r->rexmits == 0 ? r->born : 0; /* Karn */
-    t->rtt_seq = t->snd_nxt;
 }
 
 static void queue_push(struct tcp_listener *q, struct half_open *r)

@@ -110,6 +110,8 @@ static void row_timer(const struct td_stack *st, struct row *row, const struct t
     if (timer_armed(&t->t_rtx)) {
         static const char *const names[] = {[TRTX_NONE] = "",
                                             [TRTX_REXMT] = "on",
+                                            [TRTX_PROBE] = "on",
+                                            [TRTX_REO] = "on",
                                             [TRTX_PERSIST] = "persist",
                                             [TRTX_OVERRIDE] = "override"};
         tm = &t->t_rtx;
@@ -172,7 +174,7 @@ static void row_connection(const struct td_stack *st, struct row *row, const str
     row_u64(row, COL_DATA_SEGS_OUT, t->data_segs_out);
     row_u64(row, COL_DATA_SEGS_IN, t->data_segs_in);
     row_u64(row, COL_RETRANS, t->total_retrans);
-    row_u64(row, COL_LOST, t->snd_nxt - t->rtx_nxt);
+    row_u64(row, COL_LOST, (uint64_t)tcp_inflight(t).lost * t->mss);
     row_u64(row, COL_SND_WND, t->snd_wnd);
     row_u64(row, COL_RCV_WND, t->rcv_wnd);
     row_u64(row, COL_RCV_SPACE, t->space);

@@ -91,11 +91,8 @@ _Static_assert(NCOLS <= TABLE_MAX_COLUMNS, "too many columns");
 
 static const char *ca_state(const struct tcb *t)
 {
-    return t->in_recovery    ? "recovery"
-           : t->rexmits > 0  ? "loss"
-           : t->cc.timed_out ? "loss"
-           : t->dupacks > 0  ? "disorder"
-                             : "open";
+    static const char *const names[] = {"open", "disorder", "cwr", "recovery", "loss"};
+    return names[t->ca_state];
 }
 
 static void row_send(struct row *row, const struct tcb *t)

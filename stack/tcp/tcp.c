@@ -62,6 +62,7 @@ static void tcb_free(struct td_stack *st, struct tcb *t)
 {
     tcp_timers_stop(st, t);
     sndbuf_clear(&st->mem, &t->snd);
+    txq_free(st, t);
     rcvbuf_clear(&t->rcv);
     tcp_sack_clear(st, t);
     tcp_cc_release(st, t);
@@ -382,6 +383,7 @@ void tcp_finish(struct td_stack *st, struct tcb *t, int err, enum journal_word w
     tcp_ep_remove(st, &t->ep);
     tcp_port_leave(st, t);
     sndbuf_clear(&st->mem, &t->snd);
+    txq_free(st, t);
     rcvbuf_drop_ooo(&t->rcv);
     tcp_sack_clear(st, t);
     t->dup_owed = 0;

@@ -125,22 +125,17 @@ void tcp_pacing_rate(struct tcb *t, const struct td_stack *st);
 void tcp_pacing_stop(struct td_stack *st, struct tcb *t);
 void tcp_pacing_release(struct td_stack *st, struct tcb *t);
 
-/* Loss recovery (recovery.c): decides what is lost and drives cwnd through the episode. */
-struct tcp_recovery_ops {
-    const char *name;
-    void (*init)(struct td_stack *st, struct tcb *t);
-    /* SEG.ACK advanced SND.UNA by `acked` bytes (SND.UNA is already the new one). */
-    void (*new_ack)(struct td_stack *st, struct tcb *t, uint32_t acked);
-    void (*dup_ack)(struct td_stack *st, struct tcb *t);
-    /* The retransmission timer expired; first: for the first time on this segment. */
-    void (*timeout)(struct td_stack *st, struct tcb *t, bool first);
+/* How the sender sees the path (recovery.c); numbers as TCP_INFO tells them. */
+enum tcp_episode {
+    TCPE_OPEN, TCPE_DISORDER, TCPE_CWR, TCPE_RECOVERY, TCPE_LOSS,
 };
-extern const struct tcp_recovery_ops tcp_recovery_newreno;
+struct txq; /* what is in flight (xmit.h) */
 
 /* Retransmission time-out (rto.c): struct td_rto_ops in tapdeck/organs.h. */
 extern const struct td_rto_ops tcp_rto_6298;
 void tcp_rto_init(struct td_stack *st, struct tcb *t);
-void tcp_rto_sample(struct td_stack *st, struct tcb *t, td_time rtt); /* and min_rtt, cc.srtt */
+void tcp_rto_sample(struct td_stack *st, struct tcb *t, td_time rtt); /* and cc.srtt */
+void tcp_rto_min_rtt(struct td_stack *st, struct tcb *t, td_time rtt); /* cc.min_rtt */
 void tcp_rto_backoff(struct td_stack *st, struct tcb *t);
 
 /* ---- the transmission control block ---- */
@@ -178,7 +173,7 @@ enum tcp_ctl_timer { /* what t_ctl waits for, by state */
     TCTL_NONE, TCTL_KEEPALIVE, TCTL_FIN_WAIT_2, TCTL_LINGER,
 };
 enum tcp_rtx_timer { /* what t_rtx waits for */
-    TRTX_NONE, TRTX_REXMT, TRTX_PERSIST, TRTX_OVERRIDE,
+    TRTX_NONE, TRTX_REXMT, TRTX_PROBE, TRTX_REO, TRTX_PERSIST, TRTX_OVERRIDE,
 };
 enum tcp_pmtu_mode { /* IP_MTU_DISCOVER, with Linux's numbers */
     TCP_PMTU_DONT, TCP_PMTU_WANT, TCP_PMTU_DO, TCP_PMTU_PROBE, TCP_PMTU_INTERFACE, TCP_PMTU_OMIT,
@@ -224,7 +219,8 @@ struct tcb {
 
     /* -- send sequence space (RFC 9293 3.3.1) -- */
     tcp_seq iss, snd_una, snd_nxt; /* snd_nxt: beyond everything ever sent */
-    tcp_seq rtx_nxt;              /* sending goes on here; behind snd_nxt after a time-out */
+    tcp_seq rtx_nxt;              /* new text goes on here; behind snd_nxt after a window probe */
+    struct txq *txq;              /* the segments in flight; NULL: none, and no episode is open */
     tcp_seq snd_wl1, snd_wl2;
     uint32_t snd_wnd, max_snd_wnd;
     tcp_seq snd_up;               /* behind the last urgent octet; meaningful while snd_urg */
@@ -295,13 +291,18 @@ struct tcb {
 
     /* -- round trip and time-out (RFC 6298); ns -- */
     struct td_rto rtt;            /* SRTT, RTTVAR, RTO, doublings */
-    td_time rtt_time;             /* when the segment being timed left; 0 = none */
-    tcp_seq rtt_seq;              /* ...its acknowledgment */
+    td_time rtt_time;             /* when the SYN left; 0 = it isn't being timed */
+    uint32_t min_rtt_s;           /* when cc.min_rtt was measured, seconds */
     uint8_t rexmits;              /* of the earliest segment: R1 and R2 count these */
     uint8_t probes;               /* unanswered window or keep-alive probes */
     uint8_t persist_backoff;      /* doublings between window probes, answered or not */
     uint8_t rtx_kind;             /* enum tcp_rtx_timer */
     uint8_t ctl_kind;             /* enum tcp_ctl_timer */
+    uint8_t ca_state;             /* enum tcp_episode: how the sender sees the path */
+    uint8_t rack_steps;           /* RACK.reo_wnd_mult (RFC 8985 6.1) */
+    uint8_t rack_persist;         /* RACK.reo_wnd_persist */
+    uint16_t reordering;          /* so many segments a late one may lie behind */
+    uint16_t reord_seen;          /* how often one did */
 
     /* -- congestion (RFC 5681, 6582); bytes -- */
     struct td_cc cc;              /* cwnd, ssthresh and the organ that sets them */
@@ -309,16 +310,15 @@ struct tcb {
     uint32_t max_flight;          /* most bytes in flight in it */
     uint32_t cwnd_used, used_ms;  /* most bytes in flight since used_ms, when cwnd was last filled */
     tcp_seq first_window_end;
-    tcp_seq recover;
+    tcp_seq recover;              /* an episode ends when SND.UNA reaches it */
     uint16_t dupacks;
-    bool in_recovery : 1, partial_seen : 1;
-    uint32_t limited_sent;        /* bytes sent by limited transmit (RFC 3042) */
-    uint32_t dup_flight;          /* in recovery: FlightSize when SND.UNA last moved */
+    uint32_t delivered;           /* segments, the SYN among them */
+    uint32_t dsack_dups;          /* segments that D-SACKs reported */
+    uint32_t last_advice;         /* when IP was last told that the way is good, seconds + 1 */
 
     /* -- timers -- */
     struct timer t_rtx, t_delack, t_ctl;
     td_time last_rcvd, last_sent; /* any segment in; text out */
-    td_time last_advice;          /* when IP was last told that the way is good */
     td_time stalled_since;        /* no progress since: user timeout; 0 = none */
     uint32_t oow_last_ms;         /* answers to unacceptable segments are limited by these two: */
     uint32_t challenge_s;         /* stack time, + 1; 0 = never */
@@ -532,13 +532,28 @@ void tcp_icmp_error(struct td_stack *st, const struct ip_error *e);
 /* ---- ack.c ---- */
 void tcp_ack_received(struct td_stack *st, struct tcb *t, const struct tcp_seg *s);
 void tcp_update_window(struct td_stack *st, struct tcb *t, const struct tcp_seg *s);
-static inline tcp_seq tcp_snd_pos(const struct tcb *t) /* where sending goes on */
-{
-    return t->rtx_nxt;
-}
 static inline uint32_t tcp_flight(const struct tcb *t) /* FlightSize of RFC 5681, bytes */
 {
     return t->snd_nxt - t->snd_una;
+}
+
+/* ---- recovery.c, txq.c ---- */
+void tcp_recovery_init(struct td_stack *st, struct tcb *t); /* a connection begins */
+/* What is in flight has to be sent again, without a cut of cwnd: the path's MTU is smaller. */
+void tcp_resend_all(struct td_stack *st, struct tcb *t);
+void txq_free(struct td_stack *st, struct tcb *t); /* the connection is over */
+/* Counts of segments for TCP_INFO and ss: tcpi_unacked, _sacked, _lost, _retrans. */
+struct tcp_inflight {
+    uint32_t unacked, sacked, lost, retrans;
+};
+struct tcp_inflight tcp_inflight(const struct tcb *t);
+/* In the measure of cwnd (knob tcp_cwnd_segments: every segment counts as a full one), bytes: what
+ * was sent and isn't acknowledged, and of that what is believed to be on its way still. */
+uint32_t tcp_out_bytes(const struct tcb *t);
+uint32_t tcp_pipe_bytes(const struct tcb *t);
+static inline bool tcp_in_reduction(const struct tcb *t) /* cwnd is on its way to ssthresh */
+{
+    return t->ca_state == TCPE_CWR || t->ca_state == TCPE_RECOVERY;
 }
 
 /* ---- output.c ---- */
@@ -546,8 +561,6 @@ void tcp_output(struct td_stack *st, struct tcb *t);
 void tcp_send_syn(struct td_stack *st, struct tcb *t); /* SYN, or SYN-ACK in SYN-RECEIVED */
 void tcp_send_ack(struct td_stack *st, struct tcb *t);
 tcp_seq tcp_ack_seq(const struct tcb *t); /* the number a segment without text carries */
-/* One segment from SND.UNA, whatever cwnd says. why is journaled. */
-int tcp_retransmit_first(struct td_stack *st, struct tcb *t, enum journal_word why);
 void tcp_window_probe(struct td_stack *st, struct tcb *t);
 void tcp_keepalive_probe(struct td_stack *st, struct tcb *t);
 void tcp_output_forced(struct td_stack *st, struct tcb *t); /* the override timer expired */

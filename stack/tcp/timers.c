@@ -4,15 +4,19 @@
  * time:
  *
  *   t_rtx     REXMT     something is in flight: RFC 6298 5 (5.1 start with the first, 5.2 stop when
- * all is acknowledged, 5.3 restart with progress, 5.4-5.6 on expiry) PERSIST   the peer's window is
- * closed: probe it (RFC 9293 3.8.6.1), with back-off, for as long as it answers OVERRIDE  nothing
- * in flight, and what is queued was held back (silly window, cork): send it all the same after a
- * fraction of a second (3.8.6.2.1) t_delack  the acknowledgment that may wait (3.8.6.3) t_ctl
- * KEEPALIVE (3.8.4), or for an orphan the time it may spend in FIN-WAIT-2 or linger
+ *                       all is acknowledged, 5.3 restart with progress, 5.4-5.6 on expiry)
+ *             PROBE     the same, but before the RTO a tail loss probe is due (tlp.c)
+ *             REO       the same, but what is late may soon be called lost (rack.c)
+ *             PERSIST   the peer's window is closed: probe it (RFC 9293 3.8.6.1), with back-off,
+ *                       for as long as it answers
+ *             OVERRIDE  nothing in flight, and what is queued was held back (silly window, cork):
+ *                       send it all the same after a fraction of a second (3.8.6.2.1)
+ *   t_delack  the acknowledgment that may wait (3.8.6.3)
+ *   t_ctl     KEEPALIVE (3.8.4), or for an orphan the time it may spend in FIN-WAIT-2 or linger
  *
  * When all this is given up is in giveup.c.
  */
-#include "tcp/tcp_internal.h"
+#include "tcp/xmit.h"
 
 #include <errno.h>
 
@@ -55,38 +59,38 @@ static td_time persist_interval(const struct td_stack *st, const struct tcb *t)
     return d < most ? d : most;
 }
 
-void tcp_rtx_arm(struct td_stack *st, struct tcb *t, enum tcp_rtx_timer kind)
+void tcp_rtx_arm_at(struct td_stack *st, struct tcb *t, enum tcp_rtx_timer kind, td_time at)
 {
-    td_time wait = 0;
-    switch (kind) {
-    case TRTX_REXMT:
-        wait = t->rtt.rto;
-        t->t_rtx.name = "rexmt";
-        break;
-    case TRTX_PERSIST:
-        wait = persist_interval(st, t);
-        t->t_rtx.name = "persist";
-        break;
-    case TRTX_OVERRIDE:
-        wait = t->rtt.rto < OVERRIDE_MAX ? t->rtt.rto : OVERRIDE_MAX;
-        if (wait < (td_time)knob(st, TCP_OVERRIDE_MS) * TD_MS) {
-            wait = (td_time)knob(st, TCP_OVERRIDE_MS) * TD_MS;
-        }
-        t->t_rtx.name = "override";
-        break;
-    case TRTX_NONE:
-        tcp_rtx_stop(st, t);
-        return;
-    }
+    static const char *const names[] = {
+        [TRTX_NONE] = "",       [TRTX_REXMT] = "rexmt",     [TRTX_PROBE] = "probe",
+        [TRTX_REO] = "reorder", [TRTX_PERSIST] = "persist", [TRTX_OVERRIDE] = "override"};
     if (t->stalled_since == 0 && knob(st, TCP_GIVE_UP_BY_TIME) == 0) {
         t->stalled_since = st->now;
     }
-    td_time deadline = st->now + wait;
-    if (kind != TRTX_OVERRIDE && deadline > tcp_patience_ends(t)) {
-        deadline = tcp_patience_ends(t) > st->now ? tcp_patience_ends(t) : st->now + TD_MS;
+    if ((kind == TRTX_REXMT || kind == TRTX_PERSIST) && at > tcp_patience_ends(t)) {
+        at = tcp_patience_ends(t) > st->now ? tcp_patience_ends(t) : st->now + TD_MS;
     }
+    t->t_rtx.name = names[kind];
     t->rtx_kind = (uint8_t)kind;
-    timer_arm(st, &t->t_rtx, deadline);
+    timer_arm(st, &t->t_rtx, at);
+}
+
+void tcp_rtx_arm(struct td_stack *st, struct tcb *t, enum tcp_rtx_timer kind)
+{
+    td_time wait = t->rtt.rto;
+    if (kind == TRTX_NONE) {
+        tcp_rtx_stop(st, t);
+        return;
+    }
+    if (kind == TRTX_PERSIST) {
+        wait = persist_interval(st, t);
+    } else if (kind == TRTX_OVERRIDE) {
+        wait = wait < OVERRIDE_MAX ? wait : OVERRIDE_MAX;
+        if (wait < (td_time)knob(st, TCP_OVERRIDE_MS) * TD_MS) {
+            wait = (td_time)knob(st, TCP_OVERRIDE_MS) * TD_MS;
+        }
+    }
+    tcp_rtx_arm_at(st, t, kind, st->now + wait);
 }
 
 void tcp_rtx_stop(struct td_stack *st, struct tcb *t)
@@ -94,6 +98,42 @@ void tcp_rtx_stop(struct td_stack *st, struct tcb *t)
     timer_cancel(st, &t->t_rtx);
     t->rtx_kind = TRTX_NONE;
     t->stalled_since = 0;
+}
+
+td_time tcp_rto_deadline(const struct td_stack *st, const struct tcb *t)
+{
+    const struct txseg *x = txq_head(t->txq);
+    td_time at = (x != NULL ? x->sent : st->now) + t->rtt.rto;
+    return at > st->now ? at : st->now + TD_US;
+}
+
+void tcp_rtx_rearm(struct td_stack *st, struct tcb *t)
+{
+    if (txq_empty(t->txq) || t->snd_wnd == 0) {
+        tcp_rtx_update(st, t, false);
+    } else {
+        tcp_rtx_arm_at(st, t, TRTX_REXMT, tcp_rto_deadline(st, t));
+    }
+}
+
+static bool for_flight(unsigned kind) /* one of the three that wait for an acknowledgment */
+{
+    return kind == TRTX_REXMT || kind == TRTX_PROBE || kind == TRTX_REO;
+}
+
+/* RFC 6298 5.3, 8985 7.2: with progress the probe is scheduled anew, or the RTO. */
+void tcp_rtx_progress(struct td_stack *st, struct tcb *t)
+{
+    t->stalled_since = 0;
+    if (txq_empty(t->txq) || t->snd_wnd == 0) {
+        tcp_rtx_update(st, t, true);
+    } else if (!tcp_tlp_schedule(st, t, true)) {
+        if (t->rtx_kind == TRTX_PROBE || t->rtx_kind == TRTX_REO) {
+            tcp_rtx_rearm(st, t); /* the RTO has run beside it */
+        } else {
+            tcp_rtx_arm(st, t, TRTX_REXMT);
+        }
+    }
 }
 
 void tcp_rtx_update(struct td_stack *st, struct tcb *t, bool restart)
@@ -110,7 +150,8 @@ void tcp_rtx_update(struct td_stack *st, struct tcb *t, bool restart)
     }
     if (want == TRTX_NONE) {
         tcp_rtx_stop(st, t); /* RFC 6298 5.2 */
-    } else if (restart || t->rtx_kind != want) {
+    } else if (restart ||
+               !(t->rtx_kind == want || (want == TRTX_REXMT && for_flight(t->rtx_kind)))) {
         tcp_rtx_arm(st, t, want); /* 5.1, 5.3 */
     }
 }
@@ -145,14 +186,13 @@ static void rexmt_fired(struct td_stack *st, struct tcb *t)
     }
     const struct journal_subject subject = tcp_subject(t);
     td_time was = t->rtt.rto;
-    bool first = t->rexmits == 0;
     t->rexmits++;
     count(st, TcpExtTCPTimeouts);
     if (t->state != TCPS_SYN_SENT || t->rexmits > knob(st, TCP_SYN_LINEAR_TIMEOUTS)) {
         tcp_rto_backoff(st, t);
     }
     JOURNAL_CAUSE(st, EV_TCP_RTO, &subject, was, t->rtt.rto, t->rexmits, tcp_flight(t));
-    report_r1(st, t, first);
+    report_r1(st, t, t->rexmits == 1);
     if (t->pmtu_pending != 0) { /* RFC 5927 7.2: no progress, so the ICMP message told the truth */
         ip_pmtu_update(st, t->ep.a.raddr, t->pmtu_pending);
         t->pmtu_pending = 0;
@@ -164,9 +204,9 @@ static void rexmt_fired(struct td_stack *st, struct tcb *t)
         tcp_rtx_arm(st, t, TRTX_REXMT);
         return;
     }
-    tcp_recovery_newreno.timeout(st, t, first);
-    t->rtt_time = 0;                /* Karn */
-    t->rtx_nxt = t->snd_una;        /* go back */
+    if (!txq_empty(t->txq)) {
+        tcp_enter_loss(st, t);
+    }
     tcp_rtx_arm(st, t, TRTX_REXMT); /* 5.6 */
     tcp_output(st, t);
 }
@@ -197,6 +237,12 @@ static void rtx_fired(struct td_stack *st, struct timer *tm)
     switch ((enum tcp_rtx_timer)t->rtx_kind) {
     case TRTX_REXMT:
         rexmt_fired(st, t);
+        break;
+    case TRTX_PROBE:
+        tcp_tlp_fired(st, t);
+        break;
+    case TRTX_REO:
+        tcp_rack_timeout(st, t);
         break;
     case TRTX_PERSIST:
         persist_fired(st, t);

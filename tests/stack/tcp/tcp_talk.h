@@ -27,6 +27,8 @@ static inline struct conv conv_reno(void)
     ck_assert_int_eq(td_knob_set(c.h->st, "net.ipv4.tcp_congestion_control", "reno"), 0);
     ck_assert_int_eq(td_knob_set(c.h->st, "net.ipv4.tcp_cwnd_segments", "0"), 0);
     ck_assert_int_eq(td_knob_set(c.h->st, "net.ipv4.tcp_abc", "1"), 0);
+    ck_assert_int_eq(td_knob_set(c.h->st, "net.ipv4.tcp_newreno_prr", "0"), 0);
+    ck_assert_int_eq(td_knob_set(c.h->st, "net.ipv4.tcp_frto", "0"), 0);
     return c;
 }
 

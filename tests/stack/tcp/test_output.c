@@ -187,6 +187,7 @@ END_TEST
 START_TEST(small_windows_are_not_filled)
 {
     struct conv c = est(TD_PROFILE_LINUX, 1460, 4000);
+    knob_set(c.h, "net.ipv4.tcp_rto_min_var", "0");
     say(&c, 1, 9000);
     tcp_out(c.h, NOW, .flags = ACK, .seq = 1, .ack = 1, .len = 1460);
     tcp_out(c.h, NOW, .flags = ACK, .seq = 1461, .ack = 1, .len = 1460);

@@ -101,6 +101,7 @@ START_TEST(cork_and_more)
     struct hx *h = c.h;
     char b[3000];
     memset(b, 'a', sizeof b);
+    knob_set(h, "net.ipv4.tcp_rto_min_var", "0");
     ck_assert_int_eq(td_send(h->st, c.s, b, 100, MSG_MORE), 100);
     hx_quiet(h, MS(50));
     ck_assert_int_eq(td_send(h->st, c.s, b, 100, 0), 100);

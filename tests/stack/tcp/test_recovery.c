@@ -68,7 +68,7 @@ START_TEST(full_ack_with_little_in_flight)
     segment_out(&c, NOW, 1);
     ack_in(&c, MS(200), 10001, WND); /* nothing is left in flight: no burst later */
     cwnd_is(&c, 2);
-    ck_assert(!conv_tcb(&c)->in_recovery);
+    ck_assert(conv_tcb(&c)->ca_state != TCPE_RECOVERY);
     leave(&c);
 }
 END_TEST
@@ -117,14 +117,14 @@ START_TEST(three_losses)
     ack_in(&c, MS(200), 3001, WND); /* partial: the next hole, at once */
     segment_out(&c, NOW, 3001);
     cwnd_is(&c, 12 - 3 + 1);
-    ck_assert(conv_tcb(&c)->in_recovery);
+    ck_assert(conv_tcb(&c)->ca_state == TCPE_RECOVERY);
     ack_in(&c, MS(300), 6001, WND); /* the next */
     segment_out(&c, NOW, 6001);
     cwnd_is(&c, 10 - 3 + 1);
     /* that one is lost again. The timer started over with the first partial acknowledgment, not with the second. */
     hx_quiet(c.h, MS(499));
     segment_out(&c, MS(500), 6001);
-    ck_assert(!conv_tcb(&c)->in_recovery);
+    ck_assert(conv_tcb(&c)->ca_state != TCPE_RECOVERY);
     leave(&c);
 }
 END_TEST

@@ -8,6 +8,7 @@ static struct conv timed(td_time rtt)
     struct conv c = conv_new(TD_PROFILE_LINUX);
     c.h->tolerance = US(1);
     knob_set(c.h, "net.ipv4.tcp_rto_min_us", "1000");
+    knob_set(c.h, "net.ipv4.tcp_rto_min_var", "0");
     return talk(c, (struct hx_opts){.mss = 1460}, 60000, rtt);
 }
 
