@@ -6,6 +6,7 @@
 #include "tapdeck/drill/drill.h"
 #include "tapdeck/drill/live.h"
 #include "tapdeck/drill/mapping.h"
+#include "tapdeck/drill/nstat.h"
 #include "tapdeck/drill/world.h"
 
 struct fd_label { /* the script's number for a descriptor */
@@ -40,7 +41,8 @@ struct run {
     struct pending p;
     struct epoll *epolls;
     struct drill_vars *vars; /* of code blocks */
-    bool over;               /* the verdict is there */
+    struct nstat nstat;
+    bool over; /* the verdict is there */
     struct drill_report *out;
 };
 

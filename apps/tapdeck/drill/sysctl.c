@@ -4,13 +4,17 @@
  * helper that writes /proc/sys, or the suites' common init script. No shell runs here. A text is
  * cut into commands (lines, ;, &&) and these into words, with quotes and redirections as a shell
  * has them, and each command must be one of the few below; the first that isn't makes the script
- * unsupported, never passed. A knob the stack hasn't got makes it unsupported too, except for those
- * that only steer offloads, queues and caches of a kernel and that nothing on the wire shows here.
+ * unsupported, never passed (behind it, || may offer another way). nstat is one of them: its
+ * counters are the stack's, and a grep behind it that finds nothing fails. A knob the stack hasn't
+ * got makes it unsupported too, except for those that only steer offloads, queues and caches of a
+ * kernel and that nothing on the wire shows here.
  */
 #include "tapdeck/drill/sysctl.h"
 
+#include "tapdeck/drill/nstat.h"
 #include "tapdeck/stack.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -148,10 +152,15 @@ static enum shell_answer assign(struct shell *sh, const char *word)
     return set_knob(sh, n, eq + 1);
 }
 
-static enum shell_answer common_init(struct shell *sh)
+/* The init script stands in a directory "common" in one suite, beside the scripts in the other;
+ * that one doesn't make every listener a Fast Open listener. */
+static enum shell_answer common_init(struct shell *sh, const char *path)
 {
     for (size_t i = 0; !sh->dry && i < sizeof common / sizeof common[0]; i++) {
         (void)td_knob_set(sh->st, common[i].name, common[i].value);
+    }
+    if (!sh->dry && strstr(path, "common/") == NULL) {
+        (void)td_knob_set(sh->st, "net.ipv4.tcp_fastopen", "3");
     }
     return SHELL_DONE;
 }
@@ -161,7 +170,8 @@ static enum shell_answer common_init(struct shell *sh)
 struct command {
     char word[WORDS_MAX][WORD_LEN];
     unsigned n;
-    char to[WORD_LEN]; /* > here */
+    char to[WORD_LEN];                                     /* > here */
+    enum { JOIN_NEXT, JOIN_AND, JOIN_OR, JOIN_PIPE } join; /* with what comes behind it */
 };
 
 static const char *base_name(const char *path)
@@ -193,10 +203,16 @@ static enum shell_answer do_sysctl(struct shell *sh, const struct command *c, un
 static enum shell_answer do_tc(struct shell *sh, const struct command *c)
 {
     static const char *const plain[] = {"pfifo", "pfifo_fast", "fq", "fq_codel", "noqueue"};
-    bool make = c->n == 7 && strcmp(c->word[1], "qdisc") == 0 && strcmp(c->word[3], "dev") == 0 &&
-                strcmp(c->word[5], "root") == 0 &&
-                (strcmp(c->word[2], "add") == 0 || strcmp(c->word[2], "replace") == 0);
-    for (size_t i = 0; make && i < sizeof plain / sizeof plain[0]; i++) {
+    bool qdisc = c->n >= 6 && strcmp(c->word[1], "qdisc") == 0 && strcmp(c->word[3], "dev") == 0 &&
+                 strcmp(c->word[5], "root") == 0;
+    const char *verb = qdisc ? c->word[2] : "";
+    if (c->n == 6 && (strcmp(verb, "del") == 0 || strcmp(verb, "delete") == 0)) {
+        return SHELL_DONE;
+    }
+    bool make = strcmp(verb, "add") == 0 || strcmp(verb, "replace") == 0;
+    bool room = c->n == 7 || (c->n == 9 && strcmp(c->word[7], "limit") == 0 &&
+                              strtoul(c->word[8], NULL, 10) >= 100);
+    for (size_t i = 0; make && room && i < sizeof plain / sizeof plain[0]; i++) {
         if (strcmp(c->word[6], plain[i]) == 0) {
             return SHELL_DONE;
         }
@@ -233,8 +249,25 @@ static enum shell_answer do_sleep(struct shell *sh, const struct command *c)
     return SHELL_DONE;
 }
 
+/* Parameters of the kernel's CUBIC: HyStart as a whole, and which of its two signs it looks at.
+ * Only both together are to be had. */
+static enum shell_answer cubic_parameter(struct shell *sh, const char *name, const char *value)
+{
+    bool off = strcmp(name, "hystart") == 0 && strcmp(value, "0") == 0;
+    bool on = (strcmp(name, "hystart") == 0 && strcmp(value, "1") == 0) ||
+              (strcmp(name, "hystart_detect") == 0 && strcmp(value, "3") == 0);
+    if (!off && !on) {
+        return no(sh, "CUBIC's parameter %s can't be '%s'", name, value);
+    }
+    return set_knob(sh, "net.ipv4.tcp_cubic_hystart", off ? "0" : "1");
+}
+
 static enum shell_answer do_echo(struct shell *sh, const struct command *c)
 {
+    static const char cubic[] = "/sys/module/tcp_cubic/parameters/";
+    if (c->n == 2 && strncmp(c->to, cubic, sizeof cubic - 1) == 0) {
+        return cubic_parameter(sh, c->to + sizeof cubic - 1, c->word[1]);
+    }
     if (strncmp(c->to, "/proc/sys/", 10) != 0) {
         return c->to[0] == '\0' || strcmp(c->to, "/dev/null") == 0 ? SHELL_DONE
                                                                    : no(sh, "writing to %s", c->to);
@@ -264,10 +297,10 @@ static enum shell_answer do_command(struct shell *sh, const struct command *c)
         return do_sysctl(sh, c, i + 1);
     }
     if (strcmp(name, "defaults.sh") == 0) {
-        return common_init(sh);
+        return common_init(sh, c->word[i]);
     }
     if (strcmp(name, "set_sysctls.py") == 0) {
-        return i + 1 < c->n ? do_sysctl(sh, c, i + 1) : common_init(sh);
+        return i + 1 < c->n ? do_sysctl(sh, c, i + 1) : common_init(sh, c->word[i]);
     }
     if (strncmp(name, "sysctl_restore_", 15) == 0) {
         return SHELL_DONE; /* the stack ends with its script */
@@ -390,6 +423,7 @@ static enum shell_answer scan_command(struct shell *sh, struct scan *s, struct c
 {
     c->n = 0;
     c->to[0] = '\0';
+    c->join = JOIN_NEXT;
     for (;;) {
         s->p += strspn(s->p, " \t");
         if (s->p[0] == '\\' && s->p[1] == '\n') {
@@ -403,17 +437,23 @@ static enum shell_answer scan_command(struct shell *sh, struct scan *s, struct c
             s->p += *s->p != '\0';
             return SHELL_DONE;
         }
-        if (strncmp(s->p, "&&", 2) == 0) {
+        if (strncmp(s->p, "&&", 2) == 0 || strncmp(s->p, "||", 2) == 0) {
+            c->join = *s->p == '&' ? JOIN_AND : JOIN_OR;
             s->p += 2;
+            return SHELL_DONE;
+        }
+        if (*s->p == '|') {
+            c->join = JOIN_PIPE;
+            s->p++;
             return SHELL_DONE;
         }
         if (strncmp(s->p, "2>&1", 4) == 0) {
             s->p += 4;
             continue;
         }
-        if (*s->p == '>' || strncmp(s->p, "2>", 2) == 0) {
+        if (*s->p == '>' || strncmp(s->p, "2>", 2) == 0 || strncmp(s->p, "&>", 2) == 0) {
             bool errors = *s->p == '2';
-            s->p += errors ? 2 : 1;
+            s->p += *s->p == '>' ? 1 : 2;
             s->p += *s->p == '>';
             s->p += strspn(s->p, " \t");
             if (!scan_word(s) || !s->any) {
@@ -431,19 +471,63 @@ static enum shell_answer scan_command(struct shell *sh, struct scan *s, struct c
     }
 }
 
+/* nstat … | grep …: what nstat prints, through the greps behind it. The last of these decides, as
+ * in a shell. c is the nstat, and the last grep in the end. */
+static enum shell_answer do_nstat(struct shell *sh, struct scan *s, struct command *c)
+{
+    struct nstat_lines lines;
+    if (!nstat_run(sh->nstat, sh->st, sh->dry, c->word, c->n, &lines)) {
+        return no(sh, "this nstat command");
+    }
+    enum shell_answer a = SHELL_DONE;
+    while (c->join == JOIN_PIPE) {
+        size_t i = 1;
+        enum shell_answer cut = scan_command(sh, s, c);
+        if (cut != SHELL_DONE) {
+            return cut;
+        }
+        i += c->n >= 2 && strcmp(c->word[1], "-q") == 0;
+        if (strcmp(c->word[0], "grep") != 0 || c->n != i + 1 ||
+            strpbrk(c->word[i], "\\.*[]^$") != NULL) {
+            return no(sh, "nstat through anything but grep WORD");
+        }
+        if (!sh->dry) {
+            a = nstat_grep(&lines, c->word[i]) > 0 ? SHELL_DONE : SHELL_FAILED;
+            snprintf(sh->why, sizeof sh->why, "no counter says %.100s", c->word[i]);
+        } else if (isalpha((unsigned char)c->word[i][0]) && !nstat_known(c->word[i])) {
+            return no(sh, "the stack has no counter %s", c->word[i]);
+        }
+    }
+    return a;
+}
+
 enum shell_answer shell_run(struct shell *sh, const char *text)
 {
     struct scan s = {.p = text};
     struct command *c = malloc(sizeof *c);
     enum shell_answer a = SHELL_DONE;
+    bool skip = false; /* the left side of || was enough, that of && was not */
     if (c == NULL) {
         return no(sh, "a command for which there is no memory");
     }
-    while (a == SHELL_DONE && *s.p != '\0') {
-        a = scan_command(sh, &s, c);
-        if (a == SHELL_DONE && c->n > 0) {
-            a = do_command(sh, c);
+    while (*s.p != '\0') {
+        enum shell_answer cut = scan_command(sh, &s, c);
+        if (cut != SHELL_DONE) {
+            a = cut;
+            break;
         }
+        if (c->n > 0 && !skip) {
+            bool nstat = strcmp(base_name(c->word[0]), "nstat") == 0;
+            a = nstat ? do_nstat(sh, &s, c) : do_command(sh, c);
+            if (!nstat && c->join == JOIN_PIPE) {
+                a = no(sh, "the shell command '%s | …'", c->word[0]);
+            }
+        }
+        bool good = a == SHELL_DONE;
+        if (a == SHELL_UNSUPPORTED && c->join != JOIN_OR) {
+            break;
+        }
+        skip = c->join == JOIN_OR ? good : c->join == JOIN_AND && !good;
     }
     free(c);
     return a;

@@ -45,6 +45,18 @@ static int world_transmit(void *dev, const struct pkt *p)
 
 static const struct td_device_ops world_ops = {.transmit = world_transmit};
 
+/* The router that the remote host is behind. Runners of suites pass our own address for it, which
+ * on a host without a router only says "out of this interface": then it is a neighbour made up
+ * here, so that no address needs a neighbour entry of its own. */
+static td_ip4 next_hop(const struct world_config *c, td_ip4 mask)
+{
+    td_ip4 hop = c->gateway;
+    for (td_ip4 n = 1; (hop == c->local || hop == c->remote) && n <= 3; n++) {
+        hop = (c->local & mask) + n;
+    }
+    return hop;
+}
+
 static bool configure(struct drill_world *w, const struct world_config *c)
 {
     const struct td_if_config tun = {
@@ -55,7 +67,6 @@ static bool configure(struct drill_world *w, const struct world_config *c)
         .ops = &world_ops,
         .dev = w,
     };
-    const struct td_route out = {.gateway = c->gateway};
     td_ip4 mask = c->plen == 0 ? 0 : UINT32_MAX << (32 - c->plen);
     if (td_if_add(w->st, &tun, &w->ifindex) != 0 ||
         td_addr_add(w->st, w->ifindex, c->local, c->plen) != 0) {
@@ -63,7 +74,8 @@ static bool configure(struct drill_world *w, const struct world_config *c)
     }
     td_ip4 hop = c->remote;
     if (((c->remote ^ c->local) & mask) != 0) {
-        hop = c->gateway;
+        hop = next_hop(c, mask);
+        const struct td_route out = {.gateway = hop};
         if (td_route_add(w->st, &out, true) != 0) {
             return false;
         }

@@ -402,19 +402,21 @@ START_TEST(shell_commands)
     unsupported("`iptables -A INPUT -j DROP`\n" LISTEN, 1);
     unsupported("`sysctl -q net.ipv4.no_such_knob=1`\n" LISTEN, 1);
     unsupported("`sysctl -q net.ipv4.tcp_syn_retries=1; rm -rf /`\n" LISTEN, 1);
-    unsupported(LISTEN "+0 `nstat | grep TcpExtTCPTimeouts`\n", 4);
+    unsupported(LISTEN "+0 `ss -tan | grep LISTEN`\n", 4);
     /* unsupported is decided before anything is run */
-    unsupported(LISTEN "+0 bind(3, ..., ...) = 0\n+0 `nstat`\n", 5);
+    unsupported(LISTEN "+0 bind(3, ..., ...) = 0\n+0 `ss`\n", 5);
+    passes(OPEN "+0 `nstat | grep TcpPassiveOpens | grep -q ' 1 '`\n");
+    fails(OPEN "+0 `nstat | grep -q TcpActiveOpens`\n", 8, "shell command");
 }
 END_TEST
 
 START_TEST(knobs_take_effect)
 {
-    passes("`sysctl -q net.ipv4.tcp_syn_retries=1`\n"
+    passes("`sysctl -q net.ipv4.tcp_syn_linear_timeouts=0 net.ipv4.tcp_syn_retries=1`\n"
            "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"
            "+0...3 connect(3, ..., ...) = -1 ETIMEDOUT (Connection timed out)\n"
            "+0 > S 0:0(0) <...>\n+1 > S 0:0(0) <...>\n");
-    fails("`sysctl -q net.ipv4.tcp_syn_retries=2`\n"
+    fails("`sysctl -q net.ipv4.tcp_syn_linear_timeouts=0 net.ipv4.tcp_syn_retries=2`\n"
           "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"
           "+0...3 connect(3, ..., ...) = -1 ETIMEDOUT (Connection timed out)\n"
           "+0 > S 0:0(0) <...>\n+1 > S 0:0(0) <...>\n",
@@ -479,6 +481,7 @@ START_TEST(addresses_and_ports)
 {
     passes("--local_ip=10.1.0.5\n--remote_ip=10.1.0.9\n--bind_port=80\n" OPEN);
     passes("--remote_ip=203.0.113.7\n" OPEN);
+    passes("--gateway_ip=192.168.0.1\n--local_ip=192.168.0.1\n--remote_ip=192.0.2.1\n" OPEN);
     passes("--mtu=1400\n" LISTEN
            "+0 < S 0:0(0) win 32792 <mss 1460>\n+0 > S. 0:0(0) ack 1 <mss 1360>\n");
     passes("--connect_port=443\n0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"

@@ -1,16 +1,20 @@
 /* The shell commands a drill understands without a shell: tapdeck/drill/sysctl.h. */
 #include "check_main.h"
+#include "core/stack.h"
+#include "tapdeck/drill/nstat.h"
 #include "tapdeck/drill/sysctl.h"
 #include "tapdeck/stack.h"
 
 #include <string.h>
 
 static struct td_stack *st;
+static struct nstat seen;
 
 static void setup(void)
 {
     const struct td_stack_config c = {.now = TD_SEC};
     st = td_stack_new(&c);
+    memset(&seen, 0, sizeof seen);
     ck_assert_ptr_nonnull(st);
 }
 
@@ -21,7 +25,7 @@ static void teardown(void)
 
 static enum shell_answer run(const char *text, struct shell *sh)
 {
-    *sh = (struct shell){.st = st, .dry = sh->dry, .started = sh->started};
+    *sh = (struct shell){.st = st, .nstat = &seen, .dry = sh->dry, .started = sh->started};
     return shell_run(sh, text);
 }
 
@@ -36,6 +40,12 @@ static void done(const char *text)
 {
     struct shell sh = {0};
     ck_assert_msg(run(text, &sh) == SHELL_DONE, "%s: %s", text, sh.why);
+}
+
+static void fails(const char *text)
+{
+    struct shell sh = {0};
+    ck_assert_msg(run(text, &sh) == SHELL_FAILED, "%s should fail", text);
 }
 
 static void refused(const char *text, const char *why)
@@ -100,6 +110,7 @@ START_TEST(without_effect_here)
     done("sysctl -q net.ipv4.tcp_min_tso_segs=4 net.ipv4.tcp_limit_output_bytes=1 "
          "net.ipv4.tcp_autocorking=0");
     done("tc qdisc replace dev tun0 root pfifo");
+    done("tc qdisc delete dev tun0 root 2>/dev/null ; tc qdisc add dev tun0 root pfifo limit 1000");
     done("ethtool -K tun0 tso off gso off");
     done("ip tcp_metrics flush all > /dev/null 2>&1");
     done("/tmp/sysctl_restore_${PPID}.sh");
@@ -111,7 +122,9 @@ END_TEST
 START_TEST(everything_else)
 {
     refused("iptables -A OUTPUT -j DROP", "iptables");
-    refused("nstat | grep TcpRetransSegs", "nstat");
+    refused("nstat | awk '{print $2}'", "nstat");
+    refused("nstat -x", "nstat");
+    refused("cat /proc/net/netstat | grep Tcp", "cat");
     refused("sysctl net.ipv4.tcp_retries1", "sets no knob");
     refused("sysctl -a", "-a");
     refused("sysctl", "nothing");
@@ -128,6 +141,49 @@ START_TEST(everything_else)
     refused("sleep", "sleep");
     refused("sleep forever", "sleep");
     refused("echo 'open quote", "echo");
+}
+END_TEST
+
+START_TEST(either_or)
+{
+    done("sysctl net.ipv4.no_such_knob=1 &> /dev/null || sysctl net.ipv4.tcp_retries1=4");
+    knob_is("net.ipv4.tcp_retries1", "4");
+    done("sysctl net.ipv4.tcp_retries1=5 || sysctl net.ipv4.tcp_retries1=6; true");
+    knob_is("net.ipv4.tcp_retries1", "5");
+    refused("sysctl net.ipv4.no_such_knob=1 || sysctl net.ipv4.nor_this=1", "nor_this");
+    done("nstat | grep -q NoSuchLine || true");
+    fails("nstat | grep -q NoSuchLine && sysctl net.ipv4.tcp_retries1=7");
+    knob_is("net.ipv4.tcp_retries1", "5");
+}
+END_TEST
+
+START_TEST(counters)
+{
+    st->counters.v[CNT_TcpRetransSegs] = 2;
+    done("nstat -s | grep TcpRetransSegs | grep -q \" 2 \"");
+    fails("nstat -s | grep TcpRetransSegs | grep \" 1 \"");
+    fails("nstat -s | grep TcpInErrs");
+    done("nstat -n"); /* from here on it counts anew */
+    fails("nstat -s | grep TcpRetransSegs");
+    st->counters.v[CNT_TcpRetransSegs]++;
+    done("nstat -as | grep TcpRetransSegs | grep \" 3 \"");
+    done("nstat | grep TcpRetransSegs | grep -q \" 1 \"");
+    fails("nstat | grep TcpRetransSegs > /dev/null");
+    struct shell sh = {.dry = true};
+    ck_assert_int_eq(run("nstat | grep TcpRetransSegs", &sh), SHELL_DONE);
+    sh.dry = true;
+    ck_assert_int_eq(run("nstat | grep NoSuchCounter", &sh), SHELL_UNSUPPORTED);
+}
+END_TEST
+
+START_TEST(cubic)
+{
+    done("echo 0 > /sys/module/tcp_cubic/parameters/hystart");
+    knob_is("net.ipv4.tcp_cubic_hystart", "0");
+    done("echo 3 > /sys/module/tcp_cubic/parameters/hystart_detect");
+    knob_is("net.ipv4.tcp_cubic_hystart", "1");
+    refused("echo 1 > /sys/module/tcp_cubic/parameters/hystart_detect", "hystart_detect");
+    refused("echo 2 > /sys/module/tcp_cubic/parameters/beta", "beta");
 }
 END_TEST
 
@@ -161,6 +217,9 @@ static Suite *suite(void)
     tcase_add_test(c, without_effect_here);
     tcase_add_test(c, everything_else);
     tcase_add_test(c, only_looked_at);
+    tcase_add_test(c, either_or);
+    tcase_add_test(c, counters);
+    tcase_add_test(c, cubic);
     tcase_add_test(c, sleeping);
     suite_add_tcase(s, c);
     return s;
