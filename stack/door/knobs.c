@@ -11,6 +11,7 @@
 #include "core/knobs.h"
 #include "link/link.h"
 #include "tapdeck/stack.h"
+#include "tcp/tcp.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -216,12 +217,40 @@ void td_fault_each(void (*fn)(void *ctx, const char *name, const char *rows, con
         fn(ctx, fault_info[i].name, fault_info[i].rows, fault_info[i].symptom);
 }
 
+/* ---- knobs that are no numbers ---- */
+
+static const struct text_knob {
+    const char *name, *doc;
+    int (*set)(struct td_stack *st, const char *value);
+    int (*get)(const struct td_stack *st, char *dst, size_t size);
+} text_knobs[] = {
+    {"net.ipv4.tcp_fastopen_key",
+     "key of Fast Open cookies, four hexadecimal words with dashes between; an older one, whose "
+     "cookies are still taken, may follow behind a comma. Drawn by chance for each instance",
+     tcp_fastopen_key_set, tcp_fastopen_key_get},
+};
+#define TEXT_KNOBS (sizeof text_knobs / sizeof text_knobs[0])
+
+static const struct text_knob *text_knob_find(const char *text)
+{
+    char name[KNOB_NAME_LEN];
+    if (!canonical(text, name))
+        return NULL;
+    for (unsigned i = 0; i < TEXT_KNOBS; i++)
+        if (strcmp(text_knobs[i].name, name) == 0)
+            return &text_knobs[i];
+    return NULL;
+}
+
 int knob_set_text(struct td_stack *st, const char *name, const char *value)
 {
     struct place p;
     unsigned fault = fault_find(name);
     if (fault != FAULT_COUNT)
         return fault_set(st, fault, value);
+    const struct text_knob *tk = text_knob_find(name);
+    if (tk != NULL)
+        return tk->set(st, value);
     if (!knob_place(st, name, &p))
         return -ENOENT;
     int64_t v[3] = {0};
@@ -263,6 +292,9 @@ int td_knob_get(const struct td_stack *st, const char *name, char *dst, size_t s
     unsigned fault = fault_find(name);
     if (fault != FAULT_COUNT)
         return snprintf(dst, size, "%d", (int)(st->faults >> fault & 1));
+    const struct text_knob *tk = text_knob_find(name);
+    if (tk != NULL)
+        return tk->get(st, dst, size);
     /* Looking the place up changes nothing; only the pointer it gives could. */
     if (!knob_place((struct td_stack *)(uintptr_t)st, name, &p))
         return -ENOENT;
@@ -293,7 +325,7 @@ static void ifknob_name(unsigned i, const char *who, char name[KNOB_NAME_LEN])
                    hole + 2);
 }
 
-/* All knobs have a number: the catalogue's, then the per-interface ones of all, of default, and of
+/* All knobs have a number: the catalogue's, those that are no numbers, then the per-interface ones of all, of default, and of
  * each interface in order of index. */
 const char *knob_nth(const struct td_stack *st, uint64_t n, char name[KNOB_NAME_LEN])
 {
@@ -302,6 +334,11 @@ const char *knob_nth(const struct td_stack *st, uint64_t n, char name[KNOB_NAME_
         return knob_info[n].doc;
     }
     n -= KNOB_COUNT;
+    if (n < TEXT_KNOBS) {
+        (void)snprintf(name, KNOB_NAME_LEN, "%s", text_knobs[n].name);
+        return text_knobs[n].doc;
+    }
+    n -= TEXT_KNOBS;
     unsigned i = (unsigned)(n % IFKNOB_COUNT);
     const char *who = n < IFKNOB_COUNT ? "all" : n < 2 * IFKNOB_COUNT ? "default" : NULL;
     if (who == NULL) {

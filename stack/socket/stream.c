@@ -155,6 +155,16 @@ static int64_t stream_sendmsg(struct td_stack *st, struct sock *so, const struct
                               size_t len, int flags)
 {
     (void)len;
+    struct tcb *t = stream_of(so)->t;
+    if ((flags & MSG_FASTOPEN) != 0 || tcp_connect_deferred(t)) {
+        struct sock_name to = {0};
+        int err = m->msg_name != NULL && !tcp_connect_deferred(t)
+                      ? sock_get_name(m->msg_name, m->msg_namelen, &to)
+                      : 0;
+        return err != 0 ? err
+                        : tcp_connect_send(st, t, to.addr, to.port, m->msg_iov, m->msg_iovlen,
+                                           flags);
+    }
     return tcp_send(st, stream_of(so)->t, m->msg_iov, m->msg_iovlen, flags);
 }
 

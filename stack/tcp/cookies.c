@@ -8,15 +8,15 @@
  *
  * H is SipHash under a key that only this instance knows; time counts steps of 64 s. The ACK tells
  * ISS (its ACK field less one), IRS (its sequence number less one) and the tuple. Subtracting what
- * can be computed leaves the time, which must be this step or the last one, and the MSS index, which
- * must be one there is. For a number that we didn't send this holds once in 2^20 tries, and a try
- * costs the attacker a segment and us a hash. A cookie that was seen on the wire can be used again
- * for two minutes at most, and only from its own address and port.
+ * can be computed leaves the time, which must be this step or the last one, and the MSS index,
+ * which must be one there is. For a number that we didn't send this holds once in 2^20 tries, and a
+ * try costs the attacker a segment and us a hash. A cookie that was seen on the wire can be used
+ * again for two minutes at most, and only from its own address and port.
  *
- * The options would be lost but for the MSS. If the peer uses timestamps (RFC 7323), our TSval comes
- * back too, and its lowest six bits hold the rest: the peer's window scale (4 bits, 15 = none), SACK
- * (1), ECN (1). The value is rounded so that it never lies ahead of our clock. Without timestamps
- * none of these is agreed on.
+ * The options would be lost but for the MSS. If the peer uses timestamps (RFC 7323), our TSval
+ * comes back too, and its lowest six bits hold the rest: the peer's window scale (4 bits, 15 =
+ * none), SACK (1), ECN (1). The value is rounded so that it never lies ahead of our clock. Without
+ * timestamps none of these is agreed on.
  *
  * What a cookie can't do: the SYN-ACK isn't repeated, because nothing is left that could do it; if
  * it is lost, the peer's SYN comes again. So cookies are for need (tcp_syncookies 1), and an ACK is
@@ -63,7 +63,8 @@ static uint32_t mss_index(uint16_t mss)
     return i;
 }
 
-static tcp_seq make(const struct td_stack *st, const struct tcp_tuple *a, tcp_seq irs, uint32_t data)
+static tcp_seq make(const struct td_stack *st, const struct tcp_tuple *a, tcp_seq irs,
+                    uint32_t data)
 {
     uint32_t t = steps_now(st);
     return hash(st, a, 0) + irs + (t << TIME_SHIFT) + ((hash(st, a, t + 1) + data) & DATA_MASK);
@@ -96,8 +97,8 @@ static uint32_t ts_encode(const struct td_stack *st, const struct tcb *t)
 }
 
 /* What the SYN's options must have been. False: they can't have been. */
-static bool ts_decode(const struct td_stack *st, const struct tcp_tuple *a, const struct tcp_opts *o,
-                      struct tcp_opts *syn, uint16_t *flags)
+static bool ts_decode(const struct td_stack *st, const struct tcp_tuple *a,
+                      const struct tcp_opts *o, struct tcp_opts *syn, uint16_t *flags)
 {
     if (!o->has_ts) {
         return true;
@@ -134,7 +135,7 @@ void tcp_cookie_syn(struct td_stack *st, struct tcb *l, const struct tcp_seg *s)
     if (!h.o.has_ts || knob(st, TCP_TIMESTAMPS) == 0) { /* nowhere to put the rest */
         h.o.has_wscale = false;
         h.o.has_sack_perm = false;
-        syn.flags &= (uint16_t)~(TCP_ECE | TCP_CWR);
+        syn.flags &= (uint16_t) ~(TCP_ECE | TCP_CWR);
     }
     struct tcb t;
     tcp_tcb_init(st, &t);
@@ -151,7 +152,7 @@ void tcp_cookie_syn(struct td_stack *st, struct tcb *l, const struct tcp_seg *s)
     if (knob(st, TCP_SYNCOOKIES) == 1) {
         count(st, TcpExtTCPReqQFullDoCookies);
     }
-    tcp_child_syn_ack(st, &t, false);
+    tcp_child_syn_ack(st, &t, false, NULL);
 }
 
 /* t is in no table yet. */

@@ -100,6 +100,9 @@ static bool text_is_over(const struct td_stack *st, const struct tcb *t)
         unsigned most = (unsigned)(t->syncnt != 0 ? t->syncnt : knob(st, TCP_SYN_RETRIES));
         return t->rexmits >= most + (unsigned)knob(st, TCP_SYN_LINEAR_TIMEOUTS);
     }
+    if (t->tfo_serial != 0) { /* its user may have it already: one more (Linux) */
+        return t->rexmits >= (t->syncnt != 0 ? t->syncnt : knob(st, TCP_SYNACK_RETRIES) + 1);
+    }
     if (t->state == TCPS_SYN_RECEIVED) {
         return t->rexmits >= knob(st, TCP_SYNACK_RETRIES);
     }

@@ -88,7 +88,8 @@ static uint8_t options(const struct tcb *t)
 {
     return (uint8_t)((t->ts_ok ? TCPI_OPT_TIMESTAMPS : 0) | (t->sack_ok ? TCPI_OPT_SACK : 0) |
                      (t->peer_wscale ? TCPI_OPT_WSCALE : 0) | (t->ecn_ok ? TCPI_OPT_ECN : 0) |
-                     (t->ecn_seen ? TCPI_OPT_ECN_SEEN : 0));
+                     (t->ecn_seen ? TCPI_OPT_ECN_SEEN : 0) |
+                     (t->syn_data_acked ? TCPI_OPT_SYN_DATA : 0));
 }
 
 static void fill_sender(const struct tcb *t, struct tcp_info *i)
@@ -170,6 +171,7 @@ static void fill(struct td_stack *st, struct tcb *t, struct info *f)
         return;
     }
     i->tcpi_options = options(t);
+    i->tcpi_fastopen_client_fail = t->tfo_fail & 3u;
     i->tcpi_snd_wscale = (uint8_t)(t->snd_wscale & 0xf);
     i->tcpi_rcv_wscale = (uint8_t)(t->rcv_wscale & 0xf);
     fill_sender(t, i);

@@ -171,6 +171,7 @@ static void syn_sent_segment(struct td_stack *st, struct tcb *t, struct tcp_seg 
     t->snd_wl1 = s->seq;
     t->snd_wl2 = has_ack ? s->ack : t->iss;
     if (has_ack) { /* our SYN is acknowledged */
+        tcp_fastopen_syn_ack_in(st, t, s);
         t->snd_una = s->ack;
         t->rtx_nxt = seq_max(t->rtx_nxt, s->ack);
         if (t->rtt_time != 0) {
@@ -203,7 +204,9 @@ void tcp_enter_established(struct td_stack *st, struct tcb *t, enum journal_word
     t->rexmits = 0;
     t->soft_err = 0;
     tcp_rtx_stop(st, t);
-    tcp_start_cwnd(st, t);
+    if (t->tfo_serial == 0 || t->ever_rexmt_syn) { /* else it has begun */
+        tcp_start_cwnd(st, t);
+    }
     if (t->ever_rexmt_syn && t->rtt.rto < 3 * TD_SEC) { /* RFC 6298 5.7 */
         t->rtt.rto = 3 * TD_SEC;
     }

@@ -171,7 +171,8 @@ static void reset_by_peer(struct td_stack *st, struct tcb *t, const struct tcp_s
     switch ((enum tcp_state)t->state) {
     case TCPS_SYN_RECEIVED: /* passive: back to listening, the user isn't told (MUST-11) */
         count(st, TcpAttemptFails);
-        tcp_finish(st, t, t->passive ? 0 : ECONNREFUSED, W_TCP_RESET_BY_PEER);
+        tcp_finish(st, t, t->tfo_serial != 0 ? ECONNRESET : t->passive ? 0 : ECONNREFUSED,
+                   W_TCP_RESET_BY_PEER);
         break;
     case TCPS_ESTABLISHED:
     case TCPS_CLOSE_WAIT:
@@ -218,7 +219,8 @@ static void syn_step(struct td_stack *st, struct tcb *t, const struct tcp_seg *s
     const struct journal_subject subject = tcp_seg_subject(s, t);
     JOURNAL(st, EV_TCP_DROP_SYN_SYNC, &subject, s->flags, s->seq, t->state);
     bool in_window = acceptable(t, s->seq, s->len);
-    if (t->state == TCPS_SYN_RECEIVED && t->passive && in_window) { /* return to LISTEN */
+    if (t->state == TCPS_SYN_RECEIVED && t->passive && t->tfo_serial == 0 && in_window) {
+        /* return to LISTEN */
         count(st, TcpAttemptFails);
         tcp_finish(st, t, 0, W_TCP_SYN_AGAIN);
         return;
@@ -248,8 +250,8 @@ static bool syn_received_ack(struct td_stack *st, struct tcb *t, struct tcp_seg 
         tcp_reset_reply(st, s, W_TCP_BAD_ACK); /* conflict 2 */
         return false;
     }
-    t->snd_una = s->ack;
-    t->rtx_nxt = seq_max(t->rtx_nxt, s->ack);
+    t->snd_una = t->iss + 1;
+    t->rtx_nxt = seq_max(t->rtx_nxt, t->snd_una);
     if (t->rtt_time != 0) {
         tcp_rto_sample(st, t, st->now - t->rtt_time);
         t->rtt_time = 0;
@@ -257,10 +259,15 @@ static bool syn_received_ack(struct td_stack *st, struct tcb *t, struct tcp_seg 
     t->snd_wnd = s->wnd;
     t->max_snd_wnd = s->wnd;
     t->snd_wl1 = s->seq;
-    t->snd_wl2 = s->ack;
+    t->snd_wl2 = t->snd_una;
     tcp_enter_established(st, t, W_TCP_SYN_ACKED);
-    if (t->parent != NULL) {
+    if (t->tfo_serial != 0) { /* its user may have it already, and may have sent something */
+        tcp_fastopen_child_done(st, t, false);
+    } else if (t->parent != NULL) {
         tcp_listen_complete(st, t);
+    }
+    if (s->ack != t->snd_una) {
+        tcp_ack_received(st, t, s);
     }
     return true;
 }
@@ -292,6 +299,9 @@ static bool ack_step(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
         return false;
     }
     tcp_ack_received(st, t, s);
+    if (t->tfo_serial != 0 && t->snd_una != t->iss) { /* Fast Open, and closed early */
+        tcp_fastopen_child_done(st, t, false);
+    }
     switch ((enum tcp_state)t->state) {
     case TCPS_FIN_WAIT_1:
         if (our_fin_acked(t)) {
@@ -476,6 +486,7 @@ static bool text_step(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
         return true;
     }
     switch ((enum tcp_state)t->state) {
+    case TCPS_SYN_RECEIVED: /* Fast Open: the SYN's text */
     case TCPS_ESTABLISHED:
     case TCPS_FIN_WAIT_1:
     case TCPS_FIN_WAIT_2:
@@ -590,6 +601,9 @@ void tcp_segment_synchronized(struct td_stack *st, struct tcb *t, struct tcp_seg
         s->len--;
     }
     if (!timestamp_step(st, t, s)) {
+        return;
+    }
+    if (t->tfo_serial != 0 && tcp_fastopen_syn_again(st, t, s)) {
         return;
     }
     /* Steps 2 and 4 before 1: RFC 5961 has window rules of its own for RST and SYN. */

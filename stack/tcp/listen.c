@@ -11,11 +11,11 @@
  *            gone                  reset
  *
  * Both queues are bounded. A SYN that finds the accept queue full is dropped without a word, so
- * that the peer tries again (Linux's behaviour). When more handshakes are under way than the backlog
- * says, SYNs are answered with cookies and nothing is kept of them (cookies.c, tcp_syncookies);
- * without cookies, at tcp_max_syn_backlog the oldest handshake gives way. When the accept queue has filled up during a handshake, its last
- * ACK is ignored: our SYN-ACK is repeated by its timer and the peer's answer tried again.
- * tcp_abort_on_overflow resets instead.
+ * that the peer tries again (Linux's behaviour). When more handshakes are under way than the
+ * backlog says, SYNs are answered with cookies and nothing is kept of them (cookies.c,
+ * tcp_syncookies); without cookies, at tcp_max_syn_backlog the oldest handshake gives way. When the
+ * accept queue has filled up during a handshake, its last ACK is ignored: our SYN-ACK is repeated
+ * by its timer and the peer's answer tried again. tcp_abort_on_overflow resets instead.
  */
 #include "tcp/tcp_internal.h"
 
@@ -82,6 +82,7 @@ int tcp_listen(struct td_stack *st, struct tcb *t, int backlog)
     *at = t;
     t->lsn = l;
     tcp_set_state(st, t, TCPS_LISTEN, W_TCP_PASSIVE_OPEN);
+    tcp_fastopen_listen(st, t);
     const struct journal_subject subject = tcp_subject(t);
     JOURNAL(st, EV_TCP_LISTEN, &subject, t->ep.a.laddr, t->ep.a.lport, n);
     return 0;
@@ -144,7 +145,8 @@ void tcp_child_init(struct td_stack *st, struct tcb *t, struct tcb *l, const str
     tcp_syn_options_take(st, t, &s->h->o);
 }
 
-void tcp_child_syn_ack(struct td_stack *st, struct tcb *t, bool again)
+void tcp_child_syn_ack(struct td_stack *st, struct tcb *t, bool again,
+                       const struct tcp_tfo_cookie *cookie)
 {
     struct tcp_emit e = {
         .a = t->ep.a,
@@ -158,6 +160,7 @@ void tcp_child_syn_ack(struct td_stack *st, struct tcb *t, bool again)
     };
     e.flags |= tcp_ecn_syn_flags(st, t);
     tcp_syn_options_offer(st, t, &e.o);
+    tcp_fastopen_offer(&e.o, cookie);
     e.wnd = tcp_window_field(st, t, true);
     if (again) {
         const struct journal_subject subject = tcp_subject(t);
@@ -198,11 +201,15 @@ void tcp_listen_syn(struct td_stack *st, struct tcb *l, struct tcp_seg *s)
     if (q->nsyn >= (uint64_t)knob(st, TCP_MAX_SYN_BACKLOG)) {
         make_room(st, l);
     }
+    struct tcp_tfo_cookie answer;
+    if (tcp_fastopen_syn(st, l, s, &answer)) {
+        return;
+    }
     struct tcb t;
     tcp_tcb_init(st, &t);
     tcp_child_init(st, &t, l, s);
     /* Text on the SYN isn't kept nor acknowledged: the peer repeats it after the handshake. */
-    if (tcp_half_open_new(st, l, &t, s) != 0) {
+    if (tcp_half_open_new(st, l, &t, s, &answer) != 0) {
         tcp_syn_drop(st, l, s, W_NO_MEMORY, q->nsyn);
     }
 }

@@ -27,6 +27,9 @@ struct tcp_more *tcp_more(struct td_stack *st, struct tcb *t)
 
 void tcp_more_free(struct td_stack *st, struct tcb *t)
 {
+    if (t->more_state != NULL) {
+        tcp_fastopen_free(st, t->more_state);
+    }
     mem_free(&st->mem, MEM_TCP, t->more_state, sizeof *t->more_state);
     t->more_state = NULL;
 }

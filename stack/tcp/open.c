@@ -130,14 +130,49 @@ static int choose_tuple(struct td_stack *st, const struct tcb *t, struct tcp_tup
     return -EADDRNOTAVAIL;
 }
 
-int tcp_connect(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port)
+/* What a failed attempt left behind: gone, but for what the user set. */
+static int forget_attempt(struct td_stack *st, struct tcb *t)
+{
+    const struct tcp_tuple was = t->ep.a;
+    bool bound = t->bound, addr_bound = t->addr_bound;
+    t->attempt_failed = false;
+    t->was_connected = false;
+    t->soft_err = 0;
+    t->rexmits = 0;
+    t->total_retrans = 0;
+    t->ever_rexmt_syn = false;
+    t->ecn_refused = false;
+    t->rd_shut = false;
+    t->wr_shut = false;
+    t->ts_ok = false;
+    t->sack_ok = false;
+    t->ecn_ok = false;
+    t->peer_wscale = false;
+    t->snd_wscale = 0;
+    t->rtt_time = 0;
+    t->pmtu_pending = 0;
+    t->rcv_wnd = 0;
+    t->syn_fastopen = false;
+    t->syn_data = false;
+    t->tfo_mode = TFO_MODE_OFF;
+    tcp_rto_init(st, t);
+    t->ep.a = (struct tcp_tuple){0};
+    t->bound = false;
+    t->addr_bound = false;
+    return bound ? tcp_bind(st, t, addr_bound ? was.laddr : 0, was.lport, t->reuse_addr,
+                            t->reuse_port)
+                 : 0;
+}
+
+/* Up to the SYN, which isn't sent yet. */
+static int open_active(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port)
 {
     if (t->err != 0) {
         return -tcp_error(t, false);
     }
     switch ((enum tcp_state)t->state) {
     case TCPS_CLOSED:
-        if (t->was_connected) {
+        if (t->was_connected && !t->attempt_failed) {
             return -EISCONN; /* one connection a socket; connect(AF_UNSPEC) makes it new */
         }
         break;
@@ -160,6 +195,12 @@ int tcp_connect(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port)
     }
     if (r.type == FIB_BROADCAST || r.type == FIB_MULTICAST) {
         return r.type == FIB_BROADCAST ? -EACCES : -ENETUNREACH;
+    }
+    if (t->attempt_failed) {
+        e = forget_attempt(st, t);
+        if (e != 0) {
+            return e;
+        }
     }
     struct tcp_tuple a = {.laddr = r.src, .raddr = addr, .rport = port};
     e = choose_tuple(st, t, &a);
@@ -197,10 +238,65 @@ int tcp_connect(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port)
     const struct journal_subject subject = tcp_subject(t);
     JOURNAL_CAUSE(st, EV_TCP_OPEN, &subject, a.laddr, a.lport, a.raddr, a.rport, t->iss);
     tcp_set_state(st, t, TCPS_SYN_SENT, W_TCP_ACTIVE_OPEN);
+    return 0;
+}
+
+static int send_syn(struct td_stack *st, struct tcb *t)
+{
+    t->tfo_deferred = false;
     t->poll_told = tcp_poll(t);
     tcp_send_syn(st, t);
     tcp_rtx_arm(st, t, TRTX_REXMT);
     return -EINPROGRESS;
+}
+
+bool tcp_connect_deferred(const struct tcb *t)
+{
+    return t->tfo_deferred;
+}
+
+int tcp_connect(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port)
+{
+    if (t->tfo_deferred) {
+        return -EISCONN; /* as far as the user is to know */
+    }
+    int e = open_active(st, t, addr, port);
+    if (e != 0) {
+        return e;
+    }
+    if (t->tfo_connect) {
+        t->tfo_mode = (uint8_t)tcp_fastopen_mode(st, t) & 3u;
+        if (t->tfo_mode == TFO_MODE_COOKIE || t->tfo_mode == TFO_MODE_PLAIN) {
+            t->tfo_deferred = true;
+            t->poll_told = tcp_poll(t);
+            return 0;
+        }
+    }
+    return send_syn(st, t);
+}
+
+int64_t tcp_connect_send(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port,
+                         const struct iovec *iov, size_t niov, int flags)
+{
+    (void)flags;
+    if ((knob(st, TCP_FASTOPEN) & TFO_CLIENT) == 0) {
+        return -EOPNOTSUPP;
+    }
+    if (!t->tfo_deferred) {
+        int e = open_active(st, t, addr, port);
+        if (e != 0) {
+            return e;
+        }
+    } else if (t->err != 0) {
+        return -tcp_error(t, false);
+    }
+    t->tfo_mode = (uint8_t)tcp_fastopen_mode(st, t) & 3u;
+    uint32_t taken = 0;
+    if (t->tfo_mode == TFO_MODE_COOKIE || t->tfo_mode == TFO_MODE_PLAIN) {
+        taken = tcp_fastopen_take(st, t, iov, niov);
+    }
+    int e = send_syn(st, t);
+    return taken > 0 ? (int64_t)taken : e;
 }
 
 /* ---- where a connection starts ---- */

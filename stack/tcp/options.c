@@ -278,6 +278,9 @@ int tcp_setsockopt(struct td_stack *st, struct tcb *t, int level, int name, cons
     if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
         return len == 0 ? -EINVAL : set_congestion(t, val, len, st);
     }
+    if (level == IPPROTO_TCP && tcp_fastopen_is_option(name)) {
+        return tcp_fastopen_setopt(st, t, name, val, len);
+    }
     if (level == IPPROTO_IP && len == 1) {
         v = *(const uint8_t *)val; /* as Linux: IP_TOS and IP_TTL may be one byte */
     } else if (len < sizeof v) {
@@ -425,6 +428,9 @@ int tcp_getsockopt(struct td_stack *st, struct tcb *t, int level, int name, void
     if (level == SOL_SOCKET && name == SO_LINGER) {
         const struct linger l = {t->linger, t->linger_s};
         return put(val, len, &l, sizeof l);
+    }
+    if (level == IPPROTO_TCP && tcp_fastopen_is_option(name)) {
+        return tcp_fastopen_getopt(st, t, name, val, len);
     }
     if (level == IPPROTO_TCP && name == TCP_INFO) {
         *len = tcp_info_fill(st, t, val, *len);

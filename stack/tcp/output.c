@@ -480,6 +480,9 @@ static void output(struct td_stack *st, struct tcb *t, bool force)
     case TCPS_TIME_WAIT:
         return;
     case TCPS_SYN_RECEIVED:
+        if (t->tfo_serial != 0) {
+            break; /* may send before the handshake is over (RFC 7413 4.2.2) */
+        }
         if (t->ack_now) {
             tcp_send_ack(st, t);
         }
@@ -529,12 +532,19 @@ void tcp_send_syn(struct td_stack *st, struct tcb *t)
     e.flags |= tcp_ecn_syn_flags(st, t);
     tcp_syn_options_offer(st, t, &e.o);
     e.wnd = tcp_window_field(st, t, true);
+    if (!again && t->state == TCPS_SYN_SENT) {
+        tcp_fastopen_syn_out(st, t, &e);
+    }
     int err = tcp_emit_segment(st, &e);
     if (err != 0) {
         (void)send_failed(st, t, t->iss, 0, err);
     }
-    t->snd_nxt = again ? t->snd_nxt : t->iss + 1;
-    t->rtx_nxt = t->iss + 1;
+    if (!again) {
+        t->snd_nxt = t->iss + 1 + e.len;
+        t->rtx_nxt = t->iss + 1;
+        t->data_segs_out += e.len > 0;
+        t->bytes_sent += e.len;
+    }
     t->segs_out += !t->passive; /* a SYN-ACK isn't counted, as in Linux */
     if (again) {
         const struct journal_subject subject = tcp_subject(t);
@@ -545,6 +555,9 @@ void tcp_send_syn(struct td_stack *st, struct tcb *t)
                 t->rtt.rto);
     } else {
         count(st, TcpOutSegs);
+        if (e.len > 0) {
+            count(st, TcpExtTCPOrigDataSent);
+        }
         t->rtt_time = st->now;
     }
 }

@@ -2,9 +2,9 @@
  *
  * Theory of operation. Anybody can send a SYN from any address, so what is kept of one must be
  * little: not a transmission control block but this record of some two hundred bytes, with the four
- * numbers of the handshake, what the options agreed on, and a timer. It takes the connection's place
- * in the table of endpoints, a keyed hash, so nobody can fill a bucket on purpose; it waits in its
- * listener's SYN queue, which is bounded (listen.c).
+ * numbers of the handshake, what the options agreed on, and a timer. It takes the connection's
+ * place in the table of endpoints, a keyed hash, so nobody can fill a bucket on purpose; it waits
+ * in its listener's SYN queue, which is bounded (listen.c).
  *
  *      SYN ──► record ── the ACK of our SYN ──► tcb, which processes that very segment
  *                │ RST, in-window SYN, time-out, listener closed, the oldest of too many
@@ -160,7 +160,7 @@ static void repeat_syn_ack(struct td_stack *st, struct half_open *r)
     r->rexmits = (uint8_t)(r->rexmits < UINT8_MAX ? r->rexmits + 1 : UINT8_MAX);
     unpack(st, r, &t);
     t.id = r->listener->id; /* for the journal */
-    tcp_child_syn_ack(st, &t, true);
+    tcp_child_syn_ack(st, &t, true, NULL);
     r->rcv_wnd = t.rcv_wnd;
 }
 
@@ -200,7 +200,8 @@ static void fired(struct td_stack *st, struct timer *tm)
     unsigned defer = l->defer_accept;
     bool over = r->timeouts >= retries(st, l);
     bool resend = true;
-    if (defer > 0) { /* acknowledged: wait for text; a last SYN-ACK before the end is a last chance */
+    if (defer >
+        0) { /* acknowledged: wait for text; a last SYN-ACK before the end is a last chance */
         over = over && (!r->acked || r->timeouts >= defer);
         resend = !r->acked || r->timeouts + 1u >= defer;
     }
@@ -223,14 +224,15 @@ static void fired(struct td_stack *st, struct timer *tm)
     }
 }
 
-int tcp_half_open_new(struct td_stack *st, struct tcb *l, struct tcb *t, const struct tcp_seg *s)
+int tcp_half_open_new(struct td_stack *st, struct tcb *l, struct tcb *t, const struct tcp_seg *s,
+                      const struct tcp_tfo_cookie *cookie)
 {
     struct half_open *r = mem_alloc(&st->mem, MEM_TCP, sizeof *r);
     if (r == NULL) {
         return -ENOMEM;
     }
-    r->ep = (struct tcp_ep){
-        .a = t->ep.a, .kind = TCP_EP_HALF_OPEN, .tos = t->ep.tos, .ttl = t->ep.ttl};
+    r->ep =
+        (struct tcp_ep){.a = t->ep.a, .kind = TCP_EP_HALF_OPEN, .tos = t->ep.tos, .ttl = t->ep.ttl};
     if (tcp_ep_insert(st, &r->ep) != 0) {
         mem_free(&st->mem, MEM_TCP, r, sizeof *r);
         return -ENOMEM;
@@ -244,7 +246,7 @@ int tcp_half_open_new(struct td_stack *st, struct tcb *l, struct tcb *t, const s
                   t->peer_mss, l->lsn->nsyn);
     count(st, TcpPassiveOpens);
     JOURNAL(st, EV_TCP_STATE, &subject, TCPS_CLOSED, TCPS_SYN_RECEIVED, W_TCP_SYN_RECEIVED);
-    tcp_child_syn_ack(st, t, false);
+    tcp_child_syn_ack(st, t, false, cookie);
     pack(r, t);
     timer_arm(st, &r->timer, st->now + interval(st, r));
     return 0;

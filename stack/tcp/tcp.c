@@ -37,6 +37,9 @@ int tcp_init(struct td_stack *st)
     timer_init(&tcp->throttle, throttle_fired, "tcp-throttle");
     rng_bytes(&st->rng, &tcp->isn_key, sizeof tcp->isn_key);
     rng_bytes(&st->rng, &tcp->cookie_key, sizeof tcp->cookie_key);
+    rng_bytes(&st->rng, &tcp->tfo_keys.key[0], sizeof tcp->tfo_keys.key[0]);
+    tcp->tfo_keys.n = 1;
+    hash_init(&tcp->tfo_peers, &st->mem, &st->hash_key);
     tcp->table = (struct table){.name = "tcp",
                                 .doc = "TCP connections, listeners and TIME-WAITs",
                                 .columns = tcp_columns,
@@ -113,6 +116,7 @@ void tcp_done(struct td_stack *st)
     }
     tcp_series_clear(st);
     timer_cancel(st, &tcp->throttle);
+    tcp_fastopen_done(st);
     hash_done(&tcp->eps);
     hash_done(&tcp->ports);
     mem_free(&st->mem, MEM_INSTANCE, tcp, sizeof *tcp);
@@ -377,7 +381,12 @@ void tcp_finish(struct td_stack *st, struct tcb *t, int err, enum journal_word w
     }
     if ((t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RECEIVED) && err != 0) {
         count(st, TcpAttemptFails);
+        t->attempt_failed = !t->passive;
     }
+    if (t->tfo_serial != 0) {
+        tcp_fastopen_child_done(st, t, why == W_TCP_RESET_BY_PEER);
+    }
+    tcp_fastopen_ends(st, t);
     tcp_set_state(st, t, TCPS_CLOSED, why);
     tcp_timers_stop(st, t);
     tcp_ep_remove(st, &t->ep);

@@ -42,6 +42,12 @@ struct tcb *tcp_accept(struct td_stack *st, struct tcb *listener, void *owner, u
 /* Active OPEN: -EINPROGRESS when the SYN is on its way, -EISCONN, -EALREADY, -EADDRNOTAVAIL,
  * -ENETUNREACH, -EINVAL/-EACCES (broadcast, multicast), -ECONNREFUSED … when it ended before. */
 int tcp_connect(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port);
+/* OPEN and SEND in one (RFC 7413, MSG_FASTOPEN; or the first SEND after TCP_FASTOPEN_CONNECT, addr 0):
+ * bytes that went with the SYN, -EINPROGRESS when none did; else as tcp_connect. -EOPNOTSUPP. */
+int64_t tcp_connect_send(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port,
+                         const struct iovec *iov, size_t niov, int flags);
+/* connect() left the SYN to the first SEND. */
+bool tcp_connect_deferred(const struct tcb *t);
 /* SEND: bytes taken, -EAGAIN (no room; also while connecting), -ENOBUFS (no memory), -EPIPE,
  * the pending error. flags: MSG_OOB, MSG_MORE. */
 int64_t tcp_send(struct td_stack *st, struct tcb *t, const struct iovec *iov, size_t niov,
@@ -82,6 +88,10 @@ int tcp_setsockopt(struct td_stack *st, struct tcb *t, int level, int name, cons
 int tcp_getsockopt(struct td_stack *st, struct tcb *t, int level, int name, void *v, uint32_t *len);
 
 /* ---- the door's part ---- */
+/* Knob net.ipv4.tcp_fastopen_key: "x-x-x-x", hexadecimal words, or two of these with a comma between:
+ * the second key is for cookies given out before. -EINVAL. get: as snprintf. */
+int tcp_fastopen_key_set(struct td_stack *st, const char *text);
+int tcp_fastopen_key_get(const struct td_stack *st, char *dst, size_t size);
 /* tcp_output for every connection marked since the last flush. */
 void tcp_flush(struct td_stack *st);
 

@@ -141,6 +141,37 @@ void tcp_rto_backoff(struct td_stack *st, struct tcb *t);
 /* ---- the transmission control block ---- */
 
 /* What few connections need, allocated when the first of it is asked for (more.c). */
+/* Fast Open (RFC 7413): fastopen.c, fastopen_client.c */
+enum tcp_tfo_bits { /* of the knob tcp_fastopen, as in Linux */
+    TFO_CLIENT = 1, TFO_SERVER = 2, TFO_CLIENT_NO_COOKIE = 4, TFO_SERVER_NO_COOKIE = 0x200,
+    TFO_SERVER_ALL = 0x400,
+};
+enum tcp_tfo_mode { /* what an active open's SYN is to carry */
+    TFO_MODE_OFF, TFO_MODE_ASK, TFO_MODE_COOKIE, TFO_MODE_PLAIN /* text without a cookie */
+};
+enum tcp_tfo_fail { /* tcpi_fastopen_client_fail */
+    TFO_STATUS_UNSPEC_, TFO_COOKIE_UNAVAILABLE_, TFO_DATA_NOT_ACKED_, TFO_SYN_RETRANSMITTED_
+};
+struct tcp_tfo_cookie {
+    int8_t len; /* -1: none; 0: a request */
+    bool exp;   /* in the experimental option */
+    uint8_t val[16];
+};
+struct tcp_tfo_keys {
+    struct siphash_key key[2];
+    uint8_t n; /* 0: not set */
+};
+struct tcp_tfo_penalty { /* a reset connection that still counts as pending */
+    struct tcp_tfo_penalty *next;
+    td_time until;
+};
+struct tcp_tfo { /* a listener's */
+    uint32_t limit;   /* TCP_FASTOPEN; 0 = off */
+    uint32_t pending; /* connections whose handshake isn't over, and penalties */
+    struct tcp_tfo_penalty *penalties; /* oldest first */
+    struct tcp_tfo_keys keys;          /* TCP_FASTOPEN_KEY */
+};
+
 struct tcp_more {
     /* options */
     uint64_t max_pacing_rate;     /* SO_MAX_PACING_RATE, bytes a second; UINT64_MAX = no limit */
@@ -148,6 +179,7 @@ struct tcp_more {
     uint32_t notsent_option;      /* TCP_NOTSENT_LOWAT as it was set; 0 = the knob's */
     uint32_t rcvlowat;            /* SO_RCVLOWAT; 0 = 1 */
     uint32_t mark;                /* SO_MARK */
+    struct tcp_tfo *tfo;          /* NULL: not asked for */
     /* where the time of sending went (info.c) */
     td_time chrono_since;
     td_time chrono_sum[3];        /* busy with nothing in the way, by enum tcp_chrono - 1 */
@@ -200,6 +232,7 @@ struct tcb {
     struct timewait *tw;          /* state TIME-WAIT: the record that answers for it */
     uint32_t id;                  /* of the socket; 0 = not accepted yet */
     uint32_t serial;              /* birth number */
+    uint32_t tfo_serial;          /* made by a SYN with text, not acknowledged yet: by this listener */
     struct tcp_more *more_state;  /* NULL: as nobody asked for anything */
 
     uint8_t state;                /* enum tcp_state */
@@ -209,6 +242,7 @@ struct tcb {
     bool dead : 1;                /* tcp_flush frees it */
     bool was_connected : 1;       /* it is, or was, more than a fresh or listening socket */
     bool orphan : 1;              /* was closed by its owner */
+    bool attempt_failed : 1;      /* an active OPEN ended before it was answered: may be tried again */
     bool reuse_addr : 1, reuse_port : 1;
     bool bound : 1;               /* the port was chosen by the user */
     bool addr_bound : 1;          /* so was the address */
@@ -216,6 +250,16 @@ struct tcb {
     bool fin_rcvd : 1;            /* the peer's FIN is behind RCV.NXT */
     bool fin_queued : 1;          /* a FIN follows the last byte of the send buffer */
     bool fin_sent : 1;
+    /* Fast Open */
+    bool tfo_connect : 1;         /* TCP_FASTOPEN_CONNECT */
+    bool tfo_no_cookie : 1;       /* TCP_FASTOPEN_NO_COOKIE */
+    bool tfo_deferred : 1;        /* SYN-SENT by connect, and the first SEND will send the SYN */
+    bool tfo_after_pause : 1;
+    bool syn_fastopen : 1, syn_fastopen_exp : 1; /* the SYN carried the option */
+    bool syn_data : 1;            /* our SYN carried text */
+    bool syn_data_acked : 1;      /* ... and it was acknowledged; or the peer's did */
+    uint8_t tfo_mode : 2;         /* enum tcp_tfo_mode */
+    uint8_t tfo_fail : 2;         /* enum tcp_tfo_fail */
 
     /* -- send sequence space (RFC 9293 3.3.1) -- */
     tcp_seq iss, snd_una, snd_nxt; /* snd_nxt: beyond everything ever sent */
@@ -393,6 +437,10 @@ struct tcp {
     struct tcb *marked, **marked_tail;
     struct timer throttle;     /* some of them wait for the interface's queue to drain */
     struct siphash_key isn_key, cookie_key;
+    struct tcp_tfo_keys tfo_keys;
+    struct hash tfo_peers;     /* what is known of servers, by address */
+    td_time tfo_paused_at;
+    uint32_t tfo_pauses;       /* in a row */
     uint32_t serial;
     uint32_t ntcb, norphans, ntime_wait;
     struct table table, tcb_table, series_table;
@@ -682,7 +730,8 @@ void tcp_child_init(struct td_stack *st, struct tcb *t, struct tcb *l, const str
 /* What the user set on the listener holds for its connections. */
 void tcp_child_inherit(struct tcb *t, const struct tcb *l);
 /* The SYN-ACK of a child that is no endpoint of its own yet. Sets its RCV.WND. */
-void tcp_child_syn_ack(struct td_stack *st, struct tcb *t, bool again);
+void tcp_child_syn_ack(struct td_stack *st, struct tcb *t, bool again,
+                       const struct tcp_tfo_cookie *cookie); /* NULL: none */
 /* The handshake of a child is complete. */
 void tcp_listen_complete(struct td_stack *st, struct tcb *t);
 /* False: the accept queue is full; journaled, and counted. */
@@ -697,7 +746,8 @@ int tcp_defer_seconds(const struct td_stack *st, uint8_t retries);
 
 /* ---- syncache.c ---- */
 /* t: the child (tcp_child_init) that is kept as a record. -ENOMEM. Sends the SYN-ACK. */
-int tcp_half_open_new(struct td_stack *st, struct tcb *l, struct tcb *t, const struct tcp_seg *s);
+int tcp_half_open_new(struct td_stack *st, struct tcb *l, struct tcb *t, const struct tcp_seg *s,
+                      const struct tcp_tfo_cookie *cookie);
 void tcp_half_open_segment(struct td_stack *st, struct half_open *r, struct tcp_seg *s);
 void tcp_half_open_icmp(struct td_stack *st, struct half_open *r, const struct ip_error *e,
                         tcp_seq quoted);
@@ -711,6 +761,37 @@ bool tcp_cookie_wanted(const struct td_stack *st, const struct tcb *l);
 void tcp_cookie_syn(struct td_stack *st, struct tcb *l, const struct tcp_seg *s);
 /* An ACK that no connection wants. False: it is no cookie of ours, and was left alone. */
 bool tcp_cookie_ack(struct td_stack *st, struct tcb *l, struct tcp_seg *s);
+
+/* ---- fastopen.c ---- */
+/* True: the SYN made a connection, which is in the accept queue. False: an ordinary handshake, whose
+ * SYN-ACK is to carry *answer. */
+bool tcp_fastopen_syn(struct td_stack *st, struct tcb *l, struct tcp_seg *s,
+                      struct tcp_tfo_cookie *answer);
+bool tcp_fastopen_syn_again(struct td_stack *st, struct tcb *t, const struct tcp_seg *s);
+/* The handshake of such a connection is over, one way or the other. */
+void tcp_fastopen_child_done(struct td_stack *st, struct tcb *t, bool reset);
+void tcp_fastopen_listen(struct td_stack *st, struct tcb *l);
+void tcp_fastopen_free(struct td_stack *st, struct tcp_more *m);
+void tcp_fastopen_offer(struct tcp_opts *o, const struct tcp_tfo_cookie *c);
+bool tcp_fastopen_is_option(int name);
+int tcp_fastopen_setopt(struct td_stack *st, struct tcb *t, int name, const void *val, uint32_t len);
+int tcp_fastopen_getopt(const struct td_stack *st, const struct tcb *t, int name, void *val,
+                        uint32_t *len);
+/* ---- fastopen_client.c ---- */
+enum tcp_tfo_mode tcp_fastopen_mode(struct td_stack *st, struct tcb *t);
+/* As much of the text as the SYN may carry goes into the send buffer; how much. */
+uint32_t tcp_fastopen_take(struct td_stack *st, struct tcb *t, const struct iovec *iov, size_t niov);
+void tcp_fastopen_syn_out(struct td_stack *st, struct tcb *t, struct tcp_emit *e);
+void tcp_fastopen_syn_ack_in(struct td_stack *st, struct tcb *t, const struct tcp_seg *s);
+void tcp_fastopen_timeout(struct td_stack *st, const struct tcb *t, bool over);
+void tcp_fastopen_pause(struct td_stack *st, const struct tcb *t);
+void tcp_fastopen_ends(struct td_stack *st, const struct tcb *t);
+void tcp_fastopen_done(struct td_stack *st);
+/* SYN-SENT, or SYN-RECEIVED without Fast Open: neither SEND nor RECEIVE can do anything yet. */
+static inline bool tcp_opening(const struct tcb *t)
+{
+    return t->state == TCPS_SYN_SENT || (t->state == TCPS_SYN_RECEIVED && t->tfo_serial == 0);
+}
 
 /* ---- timewait.c ---- */
 void tcp_time_wait(struct td_stack *st, struct tcb *t, enum journal_word why);

@@ -179,8 +179,10 @@ static void report_r1(struct td_stack *st, struct tcb *t, bool first)
 static void rexmt_fired(struct td_stack *st, struct tcb *t)
 {
     if (tcp_give_up(st, t, W_TCP_TIMEOUT, 0)) {
+        tcp_fastopen_timeout(st, t, true);
         return;
     }
+    tcp_fastopen_timeout(st, t, false);
     if (t->stalled_since == 0) {
         t->stalled_since = st->now;
     }

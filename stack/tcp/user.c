@@ -38,14 +38,9 @@ static bool urgent_in_queue(const struct tcb *t)
            seq_lt(t->urg_seq, t->rcv_nxt);
 }
 
-static bool opening(const struct tcb *t)
-{
-    return t->state == TCPS_SYN_SENT || t->state == TCPS_SYN_RECEIVED;
-}
-
 uint32_t tcp_readable(const struct tcb *t)
 {
-    if (t->state == TCPS_LISTEN || opening(t)) {
+    if (t->state == TCPS_LISTEN || tcp_opening(t)) {
         return 0;
     }
     uint32_t n = (uint32_t)t->rcv.q.bytes;
@@ -70,7 +65,7 @@ uint32_t tcp_inq_hint(const struct tcb *t)
 
 uint32_t tcp_unsent(const struct tcb *t)
 {
-    if (opening(t) || t->state == TCPS_LISTEN) {
+    if (tcp_opening(t) || t->state == TCPS_LISTEN) {
         return 0;
     }
     bool fin_acked = t->fin_sent && t->snd.len == 0 && t->snd_una == t->snd_nxt;
@@ -79,7 +74,7 @@ uint32_t tcp_unsent(const struct tcb *t)
 
 uint32_t tcp_never_sent(const struct tcb *t)
 {
-    return opening(t) || t->state == TCPS_LISTEN || t->state == TCPS_CLOSED ? 0 : tcp_notsent(t);
+    return tcp_opening(t) || t->state == TCPS_LISTEN || t->state == TCPS_CLOSED ? 0 : tcp_notsent(t);
 }
 
 bool tcp_atmark(const struct tcb *t)
@@ -126,8 +121,8 @@ uint32_t tcp_poll(const struct tcb *t)
     if (rd_end || (t->state == TCPS_CLOSED && t->was_connected)) {
         mask |= POLLIN | POLLRDNORM | POLLRDHUP;
     }
-    if (opening(t)) {
-        return mask;
+    if (tcp_opening(t)) {
+        return t->tfo_deferred ? mask | POLLOUT | POLLWRNORM : mask;
     }
     if (readable_enough(t)) {
         mask |= POLLIN | POLLRDNORM;
@@ -167,8 +162,9 @@ static int send_refused(struct tcb *t)
     case TCPS_CLOSE_WAIT:
         return 0;
     case TCPS_SYN_SENT:
-    case TCPS_SYN_RECEIVED:
         return -EAGAIN;
+    case TCPS_SYN_RECEIVED:
+        return tcp_opening(t) ? -EAGAIN : 0;
     default: /* also where there never was a connection, as in Linux */
         return -EPIPE;
     }
@@ -463,7 +459,9 @@ void tcp_queue_fin(struct td_stack *st, struct tcb *t)
     switch ((enum tcp_state)t->state) {
     case TCPS_SYN_RECEIVED:
         t->fin_queued = true;
-        if (t->snd.len == 0) {
+        if (t->tfo_serial != 0) {
+            tcp_set_state(st, t, TCPS_FIN_WAIT_1, why);
+        } else if (t->snd.len == 0) {
             tcp_set_state(st, t, TCPS_FIN_WAIT_1, why);
             tcp_start_cwnd(st, t);
         }

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #define OPT_SPACE (TCP_MAX_HLEN - TCP_HLEN)
+#define FASTOPEN_MAGIC 0xf989 /* of the experimental option (RFC 6994 register) */
 
 /* One option with a sane length: its kind, its length, its octets. Decoded, or counted as unknown.
  */
@@ -77,6 +78,18 @@ static void decode_option(struct tcp_opts *o, const uint8_t *p, unsigned len)
                 o->has_fastopen = true;
                 o->fastopen_len = (uint8_t)(len - 2);
                 memcpy(o->fastopen, p + 2, len - 2);
+            }
+            return;
+        }
+        break;
+    case TCPOPT_EXP_: /* Fast Open as it was before kind 34: same lengths behind the magic number */
+        if (len >= 4 && wire_get16(p + 2) == FASTOPEN_MAGIC &&
+            (len == 4 || (len >= 8 && len <= 20 && len % 2 == 0))) {
+            if (!o->has_fastopen) {
+                o->has_fastopen = true;
+                o->fastopen_exp = true;
+                o->fastopen_len = (uint8_t)(len - 4);
+                memcpy(o->fastopen, p + 4, len - 4);
             }
             return;
         }
@@ -222,14 +235,19 @@ static void put_sack(struct tcp_hdr *h, unsigned reserve)
 static void put_fastopen(struct tcp_hdr *h, enum tcp_opt_style style)
 {
     unsigned cookie = h->o.fastopen_len <= 16 ? h->o.fastopen_len : 16;
-    unsigned nops = (4 - (2 + cookie) % 4) % 4;
-    if (h->raw_len + nops + 2 + cookie > OPT_SPACE) {
+    unsigned head = h->o.fastopen_exp ? 4 : 2;
+    unsigned nops = (4 - (head + cookie) % 4) % 4;
+    if (h->raw_len + nops + head + cookie > OPT_SPACE) {
         return;
     }
     if (style == TCP_OPTS_PLAIN) {
         put_nops(h, nops);
     }
-    put_kind(h, TCPOPT_FASTOPEN_, 2 + cookie);
+    put_kind(h, h->o.fastopen_exp ? TCPOPT_EXP_ : TCPOPT_FASTOPEN_, head + cookie);
+    if (h->o.fastopen_exp) {
+        put8(h, FASTOPEN_MAGIC >> 8);
+        put8(h, FASTOPEN_MAGIC & 0xff);
+    }
     memcpy(h->raw + h->raw_len, h->o.fastopen, cookie);
     h->raw_len = (uint8_t)(h->raw_len + cookie);
     if (style == TCP_OPTS_LINUX) {

@@ -15,7 +15,7 @@ enum tcp_flags {
 
 enum tcp_opt_kind {
     TCPOPT_EOL_ = 0, TCPOPT_NOP_ = 1, TCPOPT_MSS_ = 2, TCPOPT_WSCALE_ = 3, TCPOPT_SACK_PERM_ = 4,
-    TCPOPT_SACK_ = 5, TCPOPT_TS_ = 8, TCPOPT_FASTOPEN_ = 34,
+    TCPOPT_SACK_ = 5, TCPOPT_TS_ = 8, TCPOPT_FASTOPEN_ = 34, TCPOPT_EXP_ = 254,
 };
 
 struct tcp_sack_block {
@@ -32,6 +32,7 @@ struct tcp_opts {
     uint32_t ts_val, ts_ecr;
     uint8_t nsack;          /* 0..4 */
     struct tcp_sack_block sack[4];
+    bool fastopen_exp;      /* in the experimental option: kind 254, magic 0xf989 */
     uint8_t fastopen_len;   /* 0 = cookie request, or 4..16 */
     uint8_t fastopen[16];
     uint8_t unknown;        /* options of other kinds that were skipped */

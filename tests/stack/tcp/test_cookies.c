@@ -1,5 +1,5 @@
-/* SYN cookies (RFC 4987 3.6): nothing is kept, and what comes back is believed only if it is ours and
- * young. */
+/* SYN cookies (RFC 4987 3.6): nothing is kept, and what comes back is believed only if it is ours
+ * and young. */
 #include "check_main.h"
 #include "tcp_talk.h"
 

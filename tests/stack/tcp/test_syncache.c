@@ -61,7 +61,8 @@ START_TEST(repeated_syn_ack_is_the_same)
         ck_assert_uint_eq(h->got.tcp.o.wscale, first.o.wscale);
         ck_assert(h->got.tcp.o.has_sack_perm && h->got.tcp.o.has_wscale);
         ck_assert_uint_eq(h->got.tcp.o.ts_ecr, 1000);
-        ck_assert_uint_eq(h->got.tcp.o.ts_val - first.o.ts_val, at[i] / TD_MS); /* its clock goes on */
+        ck_assert_uint_eq(h->got.tcp.o.ts_val - first.o.ts_val,
+                          at[i] / TD_MS); /* its clock goes on */
     }
     /* what was agreed on holds for the connection, whatever the knobs say now */
     knob_set(h, "net.ipv4.tcp_sack", "0");
@@ -159,8 +160,8 @@ START_TEST(paws)
 }
 END_TEST
 
-/* RFC 4987 3.3: while the queue is more than half full of handshakes that go nowhere, they are given
- * up earlier. */
+/* RFC 4987 3.3: while the queue is more than half full of handshakes that go nowhere, they are
+ * given up earlier. */
 /* shows: 4987-01 */
 START_TEST(given_up_earlier_when_crowded)
 {
