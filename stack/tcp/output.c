@@ -321,7 +321,8 @@ static unsigned send_new(struct td_stack *st, struct tcb *t, bool force)
         }
         bool again = seq_lt(pos, t->snd_nxt);
         uint32_t by_cwnd = cwnd_room(t);
-        int32_t by_wnd = seq_diff(t->snd_una + t->snd_wnd, pos);
+        tcp_seq una = t->snd_una + (t->snd_una == t->iss); /* Fast Open: a SYN takes no window */
+        int32_t by_wnd = seq_diff(una + t->snd_wnd, pos);
         uint32_t wnd = by_wnd > 0 ? (uint32_t)by_wnd : 0;
         bool cwnd_less = by_cwnd < wnd;
         uint32_t usable = cwnd_less ? by_cwnd : wnd;
