@@ -270,10 +270,7 @@ static void take_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
     t->data_segs_in += s->text > 0;
     t->syn_data_acked = s->text > 0;
     tcp_segment_rest(st, t, s);
-    timer_cancel(st, &t->t_delack); /* the SYN-ACK tells it */
-    t->ack_delayed = false;
-    t->ack_now = false;
-    t->unacked_rcvd = 0;
+    tcp_ack_sent(st, t); /* by the SYN-ACK */
 }
 
 static bool make_child(struct td_stack *st, struct tcb *l, struct tcp_seg *s,
@@ -384,10 +381,11 @@ bool tcp_fastopen_syn_again(struct td_stack *st, struct tcb *t, const struct tcp
         return false;
     }
     const struct journal_subject subject = tcp_seg_subject(s, t);
-    td_time limit = (td_time)knob(st, TCP_INVALID_RATELIMIT) * TD_MS;
+    uint32_t now = (uint32_t)(st->now / TD_MS) + 1;
     JOURNAL(st, EV_TCP_DROP_SYN_SYNC, &subject, s->flags, s->seq, t->state);
-    if (t->oow_last == 0 || st->now - t->oow_last >= limit) {
-        t->oow_last = st->now;
+    if (t->oow_last_ms == 0 ||
+        now - t->oow_last_ms >= (uint64_t)knob(st, TCP_INVALID_RATELIMIT)) {
+        t->oow_last_ms = now;
         tcp_send_syn(st, t);
     }
     return true;
