@@ -311,7 +311,6 @@ static bool make_child(struct td_stack *st, struct tcb *l, struct tcp_seg *s,
     t->snd_nxt = t->iss + 1;
     t->rtx_nxt = t->snd_nxt;
     t->rtt_time = st->now;
-    t->rtt_seq = t->snd_nxt;
     tcp_rtx_arm(st, t, TRTX_REXMT);
     tcp_listen_complete(st, t);
     return true;
@@ -383,8 +382,7 @@ bool tcp_fastopen_syn_again(struct td_stack *st, struct tcb *t, const struct tcp
     const struct journal_subject subject = tcp_seg_subject(s, t);
     uint32_t now = (uint32_t)(st->now / TD_MS) + 1;
     JOURNAL(st, EV_TCP_DROP_SYN_SYNC, &subject, s->flags, s->seq, t->state);
-    if (t->oow_last_ms == 0 ||
-        now - t->oow_last_ms >= (uint64_t)knob(st, TCP_INVALID_RATELIMIT)) {
+    if (t->oow_last_ms == 0 || now - t->oow_last_ms >= (uint64_t)knob(st, TCP_INVALID_RATELIMIT)) {
         t->oow_last_ms = now;
         tcp_send_syn(st, t);
     }

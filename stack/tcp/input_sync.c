@@ -301,6 +301,7 @@ static bool ack_step(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
     tcp_ack_received(st, t, s);
     if (t->tfo_serial != 0 && t->snd_una != t->iss) { /* Fast Open, and closed early */
         tcp_fastopen_child_done(st, t, false);
+        tcp_rtx_update(st, t, true);
     }
     switch ((enum tcp_state)t->state) {
     case TCPS_FIN_WAIT_1:

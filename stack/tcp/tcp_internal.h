@@ -140,7 +140,6 @@ void tcp_rto_backoff(struct td_stack *st, struct tcb *t);
 
 /* ---- the transmission control block ---- */
 
-/* What few connections need, allocated when the first of it is asked for (more.c). */
 /* Fast Open (RFC 7413): fastopen.c, fastopen_client.c */
 enum tcp_tfo_bits { /* of the knob tcp_fastopen, as in Linux */
     TFO_CLIENT = 1, TFO_SERVER = 2, TFO_CLIENT_NO_COOKIE = 4, TFO_SERVER_NO_COOKIE = 0x200,
@@ -172,6 +171,7 @@ struct tcp_tfo { /* a listener's */
     struct tcp_tfo_keys keys;          /* TCP_FASTOPEN_KEY */
 };
 
+/* What few connections need, allocated when the first of it is asked for (more.c). */
 struct tcp_more {
     /* options */
     uint64_t max_pacing_rate;     /* SO_MAX_PACING_RATE, bytes a second; UINT64_MAX = no limit */

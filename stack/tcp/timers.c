@@ -109,6 +109,9 @@ td_time tcp_rto_deadline(const struct td_stack *st, const struct tcb *t)
 
 void tcp_rtx_rearm(struct td_stack *st, struct tcb *t)
 {
+    if (t->tfo_serial != 0) {
+        return; /* the timer is the SYN-ACK's */
+    }
     if (txq_empty(t->txq) || t->snd_wnd == 0) {
         tcp_rtx_update(st, t, false);
     } else {
@@ -138,6 +141,9 @@ void tcp_rtx_progress(struct td_stack *st, struct tcb *t)
 
 void tcp_rtx_update(struct td_stack *st, struct tcb *t, bool restart)
 {
+    if (t->tfo_serial != 0) {
+        return; /* the timer is the SYN-ACK's: nothing else is sent again before (RFC 7413 4.2.2) */
+    }
     enum tcp_rtx_timer want = TRTX_NONE;
     bool queued = seq_lt(t->snd_nxt, sndbuf_end(&t->snd) + t->fin_queued);
     if (t->snd_nxt != t->snd_una) {
