@@ -149,7 +149,7 @@ void tcp_rack_timeout(struct td_stack *st, struct tcb *t)
     if (any) {
         if (t->ca_state != TCPE_RECOVERY) {
             tcp_enter_recovery(st, t, false);
-            tcp_prr_ack(st, t, tcp_unit(t), 0, false);
+            tcp_prr_ack(st, t, t->txq->by_segments ? 1 : t->mss, 0, false);
         }
         t->txq->rtx_now = t->txq->rtx_now || t->txq->prr_out == 0;
     }
