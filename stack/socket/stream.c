@@ -5,12 +5,14 @@
  * connection: the handle, the SO_REUSE flags until bind wants them, and the wish to be notified.
  * tcp/ reports changes as poll bits; they mark the socket and nothing more.
  */
+#include "socket/dgram.h"
 #include "socket/socket_internal.h"
 #include "tcp/tcp.h"
 
 #include <asm/ioctls.h>
 #include <errno.h>
 #include <linux/sockios.h>
+#include <netinet/tcp.h>
 
 struct stream {
     struct sock so; /* first */
@@ -172,12 +174,19 @@ static int64_t stream_recvmsg(struct td_stack *st, struct sock *so, struct msghd
                               int flags)
 {
     (void)len;
+    struct tcb *t = stream_of(so)->t;
+    struct cmsg_out out = {.m = m, .room = m->msg_control != NULL ? m->msg_controllen : 0};
     m->msg_namelen = 0;
     m->msg_controllen = 0;
     if ((flags & MSG_ERRQUEUE) != 0) {
         return -EAGAIN;
     }
-    int64_t n = tcp_recv(st, stream_of(so)->t, m->msg_iov, m->msg_iovlen, flags);
+    int64_t n = tcp_recv(st, t, m->msg_iov, m->msg_iovlen, flags);
+    if (n >= 0 && out.room > 0 && tcp_tells_inq(t)) {
+        int left = (int)tcp_inq_hint(t);
+        cmsg_put(&out, IPPROTO_TCP, TCP_CM_INQ, &left, sizeof left);
+        m->msg_controllen = out.used;
+    }
     if (n > 0 && (flags & MSG_OOB) != 0) {
         m->msg_flags |= MSG_OOB;
     }

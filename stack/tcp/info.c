@@ -100,7 +100,7 @@ static void fill_sender(const struct tcb *t, struct tcp_info *i)
     i->tcpi_ca_state = t->ca_state;
     i->tcpi_retransmits = t->rexmits;
     i->tcpi_probes = t->probes;
-    i->tcpi_backoff = t->rexmits > 0 ? t->rtt.backoff : t->persist_backoff;
+    i->tcpi_backoff = t->rtt.backoff != 0 ? t->rtt.backoff : t->persist_backoff;
     i->tcpi_rto = us(t->rtt.rto);
     i->tcpi_snd_mss = t->mss;
     i->tcpi_unacked = in.unacked;

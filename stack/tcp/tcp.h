@@ -73,6 +73,7 @@ struct tcp_addrs { td_ip4 laddr, raddr; uint16_t lport, rport; };
 struct tcp_addrs tcp_addrs(const struct tcb *t);
 uint32_t tcp_readable(const struct tcb *t);  /* bytes */
 uint32_t tcp_inq(const struct tcb *t);       /* bytes up to the urgent mark: SIOCINQ */
+bool tcp_tells_inq(const struct tcb *t);     /* TCP_INQ is set: RECEIVE says what is left */
 uint32_t tcp_inq_hint(const struct tcb *t);  /* bytes, one more at the end: TCP_INQ */
 uint32_t tcp_unsent(const struct tcb *t);    /* bytes not acknowledged, FIN too: SIOCOUTQ */
 uint32_t tcp_never_sent(const struct tcb *t); /* bytes not sent, FIN too: SIOCOUTQNSD */

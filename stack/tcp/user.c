@@ -57,6 +57,11 @@ uint32_t tcp_inq(const struct tcb *t)
     return n;
 }
 
+bool tcp_tells_inq(const struct tcb *t)
+{
+    return t->inq;
+}
+
 uint32_t tcp_inq_hint(const struct tcb *t)
 {
     uint32_t n = (uint32_t)t->rcv.q.bytes;
@@ -485,7 +490,7 @@ int tcp_shutdown(struct td_stack *st, struct tcb *t, int how)
     if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) {
         return -EINVAL;
     }
-    if (t->state == TCPS_CLOSED) {
+    if (t->state == TCPS_CLOSED || t->state == TCPS_TIME_WAIT) { /* as Linux */
         return -ENOTCONN;
     }
     if (t->state == TCPS_LISTEN) { /* as Linux: it stops listening */

@@ -100,10 +100,16 @@ static size_t length(struct args *a, size_t n)
     return (size_t)len;
 }
 
-/* A script that gives 0 for its buffer means NULL. */
+/* NULL, or 0 as older scripts write it. */
+static bool is_null(const struct drill_expr *x)
+{
+    return (x->kind == DRILL_INT && x->num == 0) ||
+           (x->kind == DRILL_WORD && strcmp(x->text, "NULL") == 0);
+}
+
 static void null_buffer(struct invocation *v, const struct drill_expr *where)
 {
-    if (!v->a.bad && !arg_open(where) && where->kind == DRILL_INT && where->num == 0) {
+    if (!v->a.bad && is_null(where)) {
         v->a.r->p.iov[0].iov_base = NULL;
     }
 }
@@ -190,9 +196,7 @@ void call_send(struct invocation *v)
     }
     if (!v->a.bad && call_name_is(v, "sendto") && v->a.e->call.nargs >= 5) {
         const struct drill_expr *to = arg(&v->a, 4);
-        bool null =
-            to->kind == DRILL_INT || (to->kind == DRILL_WORD && strcmp(to->text, "NULL") == 0);
-        if (!null) {
+        if (!is_null(to)) {
             p->call.addr = arg_addr(&v->a, to, r->o->remote_ip, r->o->connect_port);
             p->call.addrlen = sizeof p->call.addr;
         }

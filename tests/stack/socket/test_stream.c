@@ -126,6 +126,42 @@ START_TEST(test_data_and_questions)
 }
 END_TEST
 
+/* TCP_INQ: recvmsg says how much is left to be read, and one more once the peer has ended. */
+START_TEST(test_what_is_left)
+{
+    struct hx *h = hx_new();
+    int s = hx_tcp_listen(h, 80), c = hx_tcp_accept(h, s, 0, 8000), one = 1, left = -1;
+    uint8_t b[64];
+    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(int))];
+    struct iovec iov = {b, 4};
+    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control};
+    tcp_in(h, MS(1), .flags = FIN | ACK | PSH, .seq = 1, .ack = 1, .wnd = 8000, .len = 10);
+    hx_drain(h);
+    m.msg_controllen = sizeof control;
+    ck_assert_int_eq(td_recvmsg(h->st, c, &m, MSG_PEEK), 4);
+    ck_assert_uint_eq(m.msg_controllen, 0); /* not asked for */
+    ck_assert_int_eq(td_setsockopt(h->st, c, IPPROTO_TCP, 36, &one, sizeof one), 0);
+    static const struct {
+        int64_t got;
+        int left;
+    } reads[] = {{4, 7}, {4, 3}, {2, 1}, {0, 1}};
+    for (unsigned i = 0; i < 4; i++) {
+        m.msg_controllen = sizeof control;
+        ck_assert_int_eq(td_recvmsg(h->st, c, &m, 0), reads[i].got);
+        ck_assert_uint_eq(m.msg_controllen, sizeof control);
+        const struct cmsghdr *x = CMSG_FIRSTHDR(&m);
+        ck_assert_int_eq(x->cmsg_level, IPPROTO_TCP);
+        ck_assert_int_eq(x->cmsg_type, 36);
+        memcpy(&left, CMSG_DATA(x), sizeof left);
+        ck_assert_int_eq(left, reads[i].left);
+    }
+    m.msg_controllen = 0; /* no room: nothing is said */
+    ck_assert_int_eq(td_recvmsg(h->st, c, &m, 0), 0);
+    ck_assert_int_eq(m.msg_flags, 0);
+    hx_free(h);
+}
+END_TEST
+
 START_TEST(test_active_open)
 {
     struct hx *h = hx_new();
@@ -274,6 +310,7 @@ static Suite *suite(void)
     TCase *t = tcase_create("stream");
     tcase_add_test(t, test_passive_open);
     tcase_add_test(t, test_data_and_questions);
+    tcase_add_test(t, test_what_is_left);
     tcase_add_test(t, test_active_open);
     tcase_add_test(t, test_refused);
     tcase_add_test(t, test_wrong_states);

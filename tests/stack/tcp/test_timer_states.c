@@ -150,6 +150,7 @@ END_TEST
 START_TEST(after_a_lost_syn)
 {
     struct conv c = reach(SYS);
+    knob_set(c.h, "net.ipv4.tcp_syn_loss_times", "1");
     tcp_out(c.h, SEC(1), .flags = SYN, .seq = HX_ZERO);
     tcp_in(c.h, SEC(1) + MS(10), .flags = SYN | ACK, .seq = 0, .ack = 1, .wnd = PEER_WND,
            .opts = {.mss = 1460});

@@ -220,6 +220,7 @@ END_TEST
 START_TEST(lost_syn_ack)
 {
     struct conv c = conv_reno();
+    knob_set(c.h, "net.ipv4.tcp_syn_loss_times", "1");
     c.l = hx_tcp_listen(c.h, 80);
     tcp_in(c.h, NOW, .flags = SYN, .seq = 0, .wnd = 60000, .opts = {.mss = SMSS});
     tcp_out(c.h, NOW, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1);
