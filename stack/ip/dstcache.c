@@ -97,11 +97,12 @@ void ip_pmtu_update(struct td_stack *st, td_ip4 dst, uint32_t mtu)
     struct journal_subject sub = {.addr = dst};
     struct ip_route_result r;
     struct dst_entry *e;
-    uint32_t lowered = mtu < DST_MIN_PMTU ? DST_MIN_PMTU : mtu;
+    uint32_t least = (uint32_t)knob(st, MIN_PMTU);
+    uint32_t lowered = mtu < least ? least : mtu;
 
     if (route_find(st, dst, 0, 0, &r) < 0 || r.type != FIB_UNICAST)
         return;
-    if (mtu < 68 || lowered > r.mtu || (lowered == r.mtu && mtu >= DST_MIN_PMTU)) {
+    if (mtu < 68 || lowered > r.mtu || (lowered == r.mtu && mtu >= least)) {
         JOURNAL(st, EV_PMTU_IGNORED, &sub, dst, mtu,
                 r.mtu); /* RFC 1191 3: never raised by a message */
         return;
@@ -110,7 +111,7 @@ void ip_pmtu_update(struct td_stack *st, td_ip4 dst, uint32_t mtu)
     if (e == NULL)
         return;
     e->mtu = lowered;
-    e->mtu_floor = mtu < DST_MIN_PMTU;
+    e->mtu_floor = mtu < least;
     td_time keep = (td_time)knob(st, MTU_EXPIRES) * TD_SEC;
     e->mtu_expires = keep == 0 ? TD_NEVER : st->now + keep;
     JOURNAL(st, EV_PMTU_LOWERED, &sub, dst, r.mtu, lowered, mtu);

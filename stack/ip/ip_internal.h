@@ -32,7 +32,7 @@ struct dst_entry {
     struct hash_node node;
     td_ip4 dst;
     uint32_t mtu;          /* RFC 1191 */
-    bool mtu_floor;        /* the router asked for less than DST_MIN_PMTU */
+    bool mtu_floor;        /* the router asked for less than net.ipv4.route.min_pmtu */
     td_time mtu_expires;
     td_ip4 gateway;        /* by a redirect (RFC 1122 3.2.2.2) … */
     td_ip4 instead_of;     /* … of this gateway: void when the route's gateway is another by now */
@@ -42,7 +42,6 @@ struct dst_entry {
 
 #define DST_CACHE_MAX 2048
 #define DST_LIFETIME  (600 * TD_SEC)
-#define DST_MIN_PMTU  552 /* Linux's min_pmtu */
 
 void dst_cache_init(struct td_stack *st);
 void dst_cache_done(struct td_stack *st);

@@ -358,6 +358,8 @@ void tcp_ack_received(struct td_stack *st, struct tcb *t, const struct tcp_seg *
             t->last_advice = second;
             ip_advise_good(st, t->ep.a.raddr);
         }
+        t->pmtu_pending = 0; /* what it said was too large gets through */
+        tcp_mtup_acked(st, t);
         tune_sndbuf(st, t);
         tcp_chrono_update(st, t);
         tell_writable(st, t);

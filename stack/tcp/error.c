@@ -7,16 +7,12 @@
  * error; with a soft one only where the knob tcp_syn_soft_abort says so (RFC 5461: so that another
  * address can be tried soon).
  *
- * "Fragmentation needed" is path-MTU discovery: the path's MTU goes down, segments get smaller, and
- * what was too large is sent again at once. If segments of that size have been acknowledged before,
- * the message must be wrong or the path must have changed: then it counts only once the segment
- * times out (5927 7.2).
+ * "Fragmentation needed" is path-MTU discovery (pmtu.c). Why a message was ignored is journaled and
+ * counted.
  */
 #include "tcp/tcp_internal.h"
 
 #include <errno.h>
-
-#define PMTU_LEAST 68
 
 struct quoted {
     const struct ip_error *e;
@@ -27,41 +23,15 @@ struct quoted {
 static void ignore(struct td_stack *st, const struct quoted *q, uint32_t conn,
                    enum journal_word why)
 {
+    if (why == W_TCP_QUOTE) {
+        count(st, TcpExtOutOfWindowIcmps);
+    } else {
+        count(st, TcpExtTCPIcmpIgnored);
+    }
     const struct journal_subject subject = {
         .conn = conn, .addr = q->a.raddr, .port = q->a.rport, .lport = q->a.lport};
     JOURNAL(st, EV_TCP_DROP_ICMP, &subject, why, q->e->from,
             (uint64_t)q->e->type * 256 + q->e->code, q->seq);
-}
-
-static void frag_needed(struct td_stack *st, struct tcb *t, const struct quoted *q)
-{
-    uint32_t mtu = q->e->mtu;
-    uint32_t was = t->pmtu;
-    if (mtu == 0) { /* an old router doesn't say: the next plateau below (RFC 1191 7) */
-        mtu = ip_pmtu_plateau(q->e->h.total_len);
-    }
-    if (mtu < PMTU_LEAST || mtu >= t->pmtu) {
-        ignore(st, q, t->id, W_TCP_MTU_BAD);
-        return;
-    }
-    if (mtu < t->max_size_acked && t->rexmits == 0) {
-        t->pmtu_pending = mtu;
-        ignore(st, q, t->id, W_TCP_MTU_BAD);
-        return;
-    }
-    ip_pmtu_update(st, t->ep.a.raddr, mtu);
-    uint16_t old_mss = t->mss;
-    tcp_mss_update(st, t);
-    const struct journal_subject subject = tcp_subject(t);
-    JOURNAL_CAUSE(st, EV_TCP_PMTU, &subject, was, t->pmtu, t->mss);
-    if (t->mss >= old_mss || !tcp_synchronized(t)) {
-        return;
-    }
-    /* RFC 5681 3.1: cwnd in segments stays what it was. No congestion: cwnd isn't cut. */
-    t->cc.cwnd = (uint32_t)((uint64_t)t->cc.cwnd * t->mss / old_mss);
-    t->cc.cwnd = t->cc.cwnd < t->mss ? t->mss : t->cc.cwnd;
-    tcp_resend_all(st, t);
-    tcp_mark(st, t);
 }
 
 static void connection_error(struct td_stack *st, struct tcb *t, const struct quoted *q)
@@ -76,7 +46,10 @@ static void connection_error(struct td_stack *st, struct tcb *t, const struct qu
         return;
     }
     if (e->type == ICMP_UNREACHABLE && e->code == ICMP_FRAG_NEEDED) {
-        frag_needed(st, t, q);
+        enum tcp_pmtu_verdict v = tcp_pmtu_too_big(st, t, e->mtu, e->h.total_len);
+        if (v != TCP_PMTU_TAKEN) {
+            ignore(st, q, t->id, v == TCP_PMTU_WAITS ? W_TCP_MTU_WAITS : W_TCP_MTU_BAD);
+        }
         return;
     }
     bool fatal; /* what UDP makes of it; TCP has its own list (SHLD-26) */

@@ -204,6 +204,8 @@ void tcp_enter_established(struct td_stack *st, struct tcb *t, enum journal_word
     t->rexmits = 0;
     t->soft_err = 0;
     tcp_rtx_stop(st, t);
+    tcp_mtup_init(st, t);
+    tcp_mss_update(st, t);
     if (t->tfo_serial == 0 || t->ever_rexmt_syn) { /* else it has begun */
         tcp_start_cwnd(st, t);
     }

@@ -140,6 +140,7 @@ static int resend(struct td_stack *st, struct tcb *t, uint32_t n, enum journal_w
                         (x->marks & TXS_PSH) != 0, why);
     if (err == 0) {
         txq_touch(st, t, n);
+        tcp_mtup_inconclusive(st, t);
     }
     return err;
 }
@@ -247,7 +248,7 @@ static bool send_lost(struct td_stack *st, struct tcb *t)
 {
     struct txq *q = t->txq;
     uint32_t n;
-    if (q->longest > t->mss && txq_recut(st, t, t->mss) != 0) {
+    if (q->waiting > 0 && q->longest > t->mss && txq_recut(st, t, t->mss) != 0) {
         return false;
     }
     while (txq_next_lost(q, &n)) {
@@ -299,11 +300,26 @@ static enum journal_word small_segment_waits(const struct td_stack *st, struct t
     return nagle_holds(st, t) ? W_TCP_NAGLE : W_NONE;
 }
 
+/* How large segments are may have changed; the first may be a probe of a larger size. False: nothing
+ * goes before what is in flight has been answered. */
+static bool new_text_fits(struct td_stack *st, struct tcb *t, uint32_t *probe)
+{
+    if (!seq_lt(t->snd_nxt, sndbuf_end(&t->snd))) {
+        return true;
+    }
+    (void)tcp_pmtu_changed(st, t);
+    return tcp_mtup_advise(st, t, probe) != TCP_MTUP_WAIT;
+}
+
 /* Text and FIN as far as window, cwnd and the rules against small segments allow. force: they don't
  * count for one segment. How many segments left. */
 static unsigned send_new(struct td_stack *st, struct tcb *t, bool force)
 {
     unsigned sent = 0;
+    uint32_t probe = 0;
+    if (!new_text_fits(st, t, &probe)) {
+        return 0;
+    }
     for (unsigned errors = 0; errors < 3;) {
         tcp_seq pos = t->rtx_nxt;
         tcp_seq end = sndbuf_end(&t->snd);
@@ -326,7 +342,8 @@ static unsigned send_new(struct td_stack *st, struct tcb *t, bool force)
         uint32_t wnd = by_wnd > 0 ? (uint32_t)by_wnd : 0;
         bool cwnd_less = by_cwnd < wnd;
         uint32_t usable = cwnd_less ? by_cwnd : wnd;
-        uint32_t len = queued < t->mss ? queued : t->mss;
+        uint32_t full = probe != 0 ? probe : t->mss;
+        uint32_t len = queued < full ? queued : full;
         len = len < usable ? len : usable;
         fin = fin && len == queued && usable > len;
         if (len == 0 && !fin) {
@@ -366,6 +383,10 @@ static unsigned send_new(struct td_stack *st, struct tcb *t, bool force)
         txq_push(st, t, pos, len + fin, (uint8_t)marks);
         tcp_prr_sent(t, len + fin);
         tcp_pacing_sent(st, t, len);
+        if (probe != 0 && len == probe) {
+            tcp_mtup_sent(st, t, pos, len);
+        }
+        probe = 0;
         t->rtx_nxt = pos + len + fin;
         force = false;
         sent++;

@@ -336,19 +336,28 @@ void tcp_recovery_alert(struct td_stack *st, struct tcb *t, struct tcp_news *n)
         try_to_open(st, t, n);
         return;
     }
+    if (t->ca_state < TCPE_CWR && tcp_mtup_lost(st, t)) { /* RFC 4821 7.6.1: no congestion */
+        tcp_resend_large(st, t);
+        return;
+    }
     tcp_enter_recovery(st, t, n->ece);
 }
 
-/* All that is in flight has to be sent again, though nothing says that the path is congested: a
- * smaller path MTU, a window that shrank under it. */
-void tcp_resend_all(struct td_stack *st, struct tcb *t)
+static void resend_from(struct td_stack *st, struct tcb *t, uint32_t larger_than)
 {
     struct txq *q = t->txq;
+    bool some = false;
     if (txq_empty(q)) {
         return;
     }
     for (uint32_t n = q->first; n != q->end; n = txq_unsacked(q, n + 1)) {
-        (void)txq_mark_lost(st, q, n);
+        const struct txseg *x = txq_at(q, n);
+        if (x->len > larger_than && (x->marks & TXS_SACKED) == 0) {
+            some = txq_mark_lost(st, q, n) || some;
+        }
+    }
+    if (!some) {
+        return;
     }
     q->tlp_out = false;
     if (t->ca_state != TCPE_LOSS) {
@@ -358,4 +367,17 @@ void tcp_resend_all(struct td_stack *st, struct tcb *t)
         t->recover = t->snd_nxt;
         tcp_ca_set(st, t, TCPE_LOSS);
     }
+}
+
+/* All that is in flight has to be sent again, though nothing says that the path is congested: a
+ * window that shrank under it. */
+void tcp_resend_all(struct td_stack *st, struct tcb *t)
+{
+    resend_from(st, t, 0);
+}
+
+/* The same for what is larger than segments are now: a smaller path MTU (RFC 1191 6.4). */
+void tcp_resend_large(struct td_stack *st, struct tcb *t)
+{
+    resend_from(st, t, t->mss);
 }

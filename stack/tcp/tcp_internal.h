@@ -171,6 +171,14 @@ struct tcp_tfo { /* a listener's */
     struct tcp_tfo_keys keys;          /* TCP_FASTOPEN_KEY */
 };
 
+struct tcp_mtup {                 /* the search for the path's MTU (mtuprobe.c); bytes of datagram */
+    uint32_t search_low, search_high;
+    uint32_t probe_size;          /* of the probe in flight; 0 = none */
+    tcp_seq from, to;             /* its text */
+    td_time since;                /* the search began */
+    bool on;
+};
+
 /* What few connections need, allocated when the first of it is asked for (more.c). */
 struct tcp_more {
     /* options */
@@ -184,6 +192,7 @@ struct tcp_more {
     td_time chrono_since;
     td_time chrono_sum[3];        /* busy with nothing in the way, by enum tcp_chrono - 1 */
     uint8_t chrono;               /* enum tcp_chrono: since chrono_since */
+    struct tcp_mtup mtup;
     struct tcp_pacer *pacer;      /* pacing.c; NULL: not paced yet */
     struct tcp_series *series;    /* series.c; NULL: no samples */
 };
@@ -543,6 +552,32 @@ bool tcp_r1_passed(const struct td_stack *st, const struct tcb *t);
  * the last. True: that was the end. */
 bool tcp_give_up(struct td_stack *st, struct tcb *t, enum journal_word why, td_time interval);
 int tcp_give_up_error(const struct td_stack *st, const struct tcb *t); /* positive errno */
+/* ---- pmtu.c (RFC 1191, 5927 7) ---- */
+#define IPV4_MTU_LEAST 68 /* RFC 791 */
+uint32_t tcp_mtu_to_mss(const struct td_stack *st, const struct tcb *t, uint32_t mtu);
+uint32_t tcp_mss_to_mtu(const struct tcb *t, uint32_t mss);
+/* Before new text is sent: IP may think differently of the path by now. True: it did. */
+bool tcp_pmtu_changed(struct td_stack *st, struct tcb *t);
+enum tcp_pmtu_verdict { TCP_PMTU_TAKEN, TCP_PMTU_NONSENSE, TCP_PMTU_WAITS, TCP_PMTU_UNWANTED };
+/* "Fragmentation needed" about a datagram of quoted_len bytes that is in flight. mtu 0: not said. */
+enum tcp_pmtu_verdict tcp_pmtu_too_big(struct td_stack *st, struct tcb *t, uint32_t mtu,
+                                       uint32_t quoted_len);
+void tcp_pmtu_timed_out(struct td_stack *st, struct tcb *t); /* what waited is believed now */
+
+/* ---- mtuprobe.c (RFC 4821) ---- */
+void tcp_mtup_init(struct td_stack *st, struct tcb *t); /* the connection is up */
+uint32_t tcp_mtup_limit(const struct td_stack *st, struct tcb *t, uint32_t pmtu);
+enum tcp_mtup_advice { TCP_MTUP_NO, TCP_MTUP_WAIT, TCP_MTUP_PROBE };
+/* Before new text is sent: PROBE, a segment of *len bytes first; WAIT, nothing now. */
+enum tcp_mtup_advice tcp_mtup_advise(struct td_stack *st, struct tcb *t, uint32_t *len);
+void tcp_mtup_sent(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t len);
+void tcp_mtup_acked(struct td_stack *st, struct tcb *t); /* SND.UNA moved */
+/* The first segment in flight is found lost, by fast retransmit. True: it was the probe: cwnd isn't to
+ * be cut, the text is to be sent again. */
+bool tcp_mtup_lost(struct td_stack *st, struct tcb *t);
+void tcp_mtup_inconclusive(struct td_stack *st, struct tcb *t); /* something is sent again */
+void tcp_mtup_black_hole(struct td_stack *st, struct tcb *t);   /* R1 is passed */
+
 /* ---- info.c ---- */
 /* TCP_INFO: at most len bytes of Linux's struct tcp_info; how many. */
 uint32_t tcp_info_fill(struct td_stack *st, struct tcb *t, void *out, uint32_t len);
@@ -589,6 +624,7 @@ static inline uint32_t tcp_flight(const struct tcb *t) /* FlightSize of RFC 5681
 void tcp_recovery_init(struct td_stack *st, struct tcb *t); /* a connection begins */
 /* What is in flight has to be sent again, without a cut of cwnd: the path's MTU is smaller. */
 void tcp_resend_all(struct td_stack *st, struct tcb *t);
+void tcp_resend_large(struct td_stack *st, struct tcb *t);
 void txq_free(struct td_stack *st, struct tcb *t); /* the connection is over */
 /* Counts of segments for TCP_INFO and ss: tcpi_unacked, _sacked, _lost, _retrans. */
 struct tcp_inflight {

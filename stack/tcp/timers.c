@@ -170,6 +170,7 @@ static void report_r1(struct td_stack *st, struct tcb *t, bool first)
         return;
     }
     ip_advise_bad(st, t->ep.a.raddr);
+    tcp_mtup_black_hole(st, t);
     if (t->r1_told) {
         return;
     }
@@ -201,11 +202,8 @@ static void rexmt_fired(struct td_stack *st, struct tcb *t)
     }
     JOURNAL_CAUSE(st, EV_TCP_RTO, &subject, was, t->rtt.rto, t->rexmits, tcp_flight(t));
     report_r1(st, t, t->rexmits == 1);
-    if (t->pmtu_pending != 0) { /* RFC 5927 7.2: no progress, so the ICMP message told the truth */
-        ip_pmtu_update(st, t->ep.a.raddr, t->pmtu_pending);
-        t->pmtu_pending = 0;
-        tcp_mss_update(st, t);
-    }
+    tcp_mtup_inconclusive(st, t);
+    tcp_pmtu_timed_out(st, t);
     if (t->snd_una == t->iss) { /* SYN or SYN-ACK */
         t->ever_rexmt_syn = true;
         tcp_send_syn(st, t);

@@ -1,4 +1,4 @@
-/* tcp/window.c: the receive window, its scale, and the sizes of segments.
+/* tcp/window.c: the receive window and its scale.
  *
  * Theory of operation. The window tells the peer how much it may send beyond RCV.NXT. It comes from
  * the free part of the receive buffer, which is counted in memory, not in bytes of text: a small
@@ -371,57 +371,5 @@ void tcp_window_tune(struct td_stack *st, struct tcb *t)
         JOURNAL(st, EV_TCP_RCVBUF_GROW, &subject, t->rcvbuf_limit, want, taken,
                 (td_time)rtt * TD_US);
         t->rcvbuf_limit = (uint32_t)want;
-    }
-}
-
-/* ---- segment sizes (RFC 9293 3.7.1) ---- */
-
-static uint32_t path_mtu(struct td_stack *st, struct tcb *t)
-{
-    struct ip_route_result r;
-    if (ip_route(st, t->ep.a.raddr, t->ep.a.laddr, 0, &r) != 0) {
-        return t->pmtu != 0 ? t->pmtu : 1500;
-    }
-    t->ifindex = r.nif != NULL ? r.nif->index : 0;
-    t->no_df = r.mtu_floor;
-    return r.mtu;
-}
-
-/* What our SYN says: the interface's MTU less the fixed headers, not less options (MUST-67). */
-uint16_t tcp_rcv_mss(struct td_stack *st, const struct tcb *t)
-{
-    struct ip_route_result r;
-    uint32_t mtu = 1500;
-    if (ip_route(st, t->ep.a.raddr, t->ep.a.laddr, 0, &r) == 0 && r.nif != NULL) {
-        mtu = r.nif->mtu;
-    }
-    uint32_t mss = mtu > TCPIP_HEADERS + 8 ? mtu - TCPIP_HEADERS : 8;
-    mss = mss > UINT16_MAX - TCPIP_HEADERS ? UINT16_MAX - TCPIP_HEADERS : mss;
-    if (t->user_mss != 0 && t->user_mss < mss) {
-        mss = t->user_mss;
-    }
-    return (uint16_t)mss;
-}
-
-/* Eff.snd.MSS = min(SendMSS + 20, MMS_S) - TCPhdrsize - IPoptionsize (MUST-16). */
-void tcp_mss_update(struct td_stack *st, struct tcb *t)
-{
-    t->pmtu = path_mtu(st, t);
-    uint32_t mms_s = t->pmtu - IPV4_HLEN;
-    uint32_t m = (uint32_t)t->peer_mss + TCP_HLEN;
-    m = m < mms_s ? m : mms_s;
-    m -= TCP_HLEN;
-    if (t->user_mss != 0 && t->user_mss < m) {
-        m = t->user_mss;
-    }
-    if (t->ts_ok) { /* RFC 7323 3.2, 9293 3.7.1: the option is on every segment */
-        m = m > 2 * TCP_TS_LEN ? m - TCP_TS_LEN : TCP_TS_LEN;
-    }
-    t->mss = (uint16_t)(m > UINT16_MAX - TCPIP_HEADERS ? UINT16_MAX - TCPIP_HEADERS : m);
-    if (t->rcv_mss == 0) {
-        t->rcv_mss = t->mss < 536 ? t->mss : 536; /* until something arrives */
-    }
-    if (t->win_ratio == 0) {
-        t->win_ratio = RATIO_START;
     }
 }

@@ -194,6 +194,7 @@ START_TEST(smaller_path_that_cannot_be)
 {
     struct conv c = in_flight(TD_PROFILE_LINUX);
     struct tcb *t = conv_tcb(&c);
+    knob_set(c.h, "net.ipv4.tcp_pmtu_verify", "1");
     icmp(&c, 3, 4, 1500, 1); /* no less than what was sent */
     icmp(&c, 3, 4, 9000, 1);
     icmp(&c, 3, 4, 20, 1); /* less than any path */

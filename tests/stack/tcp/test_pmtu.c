@@ -143,6 +143,80 @@ START_TEST(a_burst_of_messages_is_one_decrease)
 }
 END_TEST
 
+/* What was learnt is forgotten after mtu_expires; then larger segments get another try. */
+/* shows: 1191-04 1191-05 */
+START_TEST(what_was_learnt_grows_old)
+{
+    struct conv c = in_flight();
+    too_big(&c, 1400);
+    hx_drain(c.h);
+    ack_in(&c, MS(10), 4381, 60000);
+    int64_t pos = 4381;
+    for (int i = 0; i < 9; i++) { /* for less than ten minutes nothing changes */
+        hx_until(c.h, SEC(65 * i + 1));
+        say(&c, pos, 1360);
+        tcp_out(c.h, NOW, .flags = ACK | PSH, .seq = pos, .ack = 1, .len = 1360);
+        pos += 1360;
+        ack_in(&c, hx_now(c.h) + MS(10), pos, 60000);
+    }
+    ck_assert_int_eq(get_opt(c.h, c.s, IPPROTO_IP, IP_MTU), 1400);
+    hx_until(c.h, SEC(601));
+    say(&c, pos, 2920);
+    tcp_out(c.h, NOW, .flags = ACK, .seq = pos, .ack = 1, .len = 1460);
+    tcp_out(c.h, NOW, .flags = ACK | PSH, .seq = pos + 1460, .ack = 1, .len = 1460);
+    ck_assert_int_eq(get_opt(c.h, c.s, IPPROTO_IP, IP_MTU), 1500);
+    leave(&c);
+    /* the time can be set; 0 is for ever */
+    for (int forever = 0; forever < 2; forever++) {
+        c = conv_new(TD_PROFILE_LINUX);
+        knob_set(c.h, "net.ipv4.route.mtu_expires", forever ? "0" : "5");
+        c = talk(c, (struct hx_opts){.mss = 1460}, 60000, 0);
+        say(&c, 1, 1460);
+        tcp_out(c.h, NOW, .flags = ACK | PSH, .seq = 1, .ack = 1, .len = 1460);
+        too_big(&c, 1400);
+        hx_drain(c.h);
+        ack_in(&c, MS(10), 1461, 60000);
+        hx_until(c.h, forever ? SEC(100000) : SEC(6));
+        say(&c, 1461, 1460);
+        tcp_out(c.h, NOW, .flags = forever ? ACK : ACK | PSH, .seq = 1461, .ack = 1,
+                .len = forever ? 1360 : 1460);
+        hx_drain(c.h);
+        leave(&c);
+    }
+}
+END_TEST
+
+/* IP_MTU_DISCOVER: who doesn't discover doesn't believe messages and doesn't set DF. */
+START_TEST(discovery_is_the_users_choice)
+{
+    static const struct {
+        int mode;
+        bool df, believes;
+    } t[] = {{0, false, false}, {1, true, true},  {2, true, true},
+             {3, false, false}, {4, false, false}, {5, false, false}};
+    for (unsigned i = 0; i < 6; i++) {
+        struct conv c = talk(conv_new(TD_PROFILE_LINUX), (struct hx_opts){.mss = 1460}, 60000, 0);
+        ck_assert_int_eq(set_opt(c.h, c.s, IPPROTO_IP, IP_MTU_DISCOVER, t[i].mode), 0);
+        ck_assert_int_eq(get_opt(c.h, c.s, IPPROTO_IP, IP_MTU_DISCOVER), t[i].mode);
+        say(&c, 1, 1460);
+        tcp_out(c.h, NOW, .flags = ACK | PSH, .seq = 1, .ack = 1, .len = 1460);
+        ck_assert_msg(((c.h->got.ip.flags & IPV4_DF) != 0) == t[i].df, "mode %d", t[i].mode);
+        too_big(&c, 1400);
+        ck_assert_msg(conv_tcb(&c)->mss == (t[i].believes ? 1360 : 1460), "mode %d", t[i].mode);
+        ck_assert_uint_eq(hx_counter(c.h, "TcpExtTCPIcmpIgnored"), !t[i].believes);
+        hx_drain(c.h);
+        leave(&c);
+    }
+    struct conv c = conv_new(TD_PROFILE_LINUX);
+    knob_set(c.h, "net.ipv4.ip_no_pmtu_disc", "1");
+    int s = td_socket(c.h->st, AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(get_opt(c.h, s, IPPROTO_IP, IP_MTU_DISCOVER), 0);
+    ck_assert_int_eq(set_opt(c.h, s, IPPROTO_IP, IP_MTU_DISCOVER, -1), -EINVAL);
+    ck_assert_int_eq(set_opt(c.h, s, IPPROTO_IP, IP_MTU_DISCOVER, 6), -EINVAL);
+    leave(&c);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("tcp pmtu");
@@ -151,6 +225,8 @@ static Suite *suite(void)
     tcase_add_test(tc, values_that_cannot_be);
     tcase_add_test(tc, quoted_numbers_are_judged);
     tcase_add_test(tc, all_connections_of_the_path);
+    tcase_add_test(tc, what_was_learnt_grows_old);
+    tcase_add_test(tc, discovery_is_the_users_choice);
     tcase_add_test(tc, a_burst_of_messages_is_one_decrease);
     suite_add_tcase(s, tc);
     return s;
