@@ -9,7 +9,7 @@ static struct conv searching(uint16_t peer_mss)
     struct conv c = conv_new(TD_PROFILE_LINUX);
     knob_set(c.h, "net.ipv4.tcp_mtu_probing", "2");
     knob_set(c.h, "net.ipv4.tcp_base_mss", "512");
-    knob_set(c.h, "net.ipv4.tcp_initial_cwnd", "20");
+    knob_set(c.h, "net.ipv4.tcp_initial_cwnd", "40");
     return talk(c, (struct hx_opts){.mss = peer_mss}, 60000, MS(10));
 }
 
@@ -33,7 +33,7 @@ START_TEST(the_search_converges)
     for (int round = 0; round < 40; round++) {
         uint32_t low = search(&c)->search_low, high = search(&c)->search_high;
         uint32_t cwnd = conv_tcb(&c)->cc.cwnd;
-        say(&c, pos, 10000);
+        say(&c, pos, 9000);
         ip_out(c.h, NOW, IPPROTO_TCP_);
         uint32_t first = (uint32_t)c.h->got.len + 40;
         bool probe = first > low;
@@ -44,7 +44,7 @@ START_TEST(the_search_converges)
             ck_assert_uint_eq(conv_tcb(&c)->cc.cwnd, cwnd - (low - 40));
         }
         unsigned n = hear(&c).segments;
-        pos += 10000;
+        pos += 9000;
         ck_assert_uint_gt(n, 4); /* enough behind it for fast retransmit to see a loss */
         cwnd = conv_tcb(&c)->cc.cwnd;
         ack_in(&c, hx_now(c.h) + MS(10), pos, 60000);
@@ -61,9 +61,9 @@ START_TEST(the_search_converges)
     uint32_t at = search(&c)->search_low;
     for (int i = 0; i < 20; i++) {
         hx_until(c.h, hx_now(c.h) + SEC(30));
-        say(&c, pos, 10000);
+        say(&c, pos, 9000);
         hx_drain(c.h);
-        pos += 10000;
+        pos += 9000;
         ack_in(&c, hx_now(c.h) + MS(10), pos, 60000);
         hx_drain(c.h);
         ck_assert_uint_eq(search(&c)->search_low, at);
