@@ -15,17 +15,41 @@
  */
 #include "tcp/tcp_internal.h"
 
-#include <linux/tcp.h>
 #include <string.h>
 
-struct info { /* struct tcp_info and what newer kernels have behind it */
-    struct tcp_info i;
-    uint32_t rcv_wnd;
-    uint32_t rehash;
-    uint16_t total_rto, total_rto_recoveries;
-    uint32_t total_rto_time;
+/* Linux's struct tcp_info, as of 6.18 up to the counts of time-outs. */
+struct info {
+    uint8_t tcpi_state, tcpi_ca_state, tcpi_retransmits, tcpi_probes, tcpi_backoff, tcpi_options;
+    uint8_t tcpi_wscales; /* the peer's shift in the low four bits, ours in the high */
+    uint8_t tcpi_flags;   /* bit 0: the delivery rate is the application's; 1-2: Fast Open */
+    uint32_t tcpi_rto, tcpi_ato, tcpi_snd_mss, tcpi_rcv_mss;
+    uint32_t tcpi_unacked, tcpi_sacked, tcpi_lost, tcpi_retrans, tcpi_fackets;
+    uint32_t tcpi_last_data_sent, tcpi_last_ack_sent, tcpi_last_data_recv, tcpi_last_ack_recv;
+    uint32_t tcpi_pmtu, tcpi_rcv_ssthresh, tcpi_rtt, tcpi_rttvar, tcpi_snd_ssthresh, tcpi_snd_cwnd;
+    uint32_t tcpi_advmss, tcpi_reordering, tcpi_rcv_rtt, tcpi_rcv_space, tcpi_total_retrans;
+    uint64_t tcpi_pacing_rate, tcpi_max_pacing_rate, tcpi_bytes_acked, tcpi_bytes_received;
+    uint32_t tcpi_segs_out, tcpi_segs_in, tcpi_notsent_bytes, tcpi_min_rtt, tcpi_data_segs_in,
+        tcpi_data_segs_out;
+    uint64_t tcpi_delivery_rate, tcpi_busy_time, tcpi_rwnd_limited, tcpi_sndbuf_limited;
+    uint32_t tcpi_delivered, tcpi_delivered_ce;
+    uint64_t tcpi_bytes_sent, tcpi_bytes_retrans;
+    uint32_t tcpi_dsack_dups, tcpi_reord_seen, tcpi_rcv_ooopack, tcpi_snd_wnd;
+    uint32_t tcpi_rcv_wnd, tcpi_rehash;
+    uint16_t tcpi_total_rto, tcpi_total_rto_recoveries;
+    uint32_t tcpi_total_rto_time;
 };
-_Static_assert(offsetof(struct info, rcv_wnd) == sizeof(struct tcp_info), "no gap");
+_Static_assert(offsetof(struct info, tcpi_pacing_rate) == 104, "as Linux");
+_Static_assert(offsetof(struct info, tcpi_delivery_rate) == 160, "as Linux");
+_Static_assert(offsetof(struct info, tcpi_snd_wnd) == 228, "as Linux");
+
+enum { /* tcpi_options */
+       OPT_TIMESTAMPS = 1,
+       OPT_SACK = 2,
+       OPT_WSCALE = 4,
+       OPT_ECN = 8,
+       OPT_ECN_SEEN = 16,
+       OPT_SYN_DATA = 32,
+};
 
 /* ---- where the time went ---- */
 
@@ -58,7 +82,7 @@ void tcp_chrono_update(struct td_stack *st, struct tcb *t)
     m->chrono_since = st->now;
 }
 
-static void fill_chrono(struct td_stack *st, struct tcb *t, struct tcp_info *i)
+static void fill_chrono(struct td_stack *st, struct tcb *t, struct info *i)
 {
     struct tcp_more *m = t->more_state;
     if (m == NULL) {
@@ -86,13 +110,12 @@ static uint32_t ms_since(const struct td_stack *st, td_time then)
 
 static uint8_t options(const struct tcb *t)
 {
-    return (uint8_t)((t->ts_ok ? TCPI_OPT_TIMESTAMPS : 0) | (t->sack_ok ? TCPI_OPT_SACK : 0) |
-                     (t->peer_wscale ? TCPI_OPT_WSCALE : 0) | (t->ecn_ok ? TCPI_OPT_ECN : 0) |
-                     (t->ecn_seen ? TCPI_OPT_ECN_SEEN : 0) |
-                     (t->syn_data_acked ? TCPI_OPT_SYN_DATA : 0));
+    return (uint8_t)((t->ts_ok ? OPT_TIMESTAMPS : 0) | (t->sack_ok ? OPT_SACK : 0) |
+                     (t->peer_wscale ? OPT_WSCALE : 0) | (t->ecn_ok ? OPT_ECN : 0) |
+                     (t->ecn_seen ? OPT_ECN_SEEN : 0) | (t->syn_data_acked ? OPT_SYN_DATA : 0));
 }
 
-static void fill_sender(const struct tcb *t, struct tcp_info *i)
+static void fill_sender(const struct tcb *t, struct info *i)
 {
     bool fin_acked = t->fin_sent && t->snd.len == 0 && t->snd_una == t->snd_nxt;
     bool syn_acked = !t->passive && t->snd_una != t->iss;
@@ -126,9 +149,8 @@ static void fill_sender(const struct tcb *t, struct tcp_info *i)
     i->tcpi_reord_seen = t->reord_seen;
 }
 
-static void fill_receiver(struct td_stack *st, const struct tcb *t, struct info *f)
+static void fill_receiver(struct td_stack *st, const struct tcb *t, struct info *i)
 {
-    struct tcp_info *i = &f->i;
     i->tcpi_ato = us((td_time)knob(st, TCP_DELACK_MIN_MS) * TD_MS);
     i->tcpi_rcv_mss = t->rcv_mss;
     i->tcpi_advmss = t->was_connected ? tcp_rcv_mss(st, t) - (t->ts_ok ? TCP_TS_LEN : 0u) : 0;
@@ -138,10 +160,10 @@ static void fill_receiver(struct td_stack *st, const struct tcb *t, struct info 
     i->tcpi_segs_in = t->segs_in;
     i->tcpi_data_segs_in = t->data_segs_in;
     i->tcpi_bytes_received = t->bytes_received + t->fin_rcvd;
-    f->rcv_wnd = t->rcv_wnd;
+    i->tcpi_rcv_wnd = t->rcv_wnd;
 }
 
-static void fill_ages(const struct td_stack *st, const struct tcb *t, struct tcp_info *i)
+static void fill_ages(const struct td_stack *st, const struct tcb *t, struct info *i)
 {
     if (!t->was_connected) {
         return;
@@ -152,11 +174,10 @@ static void fill_ages(const struct td_stack *st, const struct tcb *t, struct tcp
     i->tcpi_last_ack_recv = ms_since(st, t->last_rcvd);
 }
 
-static void fill(struct td_stack *st, struct tcb *t, struct info *f)
+static void fill(struct td_stack *st, struct tcb *t, struct info *i)
 {
-    struct tcp_info *i = &f->i;
     uint32_t mss = t->mss != 0 ? t->mss : 1;
-    memset(f, 0, sizeof *f);
+    memset(i, 0, sizeof *i);
     i->tcpi_state = t->state;
     i->tcpi_pacing_rate = t->cc.pacing_rate != 0 ? t->cc.pacing_rate : UINT64_MAX;
     i->tcpi_max_pacing_rate = tcp_max_pacing_rate(t);
@@ -171,11 +192,10 @@ static void fill(struct td_stack *st, struct tcb *t, struct info *f)
         return;
     }
     i->tcpi_options = options(t);
-    i->tcpi_fastopen_client_fail = t->tfo_fail & 3u;
-    i->tcpi_snd_wscale = (uint8_t)(t->snd_wscale & 0xf);
-    i->tcpi_rcv_wscale = (uint8_t)(t->rcv_wscale & 0xf);
+    i->tcpi_flags = (uint8_t)((t->tfo_fail & 3) << 1);
+    i->tcpi_wscales = (uint8_t)((t->snd_wscale & 0xf) | t->rcv_wscale << 4);
     fill_sender(t, i);
-    fill_receiver(st, t, f);
+    fill_receiver(st, t, i);
     fill_ages(st, t, i);
     fill_chrono(st, t, i);
 }

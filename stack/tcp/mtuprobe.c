@@ -6,8 +6,9 @@
  * beginning.
  *
  * The search. Between search_low, a size that gets through, and search_high, what the interface and
- * the peer would take, lies the MTU of the path. Segments are cut to search_low. When there is enough
- * to send, one segment of the size halfway is sent first: the probe. It carries text like any other.
+ * the peer would take, lies the MTU of the path. Segments are cut to search_low. When there is
+ * enough to send, one segment of the size halfway is sent first: the probe. It carries text like
+ * any other.
  *
  *      search_low        probe       search_high
  *   ├──────┼───────────────┼───────────────┼
@@ -22,8 +23,8 @@
  * may have changed.
  *
  * A probe asks for so much text and window that its loss can be seen by fast retransmit (4821 7.4):
- * the probe and reordering + 1 segments behind it; nothing lost at the moment, and a cwnd of 11, one
- * of which is given up for the probe, since it takes the place of two.
+ * the probe and reordering + 1 segments behind it; nothing lost at the moment, and a cwnd of 11,
+ * one of which is given up for the probe, since it takes the place of two.
  *
  * The black hole (7.7). When text has been repeated for the time of R1 without an answer, the
  * search begins, with segments of tcp_base_mss; if it has begun, they are halved, but not below
@@ -34,7 +35,6 @@
 #include "tcp/tcp_internal.h"
 
 #define CWND_LEAST 11u /* segments */
-#define CA_OPEN    0   /* t->ca_state */
 
 static uint32_t base_mtu(const struct td_stack *st, const struct tcb *t)
 {
@@ -106,7 +106,7 @@ static void reprobe(struct td_stack *st, struct tcb *t, struct tcp_mtup *p)
 enum tcp_mtup_advice tcp_mtup_advise(struct td_stack *st, struct tcb *t, uint32_t *len)
 {
     struct tcp_mtup *p = state(t);
-    if (p == NULL || p->probe_size != 0 || t->ca_state != CA_OPEN || t->dupacks > 0 ||
+    if (p == NULL || p->probe_size != 0 || t->ca_state != TCPE_OPEN || t->dupacks > 0 ||
         t->cc.cwnd < CWND_LEAST * t->mss || t->rtx_nxt != t->snd_nxt) {
         return TCP_MTUP_NO;
     }
@@ -152,7 +152,8 @@ void tcp_mtup_acked(struct td_stack *st, struct tcb *t)
     p->search_low = size;
     p->probe_size = 0;
     count(st, TcpExtTCPMTUPSuccess);
-    /* RFC 4821 4: the window in bytes doesn't grow; so it is as large as it was, less the rounding. */
+    /* RFC 4821 4: the window in bytes doesn't grow; so it is as large as it was, less the rounding.
+     */
     tcp_mss_update(st, t);
     t->cc.cwnd -= t->cc.cwnd % t->mss;
     t->cc.cwnd = t->cc.cwnd < t->mss ? t->mss : t->cc.cwnd;

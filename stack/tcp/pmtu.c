@@ -3,12 +3,14 @@
  * Theory of operation. A full segment is as large as the peer said it takes, the path takes, and
  * nobody else limits it to:
  *
- *      Eff.snd.MSS = min(SendMSS, PMTU - 40, half of the largest window ..., search_low - 40) - options
+ *      Eff.snd.MSS = min(SendMSS, PMTU - 40, half of the largest window ..., search_low - 40) -
+ * options
  *
- * The path's MTU is IP's to keep, one for each destination, forgotten after net.ipv4.route.mtu_expires
- * seconds; it begins with the interface's. Before a connection sends new text it looks whether
- * that number has changed: so all connections of a path learn of a decrease that one of them was
- * told of (1191 6.2), and of the larger MTU when the entry is too old (6.3) or a route was changed.
+ * The path's MTU is IP's to keep, one for each destination, forgotten after
+ * net.ipv4.route.mtu_expires seconds; it begins with the interface's. Before a connection sends new
+ * text it looks whether that number has changed: so all connections of a path learn of a decrease
+ * that one of them was told of (1191 6.2), and of the larger MTU when the entry is too old (6.3) or
+ * a route was changed.
  *
  * "Fragmentation needed" comes from anybody who likes to send one. error.c has seen that the quoted
  * sequence number is in flight. Here: a number below 68 or above what is believed now is nonsense;
@@ -16,14 +18,14 @@
  * the knob tcp_pmtu_verify is set, segments of a size that has got through before make the message
  * unlikely, so that it has to wait until a segment times out (5927 7.2).
  *
- * What it says goes to IP, which never goes below net.ipv4.route.min_pmtu: a path that wants less gets
- * datagrams without DF. What was in flight and is too large is sent again at once, cut anew, once for
- * each real decrease. That is no sign of congestion: cwnd stays the same number of segments, fewer
- * bytes (RFC 5681 3.1), and ssthresh stays.
+ * What it says goes to IP, which never goes below net.ipv4.route.min_pmtu: a path that wants less
+ * gets datagrams without DF. What was in flight and is too large is sent again at once, cut anew,
+ * once for each real decrease. That is no sign of congestion: cwnd stays the same number of
+ * segments, fewer bytes (RFC 5681 3.1), and ssthresh stays.
  *
- * IP_MTU_DISCOVER: WANT, the default, is all of the above. DO has DF even where fragments would help.
- * With DONT, PROBE, INTERFACE and OMIT the interface's MTU is what counts, messages are ignored and
- * datagrams may be fragmented.
+ * IP_MTU_DISCOVER: WANT, the default, is all of the above. DO has DF even where fragments would
+ * help. With DONT, PROBE, INTERFACE and OMIT the interface's MTU is what counts, messages are
+ * ignored and datagrams may be fragmented.
  *
  * Paths that throw away what is too large and say nothing are mtuprobe.c's.
  */
