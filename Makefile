@@ -64,6 +64,9 @@ $(TEST_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_COMMON) $(APPLIB) $
 	$(CC) $(LDFLAGS) -o $@ $< $(TEST_COMMON) $(APPLIB) $(DEVLIB) $(LIB) $(TEST_LIBS)
 $(BUILD)/obj/tests/%: CPPFLAGS += -Itests -Itests/common
 tests: $(TEST_BIN)
+$(BUILD)/tests/sim/sim: $(BUILD)/obj/tests/sim/sim.o $(TEST_COMMON) $(APPLIB) $(DEVLIB) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $< $(TEST_COMMON) $(APPLIB) $(DEVLIB) $(LIB) $(TEST_LIBS)
 
 deps-build:
 	@scripts/deps.sh build
@@ -105,6 +108,16 @@ mutants: deps-test ## break one clause at a time: does its test turn red?
 faults: deps-test ## switch one deliberate bug on at a time: do the tests of its clauses turn red?
 	@$(MAKE) --no-print-directory -s all tests
 	@BUILD=$(BUILD) scripts/faults.sh $(F)
+
+sim: deps-test ## flows over a bottleneck in virtual time, beside theory: a TSV; PLOT=1: and plots (SVG)
+	@$(MAKE) --no-print-directory -s $(BUILD)/tests/sim/sim
+	@mkdir -p $(BUILD)/sim
+	$(BUILD)/tests/sim/sim $(BUILD)/sim
+	@echo "results: $(BUILD)/sim/results.tsv"
+	@if [ -n '$(PLOT)' ]; then \
+		command -v gnuplot >/dev/null || { echo 'gnuplot is missing: apt-get install gnuplot-nox' >&2; exit 1; }; \
+		gnuplot -e "dir='$(BUILD)/sim'" tests/sim/plot.gp && echo "plots: $(BUILD)/sim/*.svg"; \
+	fi
 
 bench: deps-bench ## the measured figures, side by side with peers
 	@$(MAKE) --no-print-directory -s all $(BUILD)/bench/bulk

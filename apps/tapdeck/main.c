@@ -8,6 +8,7 @@
 #include "tapdeck/console.h"
 #include "tapdeck/doctor.h"
 #include "tapdeck/drill/drill.h"
+#include "tapdeck/series.h"
 #include "tapdeck/wire.h"
 
 static const char usage[] =
@@ -27,6 +28,8 @@ static const char usage[] =
     "  doctor            says what this machine lacks, and the command that mends it\n"
     "  drill FILE.pkt...  plays packet scripts against the stack (`tapdeck drill --help`)\n"
     "  wire TAP1 TAP2    joins two TAP devices by an impaired wire (`tapdeck wire --help`)\n"
+    "Of this program, about a daemon's data:\n"
+    "  series [CONN]     a connection's variables over time; CSV, plots (`tapdeck series --help`)\n"
     "All others are the daemon's: `tapdeck help` lists them, `tapdeck help COMMAND` explains one.\n"
     "\n"
     "Exit status: 0 done, 1 what was asked for failed, 2 bad usage or input, 3 no such daemon.\n"
@@ -94,6 +97,10 @@ int main(int argc, char **argv)
         return status;
     struct client client;
     char msg[1024];
+    if (optind + 1 < argc && strcmp(argv[optind], "series") == 0 && strcmp(argv[optind + 1], "--help") == 0) {
+        fputs(series_usage, stdout);
+        return EXIT_DONE;
+    }
     status = client_connect(&client, name, msg, sizeof(msg));
     if (status != EXIT_DONE) {
         fprintf(stderr, "tapdeck: %s\n", msg);
@@ -101,6 +108,9 @@ int main(int argc, char **argv)
     }
     if (optind >= argc) {
         status = console(&client, name, json);
+    } else if (strcmp(argv[optind], "series") == 0) {
+        client_catch_interrupts();
+        status = series_main(&client, argc - optind, argv + optind);
     } else {
         client_catch_interrupts();
         status = client_run(&client, argc - optind, argv + optind, json, colours_wanted(), stdout,

@@ -1,6 +1,6 @@
 /* What congestion control comes to over a wire, against theory: CUBIC's window follows its formula,
- * Reno's its sawtooth, Reno's throughput the square-root law; flows share fairly. The whole suite of
- * simulations is tests/sim (make sim); these are few enough for every run. */
+ * Reno's its sawtooth, Reno's throughput the square-root law; flows share fairly. The whole suite
+ * of simulations is tests/sim (make sim); these are few enough for every run. */
 #include "check_main.h"
 #include "flows.h"
 #include "tcp/cc/cubic.h"
@@ -31,13 +31,13 @@ static double seconds(td_time t)
 /* ---- Reno's sawtooth ---- */
 
 struct sawtooth {
-    double w;            /* the model's window, segments; 0 = not begun */
+    double w; /* the model's window, segments; 0 = not begun */
     uint64_t acked;
     unsigned losses, dropped;
     double worst, first; /* distance; the window the sawtooth began with */
     td_time began, last;
     double srtt;
-    double flight;       /* when it was last well */
+    double flight; /* when it was last well */
 };
 
 /* RFC 5681 3.1 in real numbers: W grows by (bytes acknowledged / W) of a segment. */
@@ -51,8 +51,9 @@ static void follow_reno(void *ctx, struct flows *f, unsigned i, td_time now, con
     if (losing || t->cc.cwnd < t->cc.ssthresh) {
         if (s->w > 0) { /* the loss was noticed now: half of what was in flight */
             s->losses++;
-            ck_assert_msg(fabs((double)t->cc.ssthresh / t->mss - s->flight / 2) <= 1, "ssthresh %.2f, in flight %.2f",
-                          (double)t->cc.ssthresh / t->mss, s->flight);
+            ck_assert_msg(fabs((double)t->cc.ssthresh / t->mss - s->flight / 2) <= 1,
+                          "ssthresh %.2f, in flight %.2f", (double)t->cc.ssthresh / t->mss,
+                          s->flight);
         }
         s->w = 0;
         if (s->dropped == 0 && segments(t) >= 40) {
@@ -68,7 +69,8 @@ static void follow_reno(void *ctx, struct flows *f, unsigned i, td_time now, con
         s->w += news / s->w;
     }
     s->worst = fmax(s->worst, fabs(segments(t) - s->w));
-    must(fabs(segments(t) - s->w) <= 1, "t %.3f: cwnd %.2f, formula %.2f", seconds(now), segments(t), s->w);
+    must(fabs(segments(t) - s->w) <= 1, "t %.3f: cwnd %.2f, formula %.2f", seconds(now),
+         segments(t), s->w);
     s->flight = fmin((double)tcp_flight(t) / t->mss, segments(t)); /* without limited transmit */
     s->last = now;
     s->srtt = seconds(t->cc.srtt);
@@ -96,16 +98,16 @@ START_TEST(reno_follows_rfc_5681)
     ck_assert_uint_ge(s.losses, 2);
     /* and in time: one segment a round trip */
     double rounds = seconds(s.last - s.began) / s.srtt;
-    ck_assert_msg(rounds > 50 && fabs(s.w - s.first - rounds) <= 0.03 * rounds + 1, "%.1f rounds: from %.1f to %.1f",
-                  rounds, s.first, s.w);
+    ck_assert_msg(rounds > 50 && fabs(s.w - s.first - rounds) <= 0.03 * rounds + 1,
+                  "%.1f rounds: from %.1f to %.1f", rounds, s.first, s.w);
 }
 END_TEST
 
 /* ---- CUBIC's curve ---- */
 
 struct curve {
-    double w_max, epoch;      /* segments: the plateau, and where this stage began */
-    double before;            /* cwnd before the loss */
+    double w_max, epoch; /* segments: the plateau, and where this stage began */
+    double before;       /* cwnd before the loss */
     double last_w_max;
     td_time t0;
     bool in_epoch;
@@ -115,7 +117,7 @@ struct curve {
 };
 
 static void follow_cubic(void *ctx, struct flows *f, unsigned i, td_time now, const struct tcb *t,
-                        bool losing)
+                         bool losing)
 {
     struct curve *c = ctx;
     const struct cubic *state = t->cc.state;
@@ -147,15 +149,15 @@ static void follow_cubic(void *ctx, struct flows *f, unsigned i, td_time now, co
             ck_assert(fabs(c->w_max - c->epoch / 0.7) < 2);
         }
         must(fabs((double)state->now.w_max / t->mss - c->w_max) <= 1, "W_max %.2f, not %.2f",
-                      (double)state->now.w_max / t->mss, c->w_max);
+             (double)state->now.w_max / t->mss, c->w_max);
     }
     double k = cbrt((c->w_max - c->epoch) / 0.4);
     double elapsed = seconds(now - c->t0);
     double want = 0.4 * pow(elapsed - k, 3) + c->w_max;
     if (elapsed > 0.5 && elapsed < k + 5) { /* later it gains ten segments a round trip */
         c->worst = fmax(c->worst, fabs(segments(t) - want));
-        must(fabs(segments(t) - want) <= 1, "loss %u, t %.3f of K %.3f: cwnd %.2f, W_cubic %.2f", c->losses,
-                      elapsed, k, segments(t), want);
+        must(fabs(segments(t) - want) <= 1, "loss %u, t %.3f of K %.3f: cwnd %.2f, W_cubic %.2f",
+             c->losses, elapsed, k, segments(t), want);
         c->compared++;
         c->concave |= t->cc.phase == TD_CC_CONCAVE;
         c->convex |= t->cc.phase == TD_CC_CONVEX;
@@ -171,12 +173,13 @@ static void follow_cubic(void *ctx, struct flows *f, unsigned i, td_time now, co
     }
 }
 
-/* RTT 100 ms. Paced: the formula's increments are small steps throughout the round trip; of a burst of
- * acknowledgments the last would aim too far, and between bursts nothing happens.
- * shows: 9438-03 9438-10 9438-11 9438-15 9438-02 */
+/* RTT 100 ms. Paced: the formula's increments are small steps throughout the round trip; of a burst
+ * of acknowledgments the last would aim too far, and between bursts nothing happens. shows: 9438-03
+ * 9438-10 9438-11 9438-15 9438-02 */
 START_TEST(cubic_follows_rfc_9438)
 {
-    static const char *const knobs[][2] = {{"net.ipv4.tcp_cubic_hystart", "0"}, {"net.ipv4.tcp_pacing", "1"}, {NULL, NULL}};
+    static const char *const knobs[][2] = {
+        {"net.ipv4.tcp_cubic_hystart", "0"}, {"net.ipv4.tcp_pacing", "1"}, {NULL, NULL}};
     struct curve c = {0};
     struct flows_plan p = {.profile = TD_PROFILE_LINUX,
                            .rate = GBIT,
@@ -203,7 +206,7 @@ struct friendly {
 };
 
 static void follow_w_est(void *ctx, struct flows *f, unsigned i, td_time now, const struct tcb *t,
-                        bool losing)
+                         bool losing)
 {
     struct friendly *s = ctx;
     double news = (double)(t->bytes_acked - s->acked) / t->mss;
@@ -235,8 +238,8 @@ static void follow_w_est(void *ctx, struct flows *f, unsigned i, td_time now, co
     s->steeper |= s->w_est >= s->cwnd_prior;
     s->w_est += (s->w_est >= s->cwnd_prior ? 1 : 9.0 / 17) * news / segments(t);
     must(t->cc.phase == TD_CC_RENO_FRIENDLY, "phase %d", t->cc.phase);
-    must(fabs(segments(t) - s->w_est) <= 1.05, "t %.3f: cwnd %.2f, W_est %.2f", seconds(now), segments(t),
-                  s->w_est);
+    must(fabs(segments(t) - s->w_est) <= 1.05, "t %.3f: cwnd %.2f, W_est %.2f", seconds(now),
+         segments(t), s->w_est);
     s->compared++;
 }
 
@@ -263,11 +266,12 @@ END_TEST
 
 /* ---- the square-root law ---- */
 
-/* Reno's mean window under random loss p is C / sqrt(p) segments. For losses at even distances C would be
- * sqrt(3/2) = 1.22, the mean of a sawtooth between W/2 and W whose area is 1/p. For independent losses
- * it is 1.31 (Ott, Kemperman, Mathis 1996): long gaps between losses count more than short ones. Delayed
- * ACKs don't lower it (by sqrt(2), as in Mathis et al. 1997), because growth counts bytes, not ACKs
- * (RFC 3465). At 1e-2, W = 13, a few losses end in a time-out, which the law doesn't know of. */
+/* Reno's mean window under random loss p is C / sqrt(p) segments. For losses at even distances C
+ * would be sqrt(3/2) = 1.22, the mean of a sawtooth between W/2 and W whose area is 1/p. For
+ * independent losses it is 1.31 (Ott, Kemperman, Mathis 1996): long gaps between losses count more
+ * than short ones. Delayed ACKs don't lower it (by sqrt(2), as in Mathis et al. 1997), because
+ * growth counts bytes, not ACKs (RFC 3465). At 1e-2, W = 13, a few losses end in a time-out, which
+ * the law doesn't know of. */
 static double law(double p)
 {
     return 1.31 / sqrt(p);
@@ -290,14 +294,16 @@ static void square_root_law(enum td_profile profile, double loss, td_time durati
         flows_run(&p, &r);
         w += (double)r.flow[0].bytes / MSS / (seconds(p.duration - p.warm) / 0.1) / seeds;
     }
-    ck_assert_msg(w > 0.8 * law(loss) && w < 1.2 * law(loss), "loss %g: %.2f segments a round trip, the law %.2f", loss,
-                  w, law(loss));
+    ck_assert_msg(w > 0.8 * law(loss) && w < 1.2 * law(loss),
+                  "loss %g: %.2f segments a round trip, the law %.2f", loss, w, law(loss));
 }
 
 START_TEST(square_root_of_loss)
 {
-    static const struct { double loss; unsigned seconds, seeds; } v[] = {
-        {1e-2, 120, 4}, {3e-3, 200, 3}, {1e-3, 400, 2}, {1e-4, 1000, 1}};
+    static const struct {
+        double loss;
+        unsigned seconds, seeds;
+    } v[] = {{1e-2, 120, 4}, {3e-3, 200, 3}, {1e-3, 400, 2}, {1e-4, 1000, 1}};
     square_root_law(TD_PROFILE_LINUX, v[_i].loss, v[_i].seconds * TD_SEC, v[_i].seeds);
     square_root_law(TD_PROFILE_RFC, v[_i].loss, v[_i].seconds * TD_SEC, v[_i].seeds);
 }
@@ -325,7 +331,8 @@ START_TEST(flows_share_fairly)
 {
     static const char *const cc[] = {"reno", "cubic", "vegas"};
     struct flows_result r = share(cc[_i], cc[_i], 60);
-    /* Vegas favours who came first: later ones take the others' queue for the length of the path. */
+    /* Vegas favours who came first: later ones take the others' queue for the length of the path.
+     */
     ck_assert_msg(r.jain > (_i == 2 ? 0.8 : 0.9), "%s: fairness %.3f", cc[_i], r.jain);
     ck_assert_msg(r.utilisation > 0.85, "%s: %.3f of the link", cc[_i], r.utilisation);
 }
@@ -335,7 +342,8 @@ START_TEST(vegas_keeps_the_queue_short)
 {
     struct flows_result v = share("vegas", "vegas", 400), c = share("cubic", "cubic", 400);
     ck_assert_msg(v.flow[0].mean_rtt < c.flow[0].mean_rtt / 2,
-                  "round trips: vegas %.3f s, cubic %.3f s", v.flow[0].mean_rtt, c.flow[0].mean_rtt);
+                  "round trips: vegas %.3f s, cubic %.3f s", v.flow[0].mean_rtt,
+                  c.flow[0].mean_rtt);
     ck_assert(v.utilisation > 0.85);
     ck_assert_uint_eq(v.retrans, 0);
 }
