@@ -312,6 +312,7 @@ void tcp_ack_received(struct td_stack *st, struct tcb *t, const struct tcp_seg *
     bool blocks = t->sack_ok && s->h->o.nsack > 0;
     bool old = seq_lt(s->ack, t->snd_una);
     uint32_t wnd = t->snd_wnd;
+    t->more_over = true; /* MSG_MORE holds back until something comes, as in Linux */
     bool outstanding = t->snd_nxt != t->snd_una;
     struct tcp_news n = {.s = s,
                          .una_before = t->snd_una,

@@ -180,7 +180,8 @@ static void set_nodelay(struct td_stack *st, struct tcb *t, bool on)
 {
     t->nodelay = on;
     if (on) {
-        tcp_mark(st, t); /* what Nagle held goes now */
+        t->push_now = true;
+        tcp_mark(st, t); /* what Nagle held goes now, and what is corked, once */
     }
 }
 

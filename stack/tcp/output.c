@@ -133,11 +133,11 @@ static int send_text(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t l
 }
 
 /* What was sent at once, once more. */
-static int resend(struct td_stack *st, struct tcb *t, uint32_t n, enum journal_word why)
+static int resend(struct td_stack *st, struct tcb *t, uint32_t n, bool push, enum journal_word why)
 {
     const struct txseg *x = txq_at(t->txq, n);
     int err = send_text(st, t, x->seq, txseg_text(x), (x->marks & TXS_FIN) != 0,
-                        (x->marks & TXS_PSH) != 0, why);
+                        push || (x->marks & TXS_PSH) != 0, why);
     if (err == 0) {
         txq_touch(st, t, n);
         tcp_mtup_inconclusive(st, t);
@@ -202,6 +202,18 @@ static uint32_t cwnd_room(const struct tcb *t)
 
 /* ---- what was lost ---- */
 
+/* Segments of one burst that are sent again in a row are a burst again: PSH on the last. */
+static bool ends_run(const struct tcb *t, uint32_t n)
+{
+    struct txq *q = t->txq;
+    q->run = txq_at(q, n)->joined && q->run > 0 ? q->run + 1 : 1;
+    const struct txseg *next = n + 1 != q->end ? txq_at(q, n + 1) : NULL;
+    bool goes_on = next != NULL && next->joined && !q->rtx_now &&
+                   (next->marks & (TXS_LOST | TXS_RETRANS)) == TXS_LOST &&
+                   cwnd_room(t) >= 2u * t->mss;
+    return q->by_segments && q->run > 1 && !goes_on;
+}
+
 /* Record n again, as far as the peer's window takes it. 0, 1 = not now, or an error. */
 static int send_again(struct td_stack *st, struct tcb *t, uint32_t n, enum journal_word why)
 {
@@ -225,7 +237,7 @@ static int send_again(struct td_stack *st, struct tcb *t, uint32_t n, enum journ
         txq_join(q, n, t->mss < (uint32_t)room ? t->mss : (uint32_t)room);
     }
     uint32_t bytes = txq_at(q, n)->len;
-    int e = resend(st, t, n, why);
+    int e = resend(st, t, n, ends_run(t, n), why);
     if (e != 0) {
         return e;
     }
@@ -248,6 +260,7 @@ static bool send_lost(struct td_stack *st, struct tcb *t)
 {
     struct txq *q = t->txq;
     uint32_t n;
+    q->run = 0;
     if (q->waiting > 0 && q->longest > t->mss && txq_recut(st, t, t->mss) != 0) {
         return false;
     }
@@ -291,10 +304,10 @@ static enum journal_word small_segment_waits(const struct td_stack *st, struct t
     if (len < (t->max_snd_wnd + 1) / 2 && len < queued) {
         return by_cwnd ? W_TCP_CWND : W_TCP_SWS;
     }
-    if (len < queued) {
+    if (len < queued || t->push_now) {
         return W_NONE;
     }
-    if (t->cork || t->more) {
+    if (t->cork || (t->more && !t->more_over)) {
         return W_TCP_CORK;
     }
     return nagle_holds(st, t) ? W_TCP_NAGLE : W_NONE;
@@ -311,6 +324,59 @@ static bool new_text_fits(struct td_stack *st, struct tcb *t, uint32_t *probe)
     return tcp_mtup_advise(st, t, probe) != TCP_MTUP_WAIT;
 }
 
+/* ---- PSH ----
+ *
+ * A segment has PSH if it ends what the user has written (RFC 9293 3.9.1.2, MUST-61). Linux hands
+ * bursts of segments to the device as one, and such a burst has PSH on its last segment too: the
+ * receiver should not wait for more than it. Where cwnd counts segments as Linux does, bursts are
+ * reckoned as there: as many segments as fit into a millisecond at the pacing rate and two at
+ * least; not more than half of cwnd, of the largest window, and what may be sent now.
+ */
+struct burst {
+    uint32_t left; /* segments that still belong to it; 0 = the next one begins another */
+    uint32_t size;
+};
+
+static uint32_t burst_size(const struct td_stack *st, const struct tcb *t)
+{
+    uint64_t rate = t->cc.pacing_rate, mss = t->mss;
+    uint64_t bytes = rate == 0 || rate >> 10 > UINT16_MAX ? UINT16_MAX : rate >> 10;
+    uint64_t shift = t->cc.min_rtt / TD_US >> 9; /* on a short path larger ones do no harm */
+    bytes += t->cc.min_rtt != 0 && shift < 16 ? (uint64_t)UINT16_MAX >> shift : 0;
+    bytes = bytes < UINT16_MAX ? bytes : UINT16_MAX;
+    uint64_t segs = bytes / mss;
+    segs =
+        segs > (uint64_t)knob(st, TCP_MIN_TSO_SEGS) ? segs : (uint64_t)knob(st, TCP_MIN_TSO_SEGS);
+    uint32_t half = tcp_cwnd_units(t) / 2;
+    segs = segs < half ? segs : half;
+    uint64_t window = t->max_snd_wnd / 2 / mss;
+    segs = segs < window ? segs : window;
+    return segs > 1 ? (uint32_t)segs : 1;
+}
+
+/* Does a segment of len, of `queued` that wait, end what is to be pushed? room: what cwnd lets out,
+ * wnd: what the window takes. */
+static bool push(const struct td_stack *st, const struct tcb *t, struct burst *b, uint32_t len,
+                 uint32_t queued, uint32_t room, uint32_t wnd)
+{
+    if (!t->txq->by_segments) {
+        return false;
+    }
+    if (b->left == 0) {
+        b->size = b->left = burst_size(st, t);
+    }
+    b->left--;
+    uint32_t next = queued - len < t->mss ? queued - len : t->mss;
+    bool held = next == 0 ||
+                (next < t->mss && (t->cork || (t->more && !t->more_over) || nagle_holds(st, t)));
+    if (b->left == 0 || room < 2u * t->mss || wnd < len + next || held) {
+        bool several = b->size - b->left > 1;
+        b->left = 0;
+        return several;
+    }
+    return false;
+}
+
 /* Text and FIN as far as window, cwnd and the rules against small segments allow. force: they don't
  * count for one segment. How many segments left. */
 static unsigned send_new(struct td_stack *st, struct tcb *t, bool force)
@@ -320,6 +386,7 @@ static unsigned send_new(struct td_stack *st, struct tcb *t, bool force)
     if (!new_text_fits(st, t, &probe)) {
         return 0;
     }
+    struct burst burst = {0, 0};
     for (unsigned errors = 0; errors < 3;) {
         tcp_seq pos = t->rtx_nxt;
         tcp_seq end = sndbuf_end(&t->snd);
@@ -359,7 +426,7 @@ static unsigned send_new(struct td_stack *st, struct tcb *t, bool force)
                 break;
             }
         }
-        if (len > 0 && tcp_pacing_wait(st, t)) {
+        if (len > 0 && burst.left == 0 && tcp_pacing_wait(st, t)) {
             break;
         }
         if (egress_full(st, t, queued)) {
@@ -369,8 +436,10 @@ static unsigned send_new(struct td_stack *st, struct tcb *t, bool force)
         if (!again) {
             tcp_cwnd_before_text(st, t);
         }
-        bool push = len == queued;
-        int err = send_text(st, t, pos, len, fin, push, W_TCP_WINDOW);
+        bool joined = burst.left > 0;
+        bool ends = len == queued && (!t->more || force);
+        bool psh = push(st, t, &burst, len, queued, by_cwnd, wnd) || ends;
+        int err = send_text(st, t, pos, len, fin, psh, W_TCP_WINDOW);
         if (err == -EMSGSIZE) {
             errors++;
             continue;
@@ -379,8 +448,8 @@ static unsigned send_new(struct td_stack *st, struct tcb *t, bool force)
             t->out_limited = err == -ENOBUFS;
             break;
         }
-        uint32_t marks = (again ? TXS_EVER : 0u) | (fin ? TXS_FIN : 0u) | (push ? TXS_PSH : 0u);
-        txq_push(st, t, pos, len + fin, (uint8_t)marks);
+        uint32_t marks = (again ? TXS_EVER : 0u) | (fin ? TXS_FIN : 0u) | (ends ? TXS_PSH : 0u);
+        txq_push(st, t, pos, len + fin, (uint8_t)marks, joined);
         tcp_prr_sent(t, len + fin);
         tcp_pacing_sent(st, t, len);
         if (probe != 0 && len == probe) {
@@ -422,6 +491,7 @@ static void send_what_may(struct td_stack *st, struct tcb *t, bool force)
             }
         }
     }
+    t->push_now = false;
     tcp_cwnd_validate(st, t, t->cwnd_limited);
     if (sent > 0) {
         if (!in_flight) {
@@ -448,7 +518,7 @@ int tcp_send_probe(struct td_stack *st, struct tcb *t)
             return 0;
         }
         unsigned marks = (fin ? TXS_FIN : 0u) | (len == queued ? TXS_PSH : 0u);
-        txq_push(st, t, pos, len + fin, (uint8_t)marks);
+        txq_push(st, t, pos, len + fin, (uint8_t)marks, false);
         tcp_prr_sent(t, len + fin);
         t->rtx_nxt = pos + len + fin;
         return 1;
@@ -461,7 +531,7 @@ int tcp_send_probe(struct td_stack *st, struct tcb *t)
     if (txseg_text(x) > t->mss || seq_gt(x->seq + txseg_text(x), t->snd_una + t->snd_wnd)) {
         return 0;
     }
-    return resend(st, t, last, W_TCP_TAIL) == 0 ? 2 : 0;
+    return resend(st, t, last, false, W_TCP_TAIL) == 0 ? 2 : 0;
 }
 
 /* ---- the acknowledgment alone ---- */
@@ -584,29 +654,11 @@ void tcp_send_syn(struct td_stack *st, struct tcb *t)
     }
 }
 
-/* 3.8.6.1: one octet beyond the closed window, or the FIN. It counts as sent, but sending goes on
- * from it, so that it is part of the first segment when the window opens. */
-void tcp_window_probe(struct td_stack *st, struct tcb *t)
-{
-    uint32_t text = sndbuf_end(&t->snd) - t->snd_una;
-    if (text == 0 && !t->fin_queued) {
-        return;
-    }
-    count(st, TcpExtTCPWinProbe);
-    if (txq_empty(t->txq)) {
-        (void)send_text(st, t, t->snd_una, text > 0 ? 1 : 0, text == 0, text == 1, W_TCP_WINDOW);
-        t->rtx_nxt = t->snd_una;
-        return;
-    }
-    tcp_resend_all(st, t); /* it was thrown away for want of room */
-    (void)send_text(st, t, t->snd_una, text > 0 ? 1 : 0, text == 0, text == 1, W_TCP_WINDOW);
-}
-
-/* 3.8.4: SEG.SEQ = SND.NXT-1, no text (SHLD-12): outside the peer's window, so it must answer. */
-void tcp_keepalive_probe(struct td_stack *st, struct tcb *t)
+/* An acknowledgment whose number lies outside the peer's window, so it must answer. */
+static void bare_probe(struct td_stack *st, struct tcb *t, tcp_seq seq)
 {
     struct tcp_emit e = emit_for(t);
-    e.seq = t->snd_nxt - 1;
+    e.seq = seq;
     e.ack = t->rcv_nxt;
     e.flags = TCP_ACK;
     e.wnd = tcp_window_field(st, t, false);
@@ -614,6 +666,32 @@ void tcp_keepalive_probe(struct td_stack *st, struct tcb *t)
     count(st, TcpOutSegs);
     t->segs_out++;
     (void)tcp_emit_segment(st, &e);
+}
+
+/* 3.8.6.1: one octet beyond the closed window, or the FIN. It counts as sent, but sending goes on
+ * from it, so that it is part of the first segment when the window opens. Linux sends no octet. */
+void tcp_window_probe(struct td_stack *st, struct tcb *t)
+{
+    uint32_t text = sndbuf_end(&t->snd) - t->snd_una;
+    if (text == 0 && !t->fin_queued) {
+        return;
+    }
+    count(st, TcpExtTCPWinProbe);
+    tcp_resend_all(st, t); /* what was in flight was thrown away for want of room */
+    if (knob(st, TCP_PROBE_OCTET) == 0) {
+        bare_probe(st, t, t->snd_una - 1);
+        return;
+    }
+    (void)send_text(st, t, t->snd_una, text > 0 ? 1 : 0, text == 0, text == 1, W_TCP_WINDOW);
+    if (txq_empty(t->txq)) {
+        t->rtx_nxt = t->snd_una;
+    }
+}
+
+/* 3.8.4: SEG.SEQ = SND.NXT-1, no text (SHLD-12): outside the peer's window, so it must answer. */
+void tcp_keepalive_probe(struct td_stack *st, struct tcb *t)
+{
+    bare_probe(st, t, t->snd_nxt - 1);
 }
 
 void tcp_send_rst(struct td_stack *st, struct tcb *t, enum journal_word why)

@@ -108,6 +108,10 @@ void tcp_pacing_sent(struct td_stack *st, struct tcb *t, uint32_t len)
     }
     uint32_t headers = IPV4_HLEN + TCP_HLEN;
     td_time takes = (uint64_t)(len + headers) * TD_SEC / rate;
-    td_time late = st->now > p->next ? st->now - p->next : 0;
+    if (p->next > st->now) { /* of the same burst */
+        p->next += takes;
+        return;
+    }
+    td_time late = st->now - p->next;
     p->next = st->now + takes - (late < takes / 2 ? late : takes / 2);
 }

@@ -75,6 +75,7 @@ void tcp_rto_sample(struct td_stack *st, struct tcb *t, td_time rtt)
     const struct td_rto_limits l = limits(st);
     tcp_rto_6298.sample(&t->rtt, &l, rtt);
     t->cc.srtt = t->rtt.srtt8 / 8;
+    tcp_rto_min_rtt(st, t, rtt);
     const struct journal_subject subject = tcp_subject(t);
     JOURNAL(st, EV_TCP_RTT, &subject, rtt, t->rtt.srtt8 / 8, t->rtt.rttvar4 / 4, t->rtt.rto);
 }

@@ -16,12 +16,6 @@
  */
 #include "tcp/xmit.h"
 
-static tcp_seq fack_end(const struct tcb *t)
-{
-    const struct txq *q = t->txq;
-    return q->sacked.segs > 0 ? txseg_end(txq_at(q, q->fack)) : t->snd_una;
-}
-
 /* How far back a late segment came: the most that was seen counts (up to tcp_max_reordering). */
 void tcp_reordering_seen(struct td_stack *st, struct tcb *t, tcp_seq low, tcp_seq fack)
 {
@@ -199,7 +193,6 @@ void tcp_sack_received(struct td_stack *st, struct tcb *t, struct tcp_news *n)
     if (t->txq == NULL) {
         return;
     }
-    n->fack_before = fack_end(t);
     for (; i < o->nsack; i++) {
         const struct tcp_sack_block *b = &o->sack[i];
         if (!valid(t, b)) {

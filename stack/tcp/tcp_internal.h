@@ -280,6 +280,8 @@ struct tcb {
     tcp_seq snd_sml;              /* end of the last small segment sent (Minshall's rule) */
     bool snd_urg : 1;
     bool more : 1;                /* MSG_MORE: the last SEND announced another */
+    bool more_over : 1;           /* ... and a segment has come since: it holds nothing any more */
+    bool push_now : 1;            /* cork and Nagle hold nothing in the next output */
     bool no_space : 1;            /* a SEND found the buffer full: tell when there is room */
     bool out_limited : 1;         /* held back by the interface's queue */
     bool cwnd_limited : 1;        /* held back by cwnd when it last sent */

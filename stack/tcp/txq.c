@@ -204,7 +204,8 @@ void txq_unlist(struct txq *q, uint32_t n)
 
 /* ---- in and out ---- */
 
-void txq_push(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t len, uint8_t marks)
+void txq_push(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t len, uint8_t marks,
+              bool joined)
 {
     struct txq *q = t->txq;
     uint32_t n = q->end++;
@@ -213,6 +214,7 @@ void txq_push(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t len, uin
                         .seq = seq,
                         .len = (uint16_t)len,
                         .marks = marks,
+                        .joined = joined,
                         .delivered = t->delivered};
     q->longest = txseg_text(x) > q->longest ? txseg_text(x) : q->longest;
     add(&q->out, x);

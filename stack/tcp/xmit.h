@@ -30,6 +30,7 @@ struct txseg {
     uint32_t jump;        /* SACKED: where to look for the next that isn't */
     uint16_t len;         /* of sequence space: text and FIN */
     uint8_t marks;        /* enum txseg_mark */
+    bool joined;          /* left in one burst with the one before it */
 };
 
 struct txcount {
@@ -90,6 +91,7 @@ struct txq {
     uint32_t retrans_ts;       /* its TSval */
     uint32_t prr_delivered, prr_out, recover_fs; /* in units of tcp_unit() */
     uint32_t rescue;           /* sack6675: the rescue retransmission was used */
+    uint32_t run;              /* segments of one burst that were just sent again in a row */
     uint32_t dup_flight;       /* newreno: FlightSize when SND.UNA last moved, bytes */
     struct txseg inline_ring[TXQ_INLINE];
 };
@@ -119,7 +121,8 @@ static inline uint32_t txseg_text(const struct txseg *x)
  * record. -ENOMEM. */
 int txq_reserve(struct td_stack *st, struct tcb *t);
 /* The segment behind the last one has left. */
-void txq_push(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t len, uint8_t marks);
+void txq_push(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t len, uint8_t marks,
+              bool joined);
 /* Number n left again, now. */
 void txq_touch(struct td_stack *st, struct tcb *t, uint32_t n);
 /* Takes n out of the list by time. */

@@ -27,7 +27,6 @@
 /* Kernel tuning without a trace on this stack's wire: segmentation offload, local queues, caches.
  */
 static const char *const harmless[] = {
-    "net.ipv4.tcp_min_tso_segs",
     "net.ipv4.tcp_tso_win_divisor",
     "net.ipv4.tcp_tso_rtt_log",
     "net.ipv4.tcp_autocorking",

@@ -243,6 +243,7 @@ END_TEST
 START_TEST(window_that_shrinks_to_nothing)
 {
     struct conv c = est(TD_PROFILE_LINUX, 1460, 10000);
+    knob_set(c.h, "net.ipv4.tcp_probe_octet", "1");
     say(&c, 1, 20000);
     ck_assert_int_eq(hear(&c).end, 1 + 6 * 1460);
     ack_in(&c, MS(10), 1, HX_ZERO);

@@ -168,10 +168,11 @@ END_TEST
 START_TEST(shrinking_window)
 {
     struct conv c = reach(EST);
+    knob_set(c.h, "net.ipv4.tcp_probe_octet", "1");
     write_pattern(&c, 1, 20000);
     hx_flush(c.h);
-    for (int i = 0; i < 10; i++) {
-        text_out(&c, 1 + i * 1460, 1460, .flags = ACK);
+    for (int i = 0; i < 10; i++) { /* two bursts of half a window */
+        text_out(&c, 1 + i * 1460, 1460, .flags = ACK | (i % 5 == 4 ? PSH : 0));
     }
     /* the edge moves back behind what is in flight: nothing new goes … */
     tcp_in(c.h, MS(10), .flags = ACK, .seq = 1, .ack = 1461, .wnd = 3000);
@@ -374,8 +375,8 @@ START_TEST(limited_transmit)
     t->cc.cwnd = 4 * 1460;
     write_pattern(&c, 1, 30 * 1460);
     hx_flush(c.h);
-    for (int i = 0; i < 4; i++) {
-        text_out(&c, 1 + i * 1460, 1460, .flags = ACK);
+    for (int i = 0; i < 4; i++) { /* two bursts of half a window */
+        text_out(&c, 1 + i * 1460, 1460, .flags = ACK | (i % 2 == 1 ? PSH : 0));
     }
     tcp_in(c.h, MS(10), .flags = ACK, .seq = 1, .ack = 1, .wnd = PEER_WND);
     text_out(&c, 1 + 4 * 1460, 1460, .flags = ACK);

@@ -77,6 +77,7 @@ END_TEST
 START_TEST(persist_alone_closes_nothing)
 {
     struct conv c = reach(EST);
+    knob_set(c.h, "net.ipv4.tcp_probe_octet", "1");
     tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = 1, .wnd = HX_ZERO);
     write_pattern(&c, 1, 100);
     while (hx_now(c.h) < SEC(86400)) {

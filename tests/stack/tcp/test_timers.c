@@ -15,6 +15,7 @@ static struct conv est(enum td_profile p)
 START_TEST(probes)
 {
     struct conv c = est(TD_PROFILE_LINUX);
+    knob_set(c.h, "net.ipv4.tcp_probe_octet", "1");
     ack_in(&c, NOW, 1, HX_ZERO);
     say(&c, 1, 100);
     td_time at = 0, wait = MS(200);
@@ -38,6 +39,7 @@ END_TEST
 START_TEST(probe_that_is_taken)
 {
     struct conv c = est(TD_PROFILE_LINUX);
+    knob_set(c.h, "net.ipv4.tcp_probe_octet", "1");
     ack_in(&c, NOW, 1, HX_ZERO);
     say(&c, 1, 100);
     tcp_out(c.h, MS(200), .flags = ACK, .seq = 1, .ack = 1, .len = 1);
@@ -48,6 +50,7 @@ START_TEST(probe_that_is_taken)
     leave(&c);
     /* only a FIN waits: it is the probe */
     c = est(TD_PROFILE_LINUX);
+    knob_set(c.h, "net.ipv4.tcp_probe_octet", "1");
     ack_in(&c, NOW, 1, HX_ZERO);
     ck_assert_int_eq(td_shutdown(c.h->st, c.s, SHUT_WR), 0);
     tcp_out(c.h, MS(200), .flags = ACK | FIN, .seq = 1, .ack = 1);
@@ -64,6 +67,7 @@ END_TEST
 START_TEST(closed_window_for_a_day)
 {
     struct conv c = est(TD_PROFILE_LINUX);
+    knob_set(c.h, "net.ipv4.tcp_probe_octet", "1");
     ack_in(&c, NOW, 1, HX_ZERO);
     say(&c, 1, 100);
     while (hx_now(c.h) < SEC(24 * 3600)) {
