@@ -30,7 +30,7 @@ static const struct pair {
     {50000000, 0, false, 1, 6, 0},    {50000000, 0, true, 1, 20, 0},
     {50000000, 1, false, 2, 180, 6},  {50000000, 1, true, 1, 180, 6},
     {5000000, 5, false, 5, 60, 3},    {5000000, 5, true, 5, 60, 3},
-    {500000, 20, false, 10, 1500, 0}, {500000, 20, true, 10, 1500, 0},
+    {500000, 20, false, 10, 7200, 0}, {500000, 20, true, 10, 7200, 0},
 };
 static const char *const controls[] = {"reno", "cubic"};
 #define PAIRS    (sizeof pairs / sizeof pairs[0])
