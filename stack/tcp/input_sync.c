@@ -25,7 +25,8 @@ bool tcp_challenge_allowed(struct td_stack *st, struct tcb *t)
         t->challenge_s = second;
         t->challenges = 0;
     }
-    if (t->challenges >= (uint64_t)knob(st, TCP_CHALLENGE_ACK_LIMIT)) {
+    if (t->challenges >= (uint64_t)knob(st, TCP_CHALLENGE_ACK_LIMIT) ||
+        t->challenges == UINT16_MAX) {
         count(st, TcpExtTCPACKSkippedChallenge);
         return false;
     }

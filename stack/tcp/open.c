@@ -110,6 +110,15 @@ int tcp_bind(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port, boo
 
 /* ---- connect ---- */
 
+/* Nobody has the tuple, or only a TIME-WAIT that may be taken over. */
+static bool tuple_free(const struct td_stack *st, const struct tcp_tuple *a, bool named)
+{
+    const struct tcp_ep *ep = tcp_ep_find(st, a);
+    return ep == NULL ||
+           (ep->kind == TCP_EP_TIME_WAIT &&
+            tcp_time_wait_reusable(st, container_of(ep, const struct timewait, ep), named));
+}
+
 /* A tuple nobody has: with the bound port, or with the first ephemeral one that makes it so. */
 static int choose_tuple(struct td_stack *st, const struct tcb *t, struct tcp_tuple *a)
 {
@@ -118,11 +127,11 @@ static int choose_tuple(struct td_stack *st, const struct tcb *t, struct tcp_tup
         if (a->laddr == a->raddr && a->lport == a->rport) {
             return -EADDRINUSE; /* to itself: would be dropped as a LAND attack */
         }
-        return tcp_ep_find(st, a) == NULL ? 0 : -EADDRNOTAVAIL;
+        return tuple_free(st, a, true) ? 0 : -EADDRNOTAVAIL;
     }
     for (uint32_t k = 0; port_candidate(st, a->laddr, a->raddr, a->rport, k, &a->lport); k++) {
         const struct tcp_port *p = tcp_port_get(st, a->lport, false);
-        if ((p == NULL || p->nbound == 0) && tcp_ep_find(st, a) == NULL &&
+        if ((p == NULL || p->nbound == 0) && tuple_free(st, a, false) &&
             !(a->laddr == a->raddr && a->lport == a->rport)) {
             return 0;
         }
@@ -162,6 +171,23 @@ static int forget_attempt(struct td_stack *st, struct tcb *t)
     return bound ? tcp_bind(st, t, addr_bound ? was.laddr : 0, was.lport, t->reuse_addr,
                             t->reuse_port)
                  : 0;
+}
+
+/* The TIME-WAIT of this tuple, if there is one, gives way; *beyond: its last number. */
+static bool take_over(struct td_stack *st, const struct tcb *t, const struct tcp_tuple *a,
+                      tcp_seq *beyond)
+{
+    struct tcp_ep *ep = tcp_ep_find(st, a);
+    if (ep == NULL || ep->kind != TCP_EP_TIME_WAIT) {
+        return false;
+    }
+    struct timewait *w = container_of(ep, struct timewait, ep);
+    const struct journal_subject subject = tcp_subject(t);
+    *beyond = w->snd_nxt;
+    count(st, TcpExtTWRecycled);
+    JOURNAL(st, EV_TCP_TIME_WAIT_REUSE, &subject, w->snd_nxt, w->snd_nxt - 1);
+    tcp_time_wait_end(st, w, W_TCP_ACTIVE_OPEN);
+    return true;
 }
 
 /* Up to the SYN, which isn't sent yet. */
@@ -208,6 +234,8 @@ static int open_active(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t
         return e;
     }
     struct tcp_tuple old = t->ep.a;
+    tcp_seq beyond = 0;
+    bool reuses = take_over(st, t, &a, &beyond);
     tcp_ep_remove(st, &t->ep);
     t->ep.a = a;
     e = tcp_ep_insert(st, &t->ep);
@@ -227,6 +255,9 @@ static int open_active(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t
     tcp_mss_update(st, t);
     t->rcv_wscale = 0;
     t->iss = tcp_isn(st, &a);
+    if (reuses && seq_le(t->iss, beyond)) {
+        t->iss = beyond + UINT16_MAX; /* larger than any number of the old connection */
+    }
     t->snd_una = t->iss;
     t->snd_nxt = t->iss;
     t->rtx_nxt = t->iss;

@@ -244,7 +244,7 @@ static int set_tcp(struct td_stack *st, struct tcb *t, int name, int v)
         t->defer_accept = tcp_defer_retries(st, v);
         return 0;
     case TCP_LINGER2:
-        t->linger2 = v < 0 ? -1 : v > LINGER2_MAX ? LINGER2_MAX : v;
+        t->linger2 = (int16_t)(v < 0 ? -1 : v > LINGER2_MAX ? LINGER2_MAX : v);
         return 0;
     case TCP_WINDOW_CLAMP:
         if (v == 0 && t->state != TCPS_CLOSED) {

@@ -241,7 +241,6 @@ struct tcb {
     struct timewait *tw;          /* state TIME-WAIT: the record that answers for it */
     uint32_t id;                  /* of the socket; 0 = not accepted yet */
     uint32_t serial;              /* birth number */
-    uint32_t tfo_serial;          /* made by a SYN with text, not acknowledged yet: by this listener */
     struct tcp_more *more_state;  /* NULL: as nobody asked for anything */
 
     uint8_t state;                /* enum tcp_state */
@@ -303,6 +302,7 @@ struct tcb {
     uint8_t snd_wscale, rcv_wscale;
     uint16_t peer_mss;            /* SendMSS of RFC 9293 3.7.1 */
     uint16_t mss;                 /* Eff.snd.MSS: text bytes of a full segment */
+    uint16_t quickacks;           /* acknowledgments that go out at once */
     uint32_t pmtu;                /* of the path, bytes of datagram */
     struct sndbuf snd;
 
@@ -325,15 +325,16 @@ struct tcb {
     uint8_t dup_owed;             /* duplicate ACKs that segments out of order ask for */
     uint8_t dup_count, dup_held;  /* of those for the hole at dup_seq: sent at once, kept back */
     uint8_t pingpong;             /* answers of ours that carried an ACK: a dialogue */
+    uint8_t defer_accept;         /* TCP_DEFER_ACCEPT: repetitions of the SYN-ACK; 0 = off */
     uint16_t ato_ms;              /* the ACK time-out; 0 = no text came yet */
     uint16_t rcv_mss;             /* RMSS: the size of the peer's full segments, as far as seen */
     uint16_t last_seg_size;       /* of a smaller one: two of them in a row lower rcv_mss */
     uint16_t adv_mss;             /* the MSS our SYN told */
-    uint16_t quickacks;           /* acknowledgments that go out at once */
     tcp_seq dup_seq;
     struct tcp_sacks *sacks;      /* blocks to report (sack_recv.c); NULL = none */
     uint32_t rcv_ssthresh;        /* Linux: the window is opened this far at present */
     tcp_seq rcv_edge;             /* the furthest edge ever advertised (RFC 7323 2.4) */
+    uint32_t tfo_serial;          /* made by a SYN with text, not acknowledged yet: by this listener */
     tcp_seq fin_seq;
     struct rcvbuf rcv;
     uint8_t win_ratio;            /* payload per memory of what arrives, in 256ths */
@@ -377,7 +378,7 @@ struct tcb {
     td_time stalled_since;        /* no progress since: user timeout; 0 = none */
     uint32_t oow_last_ms;         /* answers to unacceptable segments are limited by these two: */
     uint32_t challenge_s;         /* stack time, + 1; 0 = never */
-    uint32_t challenges;
+    uint16_t challenges;
 
     /* -- options -- */
     bool nodelay : 1, cork : 1, keepalive : 1, linger : 1, oob_inline : 1, quickack_off : 1,
@@ -387,11 +388,10 @@ struct tcb {
     bool soft_local : 1;          /* soft_err is ours: the neighbour can't be found, say */
     bool r1_told : 1;             /* R1 was journaled for this segment */
     uint8_t keepcnt, syncnt;      /* 0 = the knob */
-    uint8_t defer_accept;         /* TCP_DEFER_ACCEPT: repetitions of the SYN-ACK; 0 = off */
     uint16_t user_mss;            /* TCP_MAXSEG; 0 = none */
     uint16_t keepidle, keepintvl; /* seconds; 0 = the knob */
     uint16_t linger_s;
-    int32_t linger2;              /* seconds in FIN-WAIT-2 as an orphan; 0 = the knob, < 0 = none */
+    int16_t linger2;              /* seconds in FIN-WAIT-2 as an orphan; 0 = the knob, < 0 = none */
     uint32_t user_timeout_ms;     /* 0 = R2 by counting */
     uint32_t sndbuf_limit, rcvbuf_limit, window_clamp;
     uint32_t up_ms, last_data_ms; /* stack time when it came up, when text came in order last */
@@ -416,8 +416,9 @@ struct timewait {
     tcp_seq snd_nxt, rcv_nxt;
     uint32_t rcv_wnd;
     uint32_t id;
+    uint32_t answered_ms;      /* stack time of the last limited answer, ms + 1; 0 = none */
+    uint32_t ts_recent, ts_recent_s, ts_offset; /* as in the tcb; ts_recent_s 0: no timestamps */
     uint8_t rcv_wscale;
-    uint64_t answered_ms;      /* stack time of the last limited answer; 0 = none */
 };
 
 /* A handshake under way (syncache.c): what is kept of a SYN until its SYN-ACK is acknowledged. */
@@ -834,6 +835,8 @@ static inline bool tcp_opening(const struct tcb *t)
 /* ---- timewait.c ---- */
 void tcp_time_wait(struct td_stack *st, struct tcb *t, enum journal_word why);
 void tcp_time_wait_segment(struct td_stack *st, struct timewait *w, struct tcp_seg *s);
+/* May an active OPEN take this tuple over (tcp_tw_reuse)? named: the user chose the port. */
+bool tcp_time_wait_reusable(const struct td_stack *st, const struct timewait *w, bool named);
 /* The record goes; why is journaled. */
 void tcp_time_wait_end(struct td_stack *st, struct timewait *w, enum journal_word why);
 /* ---- isn.c ---- */

@@ -7,9 +7,10 @@
  * yet keeps its tcb, in state TIME-WAIT, to read what is left; the record alone answers segments.
  *
  * What may end it early:
- *   - a SYN for the same tuple whose number lies beyond the old connection's last (MAY-2): the
- * record gives way and the SYN goes to the listener. The new ISS is larger than the old one by the
- * clock in it (isn.c). Without this a busy client stalls as soon as its ports have come round;
+ *   - a SYN for the same tuple whose timestamp, or without timestamps number, lies beyond the old
+ * connection's last (RFC 6191, MAY-2): the record gives way and the SYN goes to the listener. The
+ * new ISS is larger than the old one by the clock in it (isn.c). Without this a busy client stalls
+ * as soon as its ports have come round;
  *   - a reset at RCV.NXT, unless tcp_rfc1337 says to ignore it.
  * A FIN that comes again means that our last acknowledgment was lost: it is answered, and the wait
  * starts over.
@@ -66,6 +67,9 @@ void tcp_time_wait(struct td_stack *st, struct tcb *t, enum journal_word why)
     w->rcv_nxt = t->rcv_nxt;
     w->rcv_wnd = t->rcv_wnd;
     w->rcv_wscale = t->rcv_wscale;
+    w->ts_recent = t->ts_recent;
+    w->ts_recent_s = t->ts_ok ? t->ts_recent_s : 0;
+    w->ts_offset = t->ts_offset;
     w->id = t->id;
     w->port = port;
     port->ntime_wait++;
@@ -84,6 +88,22 @@ void tcp_time_wait(struct td_stack *st, struct tcb *t, enum journal_word why)
     }
     tcp_port_leave(st, t);
     tcp_notify(st, t, POLLIN | POLLRDHUP | POLLHUP);
+}
+
+/* Linux's rule: the new connection's timestamps must lie beyond the old one's, so there must have
+ * been some, and a second must have passed. Who chose the port by name meant it. */
+bool tcp_time_wait_reusable(const struct td_stack *st, const struct timewait *w, bool named)
+{
+    int64_t mode = knob(st, TCP_TW_REUSE);
+    bool loopback = ip4_is_loopback(w->ep.a.laddr) || ip4_is_loopback(w->ep.a.raddr);
+    if (w->ts_recent_s == 0 || knob(st, TCP_TIMESTAMPS) == 0) {
+        return false;
+    }
+    if (named) {
+        return true;
+    }
+    td_time since = st->now - (td_time)(w->ts_recent_s - 1) * TD_SEC;
+    return (mode == 1 || (mode == 2 && loopback)) && since > TD_SEC;
 }
 
 void tcp_time_wait_end(struct td_stack *st, struct timewait *w, enum journal_word why)
@@ -116,6 +136,9 @@ static void record_ack(struct td_stack *st, const struct timewait *w)
         .tos = w->ep.tos,
         .ttl = w->ep.ttl,
         .conn = w->id,
+        .o = {.has_ts = w->ts_recent_s != 0,
+              .ts_val = tcp_ts_ms(st) + w->ts_offset,
+              .ts_ecr = w->ts_recent},
     };
     count(st, TcpOutSegs);
     (void)tcp_emit_segment(st, &e);
@@ -124,7 +147,7 @@ static void record_ack(struct td_stack *st, const struct timewait *w)
 /* Answers that could be answered themselves are limited, as in the synchronized states. */
 static bool answer_allowed(const struct td_stack *st, struct timewait *w)
 {
-    uint64_t now = st->now / TD_MS;
+    uint32_t now = (uint32_t)(st->now / TD_MS) + 1;
     if (w->answered_ms != 0 && now - w->answered_ms < (uint64_t)knob(st, TCP_INVALID_RATELIMIT)) {
         return false;
     }
@@ -147,11 +170,28 @@ static void restart(struct td_stack *st, struct timewait *w, const struct tcp_se
     record_ack(st, w);
 }
 
-/* MAY-2 and RFC 6191 without timestamps: a SYN beyond the old connection's FIN opens a new one. */
+/* How far the segment's timestamp lies ahead of TS.Recent; 0 when there is nothing to compare. */
+static int32_t ts_ahead(const struct timewait *w, const struct tcp_seg *s)
+{
+    const struct tcp_opts *o = &s->h->o;
+    return w->ts_recent_s != 0 && o->has_ts ? (int32_t)(o->ts_val - w->ts_recent) : 0;
+}
+
+/* RFC 6191 2: may this SYN open a new connection? By its timestamp, if both connections have them;
+ * else, and if it is the same, by its number, which must lie beyond the old FIN's (MAY-2). */
+static bool is_new(const struct td_stack *st, const struct timewait *w, const struct tcp_seg *s)
+{
+    bool has_ts = s->h->o.has_ts && knob(st, TCP_TIMESTAMPS) != 0;
+    if (has_ts && w->ts_recent_s == 0) {
+        return true; /* the old connection had none */
+    }
+    int32_t ahead = has_ts ? ts_ahead(w, s) : 0;
+    return ahead > 0 || (ahead == 0 && seq_gt(s->seq, w->rcv_nxt - 1));
+}
+
 static bool reopen(struct td_stack *st, struct timewait *w, struct tcp_seg *s)
 {
-    if ((s->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN ||
-        !seq_gt(s->seq, w->rcv_nxt - 1)) {
+    if ((s->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN || !is_new(st, w, s)) {
         return false;
     }
     struct tcb *l = tcp_listener_find(st, &s->a);
@@ -196,6 +236,19 @@ void tcp_time_wait_segment(struct td_stack *st, struct timewait *w, struct tcp_s
     }
     if (reopen(st, w, s)) {
         return;
+    }
+    if (-ts_ahead(w, s) > knob(st, TCP_PAWS_SLACK)) { /* before the first: RFC 7323 5.3 */
+        JOURNAL(st, EV_TCP_DROP_PAWS, &subject, s->flags, s->seq, s->text, s->h->o.ts_val,
+                w->ts_recent);
+        count(st, TcpExtPAWSEstab);
+        if (answer_allowed(st, w)) {
+            record_ack(st, w);
+        }
+        return;
+    }
+    if (ts_ahead(w, s) > 0 && seq_le(s->seq, w->rcv_nxt)) { /* RFC 7323 4.3 */
+        w->ts_recent = s->h->o.ts_val;
+        w->ts_recent_s = (uint32_t)(st->now / TD_SEC) + 1;
     }
     if ((s->flags & TCP_SYN) != 0 && (strict || in_window)) { /* fourth step */
         drop(st, w, s, W_TCP_SYN);

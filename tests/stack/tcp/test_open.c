@@ -79,12 +79,58 @@ START_TEST(no_port_left)
 }
 END_TEST
 
+/* As Linux: the failure is told once, then the socket may try again. */
+START_TEST(connect_again_after_a_failure)
+{
+    for (int named = 0; named < 2; named++) {
+        struct conv c = conv_new(TD_PROFILE_LINUX);
+        struct hx *h = c.h;
+        int s = td_socket(h->st, AF_INET, SOCK_STREAM, 0);
+        struct sockaddr_in sa = td_sockaddr(HX_PEER, 40000), us = td_sockaddr(HX_US, 80), now;
+        socklen_t len = sizeof now;
+        set_opt(h, s, IPPROTO_TCP, TCP_NODELAY, 1);
+        if (named) {
+            ck_assert_int_eq(td_bind(h->st, s, (const struct sockaddr *)&us, sizeof us), 0);
+        }
+        for (int k = 0; k < 3; k++) {
+            int e = td_connect(h->st, s, (const struct sockaddr *)&sa, sizeof sa);
+            ck_assert_msg(e == -EINPROGRESS, "try %d: %d", k, e);
+            hx_flush(h);
+            ck_assert_int_eq(td_getsockname(h->st, s, (struct sockaddr *)&now, &len), 0);
+            uint16_t port = ntohs(now.sin_port);
+            ck_assert(!named || port == 80);
+            h->nconns = 0;
+            tcp_out(h, NOW, .sport = port, .flags = SYN, .seq = HX_ZERO);
+            if (k < 2) {
+                tcp_in(h, NOW, .dport = port, .flags = RST | ACK, .seq = 0, .ack = 1);
+                if (k == 0) {
+                    ck_assert_int_eq(so_error(h, s), ECONNREFUSED);
+                } else {
+                    ck_assert_int_eq(td_connect(h->st, s, (const struct sockaddr *)&sa, sizeof sa),
+                                     -ECONNREFUSED);
+                }
+                continue;
+            }
+            tcp_in(h, NOW, .dport = port, .flags = SYN | ACK, .seq = 0, .ack = 1, .wnd = 1000);
+            tcp_out(h, NOW, .sport = port, .flags = ACK, .seq = 1, .ack = 1);
+        }
+        ck_assert_int_eq(td_send(h->st, s, "abc", 3, 0), 3);
+        hx_drain(h);
+        ck_assert_int_eq(get_opt(h, s, IPPROTO_TCP, TCP_NODELAY), 1);
+        /* it had its connection: no further one */
+        ck_assert_int_eq(td_connect(h->st, s, (const struct sockaddr *)&sa, sizeof sa), -EISCONN);
+        leave(&c);
+    }
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("tcp open");
     TCase *tc = tcase_create("open");
     tcase_add_test(tc, ephemeral_ports);
     tcase_add_test(tc, no_port_left);
+    tcase_add_test(tc, connect_again_after_a_failure);
     suite_add_tcase(s, tc);
     return s;
 }

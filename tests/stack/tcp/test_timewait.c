@@ -180,6 +180,126 @@ START_TEST(many)
 }
 END_TEST
 
+/* ---- with timestamps ---- */
+
+/* We close first; the peer's clock stands at 1000 when it sends its FIN. ts: both have timestamps.
+ */
+static struct conv old_connection(bool ts)
+{
+    struct conv c = reach(LIS);
+    struct hx *h = c.h;
+    tcp_in(h, NOW, .flags = SYN, .seq = 0, .wnd = PEER_WND,
+           .opts = {.mss = 1460, .ts = ts, .ts_val = ts ? 900 : 0});
+    tcp_out(h, NOW, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1);
+    tcp_in(h, NOW, .flags = ACK, .seq = 1, .ack = 1, .wnd = PEER_WND,
+           .opts = {.ts = ts, .ts_val = ts ? 900 : 0, .ts_ecr = h->got.tcp.o.ts_val});
+    c.s = td_accept(h->st, c.l, NULL, NULL);
+    orphan(&c);
+    tcp_out(h, NOW, .flags = FIN | ACK, .seq = 1, .ack = 1);
+    tcp_in(h, NOW, .flags = FIN | ACK, .seq = 1, .ack = 2, .wnd = PEER_WND,
+           .opts = {.ts = ts, .ts_val = ts ? 1000 : 0, .ts_ecr = h->got.tcp.o.ts_val});
+    tcp_out(h, NOW, .flags = ACK, .seq = 2, .ack = 2);
+    ck_assert_int_eq(h->got.tcp.o.has_ts, ts);
+    assert_state(&c, TCPS_TIME_WAIT);
+    return c;
+}
+
+/* shows: 6191-01 6191-02 6191-03 6191-04 6191-05 ATK-TCPI-11 */
+START_TEST(new_syn_by_timestamp)
+{
+    static const struct {
+        bool old, now;
+        uint32_t val;
+        int64_t seq; /* the FIN's number is 1 */
+        bool taken;
+    } cases[] = {
+        {true, true, 1001, -5000, true}, /* a later timestamp is enough */
+        {true, true, 1000, 2, true},     {true, true, 1000, 1, false}, /* the same: by number */
+        {true, true, 999, 2, false},     {true, true, 500, 100000, false},
+        {true, false, 0, 2, true},       {true, false, 0, 1, false}, /* the new one has none */
+        {false, true, 5, -5000, true},                               /* the old one had none */
+        {false, false, 0, 2, true},      {false, false, 0, 1, false},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct conv c = old_connection(cases[i].old);
+        struct hx *h = c.h;
+        uint32_t irs = h->peer_isn;
+        tcp_in(h, SEC(3), .absolute = true, .flags = SYN,
+               .seq = (int64_t)(uint32_t)(irs + (uint32_t)cases[i].seq), .wnd = 500,
+               .opts = {.mss = 1460, .ts = cases[i].now, .ts_val = cases[i].val});
+        ck_assert_msg(conv_state(&c) == (cases[i].taken ? TCPS_SYN_RECEIVED : TCPS_TIME_WAIT),
+                      "case %u: is in %s", i, tcp_state_name((enum tcp_state)conv_state(&c)));
+        if (!cases[i].taken) {
+            tcp_out(h, NOW, .flags = ACK, .seq = 2, .ack = 2);
+            ck_assert_int_eq(h->got.tcp.o.has_ts, cases[i].old);
+        }
+        ck_assert_uint_eq(hx_counter(h, "TcpExtTWRecycled"), cases[i].taken);
+        hx_drain(h);
+        leave(&c);
+    }
+}
+END_TEST
+
+/* What a TIME-WAIT says carries timestamps, its clock goes on, and it knows what is old. */
+/* shows: 7323-13 */
+START_TEST(answers_with_timestamps)
+{
+    struct conv c = old_connection(true);
+    struct hx *h = c.h;
+    uint32_t val = h->got.tcp.o.ts_val;
+    tcp_in(h, SEC(5), .flags = FIN | ACK, .seq = 1, .ack = 2, .wnd = 10,
+           .opts = {.ts = true, .ts_val = 1500}); /* the FIN again */
+    tcp_out(h, NOW, .flags = ACK, .seq = 2, .ack = 2, .opts = {.ts = true, .ts_ecr = 1500});
+    ck_assert_uint_eq(h->got.tcp.o.ts_val, val + 5000);
+    tcp_in(h, SEC(6), .flags = ACK, .seq = 2, .ack = 2, .wnd = 10, .len = 5,
+           .opts = {.ts = true, .ts_val = 1400}); /* an old duplicate */
+    tcp_out(h, NOW, .flags = ACK, .seq = 2, .ack = 2, .opts = {.ts = true, .ts_ecr = 1500});
+    ck_assert_uint_eq(hx_counter(h, "TcpExtPAWSEstab"), 1);
+    tcp_in(h, SEC(7), .flags = RST, .seq = 2); /* a reset needs no timestamp */
+    assert_state(&c, TCPS_CLOSED);
+    leave(&c);
+}
+END_TEST
+
+/* tcp_tw_reuse: an active open over the tuple of an old connection. */
+START_TEST(active_open_takes_over)
+{
+    static const struct {
+        const char *reuse;
+        bool ts, named;
+        int64_t wait;
+        bool taken;
+    } cases[] = {{"1", true, false, 3, true},   {"1", true, false, 0, false},
+                 {"1", false, false, 3, false}, {"0", true, false, 3, false},
+                 {"2", true, false, 3, false},  {"0", true, true, 0, true},
+                 {"1", false, true, 3, false}};
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct conv c = old_connection(cases[i].ts);
+        struct hx *h = c.h;
+        uint32_t old = hx_conn(h, HX_PEER, 40000, 80)->iss;
+        ck_assert_int_eq(td_close(h->st, c.l), 0);
+        knob_set(h, "net.ipv4.tcp_tw_reuse", cases[i].reuse);
+        knob_set(h, "net.ipv4.ip_local_port_range", "80 80");
+        hx_until(h, SEC(cases[i].wait));
+        int s = td_socket(h->st, AF_INET, SOCK_STREAM, 0);
+        struct sockaddr_in sa = td_sockaddr(HX_PEER, 40000), us = td_sockaddr(HX_US, 80);
+        if (cases[i].named) {
+            set_opt(h, s, SOL_SOCKET, SO_REUSEADDR, 1);
+            ck_assert_int_eq(td_bind(h->st, s, (const struct sockaddr *)&us, sizeof us), 0);
+        }
+        int e = td_connect(h->st, s, (const struct sockaddr *)&sa, sizeof sa);
+        ck_assert_msg(e == (cases[i].taken ? -EINPROGRESS : -EADDRNOTAVAIL), "case %u: %d", i, e);
+        if (cases[i].taken) {
+            assert_state(&c, TCPS_SYN_SENT);
+            ck_assert_uint_eq(h->st->tcp->ntime_wait, 0);
+            ck_assert(seq_gt(conv_tcb(&c)->iss, old + 2));
+        }
+        hx_drain(h);
+        leave(&c);
+    }
+}
+END_TEST
+
 START_TEST(record_is_small)
 {
     ck_assert_uint_le(sizeof(struct timewait), 200);
@@ -236,6 +356,9 @@ static Suite *suite(void)
     tcase_add_test(tc, new_syn);
     tcase_add_test(tc, new_syn_after_much_data);
     tcase_add_test(tc, many);
+    tcase_add_test(tc, new_syn_by_timestamp);
+    tcase_add_test(tc, answers_with_timestamps);
+    tcase_add_test(tc, active_open_takes_over);
     tcase_add_test(tc, record_is_small);
     tcase_add_test(tc, limit);
     tcase_add_test(tc, owner_outlives_it);
