@@ -27,6 +27,7 @@
 #include "tcp/tcp_internal.h"
 
 #define ATO_MIN_MS   40u
+#define ATO_MAX_MS   200u
 #define LEAST_MSS    88u
 #define DEFAULT_MSS  536u
 #define COMPRESS_DUP 3u /* so many duplicate ACKs leave at once: they are fast retransmit's */
@@ -172,7 +173,7 @@ static td_time compress_delay(const struct td_stack *st, const struct tcb *t)
     if (!t->sack_ok || knob(st, TCP_COMP_SACK_NR) == 0) {
         return 0;
     }
-    td_time rtt = (td_time)t->rrtt_us * TD_US;
+    td_time rtt = (td_time)t->rrtt8_us / 8 * TD_US;
     td_time srtt = t->rtt.srtt8 / 8;
     rtt = srtt != 0 && srtt < rtt ? srtt : rtt;
     td_time most = (td_time)knob(st, TCP_COMP_SACK_DELAY_NS);
@@ -216,6 +217,20 @@ void tcp_ack_check(struct td_stack *st, struct tcb *t, bool out_of_order)
             tcp_delack_arm(st, t);
         }
     }
+}
+
+/* Who switched quick ACKs off, or defers acceptance, is about to send: the text carries the ACK. */
+void tcp_ack_handshake(struct td_stack *st, struct tcb *t)
+{
+    tcp_mark(st, t);
+    if (!adaptive(st) || (!t->quickack_off && t->defer_accept == 0)) {
+        t->ack_now = true;
+        return;
+    }
+    tcp_quickack_enter(st, t, TCP_QUICK_MOST);
+    t->ack_sched = true;
+    t->ack_delayed = true;
+    timer_arm(st, &t->t_delack, st->now + ATO_MAX_MS * TD_MS);
 }
 
 bool tcp_ack_after_read(struct td_stack *st, struct tcb *t)
@@ -265,7 +280,7 @@ static td_time delay_for(const struct td_stack *st, const struct tcb *t)
     }
     uint32_t ato = t->ato_ms;
     if (ato > least) {
-        uint32_t most = in_dialogue(st, t) || t->ack_pushed ? 200 : 500;
+        uint32_t most = in_dialogue(st, t) || t->ack_pushed ? ATO_MAX_MS : 500;
         uint32_t srtt = (uint32_t)(t->rtt.srtt8 / 8 / TD_MS);
         if (t->rtt.srtt8 != 0) { /* who sends again after a round trip mustn't wait for us */
             srtt = srtt > least ? srtt : least;
@@ -273,7 +288,7 @@ static td_time delay_for(const struct td_stack *st, const struct tcb *t)
         }
         ato = ato < most ? ato : most;
     }
-    ato = ato < 200 ? ato : 200;
+    ato = ato < ATO_MAX_MS ? ato : ATO_MAX_MS;
     return (td_time)ato * TD_MS;
 }
 

@@ -73,6 +73,8 @@ void tcp_reset_reply(struct td_stack *st, const struct tcp_seg *s, enum journal_
         .seq = has_ack ? s->ack : 0,
         .ack = s->seq + s->len,
         .flags = has_ack ? TCP_RST : TCP_RST | TCP_ACK,
+        /* RFC 7323 5.2 recommends it; Linux doesn't do it */
+        .o = {.has_ts = s->h->o.has_ts && !tcp_as_linux(st), .ts_ecr = s->h->o.ts_val},
     };
     const struct journal_subject subject = tcp_seg_subject(s, NULL);
     JOURNAL(st, EV_TCP_RST_OUT, &subject, why, e.seq, has_ack ? 0 : e.ack);

@@ -151,16 +151,16 @@ static void fill_sender(const struct tcb *t, struct info *i)
 
 static void fill_receiver(struct td_stack *st, const struct tcb *t, struct info *i)
 {
-    i->tcpi_ato = us((td_time)knob(st, TCP_DELACK_MIN_MS) * TD_MS);
+    i->tcpi_ato = 1000u * t->ato_ms;
     i->tcpi_rcv_mss = t->rcv_mss;
     i->tcpi_advmss = t->was_connected ? tcp_rcv_mss(st, t) - (t->ts_ok ? TCP_TS_LEN : 0u) : 0;
-    i->tcpi_rcv_ssthresh = t->rcv_wnd;
-    i->tcpi_rcv_rtt = t->rrtt_us;
+    i->tcpi_rcv_ssthresh = t->rcv_ssthresh;
+    i->tcpi_rcv_rtt = t->rrtt8_us / 8;
     i->tcpi_rcv_space = t->space;
     i->tcpi_segs_in = t->segs_in;
     i->tcpi_data_segs_in = t->data_segs_in;
     i->tcpi_bytes_received = t->bytes_received + t->fin_rcvd;
-    i->tcpi_rcv_wnd = t->rcv_wnd;
+    i->tcpi_rcv_wnd = t->rcv_wnd + (t->rcv_nxt - t->last_ack_sent); /* as it was told */
 }
 
 static void fill_ages(const struct td_stack *st, const struct tcb *t, struct info *i)

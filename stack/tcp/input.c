@@ -134,6 +134,17 @@ static void syn_sent_drop(struct td_stack *st, struct tcb *t, const struct tcp_s
     JOURNAL(st, EV_TCP_DROP_SYN_SENT, &subject, why, s->flags, s->seq, s->ack);
 }
 
+/* RFC 7323 3.2: TSecr is the TSval of a SYN of ours. One that was never sent is an older
+ * connection's. 0 may be somebody's who doesn't fill it in. */
+static bool echo_possible(const struct td_stack *st, const struct tcb *t, const struct tcp_seg *s)
+{
+    const struct tcp_opts *o = &s->h->o;
+    if (!o->has_ts || o->ts_ecr == 0 || knob(st, TCP_TIMESTAMPS) == 0) {
+        return true;
+    }
+    return tcp_ts_age(st, t, o->ts_ecr) <= tcp_ts_age(st, t, t->rrtt_ecr);
+}
+
 static void syn_sent_segment(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
 {
     bool has_ack = (s->flags & TCP_ACK) != 0;
@@ -141,6 +152,12 @@ static void syn_sent_segment(struct td_stack *st, struct tcb *t, struct tcp_seg 
         if (seq_le(s->ack, t->iss) || seq_gt(s->ack, t->snd_nxt)) {
             syn_sent_drop(st, t, s, W_TCP_BAD_ACK);
             tcp_reset_reply(st, s, W_TCP_BAD_ACK); /* does nothing for a RST */
+            return;
+        }
+        if (!echo_possible(st, t, s)) {
+            count(st, TcpExtPAWSActive);
+            syn_sent_drop(st, t, s, W_TCP_BAD_ECHO);
+            tcp_reset_reply(st, s, W_TCP_BAD_ECHO);
             return;
         }
     }
@@ -179,8 +196,7 @@ static void syn_sent_segment(struct td_stack *st, struct tcb *t, struct tcp_seg 
             t->rtt_time = 0;
         }
         tcp_enter_established(st, t, W_TCP_SYN_ACKED);
-        t->ack_now = true;
-        tcp_mark(st, t);
+        tcp_ack_handshake(st, t);
         /* "if there are other controls or text in the segment, then continue at the sixth step" */
         s->seq++;
         s->len--;

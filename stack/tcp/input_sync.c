@@ -76,15 +76,32 @@ static void drop_window(struct td_stack *st, const struct tcb *t, const struct t
 
 /* ---- first, check the sequence number ---- */
 
-static bool acceptable(const struct tcb *t, tcp_seq seq, uint32_t len)
+/* Where it may shrink, the peer may not know yet: what was offered once is accepted (RFC 7323 2.4,
+ * 7323-08). */
+static uint32_t accept_window(const struct td_stack *st, const struct tcb *t)
 {
-    if (t->rcv_wnd == 0) {
+    bool shrunk = knob(st, TCP_SHRINK_WINDOW) != 0 && seq_gt(t->rcv_edge, t->rcv_nxt + t->rcv_wnd);
+    return shrunk ? t->rcv_edge - t->rcv_nxt : t->rcv_wnd;
+}
+
+static bool acceptable(const struct td_stack *st, const struct tcb *t, tcp_seq seq, uint32_t len)
+{
+    uint32_t wnd = accept_window(st, t);
+    if (wnd == 0) {
         return len == 0 && seq == t->rcv_nxt;
     }
     if (len == 0) {
-        return seq_in(seq, t->rcv_nxt, t->rcv_wnd);
+        return seq_in(seq, t->rcv_nxt, wnd);
     }
-    return seq_in(seq, t->rcv_nxt, t->rcv_wnd) || seq_in(seq + len - 1, t->rcv_nxt, t->rcv_wnd);
+    return seq_in(seq, t->rcv_nxt, wnd) || seq_in(seq + len - 1, t->rcv_nxt, wnd);
+}
+
+/* Does it reach beyond the window with unread text before it? Linux doesn't cut it then, but drops
+ * the whole: the peer ignores the window. If all was read it is welcome, to the last octet. */
+static bool reaches_beyond(const struct td_stack *st, const struct tcb *t, const struct tcp_seg *s)
+{
+    return tcp_as_linux(st) && s->text > 0 && t->rcv.q.bytes > 0 &&
+           seq_gt(s->seq + s->len, t->rcv_nxt + accept_window(st, t));
 }
 
 /* "tailor it to the window": what is old in front, what is beyond behind, SYN and FIN included. */
@@ -115,8 +132,9 @@ static void trim(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
             }
         }
     }
-    if (seq_gt(s->seq + s->len, t->rcv_nxt + t->rcv_wnd)) {
-        back = s->seq + s->len - (t->rcv_nxt + t->rcv_wnd);
+    tcp_seq edge = t->rcv_nxt + accept_window(st, t);
+    if (!tcp_as_linux(st) && seq_gt(s->seq + s->len, edge)) {
+        back = s->seq + s->len - edge;
         uint32_t text = back;
         if ((s->flags & TCP_FIN) != 0) {
             s->flags &= (uint16_t)~TCP_FIN;
@@ -219,7 +237,7 @@ static void syn_step(struct td_stack *st, struct tcb *t, const struct tcp_seg *s
 {
     const struct journal_subject subject = tcp_seg_subject(s, t);
     JOURNAL(st, EV_TCP_DROP_SYN_SYNC, &subject, s->flags, s->seq, t->state);
-    bool in_window = acceptable(t, s->seq, s->len);
+    bool in_window = acceptable(st, t, s->seq, s->len);
     if (t->state == TCPS_SYN_RECEIVED && t->passive && t->tfo_serial == 0 && in_window) {
         /* return to LISTEN */
         count(st, TcpAttemptFails);
@@ -261,6 +279,7 @@ static bool syn_received_ack(struct td_stack *st, struct tcb *t, struct tcp_seg 
     t->max_snd_wnd = s->wnd;
     t->snd_wl1 = s->seq;
     t->snd_wl2 = t->snd_una;
+    tcp_ts_update(st, t, s);
     tcp_enter_established(st, t, W_TCP_SYN_ACKED);
     if (t->tfo_serial != 0) { /* its user may have it already, and may have sent something */
         tcp_fastopen_child_done(st, t, false);
@@ -299,6 +318,7 @@ static bool ack_step(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
         challenge(st, t, s, W_TCP_ACK_OLD);
         return false;
     }
+    tcp_ts_update(st, t, s); /* not by an ACK that means nothing: it isn't the peer's, perhaps */
     tcp_ack_received(st, t, s);
     if (t->tfo_serial != 0 && t->snd_una != t->iss) { /* Fast Open, and closed early */
         tcp_fastopen_child_done(st, t, false);
@@ -423,11 +443,8 @@ static void take_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
     t->bytes_received += n;
     t->dup_owed = 0;
     tcp_ack_check(st, t, false);
-    if (t->ts_ok) {
-        tcp_rcv_rtt_ts(st, t, s);
-    } else {
-        tcp_rcv_rtt(st, t);
-    }
+    tcp_rcv_rtt_ts(st, t, s);
+    tcp_rcv_rtt(st, t);
     if (t->orphan || t->rd_shut) { /* nobody will read it */
         t->copied_seq += rcvbuf_drop_queue(&t->rcv);
     } else {
@@ -614,13 +631,19 @@ void tcp_segment_synchronized(struct td_stack *st, struct tcb *t, struct tcp_seg
         return;
     }
     if ((s->flags & TCP_SYN) != 0 &&
-        (t->state != TCPS_SYN_RECEIVED || acceptable(t, s->seq, s->len)) &&
-        (knob(st, TCP_CHALLENGE_ACK) != 0 || acceptable(t, s->seq, s->len))) {
+        (t->state != TCPS_SYN_RECEIVED || acceptable(st, t, s->seq, s->len)) &&
+        (knob(st, TCP_CHALLENGE_ACK) != 0 || acceptable(st, t, s->seq, s->len))) {
         syn_step(st, t, s);
         return;
     }
     /* first */
-    if (!acceptable(t, s->seq, s->len)) {
+    if (acceptable(st, t, s->seq, s->len) && reaches_beyond(st, t, s)) {
+        count(st, TcpExtBeyondWindow);
+        drop_window(st, t, s);
+        answer_unacceptable(st, t, s);
+        return;
+    }
+    if (!acceptable(st, t, s->seq, s->len)) {
         /* "if the RCV.WND is zero, special allowance should be made to accept valid ACKs, URGs";
          * A.2 adds the segment at RCV.NXT-1: a keep-alive's or probe's ACK field is as good as any.
          */
@@ -641,7 +664,6 @@ void tcp_segment_synchronized(struct td_stack *st, struct tcb *t, struct tcp_seg
         answer_unacceptable(st, t, s);
         return;
     }
-    tcp_ts_update(st, t, s); /* before the text is cut: its number counts as it came */
     trim(st, t, s);
     /* third: no compartments here. fifth */
     if (!ack_step(st, t, s)) {

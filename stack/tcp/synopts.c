@@ -55,6 +55,9 @@ void tcp_syn_options_offer(struct td_stack *st, struct tcb *t, struct tcp_opts *
         o->has_sack_perm = knob(st, TCP_SACK) != 0;
         o->has_ts = knob(st, TCP_TIMESTAMPS) != 0;
         t->ts_offset = tcp_ts_offset(st, &t->ep.a);
+        if (t->snd_nxt == t->iss) {
+            t->rrtt_ecr = tcp_ts_val(st, t);
+        }
         o->ts_val = tcp_ts_val(st, t); /* TSecr is 0: there is no ACK (RFC 7323 3.2) */
     } else {                           /* a SYN-ACK: only when the SYN had it (RFC 7323 2.2) */
         o->has_wscale = t->peer_wscale;

@@ -341,9 +341,9 @@ struct tcb {
     tcp_seq space_seq;            /* receive auto-tuning: copied_seq and time at its last turn */
     uint32_t space;               /* bytes the user took in the best round trip */
     uint32_t space_us;            /* the low bits of stack time in us, as rrtt_at_us; 0 = not begun */
-    uint32_t rrtt_ecr;            /* the echo that was measured last */
+    uint32_t rrtt_ecr;            /* the echo that was measured last; SYN-SENT: our first TSval */
     tcp_seq rrtt_seq;             /* receiver's round trip: when rcv_nxt passes this */
-    uint32_t rrtt_at_us, rrtt_us; /* rrtt_us: the round trip; 0 = not measured */
+    uint32_t rrtt_at_us, rrtt8_us; /* rrtt8_us: 8 round trips; 0 = not measured */
 
     /* -- round trip and time-out (RFC 6298); ns -- */
     struct td_rto rtt;            /* SRTT, RTTVAR, RTO, doublings */
@@ -730,6 +730,8 @@ void tcp_delack_fired(struct td_stack *st, struct timer *tm);
 void tcp_ack_text_in(struct td_stack *st, struct tcb *t);
 /* After a segment: acknowledge now, later or not at all. */
 void tcp_ack_check(struct td_stack *st, struct tcb *t, bool out_of_order);
+/* The SYN-ACK is to be acknowledged. */
+void tcp_ack_handshake(struct td_stack *st, struct tcb *t);
 /* After RECEIVE: is an acknowledgment due by it? */
 bool tcp_ack_after_read(struct td_stack *st, struct tcb *t);
 /* An ACK field is on the way: what was owed is paid. For every segment that was sent. */

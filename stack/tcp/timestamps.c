@@ -52,7 +52,7 @@ static bool recent_valid(const struct td_stack *st, const struct tcb *t)
 void tcp_ts_update(const struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
 {
     const struct tcp_opts *o = &s->h->o;
-    if (!t->ts_ok || !o->has_ts || seq_gt(s->seq, t->last_ack_sent)) {
+    if (!t->ts_ok || !o->has_ts || seq_gt(s->h->seq, t->last_ack_sent)) {
         return;
     }
     if (!recent_valid(st, t) || (int32_t)(o->ts_val - t->ts_recent) >= 0) {

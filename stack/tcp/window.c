@@ -186,7 +186,7 @@ static uint16_t syn_window(struct td_stack *st, struct tcb *t)
 void tcp_window_start(struct td_stack *st, struct tcb *t)
 {
     uint32_t full = window_text(st, t, t->rcvbuf_limit);
-    t->adv_mss = tcp_rcv_mss(st, t);
+    t->adv_mss = (uint16_t)(tcp_rcv_mss(st, t) - (t->ts_ok ? TCP_TS_LEN : 0));
     tcp_rcv_mss_init(t);
     t->rcv_edge = t->rcv_nxt + t->rcv_wnd;
     t->rcv_ssthresh = whole_segments(st, t);
@@ -294,21 +294,31 @@ uint8_t tcp_window_scale(const struct td_stack *st, const struct tcb *t)
 
 /* ---- auto-tuning ---- */
 
+/* In eighths of microseconds. A smaller sample counts at once: what makes a round trip look longer
+ * is the peer's user, or ours. */
+static void rtt_sample(struct tcb *t, uint32_t us, bool smooth)
+{
+    uint32_t m = us * 8;
+    if (t->rrtt8_us == 0 || m < t->rrtt8_us) {
+        t->rrtt8_us = m;
+    } else if (smooth && t->rcv_nxt == t->copied_seq) {
+        t->rrtt8_us += us - (t->rrtt8_us >> 3);
+    }
+}
+
 /* With timestamps: our TSval comes back with text that our acknowledgment set off. Of several with
  * the same echo the first counts: the others waited for the peer's user. */
 void tcp_rcv_rtt_ts(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
 {
     const struct tcp_opts *o = &s->h->o;
-    if (!o->has_ts || o->ts_ecr == t->rrtt_ecr || s->text < t->rcv_mss) {
+    if (!t->ts_ok || !o->has_ts || o->ts_ecr == t->rrtt_ecr) {
         return;
     }
     t->rrtt_ecr = o->ts_ecr;
     uint32_t ms = tcp_ts_age(st, t, o->ts_ecr);
-    if (ms > 600000) {
-        return; /* never sent, or nonsense */
+    if (s->len >= t->rcv_mss && ms > 0 && ms < 500000) {
+        rtt_sample(t, ms * 1000, true);
     }
-    uint32_t sample = ms != 0 ? ms * 1000 : 1000;
-    t->rrtt_us = t->rrtt_us == 0 ? sample : t->rrtt_us - t->rrtt_us / 8 + sample / 8;
 }
 
 static uint32_t now_us(const struct td_stack *st) /* never 0 */
@@ -316,22 +326,19 @@ static uint32_t now_us(const struct td_stack *st) /* never 0 */
     return (uint32_t)(st->now / TD_US) | 1;
 }
 
+/* Without: a whole window takes at least a round trip. */
 void tcp_rcv_rtt(struct td_stack *st, struct tcb *t)
 {
     uint32_t now = now_us(st);
-    if (t->rrtt_at_us == 0) {
-        t->rrtt_at_us = now;
-        t->rrtt_seq = t->rcv_nxt + t->rcv_wnd;
-        return;
+    if (t->rrtt_at_us != 0) {
+        if (seq_lt(t->rcv_nxt, t->rrtt_seq)) {
+            return;
+        }
+        uint32_t us = now - t->rrtt_at_us;
+        if (us < 500000000) {
+            rtt_sample(t, us != 0 ? us : 1, false);
+        }
     }
-    if (seq_lt(t->rcv_nxt, t->rrtt_seq)) {
-        return;
-    }
-    uint32_t sample = now - t->rrtt_at_us;
-    sample = sample != 0 ? sample : 1;
-    /* A window may take long because the peer had nothing to say: the smallest one counts most. */
-    t->rrtt_us =
-        t->rrtt_us == 0 || sample < t->rrtt_us ? sample : t->rrtt_us + (sample - t->rrtt_us) / 8;
     t->rrtt_at_us = now;
     t->rrtt_seq = t->rcv_nxt + t->rcv_wnd;
 }
@@ -339,7 +346,7 @@ void tcp_rcv_rtt(struct td_stack *st, struct tcb *t)
 void tcp_window_tune(struct td_stack *st, struct tcb *t)
 {
     uint32_t now = now_us(st);
-    uint32_t rtt = t->rrtt_us != 0 ? t->rrtt_us : (uint32_t)(t->rtt.srtt8 / 8 / TD_US);
+    uint32_t rtt = t->rrtt8_us != 0 ? t->rrtt8_us / 8 : (uint32_t)(t->rtt.srtt8 / 8 / TD_US);
     if (t->space_us == 0) {
         t->space_us = now;
         t->space_seq = t->copied_seq;
@@ -349,6 +356,8 @@ void tcp_window_tune(struct td_stack *st, struct tcb *t)
         return;
     }
     uint32_t taken = t->copied_seq - t->space_seq;
+    uint32_t unread = t->rcv_nxt - t->copied_seq; /* the reader is behind: no larger window for it */
+    taken = tcp_as_linux(st) ? (taken > unread ? taken - unread : 0) : taken;
     t->space_us = now;
     t->space_seq = t->copied_seq;
     if (taken <= t->space) {

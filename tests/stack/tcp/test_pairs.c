@@ -50,6 +50,7 @@ static struct transfer_plan plan_of(const struct pair *p, const char *cc, uint64
         t.cc[way] = cc;
         t.conn[0].end[way] = (struct end_plan){.write = 65535, .read = 65535};
     }
+    t.patient = true; /* 20 % lost may stop an orphan for longer than it would wait */
     t.conn[0].ending = BOTH_HALF;
     t.conn[0].end[sender].bytes = p->bytes;
     return t;
