@@ -190,7 +190,10 @@ static void reset_by_peer(struct td_stack *st, struct tcb *t, const struct tcp_s
     switch ((enum tcp_state)t->state) {
     case TCPS_SYN_RECEIVED: /* passive: back to listening, the user isn't told (MUST-11) */
         count(st, TcpAttemptFails);
-        tcp_finish(st, t, t->tfo_serial != 0 ? ECONNRESET : t->passive ? 0 : ECONNREFUSED,
+        tcp_finish(st, t,
+                   t->tfo_serial != 0 ? ECONNRESET
+                   : t->passive       ? 0
+                                      : ECONNREFUSED,
                    W_TCP_RESET_BY_PEER);
         break;
     case TCPS_ESTABLISHED:
@@ -701,7 +704,8 @@ bool tcp_fast_path(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
         tcp_mark(st, t);
         return true;
     }
-    if (s->ack != t->snd_una || t->ca_state != TCPE_OPEN || s->h->o.nsack > 0 || t->fin_ooo || t->orphan || t->rtx_kind == TRTX_PERSIST ||
+    if (s->ack != t->snd_una || t->ca_state != TCPE_OPEN || s->h->o.nsack > 0 || t->fin_ooo ||
+        t->orphan || t->rtx_kind == TRTX_PERSIST ||
         t->rcv.truesize + (uint64_t)s->p->truesize > tcp_rcvbuf_share(st, t)) {
         return false;
     }

@@ -356,7 +356,8 @@ void tcp_window_tune(struct td_stack *st, struct tcb *t)
         return;
     }
     uint32_t taken = t->copied_seq - t->space_seq;
-    uint32_t unread = t->rcv_nxt - t->copied_seq; /* the reader is behind: no larger window for it */
+    uint32_t unread =
+        t->rcv_nxt - t->copied_seq; /* the reader is behind: no larger window for it */
     taken = tcp_as_linux(st) ? (taken > unread ? taken - unread : 0) : taken;
     t->space_us = now;
     t->space_seq = t->copied_seq;
