@@ -85,13 +85,17 @@ static struct peer *peer_get(struct td_stack *st, const struct tcb *t)
     return p;
 }
 
-void tcp_fastopen_done(struct td_stack *st)
+void tcp_fastopen_forget(struct td_stack *st)
 {
-    struct hash *h = &st->tcp->tfo_peers;
-    for (struct hash_node *n; (n = hash_first(h)) != NULL;) {
+    for (struct hash_node *n; (n = hash_first(&st->tcp->tfo_peers)) != NULL;) {
         peer_forget(st, container_of(n, struct peer, node));
     }
-    hash_done(h);
+}
+
+void tcp_fastopen_done(struct td_stack *st)
+{
+    tcp_fastopen_forget(st);
+    hash_done(&st->tcp->tfo_peers);
 }
 
 /* ---- when not to ---- */

@@ -92,6 +92,8 @@ int tcp_getsockopt(struct td_stack *st, struct tcb *t, int level, int name, void
 /* Knob net.ipv4.tcp_fastopen_key: "x-x-x-x", hexadecimal words, or two of these with a comma between:
  * the second key is for cookies given out before. -EINVAL. get: as snprintf. */
 int tcp_fastopen_key_set(struct td_stack *st, const char *text);
+/* Cookies and segment sizes kept of servers are forgotten (Linux: ip tcp_metrics flush). */
+void tcp_fastopen_forget(struct td_stack *st);
 int tcp_fastopen_key_get(const struct td_stack *st, char *dst, size_t size);
 /* tcp_output for every connection marked since the last flush. */
 void tcp_flush(struct td_stack *st);

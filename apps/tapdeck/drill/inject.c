@@ -222,7 +222,8 @@ static void put_udp(struct build *d)
 static void put_quote(struct build *d)
 {
     const struct drill_packet *p = &d->e->packet;
-    bool udp = p->quote == DRILL_QUOTE_UDP;
+    bool udp =
+        p->quote == DRILL_QUOTE_UDP || (p->quote == DRILL_QUOTE_NONE && d->c->proto != IPPROTO_TCP);
     size_t at = d->n;
     uint32_t total = (udp ? IPV4_HLEN + 8 : IPV4_HLEN + TCP_HLEN) + p->len;
     put_ip(d, d->c->laddr, d->c->raddr, udp ? IPPROTO_UDP_ : IPPROTO_TCP_, 0, 64, total);
@@ -252,8 +253,9 @@ static void put_icmp(struct build *d)
     put16(d, 0);
     put16(d, p->has_id ? p->id : 0);
     put16(d, p->has_mtu ? p->mtu : 0);
-    if (p->quote == DRILL_QUOTE_TCP || p->quote == DRILL_QUOTE_UDP) {
-        put_quote(d);
+    if (p->quote == DRILL_QUOTE_TCP || p->quote == DRILL_QUOTE_UDP ||
+        (p->quote == DRILL_QUOTE_NONE && icmp_is_error(p->icmp_type))) {
+        put_quote(d); /* a script that says nothing of it: the connection's first segment */
     } else if (p->quote == DRILL_QUOTE_RAW) {
         d->n += p->len;
     }

@@ -13,6 +13,7 @@
 #include "tcp/tcp_internal.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/time.h>
 
@@ -129,6 +130,16 @@ static bool try_recv(struct live_call *c)
     return finish(c, c->done + r);
 }
 
+/* The call has sent the SYN, and text on it: it waits for the handshake's end, as connect does. */
+static bool is_opening(const struct live_call *c)
+{
+    struct tcp_info i = {0};
+    socklen_t len = sizeof i;
+    return c->wait && (c->flags & MSG_DONTWAIT) == 0 &&
+           td_getsockopt(c->st, c->fd, IPPROTO_TCP, TCP_INFO, &i, &len) == 0 &&
+           i.tcpi_state == TCP_SYN_SENT;
+}
+
 static bool try_send(struct live_call *c)
 {
     if (c->connecting) {
@@ -139,6 +150,9 @@ static bool try_send(struct live_call *c)
         c->connecting = false;
         c->flags &= ~MSG_FASTOPEN;
         c->addrlen = 0;
+        if (left(c) == 0) {
+            return finish(c, c->done);
+        }
     }
     for (;;) {
         size_t want = left(c);
@@ -160,6 +174,11 @@ static bool try_send(struct live_call *c)
         }
         if (r < 0) {
             return finish(c, c->done > 0 ? c->done : r);
+        }
+        if (r > 0 && is_opening(c)) {
+            eat(c, (size_t)r);
+            c->connecting = true;
+            return live_wait(c, c->done);
         }
         if ((size_t)r >= want) {
             return finish(c, c->done + r);

@@ -165,7 +165,15 @@ static struct drill_expr *parse_or(struct parser *p)
 
 /* ---- strings ---- */
 
-/* The string's bytes behind those of e; \" and \\ stand for " and \. */
+static int hex_value(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* The string's bytes behind those of e; \" and \\ stand for " and \, \xHH for a byte. */
 static bool add_string(struct parser *p, struct drill_expr *e)
 {
     char *s = parse_take(p, e->text_len + p->t.body_n + 1);
@@ -173,10 +181,16 @@ static bool add_string(struct parser *p, struct drill_expr *e)
         return false;
     if (e->text_len > 0)
         memcpy(s, e->text, e->text_len);
+    const char *b = p->t.body;
     for (size_t i = 0; i < p->t.body_n; i++) {
-        bool escape = p->t.body[i] == '\\' && i + 1 < p->t.body_n &&
-                      (p->t.body[i + 1] == '"' || p->t.body[i + 1] == '\\');
-        s[e->text_len++] = p->t.body[i + escape];
+        bool escape = b[i] == '\\' && i + 1 < p->t.body_n && (b[i + 1] == '"' || b[i + 1] == '\\');
+        if (b[i] == '\\' && i + 3 < p->t.body_n && b[i + 1] == 'x' && hex_value(b[i + 2]) >= 0 &&
+            hex_value(b[i + 3]) >= 0) {
+            s[e->text_len++] = (char)(hex_value(b[i + 2]) << 4 | hex_value(b[i + 3]));
+            i += 3;
+            continue;
+        }
+        s[e->text_len++] = b[i + escape];
         i += escape;
     }
     e->text = s;

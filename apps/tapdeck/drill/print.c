@@ -249,7 +249,12 @@ static void print_string(struct text *t, const struct drill_expr *e)
 {
     text_puts(t, "\"");
     for (size_t i = 0; i < e->text_len; i++) {
-        if (e->text[i] == '"' || e->text[i] == '\\')
+        unsigned char c = (unsigned char)e->text[i];
+        if (c < ' ' || c > '~') {
+            text_printf(t, "\\x%02x", c);
+            continue;
+        }
+        if (c == '"' || c == '\\')
             text_puts(t, "\\");
         text_add(t, &e->text[i], 1);
     }

@@ -13,6 +13,7 @@
 
 #include "tapdeck/drill/nstat.h"
 #include "tapdeck/stack.h"
+#include "tcp/tcp.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -230,9 +231,11 @@ static enum shell_answer do_ethtool(struct shell *sh, const struct command *c)
 
 static enum shell_answer do_ip(struct shell *sh, const struct command *c)
 {
-    if (c->n >= 3 && strcmp(c->word[1], "tcp_metrics") == 0 && strcmp(c->word[2], "flush") == 0 &&
-        !sh->started) {
-        return SHELL_DONE; /* a new stack remembers nothing */
+    if (c->n >= 3 && strcmp(c->word[1], "tcp_metrics") == 0 && strcmp(c->word[2], "flush") == 0) {
+        if (!sh->dry) {
+            tcp_fastopen_forget(sh->st);
+        }
+        return SHELL_DONE;
     }
     return no(sh, "this ip command");
 }

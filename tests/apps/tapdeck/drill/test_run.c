@@ -477,6 +477,62 @@ END_TEST
 
 /* ---- options of the run ---- */
 
+/* Without a quotation an error is about the connection's first segment. */
+START_TEST(icmp_about_the_syn)
+{
+    static const char script[] = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"
+                                 "+0...0.1 connect(3, ..., ...) = -1 ECONNREFUSED (refused)\n"
+                                 "+0 > S 0:0(0) <...>\n"
+                                 "+.1 < icmp unreachable port_unreachable%s\n";
+    char text[400];
+    snprintf(text, sizeof text, script, "");
+    passes(text);
+    snprintf(text, sizeof text, script, " [0:0(0)]");
+    passes(text);
+    snprintf(text, sizeof text, script, " [70000:70000(0)]");
+    fails(text, 2, "");
+}
+END_TEST
+
+/* A blocking call that opens with text on the SYN ends with the handshake, well or badly. */
+START_TEST(blocking_fast_open)
+{
+    static const char script[] = "`./defaults.sh\nsysctl -q net.ipv4.tcp_fastopen=5`\n"
+                                 "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"
+                                 "+0...%s sendto(3, ..., 100, MSG_FASTOPEN, ..., ...) = %s\n"
+                                 "+0 > S 0:100(100) <mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 8>\n"
+                                 "+.05 < %s\n";
+    static const char good[] = "S. 0:0(0) ack 101 win 5000 <mss 1000>";
+    char text[600];
+    snprintf(text, sizeof text, script, "0.05", "100", good);
+    passes(text);
+    snprintf(text, sizeof text, script, "0", "100", good);
+    fails(text, 4, "");
+    snprintf(text, sizeof text, script, "0.05", "-1 ECONNREFUSED (refused)",
+             "R. 0:0(0) ack 1 win 0");
+    passes(text);
+}
+END_TEST
+
+/* Bytes may be written as \xHH. */
+START_TEST(bytes_in_strings)
+{
+    passes(LISTEN "+0 setsockopt(3, SOL_TCP, TCP_CONGESTION, \"\\x72\\x65\\x6e\\x6f\", 4) = 0\n"
+                  "+0 getsockopt(3, SOL_TCP, TCP_CONGESTION, \"reno\", [16]) = 0\n");
+    passes(LISTEN
+           "+0 setsockopt(3, SOL_TCP, TCP_CONGESTION, \"\\xff\\x00\", 2) = -1 ENOENT (no)\n");
+}
+END_TEST
+
+/* NULL where a buffer is expected. */
+START_TEST(null_buffers)
+{
+    passes(OPEN "+0 write(4, NULL, 10) = -1 EFAULT (Bad address)\n"
+                "+0 write(4, 0, 10) = -1 EFAULT (Bad address)\n"
+                "+0 write(4, NULL, 0) = 0\n");
+}
+END_TEST
+
 START_TEST(addresses_and_ports)
 {
     passes("--local_ip=10.1.0.5\n--remote_ip=10.1.0.9\n--bind_port=80\n" OPEN);
@@ -563,6 +619,10 @@ static Suite *suite(void)
     tcase_add_test(c, udp);
     tcase_add_test(c, control_messages);
     tcase_add_test(c, icmp);
+    tcase_add_test(c, icmp_about_the_syn);
+    tcase_add_test(c, blocking_fast_open);
+    tcase_add_test(c, bytes_in_strings);
+    tcase_add_test(c, null_buffers);
     tcase_add_test(c, addresses_and_ports);
     tcase_add_test(c, non_fatal);
     tcase_add_test(c, same_again);
