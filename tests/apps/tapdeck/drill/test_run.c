@@ -212,8 +212,9 @@ START_TEST(aggregation)
 {
     passes(OPEN "+0 write(4, ..., 4000) = 4000\n+0 > P. 1:4001(4000) ack 1\n");
     passes(OPEN "+0 write(4, ..., 3500) = 3500\n+0 > P. 1:3501(3500) ack 1\n");
-    passes(OPEN "+0 write(4, ..., 4000) = 4000\n+0 > . 1:2001(2000) ack 1\n+0 > P. 2001:4001(2000) "
-                "ack 1\n");
+    passes(OPEN
+           "+0 write(4, ..., 4000) = 4000\n+0 > P. 1:2001(2000) ack 1\n+0 > P. 2001:4001(2000) "
+           "ack 1\n");
     /* never split */
     fails(OPEN "+0 write(4, ..., 4000) = 4000\n+0 > . 1:1501(1500) ack 1\n", 9, "");
     fails("--strict_segments\n" OPEN "+0 write(4, ..., 4000) = 4000\n+0 > P. 1:4001(4000) ack 1\n",
