@@ -80,8 +80,8 @@ static void follow_reno(void *ctx, struct flows *f, unsigned i, td_time now, con
     }
 }
 
-/* Slow start, then three losses 4 s apart, then 10 s without.
- * shows: 5681-10 5681-03 5681-12 */
+/* Slow start, then three losses 4 s apart, then 10 s without. */
+/* shows: 5681-10 5681-03 5681-12 */
 START_TEST(reno_follows_rfc_5681)
 {
     struct sawtooth s = {0};
@@ -174,8 +174,8 @@ static void follow_cubic(void *ctx, struct flows *f, unsigned i, td_time now, co
 }
 
 /* RTT 100 ms. Paced: the formula's increments are small steps throughout the round trip; of a burst
- * of acknowledgments the last would aim too far, and between bursts nothing happens. shows: 9438-03
- * 9438-10 9438-11 9438-15 9438-02 */
+ * of acknowledgments the last would aim too far, and between bursts nothing happens. */
+/* shows: 9438-03 9438-10 9438-11 9438-15 9438-02 */
 START_TEST(cubic_follows_rfc_9438)
 {
     static const char *const knobs[][2] = {
@@ -243,7 +243,8 @@ static void follow_w_est(void *ctx, struct flows *f, unsigned i, td_time now, co
     s->compared++;
 }
 
-/* RTT 10 ms: Reno would be faster than the curve. shows: 9438-07 9438-08 9438-09 */
+/* RTT 10 ms: Reno would be faster than the curve. */
+/* shows: 9438-07 9438-08 9438-09 */
 START_TEST(cubic_is_as_fast_as_reno)
 {
     static const char *const knobs[][2] = {{"net.ipv4.tcp_cubic_hystart", "0"}, {NULL, NULL}};

@@ -201,8 +201,8 @@ START_TEST(target_is_clamped)
 }
 END_TEST
 
-/* Round trip 5 ms, window 50: Reno grows faster than the curve.
- * shows: 9438-07 9438-08 9438-09 */
+/* Round trip 5 ms, window 50: Reno grows faster than the curve. */
+/* shows: 9438-07 9438-08 9438-09 */
 START_TEST(reno_friendly_region)
 {
     struct organ o = after_loss(50, 5 * TD_MS);

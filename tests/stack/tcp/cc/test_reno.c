@@ -70,8 +70,8 @@ START_TEST(slow_start)
 }
 END_TEST
 
-/* L of RFC 3465, set by tcp_abc; 0 is Linux's way: all of it.
- * shows: 3465-01 3465-02 3465-03 */
+/* L of RFC 3465, set by tcp_abc; 0 is Linux's way: all of it. */
+/* shows: 3465-01 3465-02 3465-03 */
 START_TEST(slow_start_by_bytes)
 {
     static const struct { const char *abc; unsigned opens; } v[] = {{"0", 4}, {"1", 1}, {"2", 2}, {"8", 4}};
@@ -112,7 +112,7 @@ START_TEST(divided_acknowledgments)
 }
 END_TEST
 
-/* shows: 5681-10 5681-12 5681-14 3465-03 6928-04 8961-04 MUST-19 */
+/* shows: 5681-10 5681-12 5681-14 6928-04 8961-04 MUST-19 */
 START_TEST(congestion_avoidance)
 {
     struct conv c = est();
