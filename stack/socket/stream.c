@@ -131,7 +131,7 @@ static int stream_accept(struct td_stack *st, struct sock *so, struct sock **out
     return 0;
 }
 
-/* AF_UNSPEC: the connection is aborted and the socket is as new. */
+/* AF_UNSPEC: the connection is aborted; the socket can begin another, with its options. */
 static int stream_disconnect(struct td_stack *st, struct stream *ss)
 {
     struct tcb *fresh = tcp_new(st, ss, ss->so.id, &stream_upcalls);
@@ -140,11 +140,7 @@ static int stream_disconnect(struct td_stack *st, struct stream *ss)
     }
     struct tcb *old = ss->t;
     ss->t = fresh;
-    if (tcp_state(old) != TCPS_CLOSED && tcp_state(old) != TCPS_LISTEN) {
-        tcp_abort(st, old);
-    }
-    tcp_close(st, old);
-    return 0;
+    return tcp_disconnect(st, old, fresh);
 }
 
 static int stream_connect(struct td_stack *st, struct sock *so, const struct sock_name *to)

@@ -48,7 +48,7 @@ int tcp_listen(struct td_stack *st, struct tcb *t, int backlog)
         t->lsn->backlog = n;
         return 0;
     }
-    if (t->state != TCPS_CLOSED || t->err != 0 || t->was_connected) {
+    if (t->state != TCPS_CLOSED || t->was_connected) {
         return -EINVAL; /* it had its connection */
     }
     if (t->port == NULL) { /* never bound, or listening was shut down */

@@ -193,6 +193,9 @@ static bool take_over(struct td_stack *st, const struct tcb *t, const struct tcp
 /* Up to the SYN, which isn't sent yet. */
 static int open_active(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port)
 {
+    if (t->err != 0 && !t->was_connected) {
+        t->err = 0; /* of the connection before connect(AF_UNSPEC) */
+    }
     if (t->err != 0) {
         return -tcp_error(t, false);
     }

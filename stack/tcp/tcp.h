@@ -61,6 +61,10 @@ int tcp_shutdown(struct td_stack *st, struct tcb *t, int how);
 /* The owner lets go: orderly close, or a reset (unread data, linger 0), and the tcb lives on as an
  * orphan as long as the protocol needs it. t must not be used after. A listener's queue is reset. */
 void tcp_close(struct td_stack *st, struct tcb *t);
+/* connect(AF_UNSPEC): `fresh`, just made, takes over what the user set on `old`, and, after old was
+ * aborted and let go, the address and port that the user bound it to. A connection that is cut off
+ * leaves ECONNRESET as the pending error, as in Linux. old must not be used after. */
+int tcp_disconnect(struct td_stack *st, struct tcb *old, struct tcb *fresh);
 /* ABORT. */
 void tcp_abort(struct td_stack *st, struct tcb *t);
 

@@ -502,9 +502,7 @@ int tcp_shutdown(struct td_stack *st, struct tcb *t, int how)
         return 0;
     }
     if (t->state == TCPS_SYN_SENT) {
-        if (how != SHUT_RD) { /* 3.10.4: the TCB goes */
-            tcp_finish(st, t, ECONNRESET, W_TCP_USER_SHUTDOWN);
-        }
+        tcp_finish(st, t, ECONNRESET, W_TCP_USER_SHUTDOWN); /* 3.10.4: the TCB goes */
         return 0;
     }
     if (how != SHUT_WR) {
@@ -546,6 +544,27 @@ void tcp_abort(struct td_stack *st, struct tcb *t)
     if (w != NULL) {
         tcp_time_wait_end(st, w, W_TCP_USER_ABORT);
     }
+}
+
+int tcp_disconnect(struct td_stack *st, struct tcb *old, struct tcb *fresh)
+{
+    const struct tcp_tuple was = old->ep.a;
+    bool bound = old->bound, addr_bound = old->addr_bound;
+    bool cut = old->state != TCPS_CLOSED && old->state != TCPS_LISTEN &&
+               old->state != TCPS_TIME_WAIT;
+    tcp_options_inherit(fresh, old);
+    tcp_more_inherit(st, fresh, old);
+    if (cut || old->state == TCPS_TIME_WAIT) {
+        tcp_abort(st, old);
+    }
+    tcp_close(st, old);
+    int e = 0;
+    if (bound) {
+        e = tcp_bind(st, fresh, addr_bound ? was.laddr : 0, was.lport, fresh->reuse_addr,
+                     fresh->reuse_port);
+    }
+    fresh->err = cut ? ECONNRESET : 0;
+    return e;
 }
 
 static void close_connection(struct td_stack *st, struct tcb *t)
