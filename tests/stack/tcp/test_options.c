@@ -169,6 +169,95 @@ START_TEST(window_clamp)
 }
 END_TEST
 
+/* TCP_NOTSENT_LOWAT: writable again only when less than half of it is unsent. */
+START_TEST(unsent_data_has_its_limit)
+{
+    struct conv c = reach(EST);
+    ck_assert_int_eq(get_opt(c.h, c.s, IPPROTO_TCP, TCP_NOTSENT_LOWAT), 0);
+    ck_assert_int_eq(set_opt(c.h, c.s, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 4000), 0);
+    ck_assert_int_eq(get_opt(c.h, c.s, IPPROTO_TCP, TCP_NOTSENT_LOWAT), 4000);
+    conv_tcb(&c)->cc.cwnd = 2 * 1460;
+    write_pattern(&c, 1, 2 * 1460 + 1999); /* 1999 stay unsent */
+    hx_drain(c.h);
+    int v;
+    ck_assert_int_eq(td_ioctl(c.h->st, c.s, SIOCOUTQNSD, &v), 0);
+    ck_assert_int_eq(v, 1999);
+    ck_assert_int_ne(td_poll(c.h->st, c.s) & POLLOUT, 0);
+    write_pattern(&c, 2 * 1460 + 2000, 1);
+    hx_drain(c.h);
+    ck_assert_int_eq(td_poll(c.h->st, c.s) & POLLOUT, 0);
+    tcp_in(c.h, MS(20), .flags = ACK, .seq = 1, .ack = 1461, .wnd = PEER_WND);
+    hx_drain(c.h);
+    ck_assert_int_ne(td_poll(c.h->st, c.s) & POLLOUT, 0);
+    ck_assert_int_eq(td_ioctl(c.h->st, c.s, SIOCOUTQ, &v), 0);
+    ck_assert_int_eq(v, 1460 + 2000);
+    leave(&c);
+    c = conv_new(TD_PROFILE_LINUX); /* the knob, for those who don't say */
+    knob_set(c.h, "net.ipv4.tcp_notsent_lowat", "4000");
+    c = reach_in(c, EST);
+    conv_tcb(&c)->cc.cwnd = 1460;
+    write_pattern(&c, 1, 1460 + 2000);
+    hx_drain(c.h);
+    ck_assert_int_eq(td_poll(c.h->st, c.s) & POLLOUT, 0);
+    leave(&c);
+}
+END_TEST
+
+/* SO_RCVLOWAT: readable from so many bytes on; recv takes what there is all the same. */
+START_TEST(low_water_mark_of_receiving)
+{
+    struct conv c = reach(EST);
+    char b[200];
+    ck_assert_int_eq(get_opt(c.h, c.s, SOL_SOCKET, SO_RCVLOWAT), 1);
+    ck_assert_int_eq(set_opt(c.h, c.s, SOL_SOCKET, SO_RCVLOWAT, 100), 0);
+    ck_assert_int_eq(get_opt(c.h, c.s, SOL_SOCKET, SO_RCVLOWAT), 100);
+    tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = 1, .wnd = PEER_WND, .len = 99);
+    hx_drain(c.h);
+    ck_assert_int_eq(td_poll(c.h->st, c.s) & POLLIN, 0);
+    tcp_in(c.h, NOW, .flags = ACK, .seq = 100, .ack = 1, .wnd = PEER_WND, .len = 1);
+    hx_drain(c.h);
+    ck_assert_int_ne(td_poll(c.h->st, c.s) & POLLIN, 0);
+    ck_assert_int_eq(td_recv(c.h->st, c.s, b, sizeof b, 0), 100);
+    tcp_in(c.h, NOW, .flags = ACK, .seq = 101, .ack = 1, .wnd = PEER_WND, .len = 5);
+    hx_drain(c.h);
+    ck_assert_int_eq(td_poll(c.h->st, c.s) & POLLIN, 0);
+    ck_assert_int_eq(td_recv(c.h->st, c.s, b, sizeof b, MSG_TRUNC), 5); /* thrown away */
+    ck_assert_int_eq(set_opt(c.h, c.s, SOL_SOCKET, SO_RCVLOWAT, -1), 0); /* as much as may be */
+    ck_assert_int_eq(get_opt(c.h, c.s, SOL_SOCKET, SO_RCVLOWAT), 6291456 / 2);
+    leave(&c);
+}
+END_TEST
+
+/* TCP_MAXSEG is for the connection to come; SO_MAX_PACING_RATE takes an int and a long. */
+START_TEST(before_and_after)
+{
+    struct conv c = reach(EST);
+    ck_assert_int_eq(get_opt(c.h, c.s, IPPROTO_TCP, TCP_MAXSEG), 1460);
+    ck_assert_int_eq(set_opt(c.h, c.s, IPPROTO_TCP, TCP_MAXSEG, 500), 0);
+    ck_assert_int_eq(get_opt(c.h, c.s, IPPROTO_TCP, TCP_MAXSEG), 1460);
+    uint64_t rate = 0;
+    socklen_t len = sizeof rate;
+    ck_assert_int_eq(td_getsockopt(c.h->st, c.s, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, &len), 0);
+    ck_assert_uint_eq(rate, UINT64_MAX);
+    ck_assert_int_eq(get_opt(c.h, c.s, SOL_SOCKET, SO_MAX_PACING_RATE), -1);
+    ck_assert_int_eq(set_opt(c.h, c.s, SOL_SOCKET, SO_MAX_PACING_RATE, 5000), 0);
+    len = sizeof rate;
+    ck_assert_int_eq(td_getsockopt(c.h->st, c.s, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, &len), 0);
+    ck_assert_uint_eq(rate, 5000);
+    ck_assert_int_eq(set_opt(c.h, c.s, SOL_SOCKET, SO_MAX_PACING_RATE, -1), 0);
+    ck_assert_int_eq(get_opt(c.h, c.s, SOL_SOCKET, SO_MAX_PACING_RATE), -1);
+    ck_assert_int_eq(set_opt(c.h, c.s, SOL_SOCKET, SO_MARK, 42), 0);
+    ck_assert_int_eq(get_opt(c.h, c.s, SOL_SOCKET, SO_MARK), 42);
+    ck_assert_int_eq(set_opt(c.h, c.s, IPPROTO_TCP, TCP_INQ, 2), -EINVAL);
+    ck_assert_int_eq(set_opt(c.h, c.s, IPPROTO_TCP, TCP_INQ, 1), 0);
+    ck_assert_int_eq(get_opt(c.h, c.s, IPPROTO_TCP, TCP_INQ), 1);
+    ck_assert_int_eq(set_opt(c.h, c.s, IPPROTO_TCP, TCP_WINDOW_CLAMP, 0), -EINVAL);
+    ck_assert_int_eq(set_opt(c.h, c.s, SOL_SOCKET, SO_RCVBUFFORCE, 100000000), 0);
+    ck_assert_int_eq(get_opt(c.h, c.s, SOL_SOCKET, SO_RCVBUF), 200000000);
+    leave(&c);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("tcp options");
@@ -180,6 +269,9 @@ static Suite *suite(void)
     tcase_add_test(tc, tcp_info);
     tcase_add_test(tc, oob_inline);
     tcase_add_test(tc, window_clamp);
+    tcase_add_test(tc, unsent_data_has_its_limit);
+    tcase_add_test(tc, low_water_mark_of_receiving);
+    tcase_add_test(tc, before_and_after);
     suite_add_tcase(s, tc);
     return s;
 }
