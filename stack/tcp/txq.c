@@ -407,11 +407,13 @@ bool txq_mark_lost(struct td_stack *st, struct txq *q, uint32_t n)
     return true;
 }
 
-/* Back into the list by time of what isn't in it: at its end, in order of sequence. */
+/* Back into the list by time of what isn't in it: at its end, in order of sequence. What waits to be
+ * sent again stays out, as txq_mark_lost left it: it is in nobody's flight. */
 static void relist(struct txq *q)
 {
     for (uint32_t n = q->first; n != q->end; n++) {
-        if ((txq_at(q, n)->marks & (TXS_LISTED | TXS_GONE | TXS_SACKED)) == 0) {
+        const struct txseg *x = txq_at(q, n);
+        if ((x->marks & (TXS_LISTED | TXS_GONE | TXS_SACKED)) == 0 && !waits(x)) {
             list_last(q, n);
         }
     }
