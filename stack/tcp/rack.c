@@ -112,6 +112,7 @@ static td_time detect_loss(struct td_stack *st, struct tcb *t, bool *any)
         JOURNAL(st, EV_TCP_LOST, &subject, x->seq, x->len, again ? W_TCP_RTX_LOST : W_TCP_BY_TIME,
                 waited, patience);
         (void)txq_mark_lost(st, q, n);
+        txq_unlist(q, n);
         *any = true;
     }
     return 0;

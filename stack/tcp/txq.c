@@ -387,6 +387,10 @@ void txq_mark_retrans(struct txq *q, uint32_t n)
 void txq_clear_retrans(struct txq *q, uint32_t n)
 {
     remark(q, txq_at(q, n), 0, TXS_RETRANS);
+    if (waits(txq_at(q, n))) { /* lost, and not on its way any more */
+        txq_unlist(q, n);
+        q->rtx_hint = seq_lt(n, q->rtx_hint) ? n : q->rtx_hint;
+    }
 }
 
 bool txq_mark_lost(struct td_stack *st, struct txq *q, uint32_t n)

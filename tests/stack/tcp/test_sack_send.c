@@ -1,0 +1,154 @@
+/* Selective acknowledgments at the sender (RFC 2018 5, 2883 5, 6675), and lies in them. */
+#include "check_main.h"
+#include "sack_talk.h"
+
+/* shows: 2018-08 6675-10 9937-04 8985-22 */
+START_TEST(only_the_hole_again)
+{
+    struct conv c = sack_flight(conv_new(TD_PROFILE_LINUX), 10000);
+    sack_in(&c, MS(100), 1, B1(1, 2));
+    sack_in(&c, MS(100), 1, B1(1, 3));
+    hx_quiet(c.h, NOW);
+    sack_in(&c, MS(100), 1, B1(1, 10)); /* three and more: no reason to wait for a late one */
+    again_out(&c, NOW, 0);
+    hx_quiet(c.h, MS(150));
+    struct tcp_inflight f = flight_of(&c);
+    ck_assert_uint_eq(f.sacked, 9);
+    ck_assert_uint_eq(f.lost, 1);
+    ck_assert_uint_eq(f.retrans, 1);
+    ck_assert_uint_eq(info(&c).tcpi_ca_state, 3);
+    ack_in(&c, MS(200), 10001, WND);
+    ck_assert_uint_eq(info(&c).tcpi_ca_state, 0);
+    ck_assert_uint_eq(info(&c).tcpi_snd_cwnd, info(&c).tcpi_snd_ssthresh); /* 9937-05 */
+    ck_assert_uint_eq(hx_counter(c.h, "TcpExtTCPSackRecovery"), 1);
+    ck_assert_uint_eq(hx_counter(c.h, "TcpRetransSegs"), 1);
+    leave(&c);
+}
+END_TEST
+
+/* shows: 2018-12 ATK-TCPH-07 ATK-TCPC-06 */
+START_TEST(blocks_that_cannot_be)
+{
+    struct conv c = sack_flight(conv_new(TD_PROFILE_LINUX), 10000);
+    static const uint32_t bad[][2] = {{5001, 4001},       {4001, 4001},       {4001, 12001}, {11001, 12001},
+                                      {0x80000000u, 5001}, {4001, 0x80000000u}};
+    for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct hx_opts o = {.nsack = 1, .sack = {{bad[i][0], bad[i][1]}}};
+        tcp_in(c.h, MS(10 + i), .flags = ACK, .seq = 1, .ack = 1, .wnd = WND, .opts = o);
+        ck_assert_uint_eq(flight_of(&c).sacked, 0);
+    }
+    ck_assert_uint_ge(hx_event(c.h, "tcp-drop-sack"), 4);
+    ck_assert_uint_eq(info(&c).tcpi_ca_state, 0);
+    struct hx_opts part = {.nsack = 1, .sack = {{4500, 5600}}}; /* parts of two segments: neither counts */
+    tcp_in(c.h, MS(50), .flags = ACK, .seq = 1, .ack = 1, .wnd = WND, .opts = part);
+    ck_assert_uint_eq(flight_of(&c).sacked, 0);
+    ack_in(&c, MS(100), 10001, WND);
+    leave(&c);
+}
+END_TEST
+
+/* shows: 2018-09 2018-10 6675-01 ATK-TCPR-13 */
+START_TEST(what_was_sacked_may_be_gone)
+{
+    struct conv c = sack_flight(conv_new(TD_PROFILE_LINUX), 10000);
+    for (unsigned i = 2; i <= 10; i++) {
+        sack_in(&c, MS(100), 1, B1(1, i));
+    }
+    hx_drain(c.h);
+    ack_in(&c, MS(200), 1001, WND); /* the next was SACKed, and isn't acknowledged: it was thrown away */
+    td_time at = MS(200) + conv_tcb(&c)->cc.srtt / 2;
+    again_out(&c, at, 1); /* sooner than the RTO */
+    ck_assert_uint_eq(flight_of(&c).sacked, 0);
+    ck_assert_uint_eq(hx_counter(c.h, "TcpExtTCPSACKReneging"), 1);
+    int64_t una = 1001;
+    for (unsigned i = 0; i < 40 && una < 10001; i++) { /* all of it comes again */
+        struct heard x = hear(&c);
+        una = x.end > una ? x.end : una + (i == 0 ? SMSS : 0);
+        ack_in(&c, hx_now(c.h) + MS(50), una, WND);
+    }
+    ck_assert_int_eq(una, 10001);
+    leave(&c);
+}
+END_TEST
+
+/* shows: 2883-04 2883-05 2883-06 */
+START_TEST(dsack_is_told_from_sack)
+{
+    struct conv c = sack_flight(conv_new(TD_PROFILE_LINUX), 10000);
+    for (unsigned i = 2; i <= 5; i++) {
+        sack_in(&c, MS(100), 1, B1(1, i));
+    }
+    hx_drain(c.h); /* the first went again */
+    ck_assert_uint_eq(hx_counter(c.h, "TcpRetransSegs"), 1);
+    /* inside the second block */
+    sack_in(&c, MS(110), 1, B2(3, 4, 1, 5));
+    ck_assert_uint_eq(hx_counter(c.h, "TcpExtTCPDSACKOfoRecv"), 1);
+    /* below this ACK: also when that ACK was overtaken, and SND.UNA is further on */
+    ack_in(&c, MS(120), 5001, WND);
+    uint64_t before = hx_counter(c.h, "TcpExtTCPDSACKRecv");
+    sack_in(&c, MS(121), 4001, B1(0, 1));
+    ck_assert_uint_eq(hx_counter(c.h, "TcpExtTCPDSACKRecv"), before + 1);
+    leave(&c);
+}
+END_TEST
+
+/* shows: 3042-03 */
+START_TEST(duplicates_without_news)
+{
+    struct conv c = sack_flight(conv_new(TD_PROFILE_LINUX), 40000);
+    for (unsigned i = 0; i < 20; i++) { /* they say nothing new: nothing goes */
+        ack_in(&c, MS(10), 1, WND);
+    }
+    hx_quiet(c.h, MS(20));
+    sack_in(&c, MS(20), 1, B1(1, 2)); /* news: one new segment */
+    again_out(&c, NOW, 10);
+    hx_quiet(c.h, NOW);
+    leave(&c);
+}
+END_TEST
+
+/* shows: 6675-02 6675-04 6675-09 6675-11 6675-13 6675-14 */
+START_TEST(counting_as_6675)
+{
+    struct conv c = conv_reno();
+    knob_set(c.h, "net.ipv4.tcp_recovery", "0");
+    c = sack_flight(c, 40000);
+    struct tcb *t = conv_tcb(&c);
+    sack_in(&c, MS(100), 1, B1(4, 5)); /* two full segments above aren't more than two */
+    sack_in(&c, MS(100), 1, B1(4, 6));
+    ck_assert_uint_eq(flight_of(&c).lost, 0);
+    ck_assert_int_eq(hear(&c).end, 12001); /* new text meanwhile, cwnd - pipe allows */
+    sack_in(&c, MS(100), 1, B1(4, 7)); /* three: all four below are lost */
+    ck_assert_uint_eq(flight_of(&c).lost, 4);
+    ck_assert_uint_eq(t->cc.ssthresh, 5000); /* of FlightSize without limited transmit */
+    again_out(&c, NOW, 0);
+    for (unsigned i = 8; i <= 12; i++) {
+        sack_in(&c, MS(100 + i), 1, B1(4, i));
+        ck_assert_uint_le(tcp_pipe_bytes(t), t->cc.cwnd);
+    }
+    struct heard x = hear(&c);
+    ck_assert_int_ge(x.end, 4001); /* the holes, in order: before anything new */
+    ack_in(&c, MS(200), 12001, WND);
+    ck_assert_uint_eq(t->ca_state, TCPE_OPEN);
+    ck_assert_uint_eq(t->cc.cwnd, 5000);
+    hx_drain(c.h);
+    leave(&c);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("tcp sack sender");
+    TCase *tc = tcase_create("sack");
+    tcase_set_timeout(tc, 30);
+    tcase_add_test(tc, only_the_hole_again);
+    tcase_add_test(tc, blocks_that_cannot_be);
+    tcase_add_test(tc, what_was_sacked_may_be_gone);
+    tcase_add_test(tc, dsack_is_told_from_sack);
+    tcase_add_test(tc, duplicates_without_news);
+    tcase_add_test(tc, counting_as_6675);
+    suite_add_tcase(s, tc);
+    return s;
+}
+
+CHECK_MAIN(suite)
