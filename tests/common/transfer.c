@@ -93,6 +93,8 @@ static void host_make(struct transfer *x, int side)
         td_knob_set(h->st, "net.ipv4.tcp_syn_soft_abort", x->plan->soft_abort ? "1" : "0"), 0);
     if (x->plan->no_scaling[side])
         ck_assert_int_eq(td_knob_set(h->st, "net.ipv4.tcp_window_scaling", "0"), 0);
+    if (x->plan->no_timestamps)
+        ck_assert_int_eq(td_knob_set(h->st, "net.ipv4.tcp_timestamps", "0"), 0);
     if (x->plan->patient)
         ck_assert_int_eq(td_knob_set(h->st, "net.ipv4.tcp_orphan_retries", "255"), 0);
     if (x->plan->cc[side] != NULL)

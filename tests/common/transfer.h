@@ -73,7 +73,8 @@ struct transfer_plan {
     uint32_t starve;        /* allocations that fail, of 65536 */
     bool no_scaling[2];     /* tcp_window_scaling off */
     const char *cc[2];      /* tcp_congestion_control; NULL: the profile's */
-    bool patient;       /* a side whose user has gone doesn't give up either */
+    bool no_timestamps;     /* tcp_timestamps off, on both */
+    bool patient;           /* a side whose user has gone doesn't give up either */
     struct td_netem way[2]; /* a to b, b to a */
     td_time cut_at;         /* from then on nothing arrives any more; 0: never */
     bool cut[2];            /* in this direction */
