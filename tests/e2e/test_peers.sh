@@ -24,7 +24,7 @@ names=("nothing lost" "nothing lost, reordered" "1 % lost" "5 % lost" "20 % lost
 if [ -n "$FULL" ]; then
     sizes=(50000000 50000000 50000000 5000000 500000) limit=1500
 else
-    sizes=(20000000 2000000 2000000 500000 30000) limit=100
+    sizes=(20000000 2000000 2000000 500000 30000) limit=240
 fi
 controls=(reno cubic bbr)
 ours="reno cubic"
