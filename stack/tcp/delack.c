@@ -263,8 +263,20 @@ void tcp_ack_sent(struct td_stack *st, struct tcb *t)
     }
 }
 
-void tcp_ack_text_out(const struct td_stack *st, struct tcb *t)
+void tcp_ack_begin(struct tcb *t)
 {
+    t->ato_ms = 0;
+    t->quickacks = 0;
+    t->pingpong = 0;
+}
+
+void tcp_ack_text_out(const struct td_stack *st, struct tcb *t, bool again)
+{
+    if (adaptive(st) && !again && t->ack_now && t->rcv_nxt == t->irs + 1) {
+        t->ato_ms = ATO_MIN_MS; /* the user waited for the handshake's end: a dialogue begins */
+        t->pingpong = 1;
+        return;
+    }
     if (adaptive(st) && now_ms(st) - t->last_data_ms < t->ato_ms && t->pingpong < UINT8_MAX) {
         t->pingpong++;
     }

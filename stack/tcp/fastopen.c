@@ -271,6 +271,9 @@ static void take_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
     t->syn_data_acked = s->text > 0;
     tcp_segment_rest(st, t, s);
     tcp_ack_sent(st, t); /* by the SYN-ACK */
+    tcp_ack_begin(t);    /* what is to come is answered as if it were the first */
+    t->rcv_wnd = 0;      /* and the SYN-ACK's window begins behind it */
+    (void)tcp_window_field(st, t, true);
 }
 
 static bool make_child(struct td_stack *st, struct tcb *l, struct tcp_seg *s,

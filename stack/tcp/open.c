@@ -163,6 +163,7 @@ static int forget_attempt(struct td_stack *st, struct tcb *t)
     t->rcv_wnd = 0;
     t->syn_fastopen = false;
     t->syn_data = false;
+    t->tfo_opened = false;
     t->tfo_mode = TFO_MODE_OFF;
     tcp_rto_init(st, t);
     t->ep.a = (struct tcp_tuple){0};
@@ -312,9 +313,12 @@ int tcp_connect(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port)
 int64_t tcp_connect_send(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port,
                          const struct iovec *iov, size_t niov, int flags)
 {
-    (void)flags;
     if ((knob(st, TCP_FASTOPEN) & TFO_CLIENT) == 0) {
         return -EOPNOTSUPP;
+    }
+    if (t->tfo_opened && tcp_synchronized(t)) {
+        t->tfo_opened = false;
+        return tcp_send(st, t, iov, niov, flags);
     }
     if (!t->tfo_deferred) {
         int e = open_active(st, t, addr, port);
@@ -329,6 +333,7 @@ int64_t tcp_connect_send(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16
     if (t->tfo_mode == TFO_MODE_COOKIE || t->tfo_mode == TFO_MODE_PLAIN) {
         taken = tcp_fastopen_take(st, t, iov, niov);
     }
+    t->tfo_opened = true;
     int e = send_syn(st, t);
     return taken > 0 ? (int64_t)taken : e;
 }

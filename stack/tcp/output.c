@@ -100,7 +100,7 @@ static int send_text(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t l
         (void)send_failed(st, t, seq, len, err);
     }
     if (len > 0) {
-        tcp_ack_text_out(st, t);
+        tcp_ack_text_out(st, t, again);
     }
     tcp_ack_sent(st, t);
     t->last_sent = st->now;
@@ -313,8 +313,8 @@ static enum journal_word small_segment_waits(const struct td_stack *st, struct t
     return nagle_holds(st, t) ? W_TCP_NAGLE : W_NONE;
 }
 
-/* How large segments are may have changed; the first may be a probe of a larger size. False: nothing
- * goes before what is in flight has been answered. */
+/* How large segments are may have changed; the first may be a probe of a larger size. False:
+ * nothing goes before what is in flight has been answered. */
 static bool new_text_fits(struct td_stack *st, struct tcb *t, uint32_t *probe)
 {
     if (!seq_lt(t->snd_nxt, sndbuf_end(&t->snd))) {
@@ -701,6 +701,9 @@ void tcp_send_rst(struct td_stack *st, struct tcb *t, enum journal_word why)
     e.seq = tcp_ack_seq(t);
     e.ack = t->rcv_nxt;
     e.flags = TCP_RST | TCP_ACK;
+    if (tcp_as_linux(st)) { /* which tells it as any other segment does */
+        e.wnd = tcp_window_field(st, t, false);
+    }
     tcp_options_fill(st, t, &e);
     JOURNAL(st, EV_TCP_RST_OUT, &subject, why, e.seq, e.ack);
     count(st, TcpOutSegs);

@@ -261,6 +261,7 @@ struct tcb {
     /* Fast Open */
     bool tfo_connect : 1;         /* TCP_FASTOPEN_CONNECT */
     bool tfo_no_cookie : 1;       /* TCP_FASTOPEN_NO_COOKIE */
+    bool tfo_opened : 1;          /* by a SEND; the next such SEND finds it done (Linux) */
     bool tfo_deferred : 1;        /* SYN-SENT by connect, and the first SEND will send the SYN */
     bool tfo_after_pause : 1;
     bool syn_fastopen : 1, syn_fastopen_exp : 1; /* the SYN carried the option */
@@ -737,7 +738,8 @@ bool tcp_ack_after_read(struct td_stack *st, struct tcb *t);
 /* An ACK field is on the way: what was owed is paid. For every segment that was sent. */
 void tcp_ack_sent(struct td_stack *st, struct tcb *t);
 /* Text of ours is on the way; perhaps as an answer. Call before tcp_ack_sent. */
-void tcp_ack_text_out(const struct td_stack *st, struct tcb *t);
+void tcp_ack_text_out(const struct td_stack *st, struct tcb *t, bool again);
+void tcp_ack_begin(struct tcb *t); /* as before the first text */
 void tcp_measure_rcv_mss(struct tcb *t, const struct tcp_seg *s, const struct pkt *p);
 void tcp_rcv_mss_init(struct tcb *t);
 /* The next ACKs go out at once: as many as fill half the window, `most` at most. */

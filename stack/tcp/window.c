@@ -157,10 +157,13 @@ uint32_t tcp_window_offer(struct td_stack *st, struct tcb *t)
  * windows, so that the edge it sets can be told again exactly. */
 static uint32_t whole_segments(struct td_stack *st, const struct tcb *t)
 {
-    uint32_t space = window_text(st, t, t->rcvbuf_limit);
+    uint64_t space = (uint64_t)t->rcvbuf_limit * t->win_ratio / RATIO_ONE;
+    uint64_t most = (uint64_t)knob(st, TCP_MAX_WINDOW);
+    most = t->window_clamp != 0 && t->window_clamp < most ? t->window_clamp : most;
+    space = space < most ? space : most;
     uint32_t mss = tcp_rcv_mss(st, t);
     mss = t->ts_ok && mss > 2 * TCP_TS_LEN ? mss - TCP_TS_LEN : mss;
-    return space > mss ? space / mss * mss : space;
+    return (uint32_t)(space > mss ? space / mss * mss : space);
 }
 
 static uint16_t syn_window(struct td_stack *st, struct tcb *t)
@@ -255,6 +258,11 @@ uint16_t tcp_window_field(struct td_stack *st, struct tcb *t, bool syn)
  * step of 3.8.6.2.2, or any step when the window was closed or less than a segment was left. */
 bool tcp_window_update_due(struct td_stack *st, struct tcb *t)
 {
+    bool by_syn =
+        t->rcv_wscale != 0 && seq_le(t->rcv_edge, t->irs + 1 + UINT16_MAX + tcp_rcv_mss(st, t));
+    if (tcp_as_linux(st) && by_syn && !t->wnd_closed) {
+        return false; /* the SYN couldn't say more; the next segment will, whatever it is for */
+    }
     if (tcp_as_linux(st)) { /* twice as much as the peer knows of */
         uint32_t w =
             2ull * t->rcv_wnd <= window_text(st, t, t->rcvbuf_limit) ? tcp_window_select(st, t) : 0;

@@ -311,16 +311,21 @@ void play_call_settle(struct run *r)
     pending_clear(p);
 }
 
-void play_call_retry(struct run *r)
+void play_call_try(struct run *r)
 {
     struct pending *p = &r->p;
-    if (!p->active || p->done) {
-        return;
-    }
     if (live_try(&p->call)) {
         p->done = true;
         p->done_at = world_now(&r->w);
     }
+}
+
+void play_call_retry(struct run *r)
+{
+    if (!r->p.active || r->p.done) {
+        return;
+    }
+    play_call_try(r);
     td_stack_flush(r->w.st, td_stack_now(r->w.st));
 }
 

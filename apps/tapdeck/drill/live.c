@@ -96,7 +96,7 @@ static void eat(struct live_call *c, size_t n)
     }
 }
 
-static size_t left(const struct live_call *c)
+size_t live_unsent(const struct live_call *c)
 {
     size_t n = 0;
     for (size_t i = 0; i < c->niov; i++) {
@@ -107,7 +107,7 @@ static size_t left(const struct live_call *c)
 
 static bool try_recv(struct live_call *c)
 {
-    size_t want = left(c);
+    size_t want = live_unsent(c);
     c->msg = (struct msghdr){
         .msg_name = &c->addr,
         .msg_namelen = sizeof c->addr,
@@ -150,12 +150,12 @@ static bool try_send(struct live_call *c)
         c->connecting = false;
         c->flags &= ~MSG_FASTOPEN;
         c->addrlen = 0;
-        if (left(c) == 0) {
+        if (live_unsent(c) == 0) {
             return finish(c, c->done);
         }
     }
     for (;;) {
-        size_t want = left(c);
+        size_t want = live_unsent(c);
         const struct msghdr m = {
             .msg_name = c->addrlen > 0 ? &c->addr : NULL,
             .msg_namelen = c->addrlen,

@@ -56,6 +56,8 @@ struct live_call {
 void live_deadline(struct live_call *c);
 /* True: it is done, and result holds. */
 bool live_try(struct live_call *c);
+/* Bytes that a call has still to send. */
+size_t live_unsent(const struct live_call *c);
 /* The call would wait: it may (false), or it is over with `result`. */
 bool live_wait(struct live_call *c, int64_t result);
 

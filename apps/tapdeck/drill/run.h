@@ -84,6 +84,7 @@ void play_check_silence(struct run *r);
 /* calls.c */
 bool play_call_known(const char *name);
 void play_call(struct run *r, const struct drill_event *e, td_time at, td_time end);
+void play_call_try(struct run *r);
 void play_call_retry(struct run *r);  /* something happened in the stack */
 void play_call_await(struct run *r);  /* the pending call must end now, or soon */
 void play_call_settle(struct run *r); /* judges it if it has ended */

@@ -179,6 +179,9 @@ void world_inject(struct drill_world *w, const uint8_t *datagram, size_t len)
         w->no_memory = true;
     }
     free(b);
+    if (w->arrived != NULL) {
+        w->arrived(w->ctx);
+    }
     world_flush(w);
 }
 

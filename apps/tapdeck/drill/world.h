@@ -27,6 +27,7 @@ struct drill_world {
     struct seg *sent, **sent_tail; /* in the order in which they left */
     bool no_memory;
     void (*stepped)(void *ctx); /* called after everything that may have changed something */
+    void (*arrived)(void *ctx); /* called behind a datagram, before the stack answers it */
     void *ctx;
 };
 
