@@ -289,7 +289,8 @@ static bool syn_received_ack(struct td_stack *st, struct tcb *t, struct tcp_seg 
     } else if (t->parent != NULL) {
         tcp_listen_complete(st, t);
     }
-    if (s->ack != t->snd_una) {
+    bool early = t->snd_nxt != t->snd_una && s->h->o.nsack > 0; /* Fast Open: SACK of the answer */
+    if (s->ack != t->snd_una || early) {
         tcp_ack_received(st, t, s);
     }
     return true;
