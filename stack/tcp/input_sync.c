@@ -390,13 +390,17 @@ static void drop_text(struct td_stack *st, const struct tcb *t, const struct tcp
     JOURNAL(st, EV_TCP_DROP_TEXT, &subject, why, s->seq, s->text);
 }
 
-/* What text costs in memory, for the window. */
-static void measure_cost(struct tcb *t, const struct pkt *p)
+/* The size of the peer's segments, and what they cost in memory: the window rests on both. Larger
+ * segments than before are judged by themselves. */
+static void measure(struct tcb *t, const struct tcp_seg *s, const struct pkt *p)
 {
-    if (p->truesize > 0 && p->len >= t->rcv_mss / 2u) {
+    uint16_t was = t->rcv_mss;
+    tcp_measure_rcv_mss(t, s, p);
+    bool judged = s->seq == t->rcv_nxt || t->rcv_mss > was; /* what is beyond a hole may be odd */
+    if (judged && p->truesize > 0 && p->len >= t->rcv_mss / 2u) {
         uint32_t ratio = (uint32_t)((uint64_t)p->len * 256 / p->truesize);
         ratio = ratio < 16 ? 16 : ratio > 240 ? 240 : ratio;
-        t->win_ratio = (uint8_t)((t->win_ratio * 7u + ratio + 4) / 8);
+        t->win_ratio = (uint8_t)(t->rcv_mss > was ? ratio : (t->win_ratio * 7u + ratio + 4) / 8);
     }
 }
 
@@ -423,8 +427,7 @@ static void take_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
     uint32_t n = s->text, size = p->truesize;
     s->p = NULL;
     tcp_ecn_text_in(st, t, s);
-    tcp_measure_rcv_mss(t, s, p);
-    measure_cost(t, p);
+    measure(t, s, p);
     rcvbuf_append(&t->rcv, p, s->seq);
     t->rcv_nxt += n;
     tcp_ack_text_in(st, t);
@@ -477,7 +480,7 @@ static void hold_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
         uint32_t hole = s->seq - t->rcv_nxt;
         uint32_t refused = t->rcv.refused;
         s->p = NULL;
-        tcp_measure_rcv_mss(t, s, p);
+        measure(t, s, p);
         if (rcvbuf_held(&t->rcv, s->seq, s->text, &block)) {
             tcp_sack_dup(st, t, block.left, block.right);
         }
