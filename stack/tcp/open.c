@@ -57,10 +57,17 @@ static bool bind_conflicts(const struct tcb *t, const struct tcp_port *port, td_
     return false;
 }
 
+static struct port_range own_range(const struct tcb *t)
+{
+    const struct tcp_more *m = t->more_state;
+    return m != NULL ? (struct port_range){m->port_low, m->port_high} : (struct port_range){0, 0};
+}
+
 static int choose_bind_port(struct td_stack *st, const struct tcb *t, td_ip4 addr, bool reuse_addr,
                             bool reuse_port, uint16_t *port)
 {
-    for (uint32_t k = 0; port_candidate(st, addr, 0, 0, k, port); k++) {
+    const struct port_range own = own_range(t);
+    for (uint32_t k = 0; port_candidate_in(st, &own, addr, 0, 0, k, port); k++) {
         const struct tcp_port *p = tcp_port_get(st, *port, false);
         if (p == NULL || !bind_conflicts(t, p, addr, reuse_addr, reuse_port)) {
             return 0;
@@ -129,7 +136,9 @@ static int choose_tuple(struct td_stack *st, const struct tcb *t, struct tcp_tup
         }
         return tuple_free(st, a, true) ? 0 : -EADDRNOTAVAIL;
     }
-    for (uint32_t k = 0; port_candidate(st, a->laddr, a->raddr, a->rport, k, &a->lport); k++) {
+    const struct port_range own = own_range(t);
+    for (uint32_t k = 0; port_candidate_in(st, &own, a->laddr, a->raddr, a->rport, k, &a->lport);
+         k++) {
         const struct tcp_port *p = tcp_port_get(st, a->lport, false);
         if ((p == NULL || p->nbound == 0) && tuple_free(st, a, false) &&
             !(a->laddr == a->raddr && a->lport == a->rport)) {

@@ -16,6 +16,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51 /* Linux's, since 6.3 */
+#endif
+
 #define CC_NAME_MAX  16
 #define RCVBUF_LEAST 2304
 #define SNDBUF_LEAST 4608
@@ -127,10 +131,31 @@ static int set_socket(struct td_stack *st, struct tcb *t, int name, const void *
     }
 }
 
-static int set_ip(struct tcb *t, int name, int v)
+/* IP_LOCAL_PORT_RANGE: the last port in the high half, the first in the low one; 0: the knob's. */
+static int set_port_range(struct td_stack *st, struct tcb *t, uint32_t v)
+{
+    uint16_t low = (uint16_t)v, high = (uint16_t)(v >> 16);
+    struct tcp_more *m = tcp_more(st, t);
+    if (low != 0 && high != 0 && low > high) {
+        return -EINVAL;
+    }
+    if (m == NULL) {
+        return -ENOMEM;
+    }
+    m->port_low = low;
+    m->port_high = high;
+    return 0;
+}
+
+static int set_ip(struct td_stack *st, struct tcb *t, int name, int v)
 {
     int n;
     switch (name) {
+    case IP_BIND_ADDRESS_NO_PORT: /* connect chooses among more tuples than bind could */
+        t->bind_no_port = v != 0;
+        return 0;
+    case IP_LOCAL_PORT_RANGE:
+        return set_port_range(st, t, (uint32_t)v);
     case IP_TOS:
         t->ep.tos = (uint8_t)((v & ~3) | (t->ep.tos & 3)); /* the ECN bits are TCP's */
         return 0;
@@ -293,7 +318,7 @@ int tcp_setsockopt(struct td_stack *st, struct tcb *t, int level, int name, cons
     case SOL_SOCKET:
         return set_socket(st, t, name, val, len, v);
     case IPPROTO_IP:
-        return set_ip(t, name, v);
+        return set_ip(st, t, name, v);
     case IPPROTO_TCP:
         return set_tcp(st, t, name, v);
     default:
@@ -352,6 +377,14 @@ static int get_int(const struct td_stack *st, const struct tcb *t, int level, in
             return 0;
         case IP_MTU_DISCOVER:
             *v = t->pmtudisc;
+            return 0;
+        case IP_BIND_ADDRESS_NO_PORT:
+            *v = t->bind_no_port;
+            return 0;
+        case IP_LOCAL_PORT_RANGE:
+            *v = t->more_state == NULL
+                     ? 0
+                     : (int)((uint32_t)t->more_state->port_high << 16 | t->more_state->port_low);
             return 0;
         default:
             return -ENOPROTOOPT;

@@ -187,6 +187,7 @@ struct tcp_more {
     uint32_t notsent_option;      /* TCP_NOTSENT_LOWAT as it was set; 0 = the knob's */
     uint32_t rcvlowat;            /* SO_RCVLOWAT; 0 = 1 */
     uint32_t mark;                /* SO_MARK */
+    uint16_t port_low, port_high; /* IP_LOCAL_PORT_RANGE; 0 = the knob's */
     struct tcp_tfo *tfo;          /* NULL: not asked for */
     /* where the time of sending went (info.c) */
     td_time chrono_since;
@@ -261,6 +262,7 @@ struct tcb {
     /* Fast Open */
     bool tfo_connect : 1;         /* TCP_FASTOPEN_CONNECT */
     bool tfo_no_cookie : 1;       /* TCP_FASTOPEN_NO_COOKIE */
+    bool bind_no_port : 1;        /* IP_BIND_ADDRESS_NO_PORT */
     bool tfo_opened : 1;          /* by a SEND; the next such SEND finds it done (Linux) */
     bool tfo_deferred : 1;        /* SYN-SENT by connect, and the first SEND will send the SYN */
     bool tfo_after_pause : 1;

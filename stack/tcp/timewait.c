@@ -91,7 +91,8 @@ void tcp_time_wait(struct td_stack *st, struct tcb *t, enum journal_word why)
 }
 
 /* Linux's rule: the new connection's timestamps must lie beyond the old one's, so there must have
- * been some, and a second must have passed. Who chose the port by name meant it. */
+ * been some, and TIME_WAIT must have lasted for tcp_tw_reuse_delay, in whole milliseconds. Who
+ * chose the port by name meant it. */
 bool tcp_time_wait_reusable(const struct td_stack *st, const struct timewait *w, bool named)
 {
     int64_t mode = knob(st, TCP_TW_REUSE);
@@ -102,8 +103,9 @@ bool tcp_time_wait_reusable(const struct td_stack *st, const struct timewait *w,
     if (named) {
         return true;
     }
-    td_time since = st->now - (td_time)(w->ts_recent_s - 1) * TD_SEC;
-    return (mode == 1 || (mode == 2 && loopback)) && since > TD_SEC;
+    td_time begun = w->timer.deadline - two_msl(st);
+    td_time waited = st->now / TD_MS - begun / TD_MS;
+    return (mode == 1 || (mode == 2 && loopback)) && waited > (td_time)knob(st, TCP_TW_REUSE_DELAY);
 }
 
 void tcp_time_wait_end(struct td_stack *st, struct timewait *w, enum journal_word why)

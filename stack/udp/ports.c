@@ -33,9 +33,22 @@ static uint32_t ports_hash(const struct ports *ports, td_ip4 laddr, td_ip4 raddr
 bool port_candidate(struct td_stack *st, td_ip4 laddr, td_ip4 raddr, uint16_t rport, uint32_t k,
                     uint16_t *port)
 {
+    const struct port_range any = {0, 0};
+    return port_candidate_in(st, &any, laddr, raddr, rport, k, port);
+}
+
+bool port_candidate_in(struct td_stack *st, const struct port_range *own, td_ip4 laddr,
+                       td_ip4 raddr, uint16_t rport, uint32_t k, uint16_t *port)
+{
     struct ports *ports = &st->udp->ports;
     uint32_t low = (uint32_t)knob_n(st, IP_LOCAL_PORT_RANGE, 0);
     uint32_t high = (uint32_t)knob_n(st, IP_LOCAL_PORT_RANGE, 1);
+    if (low <= own->low && own->low <= high) { /* as Linux: what lies outside says nothing */
+        low = own->low;
+    }
+    if (low <= own->high && own->high <= high) {
+        high = own->high;
+    }
     if (high < low) {
         return false;
     }

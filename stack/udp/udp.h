@@ -73,5 +73,12 @@ void udp_pmtu_error(struct td_stack *st, const struct ip_error *e);
  * the first candidate that is free. Returns host order in *port. */
 bool port_candidate(struct td_stack *st, td_ip4 laddr, td_ip4 raddr, uint16_t rport, uint32_t k,
                     uint16_t *port);
+/* The same within a socket's own range (IP_LOCAL_PORT_RANGE); an end that is 0 or lies outside the
+ * knob's range is the knob's. */
+struct port_range {
+    uint16_t low, high;
+};
+bool port_candidate_in(struct td_stack *st, const struct port_range *own, td_ip4 laddr,
+                       td_ip4 raddr, uint16_t rport, uint32_t k, uint16_t *port);
 
 #endif

@@ -269,16 +269,19 @@ START_TEST(active_open_takes_over)
         bool ts, named;
         int64_t wait;
         bool taken;
-    } cases[] = {{"1", true, false, 3, true},   {"1", true, false, 0, false},
-                 {"1", false, false, 3, false}, {"0", true, false, 3, false},
-                 {"2", true, false, 3, false},  {"0", true, true, 0, true},
-                 {"1", false, true, 3, false}};
+        const char *delay;
+    } cases[] = {{"1", true, false, 3, true, "1000"},  {"1", true, false, 0, false, "1000"},
+                 {"1", false, false, 3, false, "1"},   {"0", true, false, 3, false, "1"},
+                 {"2", true, false, 3, false, "1"},    {"0", true, true, 0, true, "1000"},
+                 {"1", false, true, 3, false, "1000"}, {"1", true, false, 3, false, "3500"},
+                 {"1", true, false, 4, true, "3500"}};
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct conv c = old_connection(cases[i].ts);
         struct hx *h = c.h;
         uint32_t old = hx_conn(h, HX_PEER, 40000, 80)->iss;
         ck_assert_int_eq(td_close(h->st, c.l), 0);
         knob_set(h, "net.ipv4.tcp_tw_reuse", cases[i].reuse);
+        knob_set(h, "net.ipv4.tcp_tw_reuse_delay", cases[i].delay);
         knob_set(h, "net.ipv4.ip_local_port_range", "80 80");
         hx_until(h, SEC(cases[i].wait));
         int s = td_socket(h->st, AF_INET, SOCK_STREAM, 0);

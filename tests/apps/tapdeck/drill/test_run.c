@@ -525,6 +525,24 @@ START_TEST(bytes_in_strings)
 }
 END_TEST
 
+/* Without ACK a timestamp echoes nothing (RFC 7323 3.2): what a script writes there isn't compared.
+ */
+START_TEST(echo_of_nothing)
+{
+    passes("`./defaults.sh`\n0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"
+           "+0...0 connect(3, ..., ...) = 0\n"
+           "+0 > S 0:0(0) <mss 1460,sackOK,TS val 1 ecr 777,nop,wscale 8>\n"
+           "+0 < S. 0:0(0) ack 1 win 1000 <mss 1460,TS val 5 ecr 1,nop,nop>\n"
+           "+0 > . 1:1(0) ack 1 <nop,nop,TS val 2 ecr 5>\n");
+    fails("`./defaults.sh`\n0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"
+          "+0...0 connect(3, ..., ...) = 0\n"
+          "+0 > S 0:0(0) <mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 8>\n"
+          "+0 < S. 0:0(0) ack 1 win 1000 <mss 1460,TS val 5 ecr 1,nop,nop>\n"
+          "+0 > . 1:1(0) ack 1 <nop,nop,TS val 2 ecr 6>\n",
+          6, "ecr");
+}
+END_TEST
+
 /* NULL where a buffer is expected. */
 START_TEST(null_buffers)
 {
@@ -624,6 +642,7 @@ static Suite *suite(void)
     tcase_add_test(c, blocking_fast_open);
     tcase_add_test(c, bytes_in_strings);
     tcase_add_test(c, null_buffers);
+    tcase_add_test(c, echo_of_nothing);
     tcase_add_test(c, addresses_and_ports);
     tcase_add_test(c, non_fatal);
     tcase_add_test(c, same_again);
