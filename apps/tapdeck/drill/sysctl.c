@@ -199,7 +199,8 @@ static enum shell_answer do_sysctl(struct shell *sh, const struct command *c, un
     return any ? SHELL_DONE : no(sh, "a sysctl that sets nothing");
 }
 
-/* Queues of the kernel's tun0: the stack's own queue is never full here. */
+/* Queues of the kernel's tun0: the stack's own queue is never full here, and paces nothing: TCP
+ * does that itself where the script wants fq. */
 static enum shell_answer do_tc(struct shell *sh, const struct command *c)
 {
     static const char *const plain[] = {"pfifo", "pfifo_fast", "fq", "fq_codel", "noqueue"};
@@ -214,7 +215,7 @@ static enum shell_answer do_tc(struct shell *sh, const struct command *c)
                               strtoul(c->word[8], NULL, 10) >= 100);
     for (size_t i = 0; make && room && i < sizeof plain / sizeof plain[0]; i++) {
         if (strcmp(c->word[6], plain[i]) == 0) {
-            return SHELL_DONE;
+            return set_knob(sh, "net.ipv4.tcp_pacing", strcmp(plain[i], "fq") == 0 ? "1" : "0");
         }
     }
     return no(sh, "this tc command");

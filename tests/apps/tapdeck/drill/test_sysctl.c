@@ -117,6 +117,16 @@ START_TEST(without_effect_here)
 }
 END_TEST
 
+/* The fair queue spreads what TCP sends; another queue doesn't. */
+START_TEST(paced_by_the_queue)
+{
+    done("tc qdisc replace dev tun0 root fq");
+    knob_is("net.ipv4.tcp_pacing", "1");
+    done("tc qdisc replace dev tun0 root pfifo");
+    knob_is("net.ipv4.tcp_pacing", "0");
+}
+END_TEST
+
 START_TEST(everything_else)
 {
     refused("iptables -A OUTPUT -j DROP", "iptables");
@@ -214,6 +224,7 @@ static Suite *suite(void)
     tcase_add_test(c, common_init);
     tcase_add_test(c, without_effect_here);
     tcase_add_test(c, everything_else);
+    tcase_add_test(c, paced_by_the_queue);
     tcase_add_test(c, only_looked_at);
     tcase_add_test(c, either_or);
     tcase_add_test(c, counters);
