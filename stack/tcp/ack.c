@@ -209,6 +209,7 @@ static void advance(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
     }
     t->bytes_acked += text;
     t->snd_una = s->ack;
+    tcp_eor_acked(st, t);
     t->rtx_nxt = seq_max(t->rtx_nxt, s->ack);
     t->rexmits = 0;
     tcp_patience_anew(st, t);

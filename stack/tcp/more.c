@@ -29,6 +29,7 @@ void tcp_more_free(struct td_stack *st, struct tcb *t)
 {
     if (t->more_state != NULL) {
         tcp_fastopen_free(st, t->more_state);
+        tcp_eor_free(st, t->more_state);
     }
     mem_free(&st->mem, MEM_TCP, t->more_state, sizeof *t->more_state);
     t->more_state = NULL;

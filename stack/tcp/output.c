@@ -410,7 +410,9 @@ static unsigned send_new(struct td_stack *st, struct tcb *t, bool force)
         bool cwnd_less = by_cwnd < wnd;
         uint32_t usable = cwnd_less ? by_cwnd : wnd;
         uint32_t full = probe != 0 ? probe : t->mss;
-        uint32_t len = queued < full ? queued : full;
+        bool record;
+        uint32_t len = tcp_eor_clip(t, pos, queued < full ? queued : full, &record);
+        record = record && len <= usable;
         len = len < usable ? len : usable;
         fin = fin && len == queued && usable > len;
         if (len == 0 && !fin) {
@@ -418,7 +420,8 @@ static unsigned send_new(struct td_stack *st, struct tcb *t, bool force)
             hold(st, t, cwnd_less ? W_TCP_CWND : W_TCP_WINDOW, queued, usable);
             break;
         }
-        if (len < t->mss && !again && !fin && !force) {
+        bool small = len < t->mss && !(record && len < queued);
+        if (small && !again && !fin && !force) {
             enum journal_word why = small_segment_waits(st, t, len, queued, cwnd_less);
             if (why != W_NONE) {
                 t->cwnd_limited = t->cwnd_limited || why == W_TCP_CWND;
@@ -437,8 +440,9 @@ static unsigned send_new(struct td_stack *st, struct tcb *t, bool force)
             tcp_cwnd_before_text(st, t);
         }
         bool joined = burst.left > 0;
-        bool ends = len == queued && (!t->more || force);
+        bool ends = record || (len == queued && (!t->more || force));
         bool psh = push(st, t, &burst, len, queued, by_cwnd, wnd) || ends;
+        burst.left = record ? 0 : burst.left;
         int err = send_text(st, t, pos, len, fin, psh, W_TCP_WINDOW);
         if (err == -EMSGSIZE) {
             errors++;

@@ -189,6 +189,7 @@ struct tcp_more {
     uint32_t mark;                /* SO_MARK */
     uint16_t port_low, port_high; /* IP_LOCAL_PORT_RANGE; 0 = the knob's */
     struct tcp_tfo *tfo;          /* NULL: not asked for */
+    struct tcp_eor *eor;          /* ends of records (eor.c); NULL: none in the queue */
     /* where the time of sending went (info.c) */
     td_time chrono_since;
     td_time chrono_sum[3];        /* busy with nothing in the way, by enum tcp_chrono - 1 */
@@ -807,6 +808,12 @@ void tcp_cookie_syn(struct td_stack *st, struct tcb *l, const struct tcp_seg *s)
 /* An ACK that no connection wants. False: it is no cookie of ours, and was left alone. */
 bool tcp_cookie_ack(struct td_stack *st, struct tcb *l, struct tcp_seg *s);
 
+/* ---- eor.c: MSG_EOR ---- */
+void tcp_eor_mark(struct td_stack *st, struct tcb *t, tcp_seq end);
+/* How much of [pos, pos+len) may stand in one segment; *ends: it ends a record. */
+uint32_t tcp_eor_clip(const struct tcb *t, tcp_seq pos, uint32_t len, bool *ends);
+void tcp_eor_acked(struct td_stack *st, struct tcb *t); /* SND.UNA has moved */
+void tcp_eor_free(struct td_stack *st, struct tcp_more *m);
 /* ---- fastopen.c ---- */
 /* True: the SYN made a connection, which is in the accept queue. False: an ordinary handshake, whose
  * SYN-ACK is to carry *answer. */

@@ -219,6 +219,9 @@ int64_t tcp_send(struct td_stack *st, struct tcb *t, const struct iovec *iov, si
         }
     }
     t->more = (flags & MSG_MORE) != 0 && (uint64_t)taken == wanted;
+    if (taken > 0 && (flags & MSG_EOR) != 0 && (uint64_t)taken == wanted) {
+        tcp_eor_mark(st, t, sndbuf_end(&t->snd));
+    }
     t->more_over = false;
     if (taken > 0 && (flags & MSG_OOB) != 0 && (uint64_t)taken == wanted) {
         t->snd_urg = true; /* SND.UP: behind the last octet */
