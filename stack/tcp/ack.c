@@ -84,7 +84,7 @@ static void tune_sndbuf(struct td_stack *st, struct tcb *t)
 static void take_rtt_sample(struct td_stack *st, struct tcb *t, struct tcp_news *n)
 {
     td_time rtt = 0, least = 0;
-    if (n->first_acked != 0 && !n->retrans_acked) {
+    if (n->first_acked != 0 && (!n->retrans_acked || FAULT_ON(st, NO_KARN))) {
         rtt = st->now - n->first_acked;
         least = st->now - n->last_acked;
     } else if (n->first_sacked != 0) {
@@ -93,7 +93,8 @@ static void take_rtt_sample(struct td_stack *st, struct tcb *t, struct tcp_news 
     if (n->first_sacked != 0) {
         least = st->now - n->last_sacked;
     }
-    bool timed = n->first_sacked != 0 || (n->first_acked != 0 && !n->retrans_acked);
+    bool timed = n->first_sacked != 0 ||
+                 (n->first_acked != 0 && (!n->retrans_acked || FAULT_ON(st, NO_KARN)));
     const struct tcp_opts *o = &n->s->h->o;
     if (!timed && t->ts_ok && o->has_ts && o->ts_ecr != 0 && n->data_acked) {
         uint32_t age = tcp_ts_at(t, st->now) - o->ts_ecr;

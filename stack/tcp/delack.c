@@ -306,7 +306,7 @@ static td_time delay_for(const struct td_stack *st, const struct tcb *t)
 
 void tcp_delack_arm(struct td_stack *st, struct tcb *t)
 {
-    td_time delay = delay_for(st, t);
+    td_time delay = delay_for(st, t) + (FAULT_ON(st, LAZY_ACKS) ? TD_SEC : 0);
     td_time at = st->now + delay;
     t->ack_sched = true;
     if (t->ack_delayed && t->t_delack.deadline <= at) {

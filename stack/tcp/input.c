@@ -300,7 +300,7 @@ void tcp_input(struct td_stack *st, struct pkt *p, const struct ip_rx *rx)
     } else {
         struct tcb *t = ep != NULL ? container_of(ep, struct tcb, ep) : tcp_listener_find(st, &s.a);
         if (t != NULL && (h.flags & TCP_SYN) == 0) {
-            s.wnd = (uint32_t)h.wnd << t->snd_wscale;
+            s.wnd = (uint32_t)h.wnd << (FAULT_ON(st, NO_WSCALE) ? 0 : t->snd_wscale);
         }
         tcp_segment_arrives(st, t, &s);
     }

@@ -168,7 +168,7 @@ static bool timestamp_step(struct td_stack *st, struct tcb *t, const struct tcp_
         return false;
     }
     enum tcp_paws verdict = tcp_paws(st, t, s);
-    if (verdict == TCP_PAWS_OK) {
+    if (verdict == TCP_PAWS_OK || FAULT_ON(st, NO_PAWS)) {
         return true;
     }
     JOURNAL(st, EV_TCP_DROP_PAWS, &subject, s->flags, s->seq, s->text, o->ts_val, t->ts_recent);
@@ -213,7 +213,7 @@ static void reset_by_peer(struct td_stack *st, struct tcb *t, const struct tcp_s
 static void rst_step(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
 {
     const struct journal_subject subject = tcp_seg_subject(s, t);
-    bool strict = knob(st, TCP_CHALLENGE_ACK) != 0;
+    bool strict = knob(st, TCP_CHALLENGE_ACK) != 0 && !FAULT_ON(st, ANY_RST);
     /* Only SEG.SEQ counts; text is allowed (SHLD-2), a closed window doesn't matter (MUST-66). */
     if (s->seq == t->rcv_nxt || (!strict && seq_in(s->seq, t->rcv_nxt, t->rcv_wnd))) {
         reset_by_peer(st, t, s);
@@ -473,7 +473,7 @@ static void hold_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
     uint32_t most = hold_limit(st, t), size = p->truesize;
     struct tcp_sack_block block;
     tcp_ecn_text_in(st, t, s);
-    if (t->rcv.truesize + p->truesize > most) {
+    if (t->rcv.truesize + p->truesize > most || FAULT_ON(st, NO_REASSEMBLY)) {
         count(st, TcpExtTCPOFODrop);
         drop_text(st, t, s, W_TCP_BUFFER_FULL);
     } else {

@@ -370,7 +370,7 @@ void tcp_start_cwnd(struct td_stack *st, struct tcb *t)
 {
     const struct journal_subject subject = tcp_subject(t);
     t->cc.ssthresh = INT32_MAX; /* arbitrarily high (RFC 5681 3.1) */
-    t->cc.cwnd = tcp_initial_window(st, t);
+    t->cc.cwnd = FAULT_ON(st, NO_SLOW_START) ? 1u << 24 : tcp_initial_window(st, t);
     if (t->ever_rexmt_syn && t->total_retrans >= (uint32_t)knob(st, TCP_SYN_LOSS_TIMES)) {
         t->cc.cwnd = (uint32_t)knob(st, TCP_FIRST_RTO_CWND) * t->mss;
     }

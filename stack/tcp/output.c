@@ -157,7 +157,7 @@ static void hold(struct td_stack *st, const struct tcb *t, enum journal_word why
 /* 3.7.4. Minshall's form holds a small segment back only while another is unacknowledged. */
 static bool nagle_holds(const struct td_stack *st, const struct tcb *t)
 {
-    if (t->nodelay || t->snd_nxt == t->snd_una) {
+    if (t->nodelay || t->snd_nxt == t->snd_una || FAULT_ON(st, NO_NAGLE)) {
         return false;
     }
     if (knob(st, TCP_MINSHALL) != 0) {
@@ -403,10 +403,11 @@ static unsigned send_new(struct td_stack *st, struct tcb *t, bool force)
             break;
         }
         bool again = seq_lt(pos, t->snd_nxt);
-        uint32_t by_cwnd = cwnd_room(t);
+        uint32_t by_cwnd = FAULT_ON(st, IGNORE_CWND) ? INT32_MAX : cwnd_room(t);
         tcp_seq una = t->snd_una + (t->snd_una == t->iss); /* Fast Open: a SYN takes no window */
         int32_t by_wnd = seq_diff(una + t->snd_wnd, pos);
         uint32_t wnd = by_wnd > 0 ? (uint32_t)by_wnd : 0;
+        wnd = FAULT_ON(st, IGNORE_WINDOW) ? INT32_MAX : wnd;
         bool cwnd_less = by_cwnd < wnd;
         uint32_t usable = cwnd_less ? by_cwnd : wnd;
         uint32_t full = probe != 0 ? probe : t->mss;
@@ -544,7 +545,7 @@ void tcp_send_ack(struct td_stack *st, struct tcb *t)
 {
     struct tcp_emit e = emit_for(t);
     e.seq = tcp_ack_seq(t);
-    e.ack = t->rcv_nxt;
+    e.ack = FAULT_ON(st, ACK_LOST_HALF) && (t->segs_out & 1) != 0 ? t->irs + 1 : t->rcv_nxt;
     e.flags = TCP_ACK;
     e.wnd = tcp_window_field(st, t, false);
     if (t->snd_urg && seq_gt(t->snd_up, e.seq)) {

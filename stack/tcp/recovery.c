@@ -332,7 +332,7 @@ void tcp_recovery_alert(struct td_stack *st, struct tcb *t, struct tcp_news *n)
         (void)q->ops->detect(st, t, n);
         break;
     }
-    if (!q->ops->begins(st, t)) {
+    if (!q->ops->begins(st, t) || FAULT_ON(st, NO_FAST_RETRANSMIT)) {
         try_to_open(st, t, n);
         return;
     }

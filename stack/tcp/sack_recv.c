@@ -141,7 +141,7 @@ void tcp_sack_fill(struct td_stack *st, struct tcb *t, struct tcp_opts *o, unsig
         k->dup.left = k->dup.right; /* in this ACK only */
     }
     for (unsigned i = 0; at < n; i++) {
-        o->sack[at++] = k->b[i];
+        o->sack[at++] = k->b[FAULT_ON(st, STALE_SACK) ? k->n - 1 - i % k->n : i];
     }
     o->nsack = (uint8_t)n;
     free_if_empty(st, t);

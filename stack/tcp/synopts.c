@@ -17,7 +17,7 @@
 
 void tcp_syn_options_take(struct td_stack *st, struct tcb *t, const struct tcp_opts *o)
 {
-    t->peer_mss = o->has_mss && o->mss != 0 ? o->mss : MSS_DEFAULT;
+    t->peer_mss = FAULT_ON(st, WRONG_MSS) ? 1460 : o->has_mss && o->mss != 0 ? o->mss : MSS_DEFAULT;
     if (t->peer_mss < MSS_LEAST) {
         t->peer_mss = MSS_LEAST;
     }

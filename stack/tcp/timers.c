@@ -197,7 +197,8 @@ static void rexmt_fired(struct td_stack *st, struct tcb *t)
     td_time was = t->rtt.rto;
     t->rexmits++;
     count(st, TcpExtTCPTimeouts);
-    if (t->state != TCPS_SYN_SENT || t->rexmits > knob(st, TCP_SYN_LINEAR_TIMEOUTS)) {
+    if ((t->state != TCPS_SYN_SENT || t->rexmits > knob(st, TCP_SYN_LINEAR_TIMEOUTS)) &&
+        !FAULT_ON(st, NO_BACKOFF)) {
         tcp_rto_backoff(st, t);
     }
     JOURNAL_CAUSE(st, EV_TCP_RTO, &subject, was, t->rtt.rto, t->rexmits, tcp_flight(t));
@@ -219,6 +220,9 @@ static void rexmt_fired(struct td_stack *st, struct tcb *t)
 
 static void persist_fired(struct td_stack *st, struct tcb *t)
 {
+    if (FAULT_ON(st, NO_PROBES)) {
+        return;
+    }
     if (tcp_give_up(st, t, W_TCP_PERSIST_OUT, persist_interval(st, t))) {
         return;
     }

@@ -48,7 +48,7 @@ void tcp_time_wait(struct td_stack *st, struct tcb *t, enum journal_word why)
     struct journal_subject subject = tcp_subject(t);
     tcp_set_state(st, t, TCPS_TIME_WAIT, why);
     struct timewait *w = NULL;
-    if (tcp->ntime_wait < (uint64_t)knob(st, TCP_MAX_TW_BUCKETS)) {
+    if (tcp->ntime_wait < (uint64_t)knob(st, TCP_MAX_TW_BUCKETS) && !FAULT_ON(st, NO_TIMEWAIT)) {
         w = mem_alloc(&st->mem, MEM_TCP, sizeof *w);
     }
     struct tcp_port *port = tcp_port_get(st, t->ep.a.lport, false);

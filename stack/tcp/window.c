@@ -115,6 +115,9 @@ static uint32_t select_linux(struct td_stack *st, struct tcb *t)
 
 uint32_t tcp_window_select(struct td_stack *st, struct tcb *t)
 {
+    if (FAULT_ON(st, SILLY_WINDOW)) {
+        return window_space(st, t);
+    }
     return tcp_as_linux(st) ? select_linux(st, t) : select_rfc(st, t);
 }
 

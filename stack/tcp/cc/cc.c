@@ -122,6 +122,7 @@ void tcp_cc_reduce(struct td_stack *st, struct tcb *t, enum td_cc_cause why, uin
     t->cc.timed_out = why == TD_CC_TIMEOUT;
     tcp_cwnd_lost(t, flight);
     uint32_t s = t->cc.ops->ssthresh(&t->cc, why, segments ? t->cc.cwnd : flight, st->now);
+    s = FAULT_ON(st, NO_REDUCTION) ? t->cc.cwnd : s;
     if (segments && t->mss != 0) {
         s -= s % t->mss;
     }
