@@ -314,7 +314,9 @@ static bool ack_step(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
     }
     if (seq_gt(s->ack, t->snd_nxt)) { /* "acks something not yet sent: send an ACK, drop" */
         drop_ack(st, t, s, W_TCP_ACK_UNSENT);
-        challenge(st, t, s, W_TCP_ACK_UNSENT);
+        if (t->state != TCPS_ESTABLISHED || !tcp_as_linux(st)) { /* Linux keeps silent there */
+            challenge(st, t, s, W_TCP_ACK_UNSENT);
+        }
         return false;
     }
     if (seq_lt(s->ack, t->snd_una - t->max_snd_wnd)) { /* RFC 5961 5.2 */

@@ -68,6 +68,9 @@ static bool configure(struct drill_world *w, const struct world_config *c)
         .dev = w,
     };
     td_ip4 mask = c->plen == 0 ? 0 : UINT32_MAX << (32 - c->plen);
+    /* No probes first (profile rfc, RFC 5227): the address is there when the script begins. */
+    (void)td_knob_set(w->st, "net.ipv4.conf.all.arp_acd", "0");
+    (void)td_knob_set(w->st, "net.ipv4.conf.default.arp_acd", "0");
     if (td_if_add(w->st, &tun, &w->ifindex) != 0 ||
         td_addr_add(w->st, w->ifindex, c->local, c->plen) != 0) {
         return false;

@@ -136,7 +136,7 @@ START_TEST(an_ack_of_nothing_sent_sets_no_clock)
 {
     struct conv c = ts_conv();
     tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = 9999, .wnd = 60000, .len = 10, .opts = {.ts = true, .ts_val = PEER_TS + 900});
-    echo_out(&c, 1, PEER_TS); /* the challenge */
+    hx_quiet(c.h, hx_now(c.h)); /* in ESTABLISHED Linux says nothing to it */
     text_in(&c, 1, 10, PEER_TS + 1);
     echo_out(&c, 11, PEER_TS + 1);
     leave(&c);

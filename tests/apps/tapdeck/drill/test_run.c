@@ -556,6 +556,7 @@ START_TEST(addresses_and_ports)
 {
     passes("--local_ip=10.1.0.5\n--remote_ip=10.1.0.9\n--bind_port=80\n" OPEN);
     passes("--remote_ip=203.0.113.7\n" OPEN);
+    passes("--profile=rfc\n" OPEN);
     passes("--gateway_ip=192.168.0.1\n--local_ip=192.168.0.1\n--remote_ip=192.0.2.1\n" OPEN);
     passes("--mtu=1400\n" LISTEN
            "+0 < S 0:0(0) win 32792 <mss 1460>\n+0 > S. 0:0(0) ack 1 <mss 1360>\n");
