@@ -278,7 +278,7 @@ START_TEST(test_first_header_is_kept)
 }
 END_TEST
 
-/* shows: ATK-FRAG-15 */
+/* shows: ATK-FRAG-15 3168-16 */
 START_TEST(test_ecn)
 {
     static const struct {

@@ -141,14 +141,16 @@ START_TEST(only_the_connection_that_caused_it)
 }
 END_TEST
 
-/* shows: MUST-55 5927-03 */
+/* shows: MUST-55 5927-03 ATK-ICMP-06 */
 START_TEST(source_quench_means_nothing)
 {
     struct conv c = in_flight(TD_PROFILE_LINUX);
     struct tcb *t = conv_tcb(&c);
     ck_assert_int_eq(set_opt(c.h, c.s, IPPROTO_IP, IP_RECVERR, 1), 0);
     uint32_t cwnd = t->cc.cwnd;
-    icmp(&c, 4, 0, 0, 1);
+    for (int i = 0; i < 100; i++) { /* numbers in flight, and others */
+        icmp(&c, 4, 0, 0, i % 2 == 0 ? 1 : 1000000 + i);
+    }
     ck_assert_uint_eq(t->cc.cwnd, cwnd);
     ck_assert_int_eq(t->soft_err, 0);
     ck_assert_int_eq(so_error(c.h, c.s), 0);

@@ -16,7 +16,7 @@ START_TEST(late_is_not_lost_yet)
 }
 END_TEST
 
-/* shows: 8985-07 8985-08 8985-13 */
+/* shows: 8985-07 8985-08 8985-13 8985-21 */
 START_TEST(reordering_widens_the_window)
 {
     struct conv c = sack_flight(conv_new(TD_PROFILE_LINUX), 20000);
@@ -40,7 +40,7 @@ START_TEST(reordering_widens_the_window)
 }
 END_TEST
 
-/* shows: 8985-02 8985-24 6675-17 */
+/* shows: 8985-02 8985-24 6675-05 6675-17 */
 START_TEST(a_lost_retransmission_is_found)
 {
     struct conv c = sack_flight(conv_new(TD_PROFILE_LINUX), 40000);

@@ -2,7 +2,7 @@
 #include "check_main.h"
 #include "sack_talk.h"
 
-/* shows: 2018-08 6675-10 9937-04 8985-22 */
+/* shows: 2018-08 6675-10 9937-04 9937-05 8985-22 */
 START_TEST(only_the_hole_again)
 {
     struct conv c = sack_flight(conv_new(TD_PROFILE_LINUX), 10000);
@@ -107,7 +107,7 @@ START_TEST(duplicates_without_news)
 }
 END_TEST
 
-/* shows: 6675-02 6675-04 6675-09 6675-11 6675-13 6675-14 */
+/* shows: 6675-02 6675-04 6675-09 6675-11 6675-12 6675-13 6675-14 */
 START_TEST(counting_as_6675)
 {
     struct conv c = conv_reno();

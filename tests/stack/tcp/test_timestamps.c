@@ -256,7 +256,7 @@ START_TEST(the_clock_ticks_by_the_millisecond)
 }
 END_TEST
 
-/* shows: 7323-29 */
+/* shows: 7323-29 ATK-TCPI-17 */
 START_TEST(each_connection_has_its_own_offset)
 {
     uint32_t off[3][4];

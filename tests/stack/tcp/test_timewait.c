@@ -204,7 +204,7 @@ static struct conv old_connection(bool ts)
     return c;
 }
 
-/* shows: 6191-01 6191-02 6191-03 6191-04 6191-05 ATK-TCPI-11 */
+/* shows: SHLD-4 6191-01 6191-02 6191-03 6191-04 6191-05 ATK-TCPI-11 */
 START_TEST(new_syn_by_timestamp)
 {
     static const struct {
