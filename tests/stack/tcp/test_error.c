@@ -77,7 +77,7 @@ START_TEST(soft_error_explains_the_end)
 }
 END_TEST
 
-/* shows: SHLD-26 */
+/* shows: SHLD-26 1122-I158 */
 START_TEST(hard_errors_end_an_attempt)
 {
     static const struct {
