@@ -56,7 +56,7 @@ extern const struct event_info event_info[EV_COUNT];
 /* Types of a field: u32 u64 i64 hex ip port mac(48 bits in the u64) ns seq bool if(ifindex, printed
  * as the interface's name) tcpstate neighstate tcpflags proto icmp(type*256+code) errno
  * word(index into journal_words[], for a fixed reason) bytes pkts prefix(addr<<8|len) knob(core/knobs.h:
- * KNOB_SUBJECT) fault(core/faults.h). */
+ * KNOB_SUBJECT) fault(core/faults.h) ports(from << 16 | to) nftext(a name of the packet filter). */
 
 enum journal_origin {
     ORIGIN_NONE,

@@ -138,10 +138,16 @@ static int format_typed(const struct td_stack *st, const char *type, uint64_t v,
         return format_knob(st, v, dst, size);
     else if (strcmp(type, "fault") == 0)
         return snprintf(dst, size, "%s", v < FAULT_COUNT ? fault_info[v].name : "?");
+    else if (strcmp(type, "ports") == 0)
+        return snprintf(dst, size, "%llu to %llu", u >> 16 & 0xffff, u & 0xffff);
+    else if (strcmp(type, "nftext") == 0)
+        return snprintf(dst, size, "%s", st->nftext != NULL ? st->nftext(st, (uint32_t)v) : "?");
     else if (strcmp(type, "word") == 0)
         return snprintf(dst, size, "%s", pick(journal_words, W_COUNT, v));
     else if (strcmp(type, "if") == 0) {
         const char *name = st->ifname != NULL ? st->ifname(st, (uint32_t)v) : NULL;
+        if (v == 0)
+            return snprintf(dst, size, "none");
         return name != NULL ? snprintf(dst, size, "%s", name) : snprintf(dst, size, "if%llu", u);
     } else
         return snprintf(dst, size, "%llu", u); /* u32 u64 port seq */

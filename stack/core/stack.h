@@ -52,6 +52,8 @@ struct td_stack {
 
     /* link's: the name of an interface, for the journal's text; NULL = none such. */
     const char *(*ifname)(const struct td_stack *st, uint32_t ifindex);
+    /* ip/nf's: the name of a chain or a log prefix, for the journal's text; NULL = there is no ip. */
+    const char *(*nftext)(const struct td_stack *st, uint32_t id);
     bool flush_wanted;            /* something was marked; td_stack_flush has work */
 };
 

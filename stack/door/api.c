@@ -244,6 +244,29 @@ int td_knob_set(struct td_stack *st, const char *name, const char *value)
     return (int)door_dispatch(st, &c);
 }
 
+/* ---- packet filter ---- */
+
+int td_nf_restore(struct td_stack *st, const char *text, unsigned flags, char *msg, size_t msg_size,
+                  unsigned *line)
+{
+    struct td_call c = {.kind = TD_CALL_NF_RESTORE, .now = st->now};
+    c.u.nf.text = text;
+    c.u.nf.flags = flags;
+    c.u.nf.msg = msg;
+    c.u.nf.msg_size = msg_size;
+    c.u.nf.line = line;
+    return (int)door_dispatch(st, &c);
+}
+
+int64_t td_nf_forget(struct td_stack *st, const char *words, char *msg, size_t msg_size)
+{
+    struct td_call c = {.kind = TD_CALL_NF_FORGET, .now = st->now};
+    c.u.nf.text = words;
+    c.u.nf.msg = msg;
+    c.u.nf.msg_size = msg_size;
+    return door_dispatch(st, &c);
+}
+
 /* ---- sockets ---- */
 
 int td_socket(struct td_stack *st, int domain, int type, int protocol)

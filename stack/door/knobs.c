@@ -9,6 +9,7 @@
 
 #include "core/journal.h"
 #include "core/knobs.h"
+#include "ip/nf/nf.h"
 #include "link/link.h"
 #include "tapdeck/stack.h"
 #include "tcp/tcp.h"
@@ -219,6 +220,18 @@ void td_fault_each(void (*fn)(void *ctx, const char *name, const char *rows, con
 
 /* ---- knobs that are no numbers ---- */
 
+static int flows_set(struct td_stack *st, const char *value)
+{
+    char now[16];
+    (void)snprintf(now, sizeof now, "%u", nf_ct_count(st));
+    return strcmp(now, value) == 0 ? 0 : -EPERM; /* what is counted isn't set */
+}
+
+static int flows_get(const struct td_stack *st, char *dst, size_t size)
+{
+    return snprintf(dst, size, "%u", nf_ct_count(st));
+}
+
 static const struct text_knob {
     const char *name, *doc;
     int (*set)(struct td_stack *st, const char *value);
@@ -228,6 +241,7 @@ static const struct text_knob {
      "key of Fast Open cookies, four hexadecimal words with dashes between; an older one, whose "
      "cookies are still taken, may follow behind a comma. Drawn by chance for each instance",
      tcp_fastopen_key_set, tcp_fastopen_key_get},
+    {"net.netfilter.nf_conntrack_count", "flows now (can be read only)", flows_set, flows_get},
 };
 #define TEXT_KNOBS (sizeof text_knobs / sizeof text_knobs[0])
 

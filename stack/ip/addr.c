@@ -21,7 +21,7 @@
  * routes, so nobody can send from it and nothing is accepted for it. If another host turns out to
  * have it, it goes to CONFLICT and its routes with it.
  */
-#include "ip/ip_internal.h"
+#include "ip/nf/nf_internal.h"
 
 #include <errno.h>
 
@@ -179,6 +179,7 @@ static void addr_remove(struct td_stack *st, struct netif *nif, struct netif_add
     *at = a->next;
     route_source_removed(st, a->addr);
     JOURNAL_CAUSE(st, EV_ADDR_REMOVED, &sub, (uint64_t)a->addr << 8 | a->plen, nif->index);
+    nf_masq_gone(st, 0, a->addr);
     mem_free(&st->mem, MEM_IP, a, sizeof *a);
 }
 

@@ -13,6 +13,9 @@
  *     next hop again  ARP; a neighbour that doesn't answer                           unreachable 1
  *     redirect        if it leaves where it came in, its sender had a better first hop
  *
+ * Where rules are set, the packet filter (nf/) is asked behind these steps, with the TTL taken off, and address
+ * translation just before the datagram leaves.
+ *
  * What is not touched: everything else. A transit datagram keeps its identification, TOS and
  * unknown options, fragments pass one by one (5.2.6), the transport isn't looked at. The header
  * checksum is updated, not computed anew (RFC 1624 eqn. 3), so damage done to a header inside this
@@ -25,7 +28,7 @@
  * routed. Source routes in transit are refused unless accept_source_route (RFC 7126 4.3; RFC
  * 1812 5.2.4.1 would let them pass).
  */
-#include "ip/ip_internal.h"
+#include "ip/nf/nf_internal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -220,6 +223,8 @@ static void send_pieces(struct td_stack *st, struct transit *t)
 void ip_forward(struct td_stack *st, struct pkt *p, const struct ip_rx *rx)
 {
     struct transit t = {.p = p, .h = rx->h, .in = rx->nif};
+    struct ip_flow flow = rx->flow;
+    struct nf_ctx c = {.p = &t.p, .h = &t.h, .in = rx->nif, .flow = &flow};
     const struct journal_subject sub = {.pkt = p->id, .ifindex = rx->nif->index, .addr = rx->h.src};
 
     if (!check_link(st, &t) || !find_route(st, &t) || !check_ttl(st, &t) ||
@@ -235,10 +240,16 @@ void ip_forward(struct td_stack *st, struct pkt *p, const struct ip_rx *rx)
         pkt_free(p);
         return;
     }
-    tell_better_way(st, &t);
+    if (!nf_translated(&flow)) /* whom it is really for is not the sender's to know */
+        tell_better_way(st, &t);
     p->flags |= PKT_FORWARDED;
     write_header(st, &t);
     pkt_set_l3(p);
+    c.out = t.out;
+    c.nexthop = t.nexthop;
+    if (!nf_hook(st, NF_FORWARD, &c) || !nf_hook(st, NF_POSTROUTING, &c))
+        return;
+    p = t.p;
     count(st, IpForwDatagrams);
     JOURNAL(st, EV_IP_FORWARD, &sub, t.h.src, t.h.dst, t.nexthop, t.out->index, t.h.ttl);
     if (t.h.total_len <= t.mtu || p->gso_size != 0)

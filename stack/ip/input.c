@@ -26,8 +26,11 @@
  *     address (RFC 2131).
  *
  * With net.ipv4.ip_forward set, what isn't for us goes to forwarding (forward.c).
+ *
+ * Where rules are set, the packet filter and address translation (nf/) are asked twice: PREROUTING, behind the
+ * check of the source and before it is asked whose the destination is, and INPUT, before delivery.
  */
-#include "ip/ip_internal.h"
+#include "ip/nf/nf_internal.h"
 
 #include <errno.h>
 
@@ -275,6 +278,7 @@ void ip_input(struct td_stack *st, struct netif *nif, struct pkt *p, const struc
 {
     struct ip_rx rx = {.nif = nif};
     struct journal_subject sub = {.pkt = p->id, .ifindex = nif->index};
+    struct nf_ctx c = {.p = &p, .h = &rx.h, .in = nif, .flow = &rx.flow};
     bool transit = false;
 
     (void)eth;
@@ -292,7 +296,13 @@ void ip_input(struct td_stack *st, struct netif *nif, struct pkt *p, const struc
     }
     rx.nif = ip_arrived_on(st, nif, p, &rx.h);
     pkt_set_l3(p);
-    if (!ip_check_source(st, p, &rx) || !ip_check_destination(st, p, &rx, &transit) ||
+    if (!ip_check_source(st, p, &rx)) {
+        pkt_free(p);
+        return;
+    }
+    if (!nf_hook(st, NF_PREROUTING, &c))
+        return;
+    if (!ip_check_destination(st, p, &rx, &transit) ||
         (!transit && !ip_check_options(st, p, &rx))) {
         pkt_free(p);
         return;
@@ -301,6 +311,8 @@ void ip_input(struct td_stack *st, struct netif *nif, struct pkt *p, const struc
         ip_forward(st, p, &rx);
         return;
     }
+    if (!nf_hook(st, NF_INPUT, &c))
+        return;
     (void)pkt_pull(p, rx.h.hlen);
     if (rx.h.frag_off != 0 || (rx.h.flags & IPV4_MF) != 0) {
         p = ip_reassemble(st, p, &rx);

@@ -4,7 +4,7 @@
  * the layers below: IPv4's EtherType, ARP's hooks, changes of interfaces. Transports register with
  * it: an input and an ICMP error function a protocol number.
  */
-#include "ip/ip_internal.h"
+#include "ip/nf/nf_internal.h"
 
 #include <errno.h>
 
@@ -19,8 +19,10 @@ static void ip_link_changed(struct td_stack *st, struct netif *nif, enum link_ch
     case LINK_UP:
     case LINK_DOWN:
         route_interface_changed(st, nif->index, what == LINK_UP);
-        if (what == LINK_DOWN)
+        if (what == LINK_DOWN) {
             dst_forget_interface(st, nif->index);
+            nf_masq_gone(st, nif->index, 0);
+        }
         break;
     case LINK_REMOVED:
         addr_interface_removed(st, nif);
@@ -69,6 +71,7 @@ int ip_init(struct td_stack *st)
     for (struct netif *nif = netif_first(st); nif != NULL; nif = nif->next)
         mcast_interface_up(st, nif);
     tables_register(st);
+    nf_table_register(st);
     return 0;
 }
 
@@ -79,6 +82,7 @@ void ip_done(struct td_stack *st)
     if (ip == NULL)
         return;
     frag_done(st);
+    nf_done(st);
     timer_cancel(st, &ip->failed_timer);
     timer_cancel(st, &ip->gateway_timer);
     pkt_queue_clear(&ip->failed);

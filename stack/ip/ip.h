@@ -14,10 +14,18 @@ void ip_done(struct td_stack *st);
 /* ---- input ---- */
 
 /* What a transport is told about a datagram that arrived (RFC 1122 3.4). Valid during the call. */
+struct nf_conn;
+struct ip_flow { /* how a datagram stands to its flow: ip/nf's, carried from hook to hook */
+    struct nf_conn *ct;       /* NULL: none */
+    uint8_t state;            /* enum nf_state_bits */
+    bool reply;               /* travels against the flow's first datagram */
+    bool created;             /* it began the flow */
+};
 struct ip_rx {
     struct netif *nif;        /* arriving interface */
     struct ipv4_hdr h;        /* the header, options included; total_len of the whole datagram */
     bool bcast, mcast;        /* destination was a broadcast / multicast address */
+    struct ip_flow flow;
 };
 struct ip_error { /* an ICMP error handed up (RFC 1122 3.2.2) */
     uint8_t type, code;
@@ -63,7 +71,8 @@ struct ip_tx {
 };
 /* Sends p (transport header and payload) as a datagram; fragments when it must; loops it back when
  * dst is local. The transport's checksum must already be right (or PKT_CSUM_PARTIAL). Consumes p.
- * 0, or -ENETUNREACH, -EHOSTUNREACH, -EACCES (broadcast without flag), -EMSGSIZE, -EINVAL, -ENOBUFS.
+ * 0, or -ENETUNREACH, -EHOSTUNREACH, -EACCES (broadcast without flag), -EMSGSIZE, -EINVAL, -ENOBUFS,
+ * -EPERM (the packet filter).
  * A drop is journaled and counted here. */
 int ip_output(struct td_stack *st, struct pkt *p, const struct ip_tx *tx);
 

@@ -17,6 +17,7 @@
  *     icmp.c        ICMP received; echo
  *     icmp_error.c  ICMP errors sent and received
  *     tables.c      addr, route, frag, pmtu
+ *     nf/           packet filter, address translation, connection tracking: nf/nf.h has its map
  */
 #ifndef IP_IP_INTERNAL_H
 #define IP_IP_INTERNAL_H
@@ -104,7 +105,10 @@ struct ip {
     struct ipid ids;
     struct pkt_queue failed;    /* our datagrams whose next hop didn't resolve */
     struct timer failed_timer;
-    struct table addr_table, route_table, frag_table, pmtu_table;
+    struct nf *nf;              /* packet filter, NAT, tracking: nf/nf.h; NULL = there is none */
+    char (*nf_texts)[32];       /* names that the journal may ask for */
+    uint32_t nf_ntexts;
+    struct table addr_table, route_table, frag_table, pmtu_table, conntrack_table;
 };
 
 static inline struct fib_route *ip_fib_lookup(const struct td_stack *st, td_ip4 dst,

@@ -14,6 +14,9 @@
  * 3.1). All pieces are made before the first is sent, so a lack of memory costs no half datagrams.
  * A transport checksum that was left for later must be summed before the cutting.
  *
+ * Where rules are set, the packet filter and address translation (nf/) see the datagram before its size is judged:
+ * OUTPUT, which may give it another destination and so another route, then POSTROUTING.
+ *
  * An identification number is only drawn for what can be fragmented (RFC 6864 4.1): with DF set it
  * is 0. Where a path asks for less than the 552 octets that we are willing to believe (a favourite
  * attack), DF is not set, and the routers may cut (RFC 1191 3 leaves no other way but that).
@@ -22,7 +25,7 @@
  * one of our own transports: the error is handed up as if the first router had sent it (RFC
  * 1122 2.4, 3.2.2.1), but from a timer, never from inside the transport's own call.
  */
-#include "ip/ip_internal.h"
+#include "ip/nf/nf_internal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -285,6 +288,8 @@ int ip_output(struct td_stack *st, struct pkt *p, const struct ip_tx *tx)
 {
     struct ip_route_result r;
     struct ipv4_hdr h;
+    struct ip_flow flow = {0};
+    struct nf_ctx c = {.p = &p, .h = &h, .bare = true, .flow = &flow, .tx = tx, .r = &r};
     bool df = (tx->flags & IP_TX_DF) != 0, fits;
     int err;
 
@@ -297,6 +302,10 @@ int ip_output(struct td_stack *st, struct pkt *p, const struct ip_tx *tx)
     if (err < 0)
         return output_drop(st, p, err);
     h.src = r.src;
+    if (!nf_hook(st, NF_OUTPUT, &c) || !nf_hook(st, NF_POSTROUTING, &c)) {
+        count(st, IpOutDiscards);
+        return c.err;
+    }
     if (r.type == FIB_BROADCAST)
         count(st, IpExtOutBcastPkts);
     else if (r.type == FIB_MULTICAST)

@@ -101,6 +101,10 @@ void tape_record(void *ctx, const struct td_call *call, int64_t result)
         e->name = copy(call->u.knob.name, strlen(call->u.knob.name) + 1);
         e->control = copy(call->u.knob.value, strlen(call->u.knob.value) + 1);
         break;
+    case TD_CALL_NF_RESTORE:
+    case TD_CALL_NF_FORGET:
+        e->name = copy(call->u.nf.text, strlen(call->u.nf.text) + 1);
+        break;
     case TD_CALL_BIND:
     case TD_CALL_CONNECT:
         keep(e, call->u.sock.sa, call->u.sock.len);
@@ -173,6 +177,12 @@ void tape_replay(const struct tape *t, struct td_stack *st, void *const *devices
         case TD_CALL_KNOB_SET:
             c.u.knob.name = e->name;
             c.u.knob.value = e->control;
+            break;
+        case TD_CALL_NF_RESTORE:
+        case TD_CALL_NF_FORGET:
+            c.u.nf.text = e->name;
+            c.u.nf.msg = NULL;
+            c.u.nf.line = NULL;
             break;
         case TD_CALL_BIND:
         case TD_CALL_CONNECT:

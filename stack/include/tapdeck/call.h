@@ -42,6 +42,8 @@ enum td_call_kind {
     TD_CALL_NEIGH_DEL,
     TD_CALL_NEIGH_FLUSH,
     TD_CALL_KNOB_SET,
+    TD_CALL_NF_RESTORE,
+    TD_CALL_NF_FORGET,
     TD_CALL_SOCKET,
     TD_CALL_BIND,
     TD_CALL_LISTEN,
@@ -103,6 +105,13 @@ struct td_call {
         struct {
             const char *name, *value;
         } knob;
+        struct {
+            const char *text; /* rules as iptables-save writes them; words that pick flows */
+            unsigned flags;
+            char *msg;        /* may be NULL */
+            size_t msg_size;
+            unsigned *line;   /* may be NULL */
+        } nf;
         struct {
             int domain, type, protocol;
         } socket;

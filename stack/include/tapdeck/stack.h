@@ -108,6 +108,19 @@ void td_knob_each(const struct td_stack *st, void (*fn)(void *ctx, const char *n
 void td_fault_each(void (*fn)(void *ctx, const char *name, const char *rows, const char *symptom),
                    void *ctx);
 
+/* ---- packet filter, address translation, flows (ip/nf) ---- */
+/* Changes the rules by a text such as iptables-save writes; a line outside of "*TABLE … COMMIT" is a command of
+ * iptables ("-t nat -A POSTROUTING …", every one but -L and -S). All or nothing. FLUSH: a table that the text names is
+ * emptied first. COUNTERS: those in the text are taken over. TEST: nothing is changed.
+ * 0; -EINVAL, -ENOENT (no such chain or rule), -EEXIST, -E2BIG, -ENOMEM, with one sentence in msg and the number of the
+ * line in *line (both may be NULL). */
+enum td_nf_flags { TD_NF_FLUSH = 1, TD_NF_COUNTERS = 2, TD_NF_TEST = 4 };
+int td_nf_restore(struct td_stack *st, const char *text, unsigned flags, char *msg, size_t msg_size,
+                  unsigned *line);
+/* Forgets the flows that conntrack's words pick ("-p tcp -s 10.0.0.1"; "": all). How many, or -EINVAL with a
+ * sentence. */
+int64_t td_nf_forget(struct td_stack *st, const char *words, char *msg, size_t msg_size);
+
 /* ---- the door's recorder ---- */
 struct td_call; /* tapdeck/call.h */
 typedef void td_recorder(void *ctx, const struct td_call *call, int64_t result);

@@ -28,7 +28,8 @@ static bool known_type(const char *t)
     static const char *const types[] = {"u32",      "u64",       "i64",  "hex",  "ip",    "port",
                                         "mac",      "ns",        "seq",  "bool", "if",    "tcpstate",
                                         "neighstate", "tcpflags", "proto", "icmp", "errno", "word",
-                                        "bytes",    "pkts",      "prefix", "knob", "fault"};
+                                        "bytes",    "pkts",      "prefix", "knob", "fault",
+                                        "ports",    "nftext"};
     for (unsigned i = 0; i < sizeof types / sizeof types[0]; i++)
         if (strcmp(t, types[i]) == 0)
             return true;

@@ -126,6 +126,12 @@ static void on_call(void *ctx, const struct td_call *c, int64_t result)
         e->c.u.knob.name = copy(r, c->u.knob.name, strlen(c->u.knob.name) + 1);
         e->c.u.knob.value = copy(r, c->u.knob.value, strlen(c->u.knob.value) + 1);
         break;
+    case TD_CALL_NF_RESTORE:
+    case TD_CALL_NF_FORGET:
+        e->c.u.nf.text = copy(r, c->u.nf.text, strlen(c->u.nf.text) + 1);
+        e->c.u.nf.msg = NULL;
+        e->c.u.nf.line = NULL;
+        break;
     case TD_CALL_BIND:
     case TD_CALL_CONNECT:
         e->c.u.sock.sa = copy(r, c->u.sock.sa, c->u.sock.len);
@@ -327,6 +333,8 @@ static struct record *record_make(struct host *b, struct prng *r)
     host_attach(&a, TD_IP4(10, 0, 0, 1));
     host_attach(b, TD_IP4(10, 0, 0, 2));
     server_start(b->st);
+    ck_assert_int_eq(td_nf_restore(b->st, "-A INPUT -m state --state INVALID -j DROP\n-t nat -A POSTROUTING -j MASQUERADE", 0,
+                                   NULL, 0, NULL), 0);
 
     struct sockaddr_in sa = td_sockaddr(TD_IP4(10, 0, 0, 2), 7);
     int s = td_socket(a.st, AF_INET, SOCK_STREAM, 0), u = td_socket(a.st, AF_INET, SOCK_DGRAM, 0);
@@ -364,6 +372,7 @@ static struct record *record_make(struct host *b, struct prng *r)
     ck_assert_int_eq(td_if_set_mtu(st, b->eth, 1400), 0);
     td_if_ready(st, b->eth);
     ck_assert_int_eq(td_knob_set(st, "net.ipv4.ip_default_ttl", "32"), 0);
+    ck_assert_int_ge(td_nf_forget(st, "", NULL, 0), 0);
     int d = td_socket(st, AF_INET, SOCK_STREAM, 0), e = td_dup(st, d);
     ck_assert_int_eq(td_connect(st, d, (struct sockaddr *)&sa, sizeof sa), -EINPROGRESS); /* to itself */
     td_stack_flush(st, td_stack_now(st));
