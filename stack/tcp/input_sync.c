@@ -104,6 +104,14 @@ static bool reaches_beyond(const struct td_stack *st, const struct tcb *t, const
            seq_gt(s->seq + s->len, t->rcv_nxt + accept_window(st, t));
 }
 
+/* A FIN alone at a closed window breaks the rules of the window, but holding out against it would
+ * only make it come again for ever: Linux takes it. */
+static bool bare_fin(const struct td_stack *st, const struct tcb *t, const struct tcp_seg *s)
+{
+    return tcp_as_linux(st) && s->text == 0 && s->seq == t->rcv_nxt &&
+           (s->flags & (TCP_FIN | TCP_SYN)) == TCP_FIN && accept_window(st, t) == 0;
+}
+
 /* "tailor it to the window": what is old in front, what is beyond behind, SYN and FIN included. */
 static void trim(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
 {
@@ -583,6 +591,9 @@ static void fin_step(struct td_stack *st, struct tcb *t, const struct tcp_seg *s
     t->rcv_nxt++;
     t->rcv_wnd = t->rcv_wnd > 0 ? t->rcv_wnd - 1 : 0;
     tcp_sack_advance(st, t);
+    if (tcp_as_linux(st)) { /* nothing is reported any more, not even what came twice */
+        tcp_sack_clear(st, t);
+    }
     fin_ack(st, t);
     switch ((enum tcp_state)t->state) {
     case TCPS_SYN_RECEIVED:
@@ -652,7 +663,10 @@ void tcp_segment_synchronized(struct td_stack *st, struct tcb *t, struct tcp_seg
         answer_unacceptable(st, t, s);
         return;
     }
-    if (!acceptable(st, t, s->seq, s->len)) {
+    if (bare_fin(st, t, s)) {
+        t->ack_now = true;
+        tcp_mark(st, t);
+    } else if (!acceptable(st, t, s->seq, s->len)) {
         /* "if the RCV.WND is zero, special allowance should be made to accept valid ACKs, URGs";
          * A.2 adds the segment at RCV.NXT-1: a keep-alive's or probe's ACK field is as good as any.
          */
