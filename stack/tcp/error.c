@@ -62,7 +62,10 @@ static void connection_error(struct td_stack *st, struct tcb *t, const struct qu
     }
     const struct journal_subject subject = tcp_subject(t);
     uint64_t icmp = (uint64_t)e->type * 256 + e->code;
-    bool attempt = t->state == TCPS_SYN_SENT || (t->state == TCPS_SYN_RECEIVED && !t->passive);
+    /* Not a connection yet; one opened by Fast Open is one once its user has it. */
+    bool waits = t->tfo_serial != 0 && t->parent != NULL;
+    bool attempt = t->state == TCPS_SYN_SENT ||
+                   (t->state == TCPS_SYN_RECEIVED && (!t->passive || waits));
     if (attempt && (hard || knob(st, TCP_SYN_SOFT_ABORT) != 0)) {
         JOURNAL_CAUSE(st, EV_TCP_HARD_ERROR, &subject, e->from, icmp, (uint64_t)(int64_t)err);
         tcp_finish(st, t, err, W_TCP_ICMP);
