@@ -15,7 +15,7 @@
  */
 #include "tcp/xmit.h"
 
-void tcp_prr_start(struct td_stack *st, struct tcb *t, enum td_cc_cause why)
+void tcp_prr_start(struct td_stack *st, struct tcb *t, enum td_cc_cause why, uint32_t fresh)
 {
     struct txq *q = t->txq;
     uint32_t from = t->cc.cwnd;
@@ -27,7 +27,9 @@ void tcp_prr_start(struct td_stack *st, struct tcb *t, enum td_cc_cause why)
     q->tlp_out = false;
     q->prr_delivered = 0;
     q->prr_out = 0;
-    q->recover_fs = q->by_segments ? from / unit : flight;
+    /* 6.1: what was SACKed before isn't delivered again; what this ACK told of will be. Linux takes
+     * cwnd. */
+    q->recover_fs = q->by_segments ? from / unit : flight - q->sacked.bytes + fresh;
     q->recover_fs += q->recover_fs == 0;
     q->in_reduction = true;
     tcp_cc_reduce(st, t, why, counted);

@@ -149,8 +149,11 @@ void tcp_rack_timeout(struct td_stack *st, struct tcb *t)
     (void)detect_loss(st, t, &any);
     if (any) {
         if (t->ca_state != TCPE_RECOVERY) {
-            tcp_enter_recovery(st, t, false);
+            tcp_enter_recovery(st, t, false, 0);
             tcp_prr_ack(st, t, t->txq->by_segments ? 1 : t->mss, 0, false);
+            if (!t->txq->by_segments) { /* nothing was delivered; Linux counts one */
+                t->txq->prr_delivered = 0;
+            }
         }
         t->txq->rtx_now = t->txq->rtx_now || t->txq->prr_out == 0;
     }

@@ -75,18 +75,18 @@ void tcp_open_or_disorder(struct td_stack *st, struct tcb *t)
 
 /* ---- the ways in ---- */
 
-void tcp_enter_cwr(struct td_stack *st, struct tcb *t)
+void tcp_enter_cwr(struct td_stack *st, struct tcb *t, uint32_t fresh)
 {
     if (t->ca_state < TCPE_CWR) {
         t->txq->undo = false;
-        tcp_prr_start(st, t, TD_CC_ECN);
+        tcp_prr_start(st, t, TD_CC_ECN, fresh);
         t->txq->restore = false;
         t->ecn_cwr = t->ecn_ok;
         tcp_ca_set(st, t, TCPE_CWR);
     }
 }
 
-void tcp_enter_recovery(struct td_stack *st, struct tcb *t, bool ece)
+void tcp_enter_recovery(struct td_stack *st, struct tcb *t, bool ece, uint32_t fresh)
 {
     struct txq *q = t->txq;
     bool sack = q->ops->sack;
@@ -98,7 +98,7 @@ void tcp_enter_recovery(struct td_stack *st, struct tcb *t, bool ece)
     tcp_undo_start(t);
     if (t->ca_state < TCPE_CWR || t->ca_state == TCPE_LOSS) {
         q->restore = !ece;
-        tcp_prr_start(st, t, TD_CC_LOSS);
+        tcp_prr_start(st, t, TD_CC_LOSS, fresh);
         t->ecn_cwr = t->ecn_ok;
     } else {
         q->restore = false;
@@ -206,7 +206,7 @@ static void try_to_open(struct td_stack *st, struct tcb *t, const struct tcp_new
         t->txq->retrans_time = 0;
     }
     if (n->ece) {
-        tcp_enter_cwr(st, t);
+        tcp_enter_cwr(st, t, n->delivered_bytes);
     }
     if (t->ca_state != TCPE_CWR) {
         tcp_open_or_disorder(st, t);
@@ -312,7 +312,7 @@ void tcp_recovery_alert(struct td_stack *st, struct tcb *t, struct tcp_news *n)
         if (t->ca_state == TCPE_RECOVERY || !q->ops->begins(st, t)) {
             return;
         }
-        tcp_enter_recovery(st, t, n->ece);
+        tcp_enter_recovery(st, t, n->ece, n->delivered_bytes);
         return;
     case TCPE_LOSS:
         loss_state(st, t, n);
@@ -340,7 +340,7 @@ void tcp_recovery_alert(struct td_stack *st, struct tcb *t, struct tcp_news *n)
         tcp_resend_large(st, t);
         return;
     }
-    tcp_enter_recovery(st, t, n->ece);
+    tcp_enter_recovery(st, t, n->ece, n->delivered_bytes);
 }
 
 static void resend_from(struct td_stack *st, struct tcb *t, uint32_t larger_than)

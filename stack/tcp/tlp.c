@@ -73,7 +73,7 @@ void tcp_tlp_ack(struct td_stack *st, struct tcb *t, const struct tcp_news *n)
         q->tlp_out = false;
         JOURNAL(st, EV_TCP_PROBE_END, &subject, W_TCP_NO_LOSS);
     } else if (seq_gt(ack, q->tlp_end)) { /* 7.4.2: the probe repaired a loss */
-        tcp_prr_start(st, t, TD_CC_LOSS);
+        tcp_prr_start(st, t, TD_CC_LOSS, 0);
         q->restore = false;
         tcp_ca_set(st, t, TCPE_CWR);
         tcp_prr_end(st, t);

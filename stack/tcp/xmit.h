@@ -230,8 +230,9 @@ void tcp_reordering_seen(struct td_stack *st, struct tcb *t, tcp_seq low, tcp_se
 void tcp_ca_set(struct td_stack *st, struct tcb *t, enum tcp_episode to);
 /* After the scoreboard is up to date: what this ACK means for the episode, and cwnd. */
 void tcp_recovery_alert(struct td_stack *st, struct tcb *t, struct tcp_news *n);
-void tcp_enter_recovery(struct td_stack *st, struct tcb *t, bool ece);
-void tcp_enter_cwr(struct td_stack *st, struct tcb *t);
+/* fresh: bytes that the acknowledgment it begins with delivered. */
+void tcp_enter_recovery(struct td_stack *st, struct tcb *t, bool ece, uint32_t fresh);
+void tcp_enter_cwr(struct td_stack *st, struct tcb *t, uint32_t fresh);
 void tcp_enter_loss(struct td_stack *st, struct tcb *t);
 void tcp_open_or_disorder(struct td_stack *st, struct tcb *t);
 bool tcp_any_retrans(const struct tcb *t);
@@ -270,7 +271,7 @@ void tcp_tlp_fired(struct td_stack *st, struct tcb *t);
 void tcp_tlp_ack(struct td_stack *st, struct tcb *t, const struct tcp_news *n);
 
 /* ---- prr.c ---- */
-void tcp_prr_start(struct td_stack *st, struct tcb *t, enum td_cc_cause why);
+void tcp_prr_start(struct td_stack *st, struct tcb *t, enum td_cc_cause why, uint32_t fresh);
 void tcp_prr_ack(struct td_stack *st, struct tcb *t, uint32_t delivered, uint32_t lost,
                  bool advanced);
 void tcp_prr_sent(struct tcb *t, uint32_t bytes);
