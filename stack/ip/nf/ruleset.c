@@ -411,7 +411,7 @@ static bool find_depths(struct nf_table *t, char *msg, size_t size)
 static void find_hooks(struct nf_table *t)
 {
     for (uint32_t i = 0; i < t->nchains; i++) {
-        t->chain[i]->hooks = t->chain[i]->builtin ? (uint8_t)(1U << t->chain[i]->hook) : 0;
+        t->chain[i]->hooks = (uint8_t)(t->chain[i]->builtin ? 1U << t->chain[i]->hook : 0U);
         t->chain[i]->refs = 0;
     }
     for (unsigned depth = NF_DEPTH_MAX + 1; depth-- > 0;)
