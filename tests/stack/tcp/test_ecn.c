@@ -178,6 +178,53 @@ START_TEST(without_ecn_marks_mean_nothing)
 }
 END_TEST
 
+/* shows: 3168-10 3168-11 3168-12 SHLD-8 ATK-TCPC-05 */
+START_TEST(a_window_of_echoes_is_one_reduction)
+{
+    struct conv c = ecn_conv();
+    struct hx *h = c.h;
+    struct tcb *t = conv_tcb(&c);
+    write_pattern(&c, 1, 30000);
+    hx_flush(h);
+    for (int i = 0; i < 10; i++) {
+        ip_out(h, NOW, IPPROTO_TCP_);
+        ck_assert_uint_eq(h->got.tcp.flags & CWR, 0);
+    }
+    uint32_t cwnd = t->cc.cwnd;
+    ck_assert_uint_eq(cwnd, 10000);
+    unsigned sent = 0;
+    for (int i = 1; i <= 10; i++) {
+        tcp_in(h, MS(100 + i), .flags = ACK | ECE, .seq = 1, .ack = 1 + 1000 * i, .wnd = 60000);
+        ck_assert_uint_le(t->cc.cwnd, cwnd);
+        cwnd = t->cc.cwnd;
+        ck_assert_uint_eq(t->cc.ssthresh, 7000); /* CUBIC's, once */
+        while (hx_pending(h) > 0) { /* the first of the new ones tells of it */
+            ip_out(h, HX_ANYTIME, IPPROTO_TCP_);
+            ck_assert_int_eq((h->got.tcp.flags & CWR) != 0, sent == 0);
+            sent++;
+        }
+    }
+    ck_assert_uint_eq(sent, 7);
+    /* the next window */
+    tcp_in(h, MS(200), .flags = ACK | ECE, .seq = 1, .ack = 11001, .wnd = 60000);
+    ck_assert_uint_eq(t->cc.ssthresh, 4000);
+    hx_drain(h);
+    leave(&c);
+    /* who hasn't agreed is not heard */
+    c = reach(EST);
+    t = conv_tcb(&c);
+    write_pattern(&c, 1, 100);
+    hx_flush(c.h);
+    tcp_out(c.h, NOW, .flags = PSH | ACK, .seq = 1, .ack = 1, .len = 100);
+    cwnd = t->cc.cwnd;
+    tcp_in(c.h, NOW, .flags = ACK | ECE | CWR, .seq = 1, .ack = 101, .wnd = 60000);
+    ck_assert_uint_ge(t->cc.cwnd, cwnd);
+    ck_assert_uint_eq(t->cc.ssthresh, TD_CC_NO_SSTHRESH);
+    hx_drain(c.h);
+    leave(&c);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("tcp ecn");
@@ -189,6 +236,7 @@ static Suite *suite(void)
     tcase_add_test(tc, ce_is_echoed_until_cwr);
     tcase_add_test(tc, marks_outside_the_window_mean_nothing);
     tcase_add_test(tc, without_ecn_marks_mean_nothing);
+    tcase_add_test(tc, a_window_of_echoes_is_one_reduction);
     suite_add_tcase(s, tc);
     return s;
 }

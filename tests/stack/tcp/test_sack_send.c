@@ -136,6 +136,38 @@ START_TEST(counting_as_6675)
 }
 END_TEST
 
+/* shows: 6675-15 6675-16 */
+START_TEST(a_time_out_forgets_what_was_sacked)
+{
+    struct conv c = conv_reno();
+    knob_set(c.h, "net.ipv4.tcp_recovery", "0");
+    knob_set(c.h, "net.ipv4.tcp_sack_forget", "1");
+    c = sack_flight(c, 10000);
+    struct tcb *t = conv_tcb(&c);
+    sack_in(&c, MS(100), 1, B1(1, 4));
+    again_out(&c, NOW, 0);
+    ck_assert_uint_eq(t->ca_state, TCPE_RECOVERY);
+    again_out(&c, HX_ANYTIME, 0); /* lost as well */
+    ck_assert_uint_eq(hx_counter(c.h, "TcpExtTCPTimeouts"), 1);
+    ck_assert_uint_eq(t->ca_state, TCPE_LOSS);
+    ck_assert_uint_eq(flight_of(&c).sacked, 0);
+    ck_assert_uint_eq(t->recover, t->snd_nxt);
+    for (unsigned i = 2; i < 10; i++) { /* what is told now counts, but isn't a second loss */
+        sack_in(&c, hx_now(c.h) + MS(1), 1, B1(1, i));
+        ck_assert_uint_eq(flight_of(&c).sacked, i - 1);
+        ck_assert_uint_eq(t->ca_state, TCPE_LOSS);
+    }
+    hx_drain(c.h);
+    ack_in(&c, hx_now(c.h) + MS(1), 9001, WND);
+    ck_assert_uint_eq(t->ca_state, TCPE_LOSS);
+    ack_in(&c, hx_now(c.h) + MS(1), 10001, WND);
+    ck_assert_uint_eq(t->ca_state, TCPE_OPEN);
+    ck_assert_uint_eq(hx_counter(c.h, "TcpExtTCPSackRecovery"), 1);
+    hx_drain(c.h);
+    leave(&c);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("tcp sack sender");
@@ -147,6 +179,7 @@ static Suite *suite(void)
     tcase_add_test(tc, dsack_is_told_from_sack);
     tcase_add_test(tc, duplicates_without_news);
     tcase_add_test(tc, counting_as_6675);
+    tcase_add_test(tc, a_time_out_forgets_what_was_sacked);
     suite_add_tcase(s, tc);
     return s;
 }
