@@ -26,7 +26,7 @@ static uint64_t dropped_for(enum journal_word why)
     return rec != NULL && rec->arg[2] == (uint64_t)why ? events(EV_IP_FORWARD_DROP) : 0;
 }
 
-/* shows: 1812-FW33 1812-FW36 1812-IP10 1812-IP14 1812-IP19 1122-I004 1122-I005 */
+/* shows: 1812-FW33 1812-FW35 ATK-IP-07 6864-04 1812-FW36 1812-IP10 1812-IP14 1812-IP19 1122-I004 1122-I005 */
 START_TEST(passes_through_with_one_hop_less)
 {
     IP_IN(100, .dst = HOST2, .ttl = 64, .tos = 0xb8, .id = 77, .flags = IPV4_DF);
@@ -93,7 +93,7 @@ START_TEST(is_off_until_it_is_wanted)
 }
 END_TEST
 
-/* shows: 1812-FW32 1812-FW34 1812-IC03 1812-IC05 1812-IC06 1812-IP18 */
+/* shows: 1812-FW32 ATK-IP-07 1812-FW34 1812-IC03 1812-IC05 1812-IC06 1812-IP18 */
 START_TEST(last_hop_is_told)
 {
     for (uint8_t ttl = 0; ttl < 2; ttl++) {
@@ -194,7 +194,7 @@ START_TEST(is_cut_for_a_smaller_link)
 }
 END_TEST
 
-/* shows: 1812-FW23 1191-09 */
+/* shows: 1812-FW23 1191-09 6864-04 */
 START_TEST(with_df_the_sender_learns_the_mtu)
 {
     ck_assert_int_eq(netif_set_mtu(stack(), eth1, 1400), 0);
@@ -256,7 +256,7 @@ START_TEST(martians_are_stopped)
 }
 END_TEST
 
-/* shows: 1812-FW47 */
+/* shows: 1812-FW47 ATK-IP-17 */
 START_TEST(reverse_path)
 {
     eth0->knob[IFKNOB_RP_FILTER] = 1;
@@ -328,7 +328,7 @@ START_TEST(bad_options_in_transit)
 }
 END_TEST
 
-/* shows: 1812-FW28 1812-FW27 1812-FW29 1812-FW30 */
+/* shows: 1812-FW28 792-06 1812-FW27 1812-FW29 1812-FW30 */
 START_TEST(a_better_first_hop_is_told)
 {
     IP_IN(8, .dst = FAR); /* from PEER by ROUTER, all on eth0 */
