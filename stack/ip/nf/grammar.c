@@ -253,7 +253,7 @@ static bool opt_if(struct parse *p, uint32_t m, char name[NF_IFNAME_LEN])
 
     if (!take_not(p, m) || (v = value_of(p, "an interface's name")) == NULL)
         return false;
-    if (*v == '\0' || strlen(v) >= NF_IFNAME_LEN || strpbrk(v, " /!\"'\\") != NULL || *v == '-')
+    if (*v == '\0' || strlen(v) >= NF_IFNAME_LEN || v[strcspn(v, " /!\"'\\")] != '\0' || *v == '-')
         return bad(p, "'%s' is no interface's name: up to %d letters, with + at the end for all that begin so", v,
                    NF_IFNAME_LEN - 1);
     memcpy(name, v, strlen(v) + 1);
@@ -852,7 +852,7 @@ static bool opt_clamp(struct parse *p)
 static bool chain_name_ok(struct parse *p, const char *name)
 {
     if (*name == '\0' || strlen(name) >= NF_NAME_LEN || *name == '-' || *name == '!' || !printable(name) ||
-        strpbrk(name, " \t\"'\\") != NULL)
+        name[strcspn(name, " \t\"'\\")] != '\0')
         return bad(p, "'%s' is no name for a chain: up to %d characters, no blanks or quotes, not beginning with - or !", name,
                    NF_NAME_LEN - 1);
     return true;

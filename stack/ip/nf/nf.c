@@ -27,6 +27,7 @@
 #include "ip/nf/nf_internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- made and unmade ---- */
@@ -87,7 +88,7 @@ uint32_t nf_intern(struct td_stack *st, const char *text)
     if (more == NULL)
         return 0;
     ip->nf_texts = more;
-    strncpy(ip->nf_texts[ip->nf_ntexts], text, sizeof *ip->nf_texts - 1);
+    (void)snprintf(ip->nf_texts[ip->nf_ntexts], sizeof *ip->nf_texts, "%s", text);
     return ++ip->nf_ntexts;
 }
 
