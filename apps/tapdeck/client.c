@@ -7,6 +7,7 @@
  * and the command's last words, such as ping's summary, still come.
  */
 #include "tapdeck/client.h"
+#include "tapdeck/rules.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -133,7 +134,11 @@ int client_run(struct client *c, int argc, char *const *argv, bool json, bool tt
     sigset_t block, old;
     int status = EXIT_NO_DAEMON, cancelled = 0;
     err[0] = '\0';
-    control_write_request(&request, id, argc, argv, json, tty);
+    struct rules_request rules;
+    if (!rules_request(argc, argv, &rules, err, err_size))
+        return EXIT_USAGE;
+    control_write_request(&request, id, rules.argv != NULL ? rules.argc : argc, rules.argv != NULL ? rules.argv : argv,
+                          json, tty);
     interrupts = 0;
     sigemptyset(&block);
     sigaddset(&block, SIGINT);
@@ -172,5 +177,6 @@ int client_run(struct client *c, int argc, char *const *argv, bool json, bool tt
     fflush(out);
     sigprocmask(SIG_SETMASK, &old, NULL);
     text_free(&request);
+    rules_request_end(&rules);
     return status;
 }

@@ -633,8 +633,9 @@ static bool opt_comment(struct parse *p)
     if (n > NF_COMMENT_MAX || !printable(v))
         return bad(p, "a comment has at most %d characters, none of them a control character", NF_COMMENT_MAX - 1);
     p->r->comment = mem_alloc(&p->st->mem, MEM_IP, n);
-    if (p->r->comment == NULL)
-        return bad(p, "there is no memory left");
+    p->cmd->no_memory = p->r->comment == NULL;
+    if (p->cmd->no_memory)
+        return bad(p, "there is no memory left for the rules");
     memcpy(p->r->comment, v, n);
     return true;
 }

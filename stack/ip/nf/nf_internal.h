@@ -211,6 +211,7 @@ struct nf_cmd {
     const char *chain, *other; /* names; other: the new name, the policy */
     uint32_t number;  /* of a rule; 0 = none */
     bool has_counters;
+    bool no_memory;   /* that is why it failed */
     uint64_t packets, bytes;
 };
 /* Reads words as iptables does: the command into *cmd, the rule into *r. False: msg. */

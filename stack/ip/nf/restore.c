@@ -340,6 +340,8 @@ static int line_command(struct restore *re, char *line)
             }
             err = do_command(re, &cmd, &r);
         }
+        if (cmd.no_memory)
+            err = -ENOMEM;
     }
     mem_free(&re->st->mem, MEM_IP, word, NF_WORDS_MAX * sizeof *word);
     nf_rule_free(re->st, r);
