@@ -93,7 +93,7 @@ static void list_rule(struct run *r, const struct list *l, const struct nf_rule 
     run_printf(r, "%-9s  %-4s %s  ", nf_target_name(rule), proto,
                (rule->match & NF_M_FRAG) == 0 ? "--" : (rule->not & NF_M_FRAG) != 0 ? "!f" : "-f");
     if (l->verbose)
-        run_printf(r, "%-6s %-6s ", in, out);
+        run_printf(r, "%-6s %-6s  ", in, out);
     run_printf(r, "%-19s  %-19s %s%s\n", a, b, rule->target == NF_T_GOTO ? " [goto] " : "", more);
 }
 
