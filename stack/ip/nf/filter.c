@@ -125,6 +125,8 @@ static bool rule_matches(struct td_stack *st, struct nf_rule *r, const struct nf
         return false;
     if (ASKS(r, NF_M_L4)) {
         if (!look_at(c, l)) {
+            if (FAULT_ON(st, FILTER_SHORT))
+                return false;
             *shorter = true;
             return true;
         }

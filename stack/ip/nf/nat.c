@@ -284,7 +284,7 @@ bool nf_nat_write(struct td_stack *st, struct nf_ctx *c, bool src, td_ip4 addr, 
     if (!nf_writable(st, c, nf_l4(c) + transport_need(c)))
         return false;
     l = transport(c, src);
-    if (l.sum != NULL && l.pseudo)
+    if (l.sum != NULL && l.pseudo && !FAULT_ON(st, NAT_CHECKSUM_KEPT))
         sum_addr(l.sum, old, addr, l.partial);
     if (l.port != NULL && set_port)
         set16(l.port, port, l.partial ? NULL : l.sum, false);

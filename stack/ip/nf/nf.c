@@ -298,11 +298,25 @@ static bool reroute(struct td_stack *st, struct nf_ctx *c)
     int err = route_find(st, c->h->dst, src, c->tx->ifindex, c->r);
 
     c->r->src = src;
+    if (err == 0 && c->r->type == FIB_BROADCAST && (c->tx->flags & IP_TX_BROADCAST) == 0)
+        err = -EACCES;
     if (err == 0)
         return true;
     JOURNAL(st, EV_IP_OUT_DROP_ROUTE, &sub, c->h->dst, (uint64_t)-err);
     count(st, IpOutNoRoutes);
     return discard(st, c, err);
+}
+
+/* RFC 1122 3.2.1.3 g: no translation, and none that is missing, lets 127/8 out. */
+static bool stays_inside(struct td_stack *st, struct nf_ctx *c)
+{
+    const struct journal_subject sub = {.pkt = (*c->p)->id, .addr = c->h->dst};
+
+    if (!ip4_is_loopback(c->h->src) || c->out == NULL || (c->out->flags & TD_IF_LOOPBACK) != 0)
+        return true;
+    JOURNAL(st, EV_IP_OUT_DROP_SOURCE, &sub, c->h->src, c->h->dst);
+    count(st, NfDrops);
+    return discard(st, c, -EINVAL);
 }
 
 static bool hook_prerouting(struct td_stack *st, struct nf_ctx *c)
@@ -344,7 +358,7 @@ bool nf_run(struct td_stack *st, enum nf_hook hook, struct nf_ctx *c)
             return false;
         break;
     default: /* POSTROUTING */
-        if (!translate(st, c))
+        if (!translate(st, c) || !stays_inside(st, c))
             return false;
         break;
     }

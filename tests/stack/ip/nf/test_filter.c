@@ -14,7 +14,6 @@ static bool passes_tcp(const struct flow_ends *f, uint16_t flags)
     return through;
 }
 
-/* shows: 1812-FW48 */
 START_TEST(nothing_is_there_without_rules)
 {
     uint64_t before = stack()->mem.used;
@@ -55,6 +54,7 @@ static const struct {
     {"-p icmp --icmp-type any", false}, {"-m comment --comment \"a b\"", true}, {"", true},
 };
 
+/* shows: 1812-FW48 */
 START_TEST(each_match)
 {
     char text[200];
@@ -67,6 +67,7 @@ START_TEST(each_match)
 }
 END_TEST
 
+/* shows: 1812-FW48 */
 START_TEST(drops_say_where)
 {
     rules("-N mine\n-A FORWARD -j ACCEPT -s 1.2.3.4\n-A FORWARD -j mine\n-A mine -p udp -j ACCEPT\n-A mine -j DROP");

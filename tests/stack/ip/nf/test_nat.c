@@ -14,7 +14,7 @@ static void masquerade(void)
     rules("-t nat -A POSTROUTING -o eth1 -j MASQUERADE");
 }
 
-/* shows: 1812-FW48 */
+/* shows: 1071-01 */
 START_TEST(masquerade_there_and_back)
 {
     struct flow_ends f = {PEER, SERVER, 40000, 80}, b;
@@ -172,6 +172,87 @@ START_TEST(our_own_by_output)
     ck_assert_uint_eq(up.count, 1);
     ck_assert_uint_eq(up.rx.h.src, TD_IP4(10, 0, 0, 77));
     ck_assert_uint_eq(wire_get16(up.bytes), 8);
+}
+END_TEST
+
+/* shows: 1812-IP24 1122-I157 */
+START_TEST(loopback_addresses_stay_inside)
+{
+    rules("-t nat -F\n-t nat -A POSTROUTING -p udp --dport 7 -j SNAT --to-source 127.0.0.5\n"
+          "-t nat -A PREROUTING -p udp --dport 8 -j DNAT --to-destination 127.0.0.1\n"
+          "-t nat -A OUTPUT -d 127.0.0.9 -j DNAT --to-destination 192.168.5.2");
+    udp_in(ENDS(PEER, SERVER, 1, 7), 5);
+    udp_in(ENDS(PEER, US, 1, 8), 5);
+    nothing_sent();
+    ck_assert_uint_eq(up.count, 0);
+    struct ip_tx tx = {.src = LOCALHOST, .dst = TD_IP4(127, 0, 0, 9), .proto = TEST_PROTO};
+    ck_assert_int_eq(ip_output(stack(), payload(30), &tx), -EINVAL);
+    rig_flush(r);
+    nothing_sent();
+    ck_assert_uint_eq(events(EV_IP_OUT_DROP_SOURCE), 2);
+}
+END_TEST
+
+/* What we send to ourselves is seen going out and coming in, and is one flow. */
+START_TEST(to_ourselves)
+{
+    rules("-t nat -F\n-t nat -A OUTPUT -p udp -d 10.0.0.88 --dport 5 -j REDIRECT --to-ports 50\n"
+          "-A INPUT -m state --state NEW -j ACCEPT\n-P INPUT DROP");
+    struct ip_tx tx = {.dst = TD_IP4(10, 0, 0, 88), .proto = IPPROTO_UDP_};
+    struct pkt *p = payload(16);
+    wire_put16(p->data, 40000);
+    wire_put16(p->data + 2, 5);
+    wire_put16(p->data + 4, 16);
+    wire_put16(p->data + 6, 0);
+    ck_assert_int_eq(ip_output(stack(), p, &tx), 0);
+    rig_flush(r);
+    rig_flush(r);
+    nothing_sent();
+    ck_assert_uint_eq(up.count, 1);
+    ck_assert_uint_eq(up.rx.h.dst, LOCALHOST);
+    ck_assert_uint_eq(wire_get16(up.bytes + 2), 50);
+    ck_assert_uint_eq(nf_ct_count(stack()), 1);
+    ck_assert_uint_eq(flow_of(ENDS(US, TD_IP4(10, 0, 0, 88), 40000, 5), 17)->packets[NF_ORIG], 1);
+    /* And the answer comes from whom was asked. */
+    rules("-A INPUT -m state --state ESTABLISHED -j ACCEPT");
+    tx = (struct ip_tx){.src = LOCALHOST, .dst = US, .proto = IPPROTO_UDP_};
+    p = payload(16);
+    wire_put16(p->data, 50);
+    wire_put16(p->data + 2, 40000);
+    wire_put16(p->data + 4, 16);
+    wire_put16(p->data + 6, 0);
+    ck_assert_int_eq(ip_output(stack(), p, &tx), 0);
+    rig_flush(r);
+    rig_flush(r);
+    ck_assert_uint_eq(up.count, 2);
+    ck_assert_uint_eq(up.rx.h.src, TD_IP4(10, 0, 0, 88));
+    ck_assert_uint_eq(wire_get16(up.bytes), 5);
+    ck_assert_uint_eq(nf_ct_count(stack()), 1);
+}
+END_TEST
+
+/* A checksum that a device is to complete: the field holds the sum of the pseudo-header, and is kept so. */
+START_TEST(partial_checksums)
+{
+    struct ip_tx tx = {.src = US, .dst = SERVER, .proto = IPPROTO_TCP_};
+
+    rules("-t nat -F\n-t nat -A POSTROUTING -p tcp -j SNAT --to-source 192.168.5.7:7000");
+    struct pkt *p = payload(100);
+    p->data[12] = 0x50;
+    p->data[13] = SYN;
+    wire_put16(p->data + 16, checksum_fold(checksum_pseudo(US, SERVER, 6, 100)));
+    p->csum = PKT_CSUM_PARTIAL;
+    p->csum_start = 0;
+    p->csum_offset = 16;
+    ck_assert_int_eq(netif_set_mtu(stack(), eth1, 76), 0); /* cutting makes IP complete it */
+    ck_assert_int_eq(ip_output(stack(), p, &tx), 0);
+    rig_flush(r);
+    uint8_t got[200];
+    ck_assert_uint_gt(r->nout, 1);
+    ck_assert_uint_eq(reassemble_out(0, got), 100);
+    ck_assert_uint_eq(outh.src, TD_IP4(192, 168, 5, 7));
+    ck_assert_uint_eq(wire_get16(got), 7000);
+    ck_assert_uint_eq(checksum_fold(checksum_add(checksum_pseudo(outh.src, SERVER, 6, 100), got, 100)), 0xffff);
 }
 END_TEST
 
@@ -386,6 +467,7 @@ END_TEST
 
 /* A hundred thousand flows of all kinds: what leaves has right checksums and comes back as it went, no two flows look
  * the same outside, and the table keeps to its limit. */
+/* shows: 1071-01 */
 START_TEST(random_flows)
 {
     struct prng g = {42};
@@ -452,6 +534,9 @@ static Suite *suite(void)
     tcase_add_test(tc, redirect_to_ourselves);
     tcase_add_test(tc, hairpin);
     tcase_add_test(tc, our_own_by_output);
+    tcase_add_test(tc, loopback_addresses_stay_inside);
+    tcase_add_test(tc, to_ourselves);
+    tcase_add_test(tc, partial_checksums);
     tcase_add_test(tc, ping_identifiers);
     tcase_add_test(tc, errors_find_their_client);
     tcase_add_test(tc, errors_about_pings);
