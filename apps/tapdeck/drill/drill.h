@@ -69,6 +69,7 @@ struct drill_options {
     bool strict_end;            /* ours: packets left over at the end are a failure */
     uint64_t seed;              /* ours: of the stack; 1 */
     enum drill_profile profile; /* ours: the knobs to begin with */
+    uint64_t faults;            /* ours: deliberate bugs to switch on, 1 << enum fault_id */
     bool verbose;               /* ours: fill in drill_report.exchange */
 };
 void drill_options_default(struct drill_options *o);

@@ -109,38 +109,6 @@ static const struct field fields[] = {
     AT("received_ce_bytes", NEW + 40, 4),
 };
 
-static const struct {
-    const char *name;
-    int64_t v;
-} constants[] = {
-    {"TCP_ESTABLISHED", 1},
-    {"TCP_SYN_SENT", 2},
-    {"TCP_SYN_RECV", 3},
-    {"TCP_FIN_WAIT1", 4},
-    {"TCP_FIN_WAIT2", 5},
-    {"TCP_TIME_WAIT", 6},
-    {"TCP_CLOSE", 7},
-    {"TCP_CLOSE_WAIT", 8},
-    {"TCP_LAST_ACK", 9},
-    {"TCP_LISTEN", 10},
-    {"TCP_CLOSING", 11},
-    {"TCP_NEW_SYN_RECV", 12},
-    {"TCP_CA_Open", 0},
-    {"TCP_CA_Disorder", 1},
-    {"TCP_CA_CWR", 2},
-    {"TCP_CA_Recovery", 3},
-    {"TCP_CA_Loss", 4},
-    {"TCPI_OPT_TIMESTAMPS", 1},
-    {"TCPI_OPT_SACK", 2},
-    {"TCPI_OPT_WSCALE", 4},
-    {"TCPI_OPT_ECN", 8},
-    {"TCPI_OPT_ECN_SEEN", 16},
-    {"TCPI_OPT_SYN_DATA", 32},
-    {"TCPI_OPT_USEC_TS", 64},
-    {"TCPI_OPT_TFO_CHILD", 128},
-    {"TCP_INFINITE_SSTHRESH", 0x7fffffff},
-};
-
 bool info_sample(struct info *i, struct td_stack *st, int fd)
 {
     socklen_t len = sizeof i->b;
@@ -176,12 +144,6 @@ static int64_t read_field(const struct info *i, const struct field *f)
 
 bool info_value(const struct info *i, const char *name, int64_t *v)
 {
-    for (size_t k = 0; k < sizeof constants / sizeof constants[0]; k++) {
-        if (strcmp(constants[k].name, name) == 0) {
-            *v = constants[k].v;
-            return true;
-        }
-    }
     for (size_t k = 0; i->have && k < sizeof fields / sizeof fields[0]; k++) {
         const struct field *f = &fields[k];
         uint32_t size = f->size == BITS ? 1 : f->size;

@@ -14,8 +14,8 @@ struct info {
 
 /* Samples a socket; false: it has no TCP_INFO. */
 bool info_sample(struct info *i, struct td_stack *st, int fd);
-/* "tcpi_snd_cwnd" and Linux's constants ("TCP_ESTABLISHED", "TCP_CA_Loss", "TCPI_OPT_SACK" …).
- * False: no such name, or the stack doesn't fill that field. */
+/* "tcpi_snd_cwnd". False: no such field, or the stack doesn't fill it. What its values are called
+ * (TCP_ESTABLISHED, TCP_CA_Loss …) is drill_symbol()'s. */
 bool info_value(const struct info *i, const char *name, int64_t *v);
 
 #endif

@@ -6,6 +6,7 @@
 #include "tapdeck/drill/drill.h"
 
 #include "common/parse.h"
+#include "core/faults.h"
 
 #include <errno.h>
 #include <math.h>
@@ -33,6 +34,7 @@ enum option {
     STRICT_END,
     SEED,
     PROFILE,
+    FAULT,
     VERBOSE,
 };
 
@@ -61,6 +63,7 @@ static const struct {
     {"strict_end", STRICT_END, true, NULL},
     {"seed", SEED, false, "a number"},
     {"profile", PROFILE, false, "linux or rfc"},
+    {"fault", FAULT, false, "a deliberate bug such as no-karn (stack/core/faults.def has them all)"},
     {"verbose", VERBOSE, true, NULL},
 };
 
@@ -228,6 +231,18 @@ static bool set_profile(struct drill_options *o, const char *v)
     return rfc || strcmp(v, "linux") == 0;
 }
 
+/* More than one may be given: they add up. */
+static bool set_fault(struct drill_options *o, const char *v)
+{
+    for (unsigned i = 0; i < FAULT_COUNT; i++) {
+        if (strcmp(v, fault_info[i].name) == 0) {
+            o->faults |= UINT64_C(1) << i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static void set_flag(struct drill_options *o, enum option which)
 {
     switch (which) {
@@ -267,6 +282,8 @@ static bool set_value(struct drill_options *o, enum option which, const char *v)
         return set_non_fatal(o, v);
     case PROFILE:
         return set_profile(o, v);
+    case FAULT:
+        return set_fault(o, v);
     default:
         return set_number(o, which, v);
     }
@@ -371,5 +388,6 @@ void drill_options_merge(struct drill_options *to, const struct drill_options *f
     TAKE(SEED, seed);
     TAKE(PROFILE, profile);
     TAKE(VERBOSE, verbose);
+    to->faults |= from->faults;
     to->given |= from->given;
 }

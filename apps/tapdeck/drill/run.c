@@ -421,6 +421,7 @@ static bool begin(struct run *r)
         .mtu = r->o->mtu,
         .seed = r->o->seed,
         .profile = r->o->profile == DRILL_PROFILE_RFC ? TD_PROFILE_RFC : TD_PROFILE_LINUX,
+        .faults = r->o->faults,
     };
     r->vars = drill_vars_new();
     if (r->vars == NULL) {

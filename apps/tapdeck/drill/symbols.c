@@ -263,6 +263,7 @@ static const struct symbol internet[] = {
     {"TCPI_OPT_SYN_DATA", 32},
     {"TCPI_OPT_USEC_TS", 64},
     {"TCPI_OPT_TFO_CHILD", 128},
+    {"TCP_INFINITE_SSTHRESH", 0x7fffffff}, /* the field as it is before the first loss */
 };
 
 static const struct symbol files[] = {

@@ -11,10 +11,12 @@
  */
 #include "tapdeck/drill/world.h"
 
+#include "core/faults.h"
 #include "core/pkt.h"
 #include "core/stack.h"
 #include "wire/eth.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,9 +88,21 @@ static bool configure(struct drill_world *w, const struct world_config *c)
     return td_neigh_add(w->st, w->ifindex, hop, w->peer, TD_NEIGH_PERMANENT) == 0;
 }
 
+static bool switch_faults_on(struct drill_world *w, uint64_t faults)
+{
+    for (unsigned i = 0; i < FAULT_COUNT; i++) {
+        char knob[64];
+        (void)snprintf(knob, sizeof knob, "tapdeck.fault.%s", fault_info[i].name);
+        if ((faults >> i & 1) != 0 && td_knob_set(w->st, knob, "1") != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool world_open(struct drill_world *w, const struct world_config *c)
 {
-    struct td_stack_config sc = {.now = WORLD_START, .profile = c->profile};
+    struct td_stack_config sc = {.now = WORLD_START, .profile = c->profile, .allow_faults = c->faults != 0};
     memset(w, 0, sizeof *w);
     memcpy(sc.seed, &c->seed, sizeof c->seed);
     w->sent_tail = &w->sent;
@@ -99,7 +113,7 @@ bool world_open(struct drill_world *w, const struct world_config *c)
     if (w->st == NULL) {
         return false;
     }
-    bool ok = configure(w, c);
+    bool ok = configure(w, c) && switch_faults_on(w, c->faults);
     td_stack_flush(w->st, WORLD_START);
     while (w->sent != NULL) { /* nothing that the making of an interface leads to is the script's */
         seg_free(world_take(w));

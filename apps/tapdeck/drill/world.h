@@ -17,6 +17,7 @@ struct world_config {
     uint32_t mtu;
     uint64_t seed;
     enum td_profile profile;
+    uint64_t faults; /* deliberate bugs switched on: 1 << enum fault_id */
 };
 
 struct drill_world {
