@@ -63,7 +63,8 @@ static const struct {
     {"strict_end", STRICT_END, true, NULL},
     {"seed", SEED, false, "a number"},
     {"profile", PROFILE, false, "linux or rfc"},
-    {"fault", FAULT, false, "a deliberate bug such as no-karn (stack/core/faults.def has them all)"},
+    {"fault", FAULT, false,
+     "a deliberate bug such as no-karn (stack/core/faults.def has them all)"},
     {"verbose", VERBOSE, true, NULL},
 };
 

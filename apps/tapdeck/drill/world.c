@@ -102,7 +102,8 @@ static bool switch_faults_on(struct drill_world *w, uint64_t faults)
 
 bool world_open(struct drill_world *w, const struct world_config *c)
 {
-    struct td_stack_config sc = {.now = WORLD_START, .profile = c->profile, .allow_faults = c->faults != 0};
+    struct td_stack_config sc = {
+        .now = WORLD_START, .profile = c->profile, .allow_faults = c->faults != 0};
     memset(w, 0, sizeof *w);
     memcpy(sc.seed, &c->seed, sizeof c->seed);
     w->sent_tail = &w->sent;

@@ -207,6 +207,23 @@ START_TEST(options)
 }
 END_TEST
 
+/* A deliberate bug makes the script that shows its requirement fail, and only there. */
+START_TEST(faults)
+{
+    const char *paws = "tests/drill/paws.pkt", *closes = "tests/drill/close-active.pkt";
+    ck_assert_int_eq(DRILL(paws, closes), 0);
+    ck_assert_int_eq(DRILL("--fault=no-paws", closes, paws), 1);
+    ck_assert_ptr_nonnull(strstr(out, "ok tests/drill/close-active.pkt"));
+    ck_assert_ptr_nonnull(strstr(out, "FAIL tests/drill/paws.pkt:"));
+    ck_assert_int_eq(DRILL("--fault", "no-timewait", "--fault", "no-paws", closes, paws), 1);
+    ck_assert_ptr_nonnull(strstr(out, "\n0 passed, 2 failed, 0 unsupported, 0 errors\n"));
+    ck_assert_int_eq(DRILL("--fault=no-such", paws), 2);
+    ck_assert_ptr_nonnull(strstr(err, "'no-such' is no value for --fault"));
+    ck_assert_int_eq(DRILL("--help"), 0);
+    ck_assert_ptr_nonnull(strstr(out, "--fault=NAME"));
+}
+END_TEST
+
 START_TEST(explain)
 {
     ck_assert_int_eq(DRILL("--explain", passes()), 0);
@@ -254,6 +271,7 @@ static Suite *suite(void)
     tcase_add_test(t, many_files);
     tcase_add_test(t, json);
     tcase_add_test(t, options);
+    tcase_add_test(t, faults);
     tcase_add_test(t, explain);
     tcase_add_test(t, usage);
     suite_add_tcase(s, t);
