@@ -99,7 +99,7 @@ static int64_t prr(struct prr *m, int64_t inflight, int64_t delivered, bool safe
 #define cwnd_is(c, bytes) ck_assert_uint_eq(conv_tcb(c)->cc.cwnd, (unsigned)(bytes))
 
 /* RFC 6937 4, figure 2: one of twenty is lost. Every second acknowledgment sends one. */
-/* shows: 9937-01 9937-03 9937-04 6937-01 6937-02 */
+/* shows: 9937-01 9937-03 9937-04 6937-01 6937-02 8985-23 */
 START_TEST(one_of_twenty)
 {
     struct conv c = bytes_conv(20, "1", 200);
@@ -177,6 +177,33 @@ START_TEST(fifteen_of_twenty)
     deliver(&c, false);
     ck_assert_uint_eq(info(&c).tcpi_ca_state, 0);
     cwnd_is(&c, 10000);
+    hx_drain(c.h);
+    leave(&c);
+}
+END_TEST
+
+/* The same loss, but all of it was only late: one acknowledgment ends the recovery while PRR has cwnd at half of
+ * ssthresh. */
+/* shows: 9937-05 */
+START_TEST(the_end_is_ssthresh)
+{
+    struct conv c = bytes_conv(20, "1", 200);
+    unsigned again = 0;
+    for (int i = 0; i < 15; i++) {
+        p.lose[i] = true;
+    }
+    ck_assert_uint_eq(carry(&c, &again), 20);
+    for (int i = 0; i < 7; i++) {
+        deliver(&c, false);
+        (void)carry(&c, &again);
+    }
+    ck_assert_uint_eq(info(&c).tcpi_ca_state, 3);
+    cwnd_is(&c, 5000);
+    ck_assert_uint_eq(conv_tcb(&c)->cc.ssthresh, 10000);
+    ack_in(&c, hx_now(c.h) + MS(1), 22001, WND);
+    ck_assert_uint_eq(info(&c).tcpi_ca_state, 0);
+    ck_assert_uint_ge(conv_tcb(&c)->cc.cwnd, 10000);
+    ck_assert_uint_le(conv_tcb(&c)->cc.cwnd, 10000 + SMSS); /* this ACK may open it already */
     hx_drain(c.h);
     leave(&c);
 }
@@ -401,6 +428,7 @@ static Suite *suite(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, one_of_twenty);
     tcase_add_test(tc, fifteen_of_twenty);
+    tcase_add_test(tc, the_end_is_ssthresh);
     tcase_add_test(tc, the_formulae);
     tcase_add_test(tc, one_rescue);
     tcase_add_test(tc, echo_halves_once_a_window);

@@ -94,6 +94,171 @@ START_TEST(not_without_sack)
 }
 END_TEST
 
+/* shows: 8985-03 ATK-TCPC-07 */
+START_TEST(a_dsack_makes_it_patient)
+{
+    for (int fixed = 0; fixed < 2; fixed++) { /* the knob's bit 2: the window stays as it is */
+        struct conv c = conv_new(TD_PROFILE_LINUX);
+        knob_set(c.h, "net.ipv4.tcp_recovery", fixed ? "3" : "1");
+        knob_set(c.h, "net.ipv4.tcp_early_retrans", "0");
+        c = sack_flight(c, 5000);
+        struct tcb *t = conv_tcb(&c);
+        sack_in(&c, MS(100), 1, B1(1, 2));
+        sack_in(&c, MS(105), 2001, (struct blocks){0}); /* this path reorders */
+        sack_in(&c, MS(110), 2001, B1(3, 5));
+        hx_until(c.h, MS(140)); /* the third goes again, and was only late: */
+        ck_assert_uint_eq(hx_counter(c.h, "TcpRetransSegs"), 1);
+        hx_drain(c.h);
+        sack_in(&c, MS(141), 5001, B1(2, 3));
+        say(&c, 5001, 2000);
+        hx_drain(c.h);
+        ack_in(&c, MS(241), 7001, WND);
+        say(&c, 7001, 2000);
+        hx_drain(c.h);
+        sack_in(&c, MS(341), 7001, B1(8, 9));
+        td_time wait = t->cc.min_rtt / 4 * (fixed ? 1 : 2);
+        hx_quiet(c.h, MS(341) + wait);
+        again_out(&c, MS(343) + wait, 7);
+        leave(&c);
+    }
+}
+END_TEST
+
+/* One segment, acknowledged after a round trip of rtt. */
+static int64_t round_trip(struct conv *c, int64_t pos, td_time rtt)
+{
+    say(c, pos, 100);
+    hx_drain(c->h);
+    ack_in(c, hx_now(c->h) + rtt, pos + 100, WND);
+    return pos + 100;
+}
+
+/* The route changes: from 100 ms to 400. For tcp_min_rtt_wlen seconds the old least counts. */
+/* shows: 8985-05 */
+START_TEST(the_least_round_trip_grows_old)
+{
+    struct conv c = conv_new(TD_PROFILE_LINUX);
+    knob_set(c.h, "net.ipv4.tcp_early_retrans", "0");
+    knob_set(c.h, "net.ipv4.tcp_min_rtt_wlen", "20");
+    c = sack_open(c);
+    struct tcb *t = conv_tcb(&c);
+    int64_t pos = round_trip(&c, 1, MS(150));
+    ck_assert_uint_eq(t->cc.min_rtt, MS(100)); /* the handshake's */
+    while (hx_now(c.h) < SEC(18)) {
+        pos = round_trip(&c, pos, MS(200));
+        ck_assert_uint_eq(t->cc.min_rtt, MS(100));
+    }
+    hx_until(c.h, SEC(22));
+    pos = round_trip(&c, pos, MS(200));
+    ck_assert_uint_eq(t->cc.min_rtt, MS(200));
+    pos = round_trip(&c, pos, MS(120)); /* a smaller one counts at once */
+    ck_assert_uint_eq(t->cc.min_rtt, MS(120));
+    leave(&c);
+}
+END_TEST
+
+/* The first of ten is sent again at 100 ms, and an acknowledgment comes that may be the original's. If it were taken
+ * for the copy's, all that left before the copy would be lost. */
+/* shows: 8985-06 */
+START_TEST(whose_acknowledgment_is_it)
+{
+    struct conv c = sack_flight(conv_new(TD_PROFILE_LINUX), 10000);
+    struct tcb *t = conv_tcb(&c);
+    sack_in(&c, MS(100), 1, B1(1, 4));
+    again_out(&c, NOW, 0);
+    td_time first = t->txq->rack_sent;
+    ack_in(&c, MS(150), 4001, WND); /* too soon for it: less than the least round trip */
+    ck_assert_uint_eq(t->txq->rack_sent, first);
+    ck_assert_uint_eq(t->txq->rack_end - t->iss, 4001); /* the latest sent: equal times, so the highest */
+    ck_assert_uint_eq(flight_of(&c).lost, 0);
+    hx_quiet(c.h, MS(190));
+    sack_in(&c, MS(190), 4001, B1(4, 10));
+    hx_quiet(c.h, NOW);
+    leave(&c);
+
+    c = sack_flight(conv_new(TD_PROFILE_LINUX), 10000); /* late enough for the copy: believed */
+    t = conv_tcb(&c);
+    sack_in(&c, MS(100), 1, B1(1, 4));
+    again_out(&c, NOW, 0);
+    first = t->txq->rack_sent;
+    ack_in(&c, MS(210), 4001, WND);
+    ck_assert_uint_eq(t->txq->rack_sent, first + MS(100));
+    ck_assert_uint_eq(t->txq->rack_rtt, MS(110));
+    ck_assert_uint_eq(flight_of(&c).lost, 6);
+    hx_drain(c.h);
+    leave(&c);
+}
+END_TEST
+
+/* With timestamps; ten segments leave at t = 0, *val is their TSval. */
+static struct conv stamped_flight(uint32_t *val)
+{
+    struct conv c = conv_new(TD_PROFILE_LINUX);
+    struct hx *h = c.h;
+    h->tolerance = US(1);
+    c.l = hx_tcp_listen(h, 80);
+    tcp_in(h, NOW, .flags = SYN, .seq = 0, .wnd = WND,
+           .opts = {.mss = SMSS + 12, .wscale = 5, .sack_perm = true, .ts = true, .ts_val = 1});
+    tcp_out(h, NOW, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1);
+    tcp_in(h, MS(100), .flags = ACK, .seq = 1, .ack = 1, .wnd = WND,
+           .opts = {.ts = true, .ts_val = 2, .ts_ecr = h->got.tcp.o.ts_val});
+    *val = h->got.tcp.o.ts_val + 100;
+    c.s = td_accept(h->st, c.l, NULL, NULL);
+    c.st = EST;
+    c.una = c.nxt = c.rcv = 1;
+    h->start = td_stack_now(h->st);
+    say(&c, 1, 10000);
+    hear(&c);
+    return c;
+}
+
+/* The same told by the echo (TSecr): 110 ms after the copy, but it is the original's timestamp. */
+/* shows: 8985-06 */
+START_TEST(the_echo_tells_whose)
+{
+    for (int copy = 0; copy < 2; copy++) {
+        uint32_t val;
+        struct conv c = stamped_flight(&val);
+        struct hx *h = c.h;
+        struct tcb *t = conv_tcb(&c);
+        tcp_in(h, MS(100), .flags = ACK, .seq = 1, .ack = 1, .wnd = WND,
+               .opts = {.ts = true, .ts_val = 3, .ts_ecr = val, .nsack = 1, .sack = {{1001, 4001}}});
+        again_out(&c, NOW, 0);
+        td_time first = t->txq->rack_sent;
+        tcp_in(h, MS(210), .flags = ACK, .seq = 1, .ack = 4001, .wnd = WND,
+               .opts = {.ts = true, .ts_val = 4, .ts_ecr = val + (copy ? 100u : 0u)});
+        ck_assert_uint_eq(t->txq->rack_sent, first + (copy ? MS(100) : 0));
+        hx_drain(h);
+        leave(&c);
+    }
+}
+END_TEST
+
+/* Echoes that were made up, and acknowledgments in another order than they were sent: the round trip of what was sent
+ * once is our own clock's, nothing is lost by it, nothing goes again. */
+/* shows: ATK-TCPC-07 */
+START_TEST(forged_echoes)
+{
+    static const int32_t lie[] = {100, 99, 101, 1000, -100000, 0x7fffffff, -0x7fffffff, -100};
+    uint32_t val;
+    struct conv c = stamped_flight(&val);
+    struct tcb *t = conv_tcb(&c);
+    for (unsigned i = 0; i < 8; i++) {
+        tcp_in(c.h, MS(100 + i), .flags = ACK, .seq = 1, .ack = 1 + SMSS * (i + 1), .wnd = WND,
+               .opts = {.ts = true, .ts_val = 3, .ts_ecr = val + (uint32_t)lie[i]});
+        tcp_in(c.h, MS(100 + i), .flags = ACK, .seq = 1, .ack = 1 + SMSS * (i > 0 ? i - 1 : 0), .wnd = WND, /* overtaken */
+               .opts = {.ts = true, .ts_val = 3, .ts_ecr = val - (uint32_t)lie[i]});
+        ck_assert_uint_ge(t->cc.min_rtt, MS(100));
+        ck_assert_uint_ge(t->cc.srtt, MS(100));
+        ck_assert_uint_eq(flight_of(&c).lost, 0);
+        ck_assert_uint_eq(t->ca_state, TCPE_OPEN);
+    }
+    hx_drain(c.h);
+    ck_assert_uint_eq(hx_counter(c.h, "TcpRetransSegs"), 0);
+    leave(&c);
+}
+END_TEST
+
 /* A path that loses and reorders as the dice say, a receiver by the book, and every detector: all
  * octets arrive, what is in the pipe stays within cwnd, and marks are what the counts say. */
 /* shows: 8985-22 6675-14 9937-07 */
@@ -170,6 +335,11 @@ static Suite *suite(void)
     tcase_add_test(tc, a_lost_retransmission_is_found);
     tcase_add_test(tc, after_a_time_out_the_old_ones_are_lost);
     tcase_add_test(tc, not_without_sack);
+    tcase_add_test(tc, a_dsack_makes_it_patient);
+    tcase_add_test(tc, the_least_round_trip_grows_old);
+    tcase_add_test(tc, whose_acknowledgment_is_it);
+    tcase_add_test(tc, the_echo_tells_whose);
+    tcase_add_test(tc, forged_echoes);
     tcase_add_test(tc, every_pattern_of_loss);
     suite_add_tcase(s, tc);
     return s;

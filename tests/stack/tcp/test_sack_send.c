@@ -168,6 +168,42 @@ START_TEST(a_time_out_forgets_what_was_sacked)
 }
 END_TEST
 
+/* What SACKs leave open: [0] is lost by IsLost, [7] has one segment above it, [9] none. cwnd takes them all. */
+static struct conv three_holes(size_t total)
+{
+    struct conv c = conv_reno();
+    knob_set(c.h, "net.ipv4.tcp_recovery", "0");
+    c = sack_flight(c, total);
+    sack_in(&c, MS(100), 1, B2(8, 9, 1, 7));
+    ck_assert_uint_eq(conv_tcb(&c)->ca_state, TCPE_RECOVERY);
+    ck_assert_uint_eq(flight_of(&c).lost, 1);
+    return c;
+}
+
+/* shows: 6675-04 6675-05 6675-06 6675-08 */
+START_TEST(next_seg)
+{
+    struct conv c = three_holes(10000); /* no new text */
+    struct tcb *t = conv_tcb(&c);
+    again_out(&c, NOW, 0); /* rule 1 */
+    again_out(&c, NOW, 7); /* rule 3 */
+    again_out(&c, NOW, 9); /* rule 4, once */
+    hx_quiet(c.h, NOW);
+    sack_in(&c, MS(110), 1, B1(1, 9)); /* there is room, but nothing that any rule names */
+    ck_assert_uint_le(tcp_pipe_bytes(t) + SMSS, t->cc.cwnd);
+    ck_assert_uint_eq(t->ca_state, TCPE_RECOVERY);
+    hx_quiet(c.h, MS(150));
+    leave(&c);
+
+    c = three_holes(12000); /* rule 2 comes before rule 3 */
+    again_out(&c, NOW, 0);
+    again_out(&c, NOW, 10);
+    again_out(&c, NOW, 11);
+    hx_quiet(c.h, NOW);
+    leave(&c);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("tcp sack sender");
@@ -180,6 +216,7 @@ static Suite *suite(void)
     tcase_add_test(tc, duplicates_without_news);
     tcase_add_test(tc, counting_as_6675);
     tcase_add_test(tc, a_time_out_forgets_what_was_sacked);
+    tcase_add_test(tc, next_seg);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -347,6 +347,107 @@ START_TEST(numbers_come_round)
 }
 END_TEST
 
+/* An option of 9 or 11 octets is no timestamp. */
+/* shows: ATK-TCPH-08 */
+START_TEST(a_length_that_is_not_ten)
+{
+    static const char nine[] = "\1\1\1\x08\x09\x7f\xff\xff\xff\0\0\0", eleven[] = "\1\x08\x0b\x7f\xff\xff\xff\0\0\0\0\0";
+    for (int i = 0; i < 4; i++) {
+        const struct hx_opts bad = {.raw = (i & 1) != 0 ? nine : eleven, .raw_len = 12};
+        bool rfc = i >= 2;
+        struct conv c = ts_conv_in(conv_new(rfc ? TD_PROFILE_RFC : TD_PROFILE_LINUX), PEER_TS);
+        tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = 1, .wnd = 60000, .len = 2000, .opts = bad);
+        if (rfc) { /* so it has none, and is dropped (7323 3.2) */
+            hx_quiet(c.h, hx_now(c.h) + SEC(1));
+            ck_assert_uint_eq(hx_event(c.h, "tcp-drop-no-ts"), 1);
+        } else {
+            echo_out(&c, 2001, PEER_TS);
+        }
+        ck_assert_uint_eq(conv_tcb(&c)->ts_recent, PEER_TS);
+        leave(&c);
+        c = reach_in(conv_new(TD_PROFILE_LINUX), LIS); /* nor does one on a SYN ask for them */
+        tcp_in(c.h, NOW, .flags = SYN, .seq = 0, .wnd = 1000, .opts = bad);
+        tcp_out(c.h, NOW, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1);
+        ck_assert(!c.h->got.tcp.o.has_ts);
+        tcp_in(c.h, NOW, .flags = RST, .seq = 1);
+        leave(&c);
+    }
+}
+END_TEST
+
+/* An echo of what the clock hasn't shown yet gives no round trip, neither of ours nor of theirs. */
+/* shows: ATK-TCPH-08 */
+START_TEST(an_echo_from_the_future)
+{
+    struct conv c = ts_conv();
+    struct tcb *t = conv_tcb(&c);
+    write_pattern(&c, 1, 100);
+    hx_flush(c.h);
+    tcp_out(c.h, NOW, .flags = PSH | ACK, .seq = 1, .ack = 1, .len = 100);
+    hx_until(c.h, hx_now(c.h) + SEC(2)); /* sent again: only the echo could tell a round trip */
+    hx_drain(c.h);
+    uint32_t val = tcp_ts_val(c.h->st, t);
+    td_time srtt = t->cc.srtt, least = t->cc.min_rtt;
+    uint64_t samples = hx_event(c.h, "tcp-rtt");
+    tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = 51, .wnd = 60000, .opts = {.ts = true, .ts_val = PEER_TS, .ts_ecr = val + 1});
+    tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = 81, .wnd = 60000, .opts = {.ts = true, .ts_val = PEER_TS, .ts_ecr = val + 0x7fffffff});
+    ck_assert_uint_eq(hx_event(c.h, "tcp-rtt"), samples);
+    ck_assert_uint_eq(t->cc.srtt, srtt);
+    ck_assert_uint_eq(t->cc.min_rtt, least);
+    hx_drain(c.h);
+    tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = 101, .wnd = 60000, .opts = {.ts = true, .ts_val = PEER_TS, .ts_ecr = val - 30});
+    ck_assert_uint_eq(hx_event(c.h, "tcp-rtt"), samples + 1); /* one that may be */
+    uint32_t theirs = t->rrtt8_us;
+    tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = 101, .wnd = 60000, .len = 1448,
+           .opts = {.ts = true, .ts_val = PEER_TS, .ts_ecr = val + 77});
+    ck_assert_uint_eq(t->rrtt8_us, theirs);
+    hx_drain(c.h);
+    tcp_in(c.h, NOW, .flags = ACK, .seq = 1449, .ack = 101, .wnd = 60000, .len = 1448,
+           .opts = {.ts = true, .ts_val = PEER_TS, .ts_ecr = val - 20});
+    ck_assert_uint_ne(t->rrtt8_us, theirs);
+    hx_drain(c.h);
+    leave(&c);
+}
+END_TEST
+
+/* Whoever isn't the peer puts a clock far ahead on a segment that isn't taken, or lies beyond what was acknowledged: the
+ * peer's text, whose clock lies behind that, goes on. */
+/* shows: ATK-TCPI-08 */
+START_TEST(nobody_else_sets_the_clock)
+{
+    static const struct {
+        int64_t seq, ack;
+        size_t len;
+        uint16_t flags;
+    } t[] = {
+        {101 + 1000000, 1, 100, ACK}, /* beyond the window */
+        {1, 1, 100, ACK},             /* before it */
+        {1, 1, 0, ACK},
+        {101, 9999, 100, ACK},        /* acknowledges what was never sent */
+        {101, -1000000, 100, ACK},    /* or long ago, before the connection was */
+        {501, 1, 100, ACK},           /* in the window, behind a hole */
+        {101 + 1000000, 1, 0, RST | ACK},
+        {300, 1, 0, RST | ACK},       /* in the window: a challenge */
+        {300, 1, 0, SYN | ACK},
+    };
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        struct conv c = ts_conv();
+        text_in(&c, 1, 100, PEER_TS + 1);
+        echo_out(&c, 101, PEER_TS + 1);
+        tcp_in(c.h, NOW, .flags = t[i].flags, .seq = t[i].seq, .ack = t[i].ack, .wnd = 60000, .len = t[i].len,
+               .opts = {.ts = true, .ts_val = PEER_TS + 0x70000000});
+        hx_until(c.h, hx_now(c.h) + SEC(1));
+        hx_drain(c.h);
+        assert_state(&c, TCPS_ESTABLISHED);
+        ck_assert_msg(conv_tcb(&c)->ts_recent == PEER_TS + 1, "segment %zu set the clock", i);
+        text_in(&c, 101, 100, PEER_TS + 2);
+        echo_out(&c, 201, PEER_TS + 2);
+        read_pattern(&c, 1, 200);
+        leave(&c);
+    }
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("tcp timestamps");
@@ -366,6 +467,9 @@ static Suite *suite(void)
     tcase_add_test(tc, reset_that_answers_a_timestamp);
     tcase_add_test(tc, syn_ack_of_another_connection);
     tcase_add_test(tc, numbers_come_round);
+    tcase_add_test(tc, a_length_that_is_not_ten);
+    tcase_add_test(tc, an_echo_from_the_future);
+    tcase_add_test(tc, nobody_else_sets_the_clock);
     suite_add_tcase(s, tc);
     return s;
 }

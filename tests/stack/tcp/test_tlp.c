@@ -2,7 +2,7 @@
 #include "check_main.h"
 #include "sack_talk.h"
 
-/* shows: 8985-14 8985-15 8985-16 8985-17 8985-18 */
+/* shows: 8985-14 8985-15 8985-16 8985-17 8985-18 ATK-TCPC-07 */
 START_TEST(the_last_again)
 {
     struct conv c = sack_flight(conv_new(TD_PROFILE_LINUX), 4000); /* SRTT 100 ms */
