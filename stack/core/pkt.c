@@ -172,6 +172,7 @@ static void metadata_copy(struct pkt *to, const struct pkt *from)
     to->csum_offset = from->csum_offset;
     to->gso_size = from->gso_size;
     to->gso_segs = from->gso_segs;
+    to->frag_max = from->frag_max;
 }
 
 /* A packet with a copy of from's linear head. The bytes in front of data back to the IP header come
@@ -255,6 +256,8 @@ uint8_t *pkt_push(struct pkt *p, uint32_t n)
     p->data -= n;
     p->head_len += n;
     p->len += n;
+    if (p->csum == PKT_CSUM_PARTIAL)
+        p->csum_start = (uint16_t)(p->csum_start + n);
     return p->data;
 }
 
@@ -263,6 +266,8 @@ bool pkt_pull(struct pkt *p, uint32_t n)
     if (n > p->len)
         return false;
     uint32_t linear = n < p->head_len ? n : p->head_len;
+    if (p->csum == PKT_CSUM_PARTIAL)
+        p->csum_start = (uint16_t)(n < p->csum_start ? p->csum_start - n : 0);
     p->data += linear;
     p->head_len -= linear;
     p->len -= n;

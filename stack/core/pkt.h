@@ -78,9 +78,11 @@ struct pkt {
     uint16_t protocol;   /* EtherType of the payload once Ethernet has been pulled */
     uint8_t csum;        /* enum pkt_csum */
     uint8_t tos;         /* what IP told the link layer (RFC 1122 2.4) */
-    uint16_t csum_start, csum_offset; /* from data, when csum == PKT_CSUM_PARTIAL */
+    uint16_t csum_start, csum_offset; /* when csum == PKT_CSUM_PARTIAL: start from data (push and pull keep
+                                         it so), offset from there */
     uint16_t gso_size;   /* payload bytes a segment; 0 = an ordinary packet */
     uint16_t gso_segs;
+    uint16_t frag_max;   /* reassembled: octets of its largest fragment; 0 = it came whole */
     int32_t l3_off;      /* offset of the IP header from the start of the head block; -1 unknown.
                             pkt_l3() turns it into a pointer even after the header was pulled */
     uint64_t cb[4];      /* scratch of the module that holds the packet now */

@@ -6,15 +6,19 @@
  * answer is an ICMP error where the RFC wants one:
  *
  *     link            came as a link-layer broadcast or multicast: not passed on       silence
- *     next hop        longest match; the route's type may forbid       unreachable 0, 1, 13 or
- * silence TTL             one less; none left                                          time
- * exceeded options         source routes refused; routes and times recorded      parameter problem
+ *     source route    refused, unless it is allowed and we are its next stop           silence, unreachable 5
+ *     next hop        longest match; the route's type may forbid                       unreachable 0, 1, 13, silence
+ *     TTL             one less; none left                                              time exceeded
+ *     options         malformed ones; else routes and times are recorded               parameter problem
  *     size            larger than the next link takes: cut, or with DF refused       unreachable 4
  *     next hop again  ARP; a neighbour that doesn't answer                           unreachable 1
  *     redirect        if it leaves where it came in, its sender had a better first hop
  *
  * Where rules are set, the packet filter (nf/) is asked behind these steps, with the TTL taken off, and address
  * translation just before the datagram leaves.
+ *
+ * A super-frame (offloads) walks through all this once, and is cut into its segments when it leaves (gso.c). A router
+ * with rules has put fragments together; they leave as fragments again, none larger than the largest was.
  *
  * What is not touched: everything else. A transit datagram keeps its identification, TOS and
  * unknown options, fragments pass one by one (5.2.6), the transport isn't looked at. The header
@@ -25,8 +29,10 @@
  * path MTUs, is this host's own affair and steers nobody else's datagrams (4.3.3.2).
  *
  * Choices: directed broadcasts stop here (RFC 2644) unless conf.X.bc_forwarding; groups aren't
- * routed. Source routes in transit are refused unless accept_source_route (RFC 7126 4.3; RFC
- * 1812 5.2.4.1 would let them pass).
+ * routed. Source routes are refused unless net.ipv4.accept_source_route (RFC 7126 4.3; RFC
+ * 1812 5.2.4.1 would let them pass). Where they are allowed a datagram that is addressed to us goes on to its
+ * route's next stop, and our address takes that stop's place in the list; a strict route's next stop must be on a
+ * link of ours, and a strict route that is addressed to somebody else has lost its way.
  */
 #include "ip/nf/nf_internal.h"
 
@@ -38,7 +44,9 @@ struct transit {
     struct ipv4_hdr h;
     struct netif *in, *out;
     const struct fib_route *route;
+    td_ip4 to;       /* the destination, or a source route's next stop */
     td_ip4 nexthop;
+    bool hop, strict; /* we are a stop of its source route */
     uint32_t mtu;
     uint8_t type, code; /* the ICMP error that answers a refusal; type 0 = none */
     uint32_t word;
@@ -74,9 +82,34 @@ static bool check_link(struct td_stack *st, struct transit *t)
     return true;
 }
 
+/* RFC 1812 5.2.4.1: what is addressed to us is here because its source route goes on. */
+static bool check_source_route(struct td_stack *st, struct transit *t)
+{
+    unsigned pointer = 0;
+    bool complete;
+
+    t->to = t->h.dst;
+    if (t->h.opt_len == 0 || ipv4_options_check(&t->h, &pointer) != WIRE_OK ||
+        !ip_options_source_route(&t->h, &complete))
+        return true; /* check_options has the word on malformed ones */
+    if (knob(st, IP_ACCEPT_SOURCE_ROUTE) == 0)
+        return refuse(st, t, W_FORWARD_SOURCE_ROUTE, SILENTLY);
+    if (!ip_is_local(st, t->h.dst)) {
+        if (ip_options_next_hop(&t->h, &t->to, &t->strict) && t->strict) /* 5.2.2: it went astray */
+            return refuse(st, t, W_FORWARD_ASTRAY, ICMP_PARAM_PROBLEM, 0, UINT32_C(16) << 24);
+        t->to = t->h.dst;
+        t->strict = false;
+        return true;
+    }
+    t->hop = ip_options_next_hop(&t->h, &t->to, &t->strict);
+    if (!t->hop || addr_is_no_host(st, t->to) || ip_is_local(st, t->to))
+        return refuse(st, t, W_FORWARD_BAD_STOP, ICMP_UNREACHABLE, ICMP_SR_FAILED, 0);
+    return true;
+}
+
 static bool find_route(struct td_stack *st, struct transit *t)
 {
-    const struct fib_route *r = ip_fib_lookup(st, t->h.dst, 0);
+    const struct fib_route *r = ip_fib_lookup(st, t->to, 0);
 
     if (r == NULL) {
         count(st, IpOutNoRoutes);
@@ -102,7 +135,9 @@ static bool find_route(struct td_stack *st, struct transit *t)
         return refuse(st, t, W_FORWARD_NO_ROUTE, ICMP_UNREACHABLE, ICMP_NET_UNREACH, 0);
     if (!may_forward(st, t->out))
         return refuse(st, t, W_FORWARD_OFF, SILENTLY);
-    t->nexthop = r->gateway != 0 ? r->gateway : t->h.dst;
+    if (t->strict && r->gateway != 0)
+        return refuse(st, t, W_FORWARD_BAD_STOP, ICMP_UNREACHABLE, ICMP_SR_FAILED, 0);
+    t->nexthop = r->gateway != 0 ? r->gateway : t->to;
     if (r->type == FIB_BROADCAST)
         t->nexthop = TD_IP4_BROADCAST;
     t->mtu = r->mtu != 0 && r->mtu < t->out->mtu ? r->mtu : t->out->mtu;
@@ -123,7 +158,6 @@ static bool check_ttl(struct td_stack *st, struct transit *t)
 static bool check_options(struct td_stack *st, struct transit *t)
 {
     unsigned pointer = 0;
-    bool complete;
 
     if (t->h.opt_len == 0)
         return true;
@@ -131,16 +165,16 @@ static bool check_options(struct td_stack *st, struct transit *t)
         count(st, IpInHdrErrors);
         return refuse(st, t, W_BAD_OPTION, ICMP_PARAM_PROBLEM, 0, (uint32_t)pointer << 24);
     }
-    if (ip_options_source_route(&t->h, &complete) && knob(st, IP_ACCEPT_SOURCE_ROUTE) == 0)
-        return refuse(st, t, W_FORWARD_SOURCE_ROUTE, SILENTLY);
     return true;
 }
 
-/* RFC 1191 4: what doesn't fit and mustn't be cut is answered with the next link's MTU. */
+/* RFC 1191 4: what doesn't fit and mustn't be cut is answered with the next link's MTU. A super-frame is judged by its
+ * segments, what was put together here by its largest fragment: that is what its sender sent. */
 static bool check_size(struct td_stack *st, struct transit *t)
 {
-    if (t->h.total_len <= t->mtu || t->p->gso_size != 0 || (t->h.flags & IPV4_DF) == 0 ||
-        FAULT_ON(st, CUT_DESPITE_DF))
+    uint32_t size = t->p->frag_max != 0 ? t->p->frag_max : ip_segment_size(t->p, &t->h);
+
+    if (size <= t->mtu || (t->h.flags & IPV4_DF) == 0 || FAULT_ON(st, CUT_DESPITE_DF))
         return true;
     count(st, IpFragFails);
     if (FAULT_ON(st, NO_FRAG_NEEDED))
@@ -160,9 +194,13 @@ static void write_header(struct td_stack *st, struct transit *t)
     if (!FAULT_ON(st, CHECKSUM_KEPT))
         wire_put16(b + 10, checksum_update(wire_get16(b + 10), word, less));
     t->h.ttl--;
+    if (t->hop) {
+        wire_put32(b + 16, t->to);
+        t->h.dst = t->to;
+    }
     if (t->h.opt_len > 0 &&
-        ip_options_transit(st, b + IPV4_HLEN, t->h.opt_len, addr_source_on(t->out, t->nexthop))) {
-        wire_put16(b + 10, 0); /* words of the options changed: summed again */
+        ip_options_transit(st, b + IPV4_HLEN, t->h.opt_len, addr_source_on(t->out, t->nexthop), t->hop)) {
+        wire_put16(b + 10, 0); /* words of the header changed: summed again */
         wire_put16(b + 10, checksum(b, t->h.hlen));
         memcpy(t->h.opt, b + IPV4_HLEN, t->h.opt_len);
     }
@@ -186,10 +224,23 @@ static void tell_better_way(struct td_stack *st, const struct transit *t)
     icmp_send_error(st, t->p, ICMP_REDIRECT, 1, t->nexthop);
 }
 
+static void send_failed(struct td_stack *st, const struct transit *t)
+{
+    const struct journal_subject sub = {.pkt = t->p->id, .addr = t->h.dst, .ifindex = t->out->index};
+
+    JOURNAL(st, EV_IP_OUT_DROP_MEMORY, &sub, t->h.dst, t->p->len);
+    count(st, IpOutDiscards);
+}
+
+/* No link of ours sums for us: what came without a checksum gets it here. */
 static void send_whole(struct td_stack *st, struct transit *t)
 {
     struct pkt *p = t->p;
 
+    if (!ip_csum_complete(p, t->h.proto)) {
+        send_failed(st, t);
+        return;
+    }
     t->p = NULL;
     count_add(st, IpExtOutOctets, p->len);
     (void)arp_output(st, t->out, t->nexthop, p);
@@ -199,24 +250,48 @@ static void send_pieces(struct td_stack *st, struct transit *t)
 {
     const struct journal_subject sub = {
         .pkt = t->p->id, .addr = t->h.dst, .ifindex = t->out->index};
+    uint32_t mtu = t->p->frag_max != 0 && t->p->frag_max < t->mtu ? t->p->frag_max : t->mtu;
     struct pkt_queue q;
     struct pkt *f;
 
     pkt_queue_init(&q);
     (void)pkt_pull(t->p, t->h.hlen);
-    t->p->csum_start = (uint16_t)(t->p->csum_start - t->h.hlen);
-    if (!ip_csum_complete(t->p, t->h.proto) || !ip_fragment(st, t->p, &t->h, t->mtu, &q)) {
-        JOURNAL(st, EV_IP_OUT_DROP_MEMORY, &sub, t->h.dst, t->p->len);
+    if (!ip_csum_complete(t->p, t->h.proto) || !ip_fragment(st, t->p, &t->h, mtu, &q)) {
+        send_failed(st, t);
         count(st, IpFragFails);
         return;
     }
-    JOURNAL(st, EV_IP_FRAGMENTED, &sub, t->h.dst, t->h.total_len, t->mtu, q.count);
+    JOURNAL(st, EV_IP_FRAGMENTED, &sub, t->h.dst, t->h.total_len, mtu, q.count);
     count(st, IpFragOKs);
     count_add(st, IpFragCreates, q.count);
     while ((f = pkt_queue_pop(&q)) != NULL) {
         f->flags |= PKT_FORWARDED;
         count_add(st, IpExtOutOctets, f->len);
         (void)arp_output(st, t->out, t->nexthop, f);
+    }
+}
+
+static void send_datagram(struct td_stack *st, struct transit *t)
+{
+    if (t->h.total_len <= t->mtu && t->p->frag_max == 0)
+        send_whole(st, t);
+    else
+        send_pieces(st, t);
+    pkt_free(t->p);
+}
+
+static void send_segments(struct td_stack *st, struct transit *t)
+{
+    struct transit one = *t;
+    struct pkt_queue q;
+
+    pkt_queue_init(&q);
+    if (!ip_segment(st, t->p, &t->h, &q))
+        send_failed(st, t);
+    pkt_free(t->p);
+    while ((one.p = pkt_queue_pop(&q)) != NULL) {
+        (void)ipv4_parse(&one.h, one.p->data, one.p->len);
+        send_datagram(st, &one);
     }
 }
 
@@ -227,7 +302,7 @@ void ip_forward(struct td_stack *st, struct pkt *p, const struct ip_rx *rx)
     struct nf_ctx c = {.p = &t.p, .h = &t.h, .in = rx->nif, .flow = &flow};
     const struct journal_subject sub = {.pkt = p->id, .ifindex = rx->nif->index, .addr = rx->h.src};
 
-    if (!check_link(st, &t) || !find_route(st, &t) || !check_ttl(st, &t) ||
+    if (!check_link(st, &t) || !check_source_route(st, &t) || !find_route(st, &t) || !check_ttl(st, &t) ||
         !check_options(st, &t) || !check_size(st, &t)) {
         if (t.type != 0)
             icmp_send_error(st, p, t.type, t.code, t.word);
@@ -252,9 +327,8 @@ void ip_forward(struct td_stack *st, struct pkt *p, const struct ip_rx *rx)
     p = t.p;
     count(st, IpForwDatagrams);
     JOURNAL(st, EV_IP_FORWARD, &sub, t.h.src, t.h.dst, t.nexthop, t.out->index, t.h.ttl);
-    if (t.h.total_len <= t.mtu || p->gso_size != 0)
-        send_whole(st, &t);
+    if (p->gso_size != 0)
+        send_segments(st, &t);
     else
-        send_pieces(st, &t);
-    pkt_free(t.p);
+        send_datagram(st, &t);
 }

@@ -24,6 +24,10 @@
  * What is no fragment at all is dropped before it gets a queue: no data; more to come but not a
  * multiple of 8; beyond 65,535 octets with its header (ping of death).
  *
+ * A router that puts datagrams together (its rules want to see ports) must send on what it got: the largest fragment's
+ * size goes along with the whole, and its DF if the largest fragment had it. A small fragment with DF among larger
+ * ones without means nothing.
+ *
  * Time runs from the first fragment to arrive and is never extended. When it runs out, the sender
  * is told (Time Exceeded, code 1) only if the first fragment is there: it is what the quote needs.
  *
@@ -64,6 +68,7 @@ struct frag_queue {
     uint32_t received; /* octets of payload */
     uint32_t total;    /* end of the payload; 0 = not known yet */
     uint64_t held;     /* bytes charged */
+    uint16_t largest, largest_df; /* octets of a fragment with its header; of one with DF */
     uint8_t ecn;       /* a bit for each of the four codepoints seen */
     bool barred;
 };
@@ -453,6 +458,10 @@ static bool queue_take(struct td_stack *st, struct frag_queue *q, struct pkt *p,
         return false;
     }
     q->ecn |= (uint8_t)(1U << (rx->h.tos & 3));
+    if (rx->h.total_len > q->largest)
+        q->largest = rx->h.total_len;
+    if ((rx->h.flags & IPV4_DF) != 0 && rx->h.total_len > q->largest_df)
+        q->largest_df = rx->h.total_len;
     if (!more)
         q->total = frag_end(p);
     queue_link(st, q, p, before);
@@ -483,6 +492,8 @@ static struct pkt *queue_assemble(struct td_stack *st, struct frag_queue *q, str
 {
     struct journal_subject sub = {.ifindex = rx->nif->index, .addr = q->key.src};
     uint32_t total = q->total, fragments = q->fragments;
+    uint16_t largest = q->largest;
+    bool df = q->largest_df == q->largest;
     bool ce = (q->ecn & 1 << 3) != 0;
     struct frag_key key = q->key;
     struct pkt *p = q->first, *rest = p->next, *f;
@@ -511,12 +522,13 @@ static struct pkt *queue_assemble(struct td_stack *st, struct frag_queue *q, str
         return NULL;
     }
     rx->h.total_len = (uint16_t)(total + rx->h.hlen);
-    rx->h.flags &= (uint16_t)~IPV4_MF;
+    rx->h.flags = (uint16_t)((rx->h.flags & ~(IPV4_MF | IPV4_DF)) | (df ? IPV4_DF : 0));
     rx->h.frag_off = 0;
     if (ce)
         rx->h.tos |= 3;
     (void)ipv4_emit(&rx->h, l3);
     p->flags |= PKT_REASSEMBLED;
+    p->frag_max = largest;
     p->csum = PKT_CSUM_NONE;
     JOURNAL(st, EV_FRAG_DONE, &sub, key.src, key.dst, key.id, total, fragments);
     count(st, IpReasmOKs);

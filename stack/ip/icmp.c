@@ -122,6 +122,7 @@ static struct pkt *answer_packet(struct td_stack *st, struct pkt *p)
     p->csum = PKT_CSUM_NONE;
     p->gso_size = 0;
     p->gso_segs = 0;
+    p->frag_max = 0;
     p->l3_off = -1;
     return p;
 }

@@ -15,8 +15,9 @@
  * at all. Fragmentation-needed isn't limited by destination: a path that needs it, needs it.
  *
  * The quote is the header and as much of the data as fits into 576 octets altogether (RFC 1812
- * 4.3.2.3), byte for byte as received. The message comes from the address that was written to, TOS
- * 0.
+ * 4.3.2.3), byte for byte as received. The message comes from the address that was written to. A host's has TOS 0
+ * (RFC 1122 3.2.2); a router's about what was to pass through has the datagram's TOS and precedence 6, so that it
+ * gets through where the datagram was stuck (RFC 1812 4.3.2.5).
  *
  * Receiving. The quote must be a datagram that we can have sent: long enough (header and 8 octets),
  * the first fragment, from an address of ours (RFC 5927 4). Then it goes to the protocol that is
@@ -69,6 +70,8 @@ struct icmp_bucket {
 };
 
 #define BUCKET_BURST 6
+#define ICMP_TRANSIT_PRECEDENCE 0xc0 /* internetwork control */
+#define ICMP_TOS_COPIED 0x1c         /* without precedence and ECN (RFC 3168 5) */
 
 static bool bucket_eq(const struct hash_node *n, const void *key)
 {
@@ -280,6 +283,8 @@ void icmp_send_error(struct td_stack *st, const struct pkt *p, uint8_t type, uin
     }
     if (ip_is_local(st, q.h.dst))
         tx.src = q.h.dst;
+    else if ((p->flags & PKT_LOOPBACK) == 0)
+        tx.tos = (uint8_t)(ICMP_TRANSIT_PRECEDENCE | (q.h.tos & ICMP_TOS_COPIED));
     JOURNAL(st, EV_ICMP_ERROR_OUT, &sub, q.h.src, what, quoted);
     (void)icmp_transmit(st, e, &tx);
 }

@@ -208,15 +208,21 @@ static bool ip_check_destination(struct td_stack *st, const struct pkt *p, struc
 /* ---- RFC 1122 3.2.1.8 ---- */
 
 /* A source route that has come to its end here is delivered (3.2.1.8c) when the knob allows source
- * routes at all (RFC 7126 4.3). One that goes on isn't followed: a host forwards nothing (3.3.5).
- */
-static bool ip_check_source_route(struct td_stack *st, struct pkt *p, const struct ip_rx *rx)
+ * routes at all (RFC 7126 4.3). One that goes on is followed by a router (RFC 1812 5.2.4.1), not by a host,
+ * which forwards nothing (3.3.5). */
+static bool ip_check_source_route(struct td_stack *st, struct pkt *p, const struct ip_rx *rx,
+                                  bool *transit)
 {
     struct journal_subject sub = rx_subject(p, rx);
     bool complete, allowed = knob(st, IP_ACCEPT_SOURCE_ROUTE) != 0;
 
     if (!ip_options_source_route(&rx->h, &complete) || (allowed && complete))
         return true;
+    if (allowed && knob(st, IP_FORWARD) != 0 && !rx->bcast && !rx->mcast &&
+        (p->flags & PKT_LOOPBACK) == 0) {
+        *transit = true;
+        return true;
+    }
     JOURNAL(st, EV_IP_DROP_SOURCE_ROUTE, &sub, rx->h.src, rx->h.dst, complete);
     count(st, IpInDiscards);
     if (allowed)
@@ -224,7 +230,8 @@ static bool ip_check_source_route(struct td_stack *st, struct pkt *p, const stru
     return false;
 }
 
-static bool ip_check_options(struct td_stack *st, struct pkt *p, const struct ip_rx *rx)
+/* *transit: its source route goes on. */
+static bool ip_check_options(struct td_stack *st, struct pkt *p, const struct ip_rx *rx, bool *transit)
 {
     struct journal_subject sub = rx_subject(p, rx);
     unsigned pointer = 0;
@@ -237,7 +244,7 @@ static bool ip_check_options(struct td_stack *st, struct pkt *p, const struct ip
         icmp_send_error(st, p, ICMP_PARAM_PROBLEM, 0, (uint32_t)pointer << 24);
         return false;
     }
-    return ip_check_source_route(st, p, rx);
+    return ip_check_source_route(st, p, rx, transit);
 }
 
 /* ---- upwards ---- */
@@ -258,6 +265,17 @@ static void ip_deliver(struct td_stack *st, struct pkt *p, const struct ip_rx *r
     }
     count(st, IpInDelivers);
     proto->input(st, p, rx);
+}
+
+/* RFC 1812 5.2.3: a broadcast to another network of ours that is forwarded is for us as well. */
+static struct pkt *directed_copy(struct td_stack *st, const struct pkt *p, struct ip_rx *rx)
+{
+    const struct fib_route *r;
+
+    if (ifknob(st, rx->nif, BC_FORWARDING) == 0 || (p->flags & (PKT_L2_BROADCAST | PKT_L2_MULTICAST)) != 0)
+        return NULL;
+    r = ip_fib_lookup(st, rx->h.dst, 0);
+    return r != NULL && r->type == FIB_BROADCAST ? pkt_clone(p, PKT_HEADROOM) : NULL;
 }
 
 /* Copies of our own broadcasts and groups come in by the loopback interface, but mean the one that
@@ -303,13 +321,19 @@ void ip_input(struct td_stack *st, struct netif *nif, struct pkt *p, const struc
     if (!nf_hook(st, NF_PREROUTING, &c))
         return;
     if (!ip_check_destination(st, p, &rx, &transit) ||
-        (!transit && !ip_check_options(st, p, &rx))) {
+        (!transit && !ip_check_options(st, p, &rx, &transit))) {
         pkt_free(p);
         return;
     }
     if (transit) {
+        struct pkt *ours = directed_copy(st, p, &rx);
+
         ip_forward(st, p, &rx);
-        return;
+        if (ours == NULL)
+            return;
+        p = ours;
+        rx.bcast = true;
+        rx.flow = (struct ip_flow){0};
     }
     if (!nf_hook(st, NF_INPUT, &c))
         return;

@@ -10,6 +10,7 @@
  *     input.c       ip_input: validation, in the order of RFC 1122 3.2.1
  *     output.c      ip_output, fragmentation
  *     forward.c     what passes through
+ *     gso.c         super-frames cut into what they stand for
  *     frag.c        reassembly
  *     ipid.c        identification numbers
  *     options.c     options in an answer: routes recorded and reversed
@@ -163,10 +164,18 @@ void ip_failed_timer(struct td_stack *st, struct timer *t);
 /* Sums what PKT_CSUM_PARTIAL left open and stores it. False: no memory. */
 bool ip_csum_complete(struct pkt *p, uint8_t proto);
 
-/* Cuts the payload p of a datagram with header h into q, pieces of at most mtu octets with headers. False: no
- * memory (q is empty). */
+/* Cuts the payload p of a datagram with header h into q, pieces of at most mtu octets with headers; DF only where p
+ * was put together from pieces (p->frag_max). False: no memory (q is empty). */
 bool ip_fragment(struct td_stack *st, const struct pkt *p, const struct ipv4_hdr *h, uint32_t mtu,
                  struct pkt_queue *q);
+
+/* ---- gso.c ---- */
+
+/* The largest datagram that p (data at the IP header h) becomes when it is cut at its gso_size. */
+uint32_t ip_segment_size(const struct pkt *p, const struct ipv4_hdr *h);
+/* Cuts it into q: whole datagrams with headers, checksums and IP header noted. False: no memory, or nothing that can
+ * be cut so (q is empty). */
+bool ip_segment(struct td_stack *st, const struct pkt *p, const struct ipv4_hdr *h, struct pkt_queue *q);
 
 /* ---- forward.c ---- */
 
@@ -185,8 +194,11 @@ void tables_register(struct td_stack *st);
 unsigned ip_options_answer(const struct td_stack *st, const struct ipv4_hdr *h, td_ip4 self,
                            uint8_t out[40], td_ip4 *first_hop);
 /* Record route and timestamp in the options of a datagram that passes through, as on the wire, brought up to date
- * with our address `self`; true if something changed. They have been checked. */
-bool ip_options_transit(const struct td_stack *st, uint8_t *opt, unsigned len, td_ip4 self);
+ * with our address `self`; hop: the source route too, whose next stop was taken out of it. True if something
+ * changed. They have been checked. */
+bool ip_options_transit(const struct td_stack *st, uint8_t *opt, unsigned len, td_ip4 self, bool hop);
+/* Where a source route that isn't complete goes next; false: there is none. *strict: it must be a neighbour. */
+bool ip_options_next_hop(const struct ipv4_hdr *h, td_ip4 *next, bool *strict);
 /* Is there a source route, and is it complete (pointer behind the list)? */
 bool ip_options_source_route(const struct ipv4_hdr *h, bool *complete);
 

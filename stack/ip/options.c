@@ -1,4 +1,5 @@
-/* ip/options.c: options in answers (RFC 791 3.1; RFC 1122 3.2.1.8, 3.2.2.6).
+/* ip/options.c: options in answers and in what passes through (RFC 791 3.1; RFC 1122 3.2.1.8, 3.2.2.6; RFC 1812
+ * 5.2.4.1, 5.3.13).
  *
  * Theory of operation. An echo request may carry three options that its sender wants to have back:
  *
@@ -13,6 +14,9 @@
  *
  *     request   S → us    LSRR [G1 G2 G3]^        answer   us → G3    LSRR ^[G2 G1 S]
  *
+ * In transit a router enters itself into Record Route and Timestamp. A source route that names it as its next stop
+ * gives the datagram the destination after that, and gets the router's own address in its place.
+ *
  * Everything else stays out of the answer: an option is copied because we know what it means. The
  * caller has had the options checked (ipv4_options_check), so pointers and lengths can be believed.
  *
@@ -23,19 +27,35 @@
 
 #include <string.h>
 
-bool ip_options_source_route(const struct ipv4_hdr *h, bool *complete)
+static bool find_source_route(const struct ipv4_hdr *h, struct ipv4_opt *o)
 {
     unsigned pos = 0;
-    struct ipv4_opt o;
     int bad;
 
-    *complete = false;
-    while (ipv4_opt_next(h, &pos, &o, &bad))
-        if (o.type == IPOPT_LSRR_ || o.type == IPOPT_SSRR_) {
-            *complete = o.len >= 3 && o.body[2] > o.len;
+    while (ipv4_opt_next(h, &pos, o, &bad))
+        if (o->type == IPOPT_LSRR_ || o->type == IPOPT_SSRR_)
             return true;
-        }
     return false;
+}
+
+bool ip_options_source_route(const struct ipv4_hdr *h, bool *complete)
+{
+    struct ipv4_opt o;
+    bool there = find_source_route(h, &o);
+
+    *complete = there && o.len >= 3 && o.body[2] > o.len;
+    return there;
+}
+
+bool ip_options_next_hop(const struct ipv4_hdr *h, td_ip4 *next, bool *strict)
+{
+    struct ipv4_opt o;
+
+    if (!find_source_route(h, &o) || o.body[2] + 3U > o.len)
+        return false;
+    *next = wire_get32(o.body + o.body[2] - 1);
+    *strict = o.type == IPOPT_SSRR_;
+    return true;
 }
 
 static void answer_record_route(uint8_t *opt, td_ip4 self)
@@ -88,7 +108,7 @@ static unsigned answer_source_route(const struct ipv4_opt *o, td_ip4 sender, uin
     return out[1];
 }
 
-bool ip_options_transit(const struct td_stack *st, uint8_t *opt, unsigned len, td_ip4 self)
+bool ip_options_transit(const struct td_stack *st, uint8_t *opt, unsigned len, td_ip4 self, bool hop)
 {
     uint8_t before[40];
 
@@ -98,8 +118,8 @@ bool ip_options_transit(const struct td_stack *st, uint8_t *opt, unsigned len, t
             at++;
             continue;
         }
-        if (opt[at] == IPOPT_RR_)
-            answer_record_route(opt + at, self);
+        if (opt[at] == IPOPT_RR_ || (hop && (opt[at] == IPOPT_LSRR_ || opt[at] == IPOPT_SSRR_)))
+            answer_record_route(opt + at, self); /* a hop's place becomes its address (RFC 791 3.1) */
         else if (opt[at] == IPOPT_TS_)
             answer_timestamp(st, opt + at, self);
         at += opt[at + 1];

@@ -12,7 +12,8 @@
  * Too big for the path and DF set: -EMSGSIZE. Otherwise it is cut: every piece but the last a
  * multiple of 8 octets; the first carries all options, the others those with the copy bit (RFC 791
  * 3.1). All pieces are made before the first is sent, so a lack of memory costs no half datagrams.
- * A transport checksum that was left for later must be summed before the cutting.
+ * A transport checksum that was left for later must be summed before the cutting. What was put together here on its
+ * way through and is cut again keeps its DF: only its sender may say otherwise.
  *
  * Where rules are set, the packet filter and address translation (nf/) see the datagram before its size is judged:
  * OUTPUT, which may give it another destination and so another route, then POSTROUTING.
@@ -179,7 +180,9 @@ bool ip_fragment(struct td_stack *st, const struct pkt *p, const struct ipv4_hdr
         if (off + len < p->len || piece.hlen + len > mtu)
             len = (mtu - piece.hlen) & ~7U;
         piece.frag_off = (uint16_t)(h->frag_off + (FAULT_ON(st, FRAGMENT_OFFSETS) ? off & ~15U : off));
-        piece.flags = (uint16_t)(h->flags & ~IPV4_DF); /* MF stays in the last piece of a fragment */
+        piece.flags = h->flags; /* MF stays in the last piece of a fragment */
+        if (p->frag_max == 0)
+            piece.flags &= (uint16_t)~IPV4_DF; /* DF stays in what came in pieces with DF (RFC 6864 4.2) */
         if (off + len < p->len)
             piece.flags |= IPV4_MF;
         piece.total_len = (uint16_t)(piece.hlen + len);
@@ -276,7 +279,6 @@ static int output_whole(struct td_stack *st, struct pkt *p, const struct ip_tx *
     }
     (void)ipv4_emit(h, b);
     p->tos = h->tos;
-    p->csum_start = (uint16_t)(p->csum_start + h->hlen); /* counts from data */
     pkt_set_l3(p);
     JOURNAL(st, EV_IP_OUT, &sub, h->src, h->dst, h->proto, h->total_len, r->nexthop, r->nif->index);
     if (r->type == FIB_BROADCAST || r->type == FIB_MULTICAST)

@@ -12,7 +12,8 @@
  * Fragments are put together before anything looks at them: a decision about ports that the second
  * fragment doesn't carry would be a guess, and the tiny fragments of RFC 1858 are made for just that. The
  * price is that a router with rules reassembles, which RFC 1812 5.2.6 keeps plain routers from doing (RFC
- * 4787 REQ-14 asks a translator for it). On the way out it is cut again, without DF.
+ * 4787 REQ-14 asks a translator for it). On the way out it is cut again, to the size of the largest fragment that
+ * came, with its DF.
  *
  * The nat table is asked once for each flow and kind of translation; what it says is kept in the flow, and each
  * of its datagrams, both ways, is rewritten by that alone. So nat rules see a flow's first datagram only.
@@ -151,7 +152,6 @@ static bool make_whole(struct td_stack *st, struct nf_ctx *c)
     *c->p = p;
     if (p == NULL)
         return false;
-    rx.h.flags &= (uint16_t)~IPV4_DF;
     b = pkt_push(p, rx.h.hlen);
     *c->h = rx.h;
     if (b == NULL)

@@ -167,7 +167,7 @@ START_TEST(looped_packets_are_no_conflict)
 }
 END_TEST
 
-/* shows: 826-10 ATK-ARP-04 */
+/* shows: 826-10 ATK-ARP-04 1812-LL04 */
 START_TEST(group_and_zero_hardware_addresses_are_refused)
 {
     const struct td_mac bad[] = {MAC_BROADCAST, {{1, 0, 0x5e, 0, 0, 1}}, ZERO_MAC};

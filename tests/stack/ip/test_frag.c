@@ -161,7 +161,7 @@ static void ping_in_pieces(uint32_t data)
     ck_assert_uint_eq(r->nout, (n + 1479) / 1480);
 }
 
-/* shows: 1122-I016 1122-I068 */
+/* shows: 1122-I016 1122-I068 1812-IP17 1812-IC26 */
 START_TEST(test_large_echo)
 {
     static const uint32_t sizes[] = {1473, 8000, 65507};

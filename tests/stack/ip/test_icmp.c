@@ -3,7 +3,7 @@
 
 static uint8_t msg[65536];
 
-/* shows: 1122-I063 1122-I068 792-07 792-01 1122-I001 */
+/* shows: 1122-I063 1122-I068 792-07 792-01 1122-I001 1812-IC01 1812-IC08 1812-IC29 */
 START_TEST(test_echo)
 {
     static const uint32_t sizes[] = {0, 1, 2, 55, 56, 57, 1471, 1472};
@@ -50,7 +50,7 @@ START_TEST(test_echo_checksums)
 }
 END_TEST
 
-/* shows: 1122-I067 1122-I077 */
+/* shows: 1122-I067 1122-I077 1812-IC25 1812-IC29 */
 START_TEST(test_from_the_address_that_was_asked)
 {
     td_ip4 second = TD_IP4(10, 0, 0, 50);
@@ -79,7 +79,7 @@ static void ping_broadcast(td_ip4 dst)
     raw_in_to(MAC_BROADCAST, b, n);
 }
 
-/* shows: 1122-I065 1122-I066 ATK-IP-21 792-10 ATK-ICMP-11 */
+/* shows: 1122-I065 1122-I066 ATK-IP-21 792-10 ATK-ICMP-11 1812-IC27 1812-IC28 */
 START_TEST(test_broadcast_echo)
 {
     static const td_ip4 to[] = {TD_IP4_BROADCAST, SUBNET_BCAST, TD_IP4(10, 0, 0, 0), IP_ALL_HOSTS};
@@ -156,7 +156,7 @@ START_TEST(test_checksum)
 }
 END_TEST
 
-/* shows: 1122-I037 1122-I072 1122-I090 6918-01 ATK-ICMP-09 ATK-ICMP-10 1122-I009 */
+/* shows: 1122-I037 1122-I072 1122-I090 6918-01 ATK-ICMP-09 ATK-ICMP-10 1122-I009 1812-IC02 1812-IC30 */
 START_TEST(test_types_not_served)
 {
     uint32_t before = (r->st.ip->fib_ops->count)(r->st.ip->fib);
@@ -237,7 +237,7 @@ START_TEST(test_route_recorded)
 }
 END_TEST
 
-/* shows: 1122-I071 1122-I035 */
+/* shows: 1122-I071 1122-I035 1812-IP06 */
 START_TEST(test_route_reversed)
 {
     static const uint8_t lsrr[] = {0x83, 11, 12, 20, 0, 0, 1, 10, 0, 0, 254};

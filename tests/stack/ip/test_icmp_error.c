@@ -21,7 +21,7 @@ static size_t provoke(struct ipv4_hdr h, size_t n)
 
 /* ---- sending ---- */
 
-/* shows: 1122-I038 1122-I039 792-02 4884-04 ATK-ICMP-13 1122-I041 */
+/* shows: 1122-I038 1122-I039 792-02 4884-04 ATK-ICMP-13 1122-I041 1812-IC04 */
 START_TEST(test_quote)
 {
     static const size_t sizes[] = {0, 1, 7, 8, 9, 527, 528, 529, 1480};

@@ -193,7 +193,7 @@ static const td_ip4 martian_src[] = {
     TD_IP4(192, 168, 5, 255),
 };
 
-/* shows: 1122-I015 ATK-IP-15 1122-I046 */
+/* shows: 1122-I015 ATK-IP-15 1122-I046 1812-IP22 1812-IP27 */
 START_TEST(test_martian_source)
 {
     build(dg, (struct ipv4_hdr){.proto = 99}, pattern(), 40); /* would earn an unreachable */
@@ -276,7 +276,7 @@ static void broadcast_in(td_ip4 dst, unsigned delivered)
         ck_assert(up.rx.bcast);
 }
 
-/* shows: 1122-I141 1122-I138 919-01 */
+/* shows: 1122-I141 1122-I138 919-01 1812-IP28 */
 START_TEST(test_broadcast_forms)
 {
     broadcast_in(TD_IP4_BROADCAST, 1);
@@ -289,7 +289,7 @@ START_TEST(test_broadcast_forms)
 }
 END_TEST
 
-/* shows: 3021-01 919-01 */
+/* shows: 3021-01 919-01 1812-IP28 */
 START_TEST(test_slash_31_and_32_have_no_broadcast)
 {
     td_ip4 low = TD_IP4(10, 9, 0, 4), high = TD_IP4(10, 9, 0, 5), alone = TD_IP4(10, 9, 1, 255);

@@ -7,7 +7,7 @@ static uint8_t whole[65536];
 
 /* ---- what may be sent ---- */
 
-/* shows: 1122-I013 1122-I137 1122-I157 */
+/* shows: 1122-I013 1122-I137 1122-I157 1812-IP21 1812-IP23 1812-IP25 */
 START_TEST(test_sources)
 {
     static const td_ip4 bad[] = {PEER,
@@ -57,7 +57,7 @@ START_TEST(test_destinations)
 }
 END_TEST
 
-/* shows: 1122-I021 1122-I023 1122-I024 1122-I018 */
+/* shows: 1122-I021 1122-I023 1122-I024 1122-I018 1812-IP20 */
 START_TEST(test_ttl_and_tos)
 {
     ck_assert_int_eq(IP_SEND(10, .dst = PEER), 0);
@@ -125,7 +125,7 @@ START_TEST(test_unicast)
 }
 END_TEST
 
-/* shows: 1122-I142 1122-I140 1122-I144 1122-I156 */
+/* shows: 1122-I142 1122-I140 1122-I144 1122-I156 1812-FW40 */
 START_TEST(test_broadcasts)
 {
     static const td_ip4 dst[] = {TD_IP4_BROADCAST, SUBNET_BCAST, TD_IP4(10, 0, 0, 0)};

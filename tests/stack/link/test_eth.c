@@ -261,7 +261,7 @@ START_TEST(vlan_tags)
 }
 END_TEST
 
-/* shows: ATK-ETH-07 */
+/* shows: ATK-ETH-07 1812-LL06 */
 START_TEST(giants_are_taken_at_their_length)
 {
     static uint8_t b[14 + 65535];
@@ -290,7 +290,7 @@ START_TEST(down_interface_takes_nothing)
 }
 END_TEST
 
-/* shows: 1122-L07 1122-L10 1122-L11 ATK-ETH-02 */
+/* shows: 1122-L07 1122-L10 1122-L11 ATK-ETH-02 1812-LL01 */
 START_TEST(output_is_ethernet_ii_padded_with_zeroes)
 {
     struct pkt *p = pkt_alloc(&r->st.mem, PKT_HEADROOM, 200);

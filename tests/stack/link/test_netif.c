@@ -123,6 +123,7 @@ static void watch_too(struct td_stack *st, struct netif *nif, enum link_change w
     strcat(told, "+ ");
 }
 
+/* shows: 1812-LL05 */
 START_TEST(watchers_are_told_in_order)
 {
     struct td_if_config c = {.name = "e", .ops = &ops, .flags = TD_IF_UP};
@@ -139,6 +140,8 @@ START_TEST(watchers_are_told_in_order)
     ck_assert_int_eq(netif_set_mtu(&r->st, nif, 1400), 0);
     ck_assert_int_eq(netif_set_mtu(&r->st, nif, 1400), 0);
     ck_assert_int_eq(netif_set_mtu(&r->st, nif, 67), -EINVAL);
+    ck_assert_int_eq(netif_set_mtu(&r->st, nif, 65536), -EINVAL);
+    ck_assert_uint_eq(nif->mtu, 1400);
     ck_assert_int_eq(netif_set_mac(&r->st, nif, rig_mac(1)), 0);
     ck_assert_int_eq(netif_set_mac(&r->st, nif, MAC_BROADCAST), -EADDRNOTAVAIL);
     ck_assert_int_eq(netif_set_flags(&r->st, nif, TD_IF_LOOPBACK, 0), -EINVAL);

@@ -18,7 +18,7 @@ static void too_big(struct conv *c, uint32_t mtu)
     hx_icmp_error_in(c->h, NOW, HX_ROUTER, 3, 4, mtu, 8);
 }
 
-/* shows: 1191-01 ATK-ICMP-07 7323-28 */
+/* shows: 1191-01 ATK-ICMP-07 7323-28 1812-IP31 */
 START_TEST(next_hop_mtu)
 {
     struct conv c = in_flight();
