@@ -174,6 +174,10 @@ static bool check_size(struct td_stack *st, struct transit *t)
 {
     uint32_t size = t->p->frag_max != 0 ? t->p->frag_max : ip_segment_size(t->p, &t->h);
 
+    if (size == 0) {
+        count(st, IpInHdrErrors);
+        return refuse(st, t, W_FORWARD_UNCUTTABLE, SILENTLY);
+    }
     if (size <= t->mtu || (t->h.flags & IPV4_DF) == 0 || FAULT_ON(st, CUT_DESPITE_DF))
         return true;
     count(st, IpFragFails);

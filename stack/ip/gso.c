@@ -43,8 +43,10 @@ uint32_t ip_segment_size(const struct pkt *p, const struct ipv4_hdr *h)
 {
     uint32_t l4 = transport_len(p, h), most;
 
-    if (l4 == 0)
+    if (p->gso_size == 0)
         return h->total_len;
+    if (l4 == 0)
+        return 0;
     most = (uint32_t)h->hlen + l4 + p->gso_size;
     return most < h->total_len ? most : h->total_len;
 }

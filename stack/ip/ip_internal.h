@@ -171,7 +171,7 @@ bool ip_fragment(struct td_stack *st, const struct pkt *p, const struct ipv4_hdr
 
 /* ---- gso.c ---- */
 
-/* The largest datagram that p (data at the IP header h) becomes when it is cut at its gso_size. */
+/* The largest datagram that p (data at the IP header h) becomes when it is cut at its gso_size; 0: it can't be cut so. */
 uint32_t ip_segment_size(const struct pkt *p, const struct ipv4_hdr *h);
 /* Cuts it into q: whole datagrams with headers, checksums and IP header noted. False: no memory, or nothing that can
  * be cut so (q is empty). */

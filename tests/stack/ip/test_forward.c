@@ -772,7 +772,7 @@ START_TEST(ours_theirs_or_both)
 END_TEST
 
 /* A line that takes nothing: what doesn't fit in its queue is dropped there, and nobody is told (RFC 6633). */
-/* shows: 1812-FW57 1812-IC23 1812-IC17 */
+/* shows: 1812-FW57 1812-IC23 1812-IC17 6633-03 */
 START_TEST(congestion_drops_quietly)
 {
     r->dev[1].answer = -EAGAIN;
@@ -782,6 +782,12 @@ START_TEST(congestion_drops_quietly)
     ck_assert_uint_gt(eth1->stats.tx_dropped, 900);
     ck_assert_uint_eq(counter(IcmpOutMsgs), 0);
     ck_assert_uint_gt(events(EV_LINK_DROP_QDISC), 900);
+    r->dev[1].answer = 0; /* and who is told by others doesn't listen */
+    uint8_t quote[28];
+    (void)build(quote, (struct ipv4_hdr){.src = US, .dst = HOST2}, pattern(), 8);
+    icmp_in((struct ipv4_hdr){0}, ICMP_SOURCE_QUENCH, 0, 0, quote, 28);
+    ck_assert_uint_eq(events(EV_ICMP_DROP_SOURCE_QUENCH), 1);
+    ck_assert_uint_eq(err.count, 0);
 }
 END_TEST
 

@@ -247,11 +247,64 @@ START_TEST(tiny_fragments_get_nowhere)
     wire_put16(b + 6, 0);
     ip_in((struct ipv4_hdr){.dst = SERVER, .proto = 17, .id = 11, .frag_off = 24}, b + 24, 36);
     ip_in((struct ipv4_hdr){.dst = SERVER, .proto = 17, .id = 11, .flags = IPV4_MF}, b, 24);
-    ck_assert_uint_eq(r->nout, 1);
-    ck_ends(went(0, eth1), PEER, SERVER, 40000, 9);
-    ck_assert_uint_eq(outn, 60);
-    ck_assert_mem_eq(outp, b, 60);
+    uint8_t whole[2048];
+    ck_assert_uint_eq(r->nout, 2);
+    ck_assert_uint_eq(reassemble_out(0, whole), 60);
+    ck_assert_mem_eq(whole, b, 60);
     ck_assert_uint_eq(outh.id, 11);
+}
+END_TEST
+
+/* What the rules had put together leaves in pieces no larger than the largest that came, although the link takes more,
+ * and with DF exactly if that one had it; where even those don't fit, the sender is told. */
+START_TEST(fragments_leave_as_they_came)
+{
+    static const struct {
+        uint32_t first, second; /* octets of payload */
+        uint16_t df_first, df_second;
+        uint16_t mtu;
+        unsigned out;
+        uint32_t most;
+        uint16_t df;
+    } c[] = {
+        {552, 400, 0, 0, 1500, 2, 572, 0},
+        {552, 400, IPV4_DF, IPV4_DF, 1500, 2, 572, IPV4_DF},
+        {552, 400, IPV4_DF, 0, 1500, 2, 572, IPV4_DF},
+        {552, 560, IPV4_DF, 0, 1500, 2, 580, 0}, /* a small one with DF means nothing */
+        {1400, 400, 0, 0, 576, 4, 576, 0},
+    };
+    rules("-A FORWARD -p udp --dport 9 -j ACCEPT\n-P FORWARD DROP");
+    for (unsigned i = 0; i < sizeof c / sizeof *c; i++) {
+        static uint8_t b[2048], whole[4096];
+        uint32_t n = c[i].first + c[i].second;
+        memcpy(b, pattern(), n);
+        memcpy(b, (uint8_t[]){0x9c, 0x40, 0, 9, (uint8_t)(n >> 8), (uint8_t)n, 0, 0}, 8);
+        ck_assert_int_eq(netif_set_mtu(stack(), eth1, c[i].mtu), 0);
+        rig_forget(r);
+        ip_in((struct ipv4_hdr){.dst = SERVER, .proto = 17, .id = (uint16_t)(50 + i), .flags = (uint16_t)(IPV4_MF | c[i].df_first)}, b,
+              c[i].first);
+        ip_in((struct ipv4_hdr){.dst = SERVER, .proto = 17, .id = (uint16_t)(50 + i), .frag_off = (uint16_t)c[i].first, .flags = c[i].df_second},
+              b + c[i].first, c[i].second);
+        ck_assert_uint_eq(r->nout, c[i].out);
+        uint32_t most = 0;
+        for (unsigned f = 0; f < r->nout; f++) {
+            sent(f);
+            ck_assert_uint_eq(outh.flags & IPV4_DF, c[i].df);
+            most = outh.total_len > most ? outh.total_len : most;
+        }
+        ck_assert_uint_le(most, c[i].most);
+        ck_assert_uint_gt(most + 8, c[i].most);
+        ck_assert_uint_eq(reassemble_out(0, whole), n);
+        ck_assert_mem_eq(whole, b, n);
+    }
+    uint8_t b[2048] = {0x9c, 0x40, 0, 9, 6, 0, 0, 0};
+    rig_forget(r);
+    ip_in((struct ipv4_hdr){.dst = SERVER, .proto = 17, .id = 99, .flags = IPV4_MF | IPV4_DF}, b, 1400);
+    ip_in((struct ipv4_hdr){.dst = SERVER, .proto = 17, .id = 99, .frag_off = 1400, .flags = IPV4_DF}, b, 136);
+    ck_assert_uint_eq(r->nout, 1);
+    sent_icmp(0, ICMP_UNREACHABLE, ICMP_FRAG_NEEDED);
+    ck_assert_uint_eq(wire_get32(outp + 4), 576);
+    ck_assert_uint_eq(outh.dst, PEER);
 }
 END_TEST
 
@@ -328,6 +381,7 @@ static Suite *suite(void)
     tcase_add_test(tc, limit_lets_some_through);
     tcase_add_test(tc, icmp_types);
     tcase_add_test(tc, tiny_fragments_get_nowhere);
+    tcase_add_test(tc, fragments_leave_as_they_came);
     tcase_add_test(tc, mss_is_clamped);
     tcase_add_test(tc, shared_packets_are_copied);
     return s;
