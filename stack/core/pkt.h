@@ -24,6 +24,7 @@
 #define CORE_PKT_H
 
 #include "core/mem.h"
+#include "tapdeck/reassembly.h"
 #include "tapdeck/types.h"
 
 /* Room for Ethernet + 802.1Q + a full IPv4 header + a full TCP header, rounded up. */
@@ -85,7 +86,10 @@ struct pkt {
     uint16_t frag_max;   /* reassembled: octets of its largest fragment; 0 = it came whole */
     int32_t l3_off;      /* offset of the IP header from the start of the head block; -1 unknown.
                             pkt_l3() turns it into a pointer even after the header was pulled */
-    uint64_t cb[4];      /* scratch of the module that holds the packet now */
+    union {              /* scratch of the module that holds the packet now */
+        uint64_t cb[4];
+        struct td_piece piece; /* tcp: text beyond a hole */
+    };
 };
 
 /* A packet with `headroom` bytes in front and room for `size` linear bytes; len 0. NULL = no memory. */

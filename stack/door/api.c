@@ -244,6 +244,14 @@ int td_knob_set(struct td_stack *st, const char *name, const char *value)
     return (int)door_dispatch(st, &c);
 }
 
+int td_organ_add(struct td_stack *st, enum td_organ_kind kind, const void *ops)
+{
+    struct td_call c = {.kind = TD_CALL_ORGAN_ADD, .now = st->now};
+    c.u.organ.kind = kind;
+    c.u.organ.ops = ops;
+    return (int)door_dispatch(st, &c);
+}
+
 /* ---- packet filter ---- */
 
 int td_nf_restore(struct td_stack *st, const char *text, unsigned flags, char *msg, size_t msg_size,

@@ -34,7 +34,7 @@ static const char *const call_names[TD_CALL_KINDS] = {
     "input",     "clock",     "tick",      "flush",      "entropy",   "if-add",    "if-del",
     "if-up",     "if-mtu",    "if-mac",    "if-ready",   "if-netem",  "addr-add",  "addr-del",
     "route-add", "route-del", "neigh-add", "neigh-del",  "neigh-flush", "knob-set",
-    "nf-restore", "nf-forget", "socket",
+    "nf-restore", "nf-forget", "organ-add", "socket",
     "bind",      "listen",    "accept",    "connect",    "sendmsg",   "recvmsg",   "shutdown",
     "close",     "dup",       "setsockopt", "getsockopt",
 };
@@ -264,6 +264,8 @@ static int64_t do_call(struct td_stack *st, struct td_call *c)
         return do_neigh(st, c);
     case TD_CALL_KNOB_SET:
         return knob_set_text(st, c->u.knob.name, c->u.knob.value);
+    case TD_CALL_ORGAN_ADD:
+        return tcp_organ_add(st, c->u.organ.kind, c->u.organ.ops);
     case TD_CALL_NF_RESTORE:
         return nf_restore(st, c->u.nf.text, c->u.nf.flags, c->u.nf.msg, c->u.nf.msg_size, c->u.nf.line);
     case TD_CALL_NF_FORGET:

@@ -241,6 +241,10 @@ static const struct text_knob {
      "key of Fast Open cookies, four hexadecimal words with dashes between; an older one, whose "
      "cookies are still taken, may follow behind a comma. Drawn by chance for each instance",
      tcp_fastopen_key_set, tcp_fastopen_key_get},
+    {"tapdeck.reassembly",
+     "what keeps the text that came beyond a hole, of new connections: runs, or an organ that was "
+     "added (tapdeck/reassembly.h)",
+     tcp_reassembly_set, tcp_reassembly_get},
     {"net.netfilter.nf_conntrack_count", "flows now (can be read only)", flows_set, flows_get},
 };
 #define TEXT_KNOBS (sizeof text_knobs / sizeof text_knobs[0])

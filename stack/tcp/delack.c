@@ -240,7 +240,7 @@ bool tcp_ack_after_read(struct td_stack *st, struct tcb *t)
     }
     bool small = t->ack_pushed2 || (t->ack_pushed && !in_dialogue(st, t));
     return t->ack_sched && (t->rcv_nxt - t->last_ack_sent > t->rcv_mss ||
-                            (small && t->rcv.q.bytes == 0 && t->rcv.ooo == NULL));
+                            (small && t->rcv.q.bytes == 0 && t->rcv.held == NULL));
 }
 
 void tcp_ack_sent(struct td_stack *st, struct tcb *t)

@@ -146,7 +146,7 @@ void tcp_fastopen_ends(struct td_stack *st, const struct tcb *t)
         if (t->tfo_after_pause) {
             st->tcp->tfo_pauses = 0;
         }
-    } else if (t->fin_ooo && t->rcv.ooo == NULL) {
+    } else if (t->fin_ooo && t->rcv.held == NULL) {
         tcp_fastopen_pause(st, t);
     }
 }

@@ -425,7 +425,7 @@ static bool room_for_text(struct td_stack *st, struct tcb *t, const struct pkt *
     if (t->rcv.truesize + (uint64_t)p->truesize <= most) {
         return true;
     }
-    rcvbuf_drop_ooo(&t->rcv);
+    rcvbuf_drop_held(&t->rcv);
     tcp_sack_clear(st, t); /* RFC 2018 8: what isn't there any more isn't reported */
     return t->rcv.q.head == NULL || t->rcv.truesize + (uint64_t)p->truesize <= most;
 }
@@ -438,11 +438,11 @@ static void take_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
     s->p = NULL;
     tcp_ecn_text_in(st, t, s);
     measure(t, s, p);
-    rcvbuf_append(&t->rcv, p, s->seq);
+    rcvbuf_append(&t->rcv, p);
     t->rcv_nxt += n;
     tcp_ack_text_in(st, t);
     tcp_window_grow(st, t, n, size);
-    if (t->rcv.ooo != NULL) {
+    if (t->rcv.held != NULL) {
         struct tcp_sack_block part;
         if (rcvbuf_held(&t->rcv, s->seq, n, &part)) {
             tcp_sack_dup(st, t, part.left, part.right);
@@ -452,7 +452,7 @@ static void take_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
         t->rcv_nxt += more;
         n += more;
         tcp_sack_advance(st, t);
-        JOURNAL(st, EV_TCP_OOO_FILLED, &subject, more, t->rcv.ooo_count);
+        JOURNAL(st, EV_TCP_OOO_FILLED, &subject, more, rcvbuf_pieces(&t->rcv));
         t->ack_now = true; /* a hole is filled, or there are others (RFC 5681 4.2) */
     }
     /* The advertised edge stays where it is. */
@@ -488,19 +488,18 @@ static void hold_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
         drop_text(st, t, s, W_TCP_BUFFER_FULL);
     } else {
         uint32_t hole = s->seq - t->rcv_nxt;
-        uint32_t refused = t->rcv.refused;
         s->p = NULL;
         measure(t, s, p);
         if (rcvbuf_held(&t->rcv, s->seq, s->text, &block)) {
             tcp_sack_dup(st, t, block.left, block.right);
         }
-        uint32_t fresh = rcvbuf_insert(&t->rcv, p, s->seq);
-        if (t->rcv.refused != refused) {
+        int64_t fresh = rcvbuf_insert(&t->rcv, tcp_reassembly(st, t), p, s->seq);
+        if (fresh == TD_REASSEMBLY_REFUSED) {
             count(st, TcpExtTCPOFODrop);
             drop_text(st, t, s, W_LIMIT);
         } else {
             count(st, TcpExtTCPOFOQueue);
-            JOURNAL(st, EV_TCP_OOO, &subject, s->seq, s->text, hole, t->rcv.ooo_count);
+            JOURNAL(st, EV_TCP_OOO, &subject, s->seq, s->text, hole, rcvbuf_pieces(&t->rcv));
             if (t->sack_ok && fresh > 0) {
                 tcp_window_grow(st, t, s->text, size);
             }

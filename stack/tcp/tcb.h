@@ -23,6 +23,7 @@
 #include "core/stack.h"
 #include "ip/ip.h"
 #include "tapdeck/organs.h"
+#include "tapdeck/reassembly.h"
 #include "tcp/tcp.h"
 #include "wire/tcp.h"
 
@@ -89,14 +90,11 @@ struct sndbuf {
     uint32_t len;           /* bytes */
 };
 
-/* The receive side (reasm.c): packets in order, waiting for the user, and packets beyond a hole. A
- * packet's cb[0] holds its sequence number, its p->data is at the first byte not yet read. */
+/* The receive side (rcvbuf.c): packets in order, waiting for the user, and what is beyond a hole. The
+ * data of the first packet is at the first byte not yet read. */
 struct rcvbuf {
     struct pkt_queue q;     /* [copied_seq, rcv_nxt) */
-    struct pkt *ooo;        /* beyond rcv_nxt: sorted, no overlaps, linked by next */
-    struct pkt *ooo_hint;   /* the run inserted into last: the next segment usually follows it */
-    uint32_t ooo_count, ooo_runs;
-    uint32_t refused;       /* segments that would have made too many holes */
+    struct rcv_held *held;  /* beyond rcv_nxt: the reassembly organ and its state; NULL: no hole */
     uint32_t truesize;      /* memory held by both */
 };
 
@@ -311,6 +309,7 @@ struct tcb {
     uint32_t tfo_serial;          /* made by a SYN with text, not acknowledged yet: by this listener */
     tcp_seq fin_seq;
     struct rcvbuf rcv;
+    uint8_t reassembly;           /* its organ, by number (organs.c) */
     uint8_t win_ratio;            /* payload per memory of what arrives, in 256ths */
     tcp_seq space_seq;            /* receive auto-tuning: copied_seq and time at its last turn */
     uint32_t space;               /* bytes the user took in the best round trip */
@@ -416,7 +415,15 @@ struct half_open {
     bool acked : 1;              /* the peer did acknowledge, but there was no room or no text */
 };
 
+/* The organs that this instance has, ours first, and which of them new connections get (organs.c). */
+#define TCP_ORGANS_MAX 16u
+struct tcp_organs {
+    const struct td_reassembly_ops *reassembly[TCP_ORGANS_MAX];
+    uint8_t count[TD_ORGAN_KINDS], chosen[TD_ORGAN_KINDS];
+};
+
 struct tcp {
+    struct tcp_organs organs;
     struct hash eps;           /* struct tcp_ep by tuple */
     struct hash ports;         /* struct tcp_port by port */
     struct tcb *all;

@@ -124,7 +124,7 @@ static void row_receive(struct row *row, const struct tcb *t)
     row_u64(row, COL_IRS, t->irs);
     row_u64(row, COL_RMSS, t->rcv_mss);
     row_u64(row, COL_RCV_SHIFT, t->rcv_wscale);
-    row_u64(row, COL_OOO, t->rcv.ooo_count);
+    row_u64(row, COL_OOO, rcvbuf_pieces(&t->rcv));
 }
 
 static void row_congestion(struct row *row, const struct tcb *t)

@@ -31,6 +31,7 @@ int tcp_init(struct td_stack *st)
         return -ENOMEM;
     }
     st->tcp = tcp;
+    tcp_organs_init(st);
     hash_init(&tcp->eps, &st->mem, &st->hash_key);
     hash_init(&tcp->ports, &st->mem, &st->hash_key);
     tcp->marked_tail = &tcp->marked;
@@ -291,6 +292,7 @@ void tcp_tcb_init(struct td_stack *st, struct tcb *t)
     tcp_timers_init(t);
     sndbuf_init(&t->snd, 0);
     rcvbuf_init(&t->rcv);
+    t->reassembly = st->tcp->organs.chosen[TD_ORGAN_REASSEMBLY];
     tcp_init_limits(st, t);
     tcp_rto_init(st, t);
 }
@@ -393,7 +395,7 @@ void tcp_finish(struct td_stack *st, struct tcb *t, int err, enum journal_word w
     tcp_port_leave(st, t);
     sndbuf_clear(&st->mem, &t->snd);
     txq_free(st, t);
-    rcvbuf_drop_ooo(&t->rcv);
+    rcvbuf_drop_held(&t->rcv);
     tcp_sack_clear(st, t);
     t->dup_owed = 0;
     t->ack_now = false;

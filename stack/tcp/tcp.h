@@ -4,6 +4,7 @@
 
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "tapdeck/organ.h"
 #include "wire/tcp.h"
 
 struct iovec;
@@ -99,6 +100,10 @@ int tcp_fastopen_key_set(struct td_stack *st, const char *text);
 /* Cookies and segment sizes kept of servers are forgotten (Linux: ip tcp_metrics flush). */
 void tcp_fastopen_forget(struct td_stack *st);
 int tcp_fastopen_key_get(const struct td_stack *st, char *dst, size_t size);
+/* td_organ_add (tapdeck/organ.h), and its knobs: the name of an organ; -EINVAL: there is none such. */
+int tcp_organ_add(struct td_stack *st, enum td_organ_kind kind, const void *ops);
+int tcp_reassembly_set(struct td_stack *st, const char *name);
+int tcp_reassembly_get(const struct td_stack *st, char *dst, size_t size);
 /* tcp_output for every connection marked since the last flush. */
 void tcp_flush(struct td_stack *st);
 

@@ -288,20 +288,32 @@ static inline tcp_seq sndbuf_end(const struct sndbuf *b)
     return b->base + b->len;
 }
 
-/* ---- reasm.c ---- */
+/* ---- organs.c ---- */
+void tcp_organs_init(struct td_stack *st);
+static inline const struct td_reassembly_ops *tcp_reassembly(const struct td_stack *st,
+                                                             const struct tcb *t)
+{
+    return st->tcp->organs.reassembly[t->reassembly];
+}
+
+/* ---- rcvbuf.c ---- */
+extern const struct td_reassembly_ops tcp_reassembly_runs; /* reasm.c */
 void rcvbuf_init(struct rcvbuf *b);
 void rcvbuf_clear(struct rcvbuf *b);
 /* In-order text (p->data at RCV.NXT). Consumes p. */
-void rcvbuf_append(struct rcvbuf *b, struct pkt *p, tcp_seq seq);
-/* Text beyond a hole; what is there already is trimmed off. Consumes p. How many bytes are new. */
-uint32_t rcvbuf_insert(struct rcvbuf *b, struct pkt *p, tcp_seq seq);
+void rcvbuf_append(struct rcvbuf *b, struct pkt *p);
+/* Text beyond a hole goes to the organ: to ops, if none holds anything yet. Consumes p. How many bytes are
+ * new; TD_REASSEMBLY_REFUSED: too many holes, or no memory. */
+int64_t rcvbuf_insert(struct rcvbuf *b, const struct td_reassembly_ops *ops, struct pkt *p,
+                      tcp_seq seq);
 /* Moves what is in order now to the queue and returns how many bytes rcv_nxt advances. */
 uint32_t rcvbuf_advance(struct rcvbuf *b, tcp_seq rcv_nxt);
 /* The run of text beyond the hole that seq is in, or at whose end it is. False: there is none. */
 bool rcvbuf_run(const struct rcvbuf *b, tcp_seq seq, struct tcp_sack_block *run);
 /* The first part of [seq, seq+len) that is held beyond the hole already. False: nothing of it. */
 bool rcvbuf_held(const struct rcvbuf *b, tcp_seq seq, uint32_t len, struct tcp_sack_block *part);
-void rcvbuf_drop_ooo(struct rcvbuf *b);
+uint32_t rcvbuf_pieces(const struct rcvbuf *b); /* how many packets that is */
+void rcvbuf_drop_held(struct rcvbuf *b);
 uint32_t rcvbuf_drop_queue(struct rcvbuf *b); /* what is in order, unread; how many bytes */
 
 /* ---- rto.c, timers.c ---- */

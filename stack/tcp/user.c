@@ -275,7 +275,6 @@ static void consume(struct tcb *t, uint32_t n)
         struct pkt *p = b->q.head;
         if (n < p->len) {
             (void)pkt_pull(p, n);
-            p->cb[0] += n;
             b->q.bytes -= n;
             return;
         }

@@ -97,6 +97,8 @@ static void host_make(struct transfer *x, int side)
         ck_assert_int_eq(td_knob_set(h->st, "net.ipv4.tcp_timestamps", "0"), 0);
     if (x->plan->patient)
         ck_assert_int_eq(td_knob_set(h->st, "net.ipv4.tcp_orphan_retries", "255"), 0);
+    if (x->plan->prepare != NULL)
+        x->plan->prepare(h->st);
     if (x->plan->cc[side] != NULL)
         ck_assert_int_eq(
             td_knob_set(h->st, "net.ipv4.tcp_congestion_control", x->plan->cc[side]), 0);

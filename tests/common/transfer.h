@@ -74,6 +74,7 @@ struct transfer_plan {
     bool no_scaling[2];     /* tcp_window_scaling off */
     const char *cc[2];      /* tcp_congestion_control; NULL: the profile's */
     bool no_timestamps;     /* tcp_timestamps off, on both */
+    void (*prepare)(struct td_stack *st); /* NULL, or called with each host that was made */
     bool patient;           /* a side whose user has gone doesn't give up either */
     struct td_netem way[2]; /* a to b, b to a */
     td_time cut_at;         /* from then on nothing arrives any more; 0: never */

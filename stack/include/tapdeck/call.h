@@ -10,6 +10,7 @@
 #ifndef TAPDECK_CALL_H
 #define TAPDECK_CALL_H
 
+#include "tapdeck/organ.h"
 #include "tapdeck/socket.h"
 #include "tapdeck/stack.h"
 
@@ -44,6 +45,7 @@ enum td_call_kind {
     TD_CALL_KNOB_SET,
     TD_CALL_NF_RESTORE,
     TD_CALL_NF_FORGET,
+    TD_CALL_ORGAN_ADD,
     TD_CALL_SOCKET,
     TD_CALL_BIND,
     TD_CALL_LISTEN,
@@ -112,6 +114,10 @@ struct td_call {
             size_t msg_size;
             unsigned *line;   /* may be NULL */
         } nf;
+        struct {
+            enum td_organ_kind kind;
+            const void *ops; /* a record has its name: who replays it must have the organ at hand */
+        } organ;
         struct {
             int domain, type, protocol;
         } socket;

@@ -1,6 +1,7 @@
 /* The one door: everything that happens to an instance can be recorded, and happens again when the
  * record is issued again; time, drops and notifications at the door. */
 #include "check_main.h"
+#include "reasm_simple.h"
 #include "core/stack.h"
 #include "harness.h"
 #include "prng.h"
@@ -333,6 +334,8 @@ static struct record *record_make(struct host *b, struct prng *r)
     host_attach(&a, TD_IP4(10, 0, 0, 1));
     host_attach(b, TD_IP4(10, 0, 0, 2));
     server_start(b->st);
+    ck_assert_int_eq(td_organ_add(b->st, TD_ORGAN_REASSEMBLY, &reasm_simple), 0);
+    ck_assert_int_eq(td_knob_set(b->st, "tapdeck.reassembly", "simple"), 0);
     ck_assert_int_eq(td_nf_restore(b->st, "-A INPUT -m state --state INVALID -j DROP\n-t nat -A POSTROUTING -j MASQUERADE", 0,
                                    NULL, 0, NULL), 0);
 

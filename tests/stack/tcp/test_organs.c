@@ -1,0 +1,256 @@
+/* Organs: each by itself, against its oracle, and a student's in a running stack. */
+#include "check_main.h"
+#include "reasm_bench.h"
+#include "reasm_simple.h"
+#include "tcp_talk.h"
+#include "transfer.h"
+
+#include <errno.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
+/* ---- reassembly ---- */
+
+/* shows: SHLD-31 */
+START_TEST(reassemblers_agree)
+{
+    char why[300];
+    for (uint64_t seed = 1; seed <= 400; seed++) {
+        uint32_t isn =
+            seed % 2 == 0 ? 1000 : 0xffffffffu - (uint32_t)(seed * 7 % 3000); /* the wrap */
+        ck_assert_msg(
+            reasm_differ(&reasm_simple, &tcp_reassembly_runs, seed, isn, 3000, why, sizeof why),
+            "seed %lu: %s", (unsigned long)seed, why);
+    }
+}
+END_TEST
+
+/* One that is wrong in one respect: the comparison must find it. */
+static int64_t no_trim_insert(struct td_reassembly *r, struct td_piece *p)
+{
+    int64_t fresh = tcp_reassembly_runs.insert(r, p);
+    return fresh > 1 ? fresh - 1 : fresh;
+}
+static bool late_range(const struct td_reassembly *r, uint32_t seq, struct td_range *out)
+{
+    return tcp_reassembly_runs.range(r, seq + 1, out); /* not the one that ends just there */
+}
+static struct td_piece *early_take(struct td_reassembly *r, uint32_t rcv_nxt)
+{
+    return tcp_reassembly_runs.take(r, rcv_nxt + 20); /* over a small hole */
+}
+static void forgetful_clear(struct td_reassembly *r)
+{
+    (void)r;
+}
+
+START_TEST(comparison_finds_mistakes)
+{
+    char why[300];
+    struct td_reassembly_ops bad = tcp_reassembly_runs;
+    bad.insert = no_trim_insert;
+    ck_assert(!reasm_differ(&tcp_reassembly_runs, &bad, 1, 1000, 3000, why, sizeof why));
+    ck_assert_ptr_nonnull(strstr(why, "were new"));
+    bad = tcp_reassembly_runs;
+    bad.range = late_range;
+    ck_assert(!reasm_differ(&tcp_reassembly_runs, &bad, 1, 1000, 3000, why, sizeof why));
+    ck_assert_ptr_nonnull(strstr(why, "range"));
+    bad = tcp_reassembly_runs;
+    bad.take = early_take;
+    ck_assert(!reasm_differ(&tcp_reassembly_runs, &bad, 1, 1000, 3000, why, sizeof why));
+    ck_assert_ptr_nonnull(strstr(why, "beyond the hole"));
+    if (getenv("VALGRIND") == NULL && !SANITIZED) { /* it leaks on purpose */
+        bad = tcp_reassembly_runs;
+        bad.clear = forgetful_clear;
+        ck_assert(!reasm_differ(&tcp_reassembly_runs, &bad, 1, 1000, 30000, why, sizeof why));
+        ck_assert_ptr_nonnull(strstr(why, "clear left"));
+    }
+}
+END_TEST
+
+/* Without memory the simple one refuses, keeps what it has, and goes on when there is some again.
+ */
+START_TEST(reassembler_without_memory)
+{
+    struct reasm_bench b;
+    const uint8_t text[30] = "abcdefghijklmnopqrstuvwxyz";
+    struct td_range r;
+    bench_open(&b, &reasm_simple, 100);
+    ck_assert_int_eq(bench_insert(&b, 110, text + 10, 5), 5);
+    b.starved = true;
+    ck_assert_int_eq(bench_insert(&b, 112, text + 12, 10), TD_REASSEMBLY_REFUSED);
+    ck_assert_uint_eq(bench_in_order(&b, text, 10), 10); /* it can't be delivered yet */
+    ck_assert(b.r.ops->range(&b.r, 100, &r) && r.left == 110 && r.right == 115);
+    b.starved = false;
+    ck_assert_uint_eq(bench_in_order(&b, text + 10, 1), 5); /* the sender sends it again */
+    ck_assert_mem_eq(b.stream, text, 15);
+    bench_close(&b);
+    ck_assert_str_eq(b.wrong, "");
+}
+END_TEST
+
+/* The example of the header: one range only. */
+struct one {
+    struct td_piece *first, *last;
+};
+static int64_t one_insert(struct td_reassembly *r, struct td_piece *p)
+{
+    struct one *o = r->state;
+    uint32_t fresh = p->len;
+    if (o->first != NULL && p->seq != td_piece_end(o->last)) {
+        r->host->free(r, p);
+        return TD_REASSEMBLY_REFUSED;
+    }
+    p->next = NULL;
+    *(o->first == NULL ? &o->first : &o->last->next) = p;
+    o->last = p;
+    return fresh;
+}
+static struct td_piece *one_take(struct td_reassembly *r, uint32_t rcv_nxt)
+{
+    struct one *o = r->state;
+    struct td_piece *p = o->first;
+    if (p == NULL || td_seq_before(rcv_nxt, p->seq)) {
+        return NULL;
+    }
+    o->first = p->next;
+    return p;
+}
+static bool one_range(const struct td_reassembly *r, uint32_t seq, struct td_range *out)
+{
+    const struct one *o = r->state;
+    if (o->first == NULL || td_seq_before(td_piece_end(o->last), seq)) {
+        return false;
+    }
+    *out = (struct td_range){o->first->seq, td_piece_end(o->last)};
+    return true;
+}
+static void one_clear(struct td_reassembly *r)
+{
+    struct td_piece *p;
+    while ((p = ((struct one *)r->state)->first) != NULL) {
+        ((struct one *)r->state)->first = p->next;
+        r->host->free(r, p);
+    }
+}
+static const struct td_reassembly_ops one = {
+    "one",    "one range, in order", sizeof(struct one), NULL, one_insert, one_take, one_range,
+    one_clear};
+
+/* ---- a student's organ in a running stack ---- */
+
+static char *knob_text(struct td_stack *st, const char *name)
+{
+    static char text[64];
+    ck_assert_int_gt(td_knob_get(st, name, text, sizeof text), 0);
+    return text;
+}
+
+START_TEST(added_and_chosen_by_name)
+{
+    struct hx *h = hx_new();
+    ck_assert_str_eq(knob_text(h->st, "tapdeck.reassembly"), "runs");
+    ck_assert_int_eq(td_knob_set(h->st, "tapdeck.reassembly", "simple"),
+                     -EINVAL); /* not there yet */
+    ck_assert_int_eq(td_organ_add(h->st, TD_ORGAN_REASSEMBLY, &reasm_simple), 0);
+    ck_assert_int_eq(td_organ_add(h->st, TD_ORGAN_REASSEMBLY, &reasm_simple), -EEXIST);
+    struct td_reassembly_ops bad = one;
+    bad.take = NULL;
+    ck_assert_int_eq(td_organ_add(h->st, TD_ORGAN_REASSEMBLY, &bad), -EINVAL);
+    bad = one;
+    bad.name = "two words";
+    ck_assert_int_eq(td_organ_add(h->st, TD_ORGAN_REASSEMBLY, &bad), -EINVAL);
+    bad.name = "a-name-that-is-too-long";
+    ck_assert_int_eq(td_organ_add(h->st, TD_ORGAN_REASSEMBLY, &bad), -EINVAL);
+    ck_assert_int_eq(td_organ_add(h->st, TD_ORGAN_KINDS, &one), -EINVAL);
+    ck_assert_str_eq(knob_text(h->st, "tapdeck.reassembly"), "runs"); /* added isn't chosen */
+    ck_assert_int_eq(td_knob_set(h->st, "tapdeck.reassembly", "simple"), 0);
+    ck_assert_str_eq(knob_text(h->st, "tapdeck.reassembly"), "simple");
+    static struct td_reassembly_ops many[20];
+    static char names[20][4];
+    int e = 0;
+    for (int i = 0; i < 20 && e == 0; i++) {
+        many[i] = one;
+        snprintf(names[i], sizeof names[i], "o%d", i);
+        many[i].name = names[i];
+        e = td_organ_add(h->st, TD_ORGAN_REASSEMBLY, &many[i]);
+    }
+    ck_assert_int_eq(e, -ENOSPC);
+    hx_free(h);
+}
+END_TEST
+
+/* A connection keeps what it was born with; two hosts beside each other have each their own. */
+START_TEST(for_life)
+{
+    struct conv c = reach(EST);
+    ck_assert_int_eq(td_organ_add(c.h->st, TD_ORGAN_REASSEMBLY, &one), 0);
+    ck_assert_int_eq(td_knob_set(c.h->st, "tapdeck.reassembly", "one"), 0);
+    c.h->any_tx = true;
+    tcp_in(c.h, NOW, .flags = ACK, .seq = 21, .ack = 1, .wnd = 60000, .len = 10);
+    tcp_in(c.h, NOW, .flags = ACK, .seq = 41, .ack = 1, .wnd = 60000,
+           .len = 10); /* `one` would refuse */
+    ck_assert_uint_eq(rcvbuf_pieces(&conv_tcb(&c)->rcv), 2);
+    tcp_in(c.h, NOW, .flags = ACK, .seq = 11, .ack = 1, .wnd = 60000, .len = 40);
+    tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = 1, .wnd = 60000, .len = 10);
+    read_pattern(&c, 1, 50);
+    ck_assert_ptr_null(conv_tcb(&c)->rcv.held);
+    hx_flush(c.h);
+    c.h->any_tx = false;
+    leave(&c);
+}
+END_TEST
+
+static void with_simple(struct td_stack *st)
+{
+    ck_assert_int_eq(td_organ_add(st, TD_ORGAN_REASSEMBLY, &reasm_simple), 0);
+    ck_assert_int_eq(td_knob_set(st, "tapdeck.reassembly", "simple"), 0);
+}
+static void with_one(struct td_stack *st)
+{
+    ck_assert_int_eq(td_organ_add(st, TD_ORGAN_REASSEMBLY, &one), 0);
+    ck_assert_int_eq(td_knob_set(st, "tapdeck.reassembly", "one"), 0);
+}
+
+/* Whole streams over wires that lose, reorder and repeat; nothing that was asked for is kept. */
+START_TEST(streams_through_another_reassembler)
+{
+    struct transfer_plan plan;
+    struct transfer_result r;
+    unsigned complete = 0;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        transfer_draw(&plan, seed);
+        plan.starve = seed % 5 == 0 ? 650 : 0;
+        plan.gentle = plan.gentle && plan.starve == 0;
+        for (unsigned i = 0; i < plan.conns && plan.starve != 0; i++) {
+            plan.conn[i].end[0].keepalive = plan.conn[i].end[1].keepalive = true;
+        }
+        plan.prepare = _i == 0 ? with_simple : with_one;
+        transfer_run(&plan, &r);
+        ck_assert_msg(r.fail[0] == '\0', "seed %lu: %s", (unsigned long)seed, r.fail);
+        complete += r.complete;
+    }
+    ck_assert_uint_gt(complete, 60);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("organs");
+    TCase *tc = tcase_create("reassembly");
+    tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, reassemblers_agree);
+    tcase_add_test(tc, comparison_finds_mistakes);
+    tcase_add_test(tc, reassembler_without_memory);
+    tcase_add_test(tc, added_and_chosen_by_name);
+    tcase_add_test(tc, for_life);
+    tcase_add_loop_test(tc, streams_through_another_reassembler, 0, 2);
+    suite_add_tcase(s, tc);
+    return s;
+}
+
+CHECK_MAIN(suite)
