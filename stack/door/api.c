@@ -156,23 +156,82 @@ int td_if_netem(struct td_stack *st, uint32_t ifindex, bool ingress, const struc
     return iface_call(st, TD_CALL_IF_NETEM, ifindex, &c);
 }
 
-static int addr_call(struct td_stack *st, enum td_call_kind kind, uint32_t ifindex, td_ip4 addr, uint8_t plen)
+static int addr_call(struct td_stack *st, enum td_call_kind kind, uint32_t ifindex, const struct td_addr *a)
 {
     struct td_call c = {.kind = kind, .now = st->now};
     c.u.addr.ifindex = ifindex;
-    c.u.addr.addr = addr;
-    c.u.addr.plen = plen;
+    c.u.addr.a = a;
     return (int)door_dispatch(st, &c);
 }
 
 int td_addr_add(struct td_stack *st, uint32_t ifindex, td_ip4 addr, uint8_t plen)
 {
-    return addr_call(st, TD_CALL_ADDR_ADD, ifindex, addr, plen);
+    return addr_call(st, TD_CALL_ADDR_ADD, ifindex, &(struct td_addr){.addr = addr, .plen = plen});
+}
+
+int td_addr_add_full(struct td_stack *st, uint32_t ifindex, const struct td_addr *a)
+{
+    return addr_call(st, TD_CALL_ADDR_ADD, ifindex, a);
 }
 
 int td_addr_del(struct td_stack *st, uint32_t ifindex, td_ip4 addr, uint8_t plen)
 {
-    return addr_call(st, TD_CALL_ADDR_DEL, ifindex, addr, plen);
+    return addr_call(st, TD_CALL_ADDR_DEL, ifindex, &(struct td_addr){.addr = addr, .plen = plen});
+}
+
+/* ---- interfaces of the stack's own, bridges ---- */
+
+int td_link_add(struct td_stack *st, const struct td_link_config *config, uint32_t *ifindex)
+{
+    struct td_call c = {.kind = TD_CALL_LINK_ADD, .now = st->now};
+    c.u.link.config = config;
+    c.u.link.out = ifindex;
+    return (int)door_dispatch(st, &c);
+}
+
+static int link_call(struct td_stack *st, enum td_call_kind kind, uint32_t ifindex, struct td_call *c)
+{
+    c->kind = kind;
+    c->now = st->now;
+    c->u.link.ifindex = ifindex;
+    return (int)door_dispatch(st, c);
+}
+
+int td_link_set_master(struct td_stack *st, uint32_t ifindex, uint32_t master)
+{
+    return link_call(st, TD_CALL_LINK_MASTER, ifindex, &(struct td_call){.u.link.master = master});
+}
+
+int td_if_set_flags(struct td_stack *st, uint32_t ifindex, uint32_t set, uint32_t clear)
+{
+    return link_call(st, TD_CALL_LINK_FLAGS, ifindex,
+                     &(struct td_call){.u.link.set = set, .u.link.clear = clear});
+}
+
+int td_bridge_set(struct td_stack *st, uint32_t ifindex, const struct td_bridge_config *config)
+{
+    return link_call(st, TD_CALL_BRIDGE_SET, ifindex, &(struct td_call){.u.link.bridge = config});
+}
+
+int td_port_set_flags(struct td_stack *st, uint32_t ifindex, uint32_t set, uint32_t clear)
+{
+    return link_call(st, TD_CALL_PORT_FLAGS, ifindex,
+                     &(struct td_call){.u.link.set = set, .u.link.clear = clear});
+}
+
+int td_fdb_add(struct td_stack *st, uint32_t ifindex, struct td_mac mac, uint32_t flags)
+{
+    return link_call(st, TD_CALL_FDB_ADD, ifindex, &(struct td_call){.u.link.mac = mac, .u.link.set = flags});
+}
+
+int td_fdb_del(struct td_stack *st, uint32_t ifindex, struct td_mac mac)
+{
+    return link_call(st, TD_CALL_FDB_DEL, ifindex, &(struct td_call){.u.link.mac = mac});
+}
+
+int td_fdb_flush(struct td_stack *st, uint32_t ifindex)
+{
+    return link_call(st, TD_CALL_FDB_FLUSH, ifindex, &(struct td_call){0});
 }
 
 static int route_call(struct td_stack *st, enum td_call_kind kind, const struct td_route *r, bool replace)

@@ -33,6 +33,7 @@
 static const char *const call_names[TD_CALL_KINDS] = {
     "input",     "clock",     "tick",      "flush",      "entropy",   "if-add",    "if-del",
     "if-up",     "if-mtu",    "if-mac",    "if-ready",   "if-netem",  "addr-add",  "addr-del",
+    "link-add",  "link-flags", "link-master", "bridge-set", "port-flags", "fdb-add", "fdb-del", "fdb-flush",
     "route-add", "route-del", "neigh-add", "neigh-del",  "neigh-flush", "knob-set",
     "nf-restore", "nf-forget", "organ-add", "socket",
     "bind",      "listen",    "accept",    "connect",    "sendmsg",   "recvmsg",   "shutdown",
@@ -150,6 +151,35 @@ static int64_t do_iface(struct td_stack *st, const struct td_call *c)
     }
 }
 
+static int64_t do_link(struct td_stack *st, const struct td_call *c)
+{
+    struct netif *nif, *master;
+    uint32_t unasked;
+
+    if (c->kind == TD_CALL_LINK_ADD)
+        return link_add(st, c->u.link.config, c->u.link.out != NULL ? c->u.link.out : &unasked);
+    nif = netif_by_index(st, c->u.link.ifindex);
+    master = netif_by_index(st, c->u.link.master);
+    if (nif == NULL || (c->u.link.master != 0 && master == NULL))
+        return -ENODEV;
+    switch (c->kind) {
+    case TD_CALL_LINK_FLAGS:
+        return netif_set_flags(st, nif, c->u.link.set, c->u.link.clear);
+    case TD_CALL_LINK_MASTER:
+        return link_set_master(st, nif, master);
+    case TD_CALL_BRIDGE_SET:
+        return bridge_set(st, nif, c->u.link.bridge);
+    case TD_CALL_PORT_FLAGS:
+        return bridge_port_set(st, nif, c->u.link.set, c->u.link.clear);
+    case TD_CALL_FDB_ADD:
+        return fdb_set(st, nif, c->u.link.mac, c->u.link.set);
+    case TD_CALL_FDB_DEL:
+        return fdb_unset(st, nif, c->u.link.mac);
+    default:
+        return fdb_flush(st, nif);
+    }
+}
+
 static int64_t do_route(struct td_stack *st, const struct td_call *c)
 {
     const struct td_route *r = c->u.route.r;
@@ -252,9 +282,18 @@ static int64_t do_call(struct td_stack *st, struct td_call *c)
     case TD_CALL_IF_NETEM:
         return do_iface(st, c);
     case TD_CALL_ADDR_ADD:
-        return ip_addr_add(st, c->u.addr.ifindex, c->u.addr.addr, c->u.addr.plen, 0);
+        return ip_addr_add_full(st, c->u.addr.ifindex, c->u.addr.a);
     case TD_CALL_ADDR_DEL:
-        return ip_addr_del(st, c->u.addr.ifindex, c->u.addr.addr, c->u.addr.plen);
+        return ip_addr_del(st, c->u.addr.ifindex, c->u.addr.a->addr, c->u.addr.a->plen);
+    case TD_CALL_LINK_ADD:
+    case TD_CALL_LINK_FLAGS:
+    case TD_CALL_LINK_MASTER:
+    case TD_CALL_BRIDGE_SET:
+    case TD_CALL_PORT_FLAGS:
+    case TD_CALL_FDB_ADD:
+    case TD_CALL_FDB_DEL:
+    case TD_CALL_FDB_FLUSH:
+        return do_link(st, c);
     case TD_CALL_ROUTE_ADD:
     case TD_CALL_ROUTE_DEL:
         return do_route(st, c);

@@ -24,6 +24,7 @@
 #include "ip/nf/nf_internal.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* ---- the routes of an address ---- */
 
@@ -131,15 +132,35 @@ static struct netif_addr **addr_slot(struct netif *nif, td_ip4 addr)
     return at;
 }
 
+/* Linux asks that a label be the interface's name, or begin with it and a colon (ip-address(8)). */
+static bool label_acceptable(const struct netif *nif, const char *label)
+{
+    size_t n = strlen(nif->name);
+
+    if (label[0] == '\0')
+        return true;
+    return memchr(label, '\0', NETIF_NAME_LEN) != NULL && strncmp(label, nif->name, n) == 0 &&
+           (label[n] == '\0' || label[n] == ':');
+}
+
 int ip_addr_add(struct td_stack *st, uint32_t ifindex, td_ip4 addr, uint8_t plen, td_ip4 broadcast)
 {
+    struct td_addr config = {.addr = addr, .plen = plen, .broadcast = broadcast};
+
+    return ip_addr_add_full(st, ifindex, &config);
+}
+
+int ip_addr_add_full(struct td_stack *st, uint32_t ifindex, const struct td_addr *config)
+{
     struct netif *nif = netif_by_index(st, ifindex);
-    struct journal_subject sub = {.ifindex = ifindex, .addr = addr};
+    struct journal_subject sub = {.ifindex = ifindex, .addr = config->addr};
+    td_ip4 addr = config->addr, broadcast = config->no_broadcast ? 0 : config->broadcast;
+    uint8_t plen = config->plen;
     struct netif_addr **at, *a;
 
     if (nif == NULL)
         return -ENODEV;
-    if (!addr_acceptable(nif, addr, plen, broadcast))
+    if (!addr_acceptable(nif, addr, plen, broadcast) || !label_acceptable(nif, config->label))
         return -EINVAL;
     at = addr_slot(nif, addr);
     if (*at != NULL)
@@ -150,8 +171,9 @@ int ip_addr_add(struct td_stack *st, uint32_t ifindex, td_ip4 addr, uint8_t plen
     a->addr = addr;
     a->plen = plen;
     a->broadcast = broadcast;
-    if (broadcast == 0 && addr_has_broadcast(nif, plen))
+    if (broadcast == 0 && !config->no_broadcast && addr_has_broadcast(nif, plen))
         a->broadcast = addr | ~ip4_mask(plen);
+    memcpy(a->label, config->label, strlen(config->label));
     a->state = ADDR_READY;
     if ((nif->flags & TD_IF_BROADCAST) != 0 && (nif->flags & TD_IF_NOARP) == 0 &&
         ifknob(st, nif, ARP_ACD) != 0)
@@ -165,6 +187,14 @@ int ip_addr_add(struct td_stack *st, uint32_t ifindex, td_ip4 addr, uint8_t plen
     if ((nif->flags & TD_IF_LOOPBACK) == 0)
         arp_addr_added(st, nif, a);
     return 0;
+}
+
+bool ip_addr_is_secondary(const struct netif *nif, const struct netif_addr *a)
+{
+    for (const struct netif_addr *o = nif->addrs; o != a; o = o->next)
+        if (o->plen == a->plen && ((o->addr ^ a->addr) & ip4_mask(a->plen)) == 0)
+            return true;
+    return false;
 }
 
 static void addr_remove(struct td_stack *st, struct netif *nif, struct netif_addr **at)

@@ -117,6 +117,10 @@ int ip_mcast_leave(struct td_stack *st, struct netif *nif, td_ip4 group);
 /* -ENODEV, -EINVAL (no host's address, or 127/8 off the loopback interface), -EEXIST, -ENOMEM. */
 int ip_addr_add(struct td_stack *st, uint32_t ifindex, td_ip4 addr, uint8_t plen,
                 td_ip4 broadcast /* 0 = the usual one */);
+/* The same with a label, which -EINVAL wants to begin with the interface's name. */
+int ip_addr_add_full(struct td_stack *st, uint32_t ifindex, const struct td_addr *config);
+/* Not the first of its subnet on the interface: the first is who speaks there. */
+bool ip_addr_is_secondary(const struct netif *nif, const struct netif_addr *a);
 /* -ENODEV, -EADDRNOTAVAIL. Routes with it as preferred source go with it. */
 int ip_addr_del(struct td_stack *st, uint32_t ifindex, td_ip4 addr, uint8_t plen);
 

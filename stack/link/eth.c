@@ -1,9 +1,15 @@
 /* link/eth.c: frames in and out (RFC 894, RFC 1042 on receipt, RFC 1122 2.3 and 2.4).
  *
  * Theory of operation. Inwards, link_input counts the frame and passes it through the interface's
- * ingress queue discipline, if it has one, to eth_input. That parses the header, decides whether
- * the frame is for us, and hands what is left to whoever registered the EtherType. What is refused,
- * and where it shows:
+ * ingress queue discipline, if it has one, to eth_input. That parses the header and decides, in this order:
+ *
+ *     1. a tag whose VLAN is configured on the interface: the frame, without tag, is the VLAN interface's
+ *     2. the interface is a port of a bridge: the frame is the bridge's; what is for the host comes in
+ *        again on the bridge's interface
+ *     3. it is for us: what is left goes to whoever registered the EtherType
+ *
+ * After 1 and 2 it begins again on the interface above. Interfaces stand on each other without circles, so this
+ * is a loop of few rounds, never a recursion. What is refused, and where it shows:
  *
  *     fewer bytes than the headers need            eth-drop-runt       rx_errors
  *     802.3 length beyond the frame                eth-drop-length     rx_errors
@@ -19,9 +25,10 @@
  * VLAN and is taken. A frame longer than our MTU is taken at its real length: the MTU limits what
  * we send. We always send Ethernet II, never 802.3 (RFC 1122 2.3.3), and no trailers (2.3.1).
  *
- * Outwards, eth_output puts the header on, pads with zeroes to the 60 bytes of the shortest frame
- * (a stale buffer behind a short packet is CVE-2003-0001) and enqueues. Nothing is handed to a
- * device before link_flush at the end of the round. When a device says -EAGAIN the frame that it
+ * Outwards, eth_output puts the header on and link_xmit sends: a VLAN, a bridge or a dummy has its own way
+ * (virtual.c); before a device's queue super-frames are cut (offload.c) and a short frame is padded with
+ * zeroes to the 60 bytes of the shortest (a stale buffer behind a short packet is CVE-2003-0001). Nothing
+ * is handed to a device before link_flush at the end of the round. When a device says -EAGAIN the frame that it
  * refused is held in front of the queue and the interface is busy until netif_ready. A queue
  * discipline that wants time (netem) arms the interface's timer for its next departure.
  *
@@ -104,31 +111,22 @@ static void link_handler_call(struct td_stack *st, struct netif *nif, struct pkt
     pkt_free(p);
 }
 
-/* The event for a frame that is refused although its header could be parsed; EV_NONE: take it. Sets
- * the packet's L2 flags and *arg, the event's second field. */
-static enum event_id eth_refuses(struct netif *nif, struct pkt *p, const struct eth_hdr *h,
-                                 uint64_t *arg)
+static bool source_possible(const struct netif *nif, const struct eth_hdr *h)
 {
-    if (mac_is_multicast(h->src) || mac_is_zero(h->src) || mac_eq(h->src, nif->mac)) {
-        *arg = mac_u64(h->src);
-        return EV_ETH_DROP_SOURCE;
-    }
+    return !mac_is_multicast(h->src) && !mac_is_zero(h->src) && !mac_eq(h->src, nif->mac);
+}
+
+/* The event for a frame that isn't for us; EV_NONE: take it. Sets the packet's L2 flags. */
+static enum event_id eth_refuses(struct netif *nif, struct pkt *p, const struct eth_hdr *h)
+{
     if (mac_is_broadcast(h->dst)) {
         p->flags |= PKT_L2_BROADCAST;
     } else if (mac_is_multicast(h->dst)) {
         p->flags |= PKT_L2_MULTICAST;
         nif->stats.rx_multicast++;
-    } else if (!mac_eq(h->dst, nif->mac)) {
+    } else if (!mac_eq(h->dst, nif->mac) && !bridge_has_address(nif, h->dst)) {
         p->flags |= PKT_L2_OTHERHOST;
-        *arg = mac_u64(h->dst);
         return EV_ETH_DROP_OTHERHOST;
-    }
-    if (h->tagged) {
-        p->vlan_tci = h->tci;
-        if ((h->tci & 0xfff) != 0) {
-            *arg = h->tci & 0xfff;
-            return EV_ETH_DROP_VLAN;
-        }
     }
     return EV_NONE;
 }
@@ -145,54 +143,148 @@ static enum event_id eth_status_event(enum wire_status s)
     }
 }
 
-void eth_input(struct td_stack *st, struct netif *nif, struct pkt *p)
+/* Drops a frame that came in. event EV_NONE: it was told already. */
+static void eth_drop(struct td_stack *st, struct netif *nif, struct pkt *p, enum event_id event, uint64_t arg)
 {
     struct journal_subject sub = netif_subject(nif, p);
+
+    if (event != EV_NONE)
+        JOURNAL(st, event, &sub, nif->index, arg, (nif->flags & TD_IF_PROMISC) != 0);
+    if (event == EV_ETH_DROP_RUNT || event == EV_ETH_DROP_LENGTH)
+        nif->stats.rx_errors++;
+    else
+        nif->stats.rx_dropped++;
+    count(st, EthInDrops);
+    pkt_free(p);
+}
+
+/* The header, of which enough is made linear. False: dropped. *status may still be bad. */
+static bool eth_header(struct td_stack *st, struct netif *nif, struct pkt *p, struct eth_hdr *h,
+                       enum wire_status *status)
+{
     uint32_t look = p->len < ETH_PARSE_MAX ? p->len : ETH_PARSE_MAX;
-    enum wire_status status;
-    enum event_id refused;
-    struct eth_hdr h;
-    uint64_t arg = 0;
 
     if (!pkt_may_pull(p, look)) {
-        JOURNAL(st, EV_ETH_DROP_MEMORY, &sub, nif->index, p->len);
-        goto drop;
+        eth_drop(st, nif, p, EV_ETH_DROP_MEMORY, p->len);
+        return false;
     }
     /* The 802.3 length is checked against the whole frame, of which only the head need be linear.
      */
-    status = eth_parse(&h, p->data, p->head_len);
-    if (status == WIRE_BAD_LENGTH && p->head_len < p->len) {
+    *status = eth_parse(h, p->data, p->head_len);
+    if (*status == WIRE_BAD_LENGTH && p->head_len < p->len) {
         if (!pkt_make_linear(p)) {
-            JOURNAL(st, EV_ETH_DROP_MEMORY, &sub, nif->index, p->len);
-            goto drop;
+            eth_drop(st, nif, p, EV_ETH_DROP_MEMORY, p->len);
+            return false;
         }
-        status = eth_parse(&h, p->data, p->head_len);
+        *status = eth_parse(h, p->data, p->head_len);
+    }
+    if (*status == WIRE_SHORT) {
+        eth_drop(st, nif, p, EV_ETH_DROP_RUNT, p->len);
+        return false;
+    }
+    return true;
+}
+
+/* The frame goes on to the interface above. That, or NULL: it went no further. */
+static struct netif *eth_rise(struct td_stack *st, struct netif *above, struct pkt *p)
+{
+    const char *why = "";
+    struct journal_subject sub = netif_subject(above, p);
+
+    p->ifindex = above->index;
+    if (!netif_is_up(above)) {
+        eth_drop(st, above, p, EV_LINK_DROP_DOWN_IN, p->len);
+        return NULL;
+    }
+    above->stats.rx_packets++;
+    above->stats.rx_bytes += p->len;
+    if (above->ingress == NULL)
+        return above;
+    if (above->ingress->ops->enqueue(above->ingress, p, st->now, &why) < 0) {
+        JOURNAL(st, EV_LINK_DROP_QDISC, &sub, above->index, true, why_word(why), above->ingress->packets);
+        above->stats.rx_dropped++;
+        count(st, EthInDrops);
+    }
+    timer_arm(st, &above->ingress_timer, st->now); /* the next tick, not here: no recursion */
+    return NULL;
+}
+
+/* A frame with a tag. nif: the tag means no interface on nif; else whose turn is next, or NULL. */
+static struct netif *eth_tagged(struct td_stack *st, struct netif *nif, struct pkt *p, const struct eth_hdr *h)
+{
+    uint16_t tci = h->tci;
+    bool behind = (tci & 0xfff) == 0 && h->type == ETHERTYPE_VLAN && p->head_len >= ETH_HLEN + 8;
+    struct netif *above;
+
+    if (behind) /* a priority, and behind it the tag that counts */
+        tci = wire_get16(p->data + ETH_HLEN + 4);
+    above = (tci & 0xfff) != 0 ? vlan_find(nif, tci & 0xfff) : NULL;
+    if (above == NULL)
+        return nif;
+    if (behind)
+        vlan_pop(p);
+    vlan_pop(p);
+    p->vlan_tci = tci;
+    return eth_rise(st, above, p);
+}
+
+/* One interface's look at the frame: the interface whose turn is next, NULL: it has been dealt with. */
+static struct netif *eth_round(struct td_stack *st, struct netif *nif, struct pkt **pp)
+{
+    struct journal_subject sub = netif_subject(nif, *pp);
+    struct pkt *p = *pp;
+    struct netif *above;
+    enum wire_status status;
+    enum event_id refused;
+    struct eth_hdr h;
+
+    if (!eth_header(st, nif, p, &h, &status))
+        return NULL;
+    if (status == WIRE_OK)
+        JOURNAL(st, EV_ETH_IN, &sub, nif->index, mac_u64(h.src), mac_u64(h.dst), h.type, p->len);
+    if ((status == WIRE_OK || nif->port != NULL) && !source_possible(nif, &h)) {
+        eth_drop(st, nif, p, EV_ETH_DROP_SOURCE, mac_u64(h.src));
+        return NULL;
+    }
+    if (h.tagged) {
+        above = eth_tagged(st, nif, p, &h);
+        if (above != nif)
+            return above;
+    }
+    if (nif->port != NULL) { /* whatever it carries: a bridge doesn't ask */
+        above = netif_master(nif);
+        *pp = bridge_input(st, nif, p, &h);
+        link_forward_run(st);
+        return *pp != NULL ? eth_rise(st, above, *pp) : NULL;
     }
     if (status != WIRE_OK) {
-        JOURNAL(st, eth_status_event(status), &sub, nif->index, p->len);
-        if (status != WIRE_BAD_TYPE) {
-            nif->stats.rx_errors++;
-            goto drop_counted;
-        }
-        goto drop;
+        eth_drop(st, nif, p, eth_status_event(status), p->len);
+        return NULL;
     }
-    JOURNAL(st, EV_ETH_IN, &sub, nif->index, mac_u64(h.src), mac_u64(h.dst), h.type, p->len);
-    refused = eth_refuses(nif, p, &h, &arg);
+    refused = eth_refuses(nif, p, &h);
     if (refused != EV_NONE) {
-        JOURNAL(st, refused, &sub, nif->index, arg, (nif->flags & TD_IF_PROMISC) != 0);
-        goto drop;
+        eth_drop(st, nif, p, refused, mac_u64(h.dst));
+        return NULL;
+    }
+    if (h.tagged) {
+        p->vlan_tci = h.tci;
+        if ((h.tci & 0xfff) != 0 && !FAULT_ON(st, VLAN_LEAK)) {
+            count(st, EthInUnknownVlans);
+            eth_drop(st, nif, p, EV_ETH_DROP_VLAN, h.tci & 0xfff);
+            return NULL;
+        }
     }
     (void)pkt_pull(p, h.hlen);
     if (h.snap && h.length >= 8 && p->len > h.length - 8U)
         pkt_trim(p, h.length - 8U); /* the rest is padding; 8 bytes are LLC and SNAP */
     link_handler_call(st, nif, p, &h);
-    return;
+    return NULL;
+}
 
-drop:
-    nif->stats.rx_dropped++;
-drop_counted:
-    count(st, EthInDrops);
-    pkt_free(p);
+void eth_input(struct td_stack *st, struct netif *nif, struct pkt *p)
+{
+    while (nif != NULL)
+        nif = eth_round(st, nif, &p);
 }
 
 /* Lets in what the ingress queue discipline releases now, and sets the timer for the rest. */
@@ -248,7 +340,7 @@ void link_input(struct td_stack *st, struct netif *nif, struct pkt *p)
 
 /* ---- output ---- */
 
-static int eth_refused(struct td_stack *st, struct netif *nif, struct pkt *p, int error)
+int eth_refused(struct td_stack *st, struct netif *nif, struct pkt *p, int error)
 {
     nif->stats.tx_dropped++;
     count(st, EthOutDrops);
@@ -256,23 +348,30 @@ static int eth_refused(struct td_stack *st, struct netif *nif, struct pkt *p, in
     return error;
 }
 
-/* Header in front, zeroes behind up to the minimum frame. False: no memory. */
+/* Zeroes behind a frame that is too short for the cable. False: no memory. */
+static bool eth_pad(struct pkt *p)
+{
+    uint32_t pad;
+    uint8_t *b;
+
+    if (p->len >= ETH_MIN_FRAME)
+        return true;
+    pad = ETH_MIN_FRAME - p->len;
+    if (p->nslices > 0 && !pkt_make_linear(p))
+        return false;
+    b = pkt_put(p, pad);
+    if (b == NULL)
+        return false;
+    memset(b, 0, pad);
+    return true;
+}
+
+/* Header in front. False: no memory. */
 static bool eth_encapsulate(struct netif *nif, struct td_mac dst, uint16_t ethertype, struct pkt *p)
 {
     struct eth_hdr h = {.dst = dst, .src = nif->mac, .type = ethertype, .hlen = ETH_HLEN};
-    uint8_t *b;
+    uint8_t *b = pkt_push(p, ETH_HLEN);
 
-    if (p->len < ETH_MIN_FRAME - ETH_HLEN) {
-        uint32_t pad = ETH_MIN_FRAME - ETH_HLEN - p->len;
-
-        if (p->nslices > 0 && !pkt_make_linear(p))
-            return false;
-        b = pkt_put(p, pad);
-        if (b == NULL)
-            return false;
-        memset(b, 0, pad);
-    }
-    b = pkt_push(p, ETH_HLEN);
     if (b == NULL)
         return false;
     (void)eth_emit(&h, b);
@@ -297,29 +396,13 @@ static int loopback_output(struct td_stack *st, struct netif *nif, struct pkt *p
     return 0;
 }
 
-int eth_output(struct td_stack *st, struct netif *nif, struct td_mac dst, uint16_t ethertype,
-               struct pkt *p)
+static int egress_enqueue(struct td_stack *st, struct netif *nif, struct pkt *p)
 {
-    struct journal_subject sub;
+    struct journal_subject sub = netif_subject(nif, p);
     const char *why = "";
     int rc;
 
-    packet_name(st, p);
-    sub = netif_subject(nif, p);
-    p->ifindex = nif->index;
-    p->protocol = ethertype;
-    p->tstamp = st->now;
-    if (!netif_is_up(nif)) {
-        JOURNAL(st, EV_LINK_DROP_DOWN_OUT, &sub, nif->index, p->len);
-        return eth_refused(st, nif, p, -ENETDOWN);
-    }
-    if (p->len > nif->mtu) {
-        JOURNAL(st, EV_LINK_DROP_MTU, &sub, nif->index, p->len, nif->mtu);
-        return eth_refused(st, nif, p, -EMSGSIZE);
-    }
-    if (nif->egress == NULL)
-        return loopback_output(st, nif, p);
-    if (!eth_encapsulate(nif, dst, ethertype, p)) {
+    if (nif->ops != NULL && !eth_pad(p)) {
         JOURNAL(st, EV_LINK_DROP_QDISC, &sub, nif->index, false, W_NO_MEMORY, nif->egress->packets);
         return eth_refused(st, nif, p, -ENOBUFS);
     }
@@ -334,19 +417,87 @@ int eth_output(struct td_stack *st, struct netif *nif, struct td_mac dst, uint16
     return rc == -ECOMM ? 0 : rc; /* a loss on the wire is not for the sender to know */
 }
 
+/* Is it for this interface's queue to see frames as the cable will? Impairments count frames, and most
+ * devices take nothing else. */
+static bool must_be_finished(const struct netif *nif)
+{
+    return (nif->ops != NULL && (nif->flags & TD_IF_OFFLOAD) == 0) || qdisc_netem_params(nif->egress) != NULL;
+}
+
+int link_xmit(struct td_stack *st, struct netif *nif, struct pkt *p)
+{
+    struct journal_subject sub = netif_subject(nif, p);
+    struct pkt_queue pieces;
+    int err = 0, rc;
+
+    if (!netif_is_up(nif)) {
+        JOURNAL(st, EV_LINK_DROP_DOWN_OUT, &sub, nif->index, p->len);
+        return eth_refused(st, nif, p, -ENETDOWN);
+    }
+    if (nif->egress == NULL) {
+        rc = link_xmit_virtual(st, nif, p);
+        link_forward_run(st);
+        return rc;
+    }
+    if ((p->gso_size == 0 && p->csum != PKT_CSUM_PARTIAL) || !must_be_finished(nif))
+        return egress_enqueue(st, nif, p);
+    pkt_queue_init(&pieces);
+    err = offload_finish(st, nif, p, &pieces);
+    while ((p = pkt_queue_pop(&pieces)) != NULL) {
+        rc = egress_enqueue(st, nif, p);
+        err = err == 0 ? rc : err;
+    }
+    return err;
+}
+
+int eth_output(struct td_stack *st, struct netif *nif, struct td_mac dst, uint16_t ethertype,
+               struct pkt *p)
+{
+    struct journal_subject sub;
+
+    packet_name(st, p);
+    sub = netif_subject(nif, p);
+    p->ifindex = nif->index;
+    p->protocol = ethertype;
+    p->tstamp = st->now;
+    if (!netif_is_up(nif)) {
+        JOURNAL(st, EV_LINK_DROP_DOWN_OUT, &sub, nif->index, p->len);
+        return eth_refused(st, nif, p, -ENETDOWN);
+    }
+    if (p->len > nif->mtu && p->gso_size == 0) {
+        JOURNAL(st, EV_LINK_DROP_MTU, &sub, nif->index, p->len, nif->mtu);
+        return eth_refused(st, nif, p, -EMSGSIZE);
+    }
+    if (nif->kind == TD_LINK_LOOPBACK)
+        return loopback_output(st, nif, p);
+    if (!eth_encapsulate(nif, dst, ethertype, p)) {
+        JOURNAL(st, EV_LINK_DROP_QDISC, &sub, nif->index, false, W_NO_MEMORY, 0);
+        return eth_refused(st, nif, p, -ENOBUFS);
+    }
+    return link_xmit(st, nif, p);
+}
+
 uint64_t netif_backlog(const struct netif *nif)
 {
-    uint64_t bytes = nif->egress != NULL ? nif->egress->bytes : nif->loop.bytes;
+    uint64_t bytes = nif->loop.bytes;
 
-    return bytes + (nif->held != NULL ? nif->held->len : 0);
+    for (; nif != NULL; nif = nif->lower)
+        bytes += (nif->egress != NULL ? nif->egress->bytes : 0) + (nif->held != NULL ? nif->held->len : 0);
+    return bytes;
 }
 
 /* Hands one frame to the device. False: it was refused for now and is held. */
 static bool netif_transmit(struct td_stack *st, struct netif *nif, struct pkt *p)
 {
     struct journal_subject sub = netif_subject(nif, p);
-    int rc = nif->ops->transmit(nif->dev, p);
+    int rc;
 
+    if (nif->ops == NULL) { /* a queue discipline on an interface without device */
+        (void)link_xmit_virtual(st, nif, p);
+        link_forward_run(st);
+        return true;
+    }
+    rc = nif->ops->transmit(nif->dev, p);
     if (rc == -EAGAIN) {
         nif->held = p;
         nif->busy = true;
@@ -426,10 +577,12 @@ bool link_flush(struct td_stack *st)
         if (l->dirty_first == NULL)
             l->dirty_last = NULL;
         nif->dirty = false;
-        if (nif->egress == NULL)
+        if (nif->kind == TD_LINK_LOOPBACK)
             looped = loopback_run(st, nif) || looped;
-        else
+        else if (nif->egress != NULL)
             netif_egress_run(st, nif);
+        if (nif->ops == NULL && l->dirty_first != NULL)
+            looped = true; /* it may have sent into another's queue: that one has its turn too */
         if (last)
             break; /* what was marked meanwhile is the next round's */
     }

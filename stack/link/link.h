@@ -15,6 +15,7 @@
 #include "core/stack.h"
 #include "link/qdisc.h"
 #include "tapdeck/device.h"
+#include "tapdeck/link.h"
 #include "wire/eth.h"
 
 #define NETIF_NAME_LEN 16
@@ -33,19 +34,31 @@ struct netif_addr {
     td_ip4 broadcast;        /* 0 = none (/31, /32: RFC 3021) */
     enum netif_addr_state state;
     void *acd;               /* arp's conflict-detection state, or NULL */
+    char label[NETIF_NAME_LEN]; /* "": the interface's name */
 };
+
+struct bridge;
+struct bridge_port;
+struct vlan_group;
 
 struct netif {
     struct netif *next;      /* list in order of index */
     uint32_t index;          /* from 1 */
     char name[NETIF_NAME_LEN];
     struct td_mac mac;
+    enum td_link_kind kind;
     uint32_t mtu;            /* bytes of IP datagram */
     uint32_t flags;          /* enum td_if_flags */
+    bool own_mac, own_mtu;   /* given by somebody: doesn't follow the interfaces below */
+    uint16_t vid;            /* VLAN: its number */
+    struct netif *lower;     /* VLAN: the interface that carries it */
+    struct vlan_group *vlans;/* those it carries; NULL: none */
+    struct bridge *bridge;   /* bridge: its ports and stations */
+    struct bridge_port *port;/* what it is to the bridge it is a port of; NULL: none */
     struct netif_addr *addrs;
-    struct qdisc *egress;    /* never NULL on a device interface */
+    struct qdisc *egress;    /* never NULL on a device interface; elsewhere there is none unless asked for */
     struct qdisc *ingress;   /* NULL = frames go straight in */
-    const struct td_device_ops *ops; /* NULL: loopback */
+    const struct td_device_ops *ops; /* NULL: there is no device */
     void *dev;
     bool busy;               /* the device said -EAGAIN */
     int64_t knob[IFKNOB_COUNT];
@@ -78,6 +91,11 @@ static inline bool netif_is_up(const struct netif *nif)
 typedef void link_handler(struct td_stack *st, struct netif *nif, struct pkt *p,
                           const struct eth_hdr *eth);
 int link_register(struct td_stack *st, uint16_t ethertype, link_handler *fn); /* -EEXIST, -ENOMEM */
+/* The master of a port (its bridge's interface), or NULL. */
+struct netif *netif_master(const struct netif *nif);
+/* Up, and able to send: a bridge needs a port that can, a VLAN an interface below that can. */
+bool netif_running(const struct netif *nif);
+
 /* Told when an interface goes up or down, is added (up = false) or is about to be removed. */
 enum link_change { LINK_ADDED, LINK_UP, LINK_DOWN, LINK_REMOVED, LINK_MTU, LINK_MAC };
 typedef void link_watch(struct td_stack *st, struct netif *nif, enum link_change what);
@@ -92,7 +110,7 @@ void eth_input(struct td_stack *st, struct netif *nif, struct pkt *p);
  * (-ENETDOWN, -ENOBUFS: queue full) — the drop is already journaled and counted. */
 int eth_output(struct td_stack *st, struct netif *nif, struct td_mac dst, uint16_t ethertype,
                struct pkt *p);
-/* Bytes waiting in the egress queue: TCP bounds its share by it. */
+/* Bytes waiting in the egress queue (a VLAN's are its lower interface's): TCP bounds its share by it. */
 uint64_t netif_backlog(const struct netif *nif);
 /* End of a flush round: moves frames from qdiscs to devices and loopback queues back in. Returns
  * true when frames were looped back, i.e. protocols may have marked more work. */
@@ -102,9 +120,24 @@ bool link_flush(struct td_stack *st);
  * TD_IF_LOOPBACK interface only (its MTU defaults to 65535); -EEXIST (name), -EINVAL (name, MTU, MAC),
  * -ENOMEM. Flags BROADCAST and MULTICAST come by themselves on Ethernet. */
 int netif_add(struct td_stack *st, const struct td_if_config *c, uint32_t *index);
+/* td_link_add and the calls of tapdeck/link.h end here. */
+int link_add(struct td_stack *st, const struct td_link_config *c, uint32_t *index);
+int link_set_master(struct td_stack *st, struct netif *nif, struct netif *master); /* NULL: none */
+int bridge_set(struct td_stack *st, struct netif *nif, const struct td_bridge_config *c);
+int bridge_port_set(struct td_stack *st, struct netif *nif, uint32_t set, uint32_t clear);
+uint32_t bridge_port_flags(const struct netif *nif); /* enum td_port_flags; 0 when it is no port */
+struct td_bridge_config bridge_config(const struct netif *nif); /* of a bridge */
+uint32_t bridge_fdb_learned(const struct netif *nif);           /* stations learnt now */
+int fdb_set(struct td_stack *st, struct netif *nif, struct td_mac mac, uint32_t flags);
+int fdb_unset(struct td_stack *st, struct netif *nif, struct td_mac mac);
+int fdb_flush(struct td_stack *st, struct netif *nif);
+/* VLANs on it go first, it leaves its bridge, a bridge lets go of its ports. -EOPNOTSUPP: loopback. */
 int netif_del(struct td_stack *st, uint32_t index);
+/* Going down takes the VLANs above down, coming up brings them up, as in Linux. -EINVAL, -ENETDOWN. */
 int netif_set_flags(struct td_stack *st, struct netif *nif, uint32_t set, uint32_t clear);
-int netif_set_mtu(struct td_stack *st, struct netif *nif, uint32_t mtu); /* 68..65535, -EINVAL */
+/* 68..65535, -EINVAL; -ERANGE: a VLAN's is at most its lower interface's. VLANs above don't stay larger, a bridge that
+ * follows its ports follows. */
+int netif_set_mtu(struct td_stack *st, struct netif *nif, uint32_t mtu);
 int netif_set_mac(struct td_stack *st, struct netif *nif, struct td_mac mac);
 void netif_ready(struct td_stack *st, struct netif *nif);
 /* td_if_netem ends here: puts a netem in front of the device (egress) or of eth_input (ingress), or

@@ -9,7 +9,11 @@
  * is told of the change after it has taken effect, except LINK_REMOVED, which comes first so that
  * they can let go of the struct netif. Watchers are called in the order in which they registered.
  *
- * A loopback interface is one without a device; it has no queue discipline and no Ethernet.
+ * A loopback interface is one without a device; it has no queue discipline and no Ethernet. The others
+ * without a device, VLANs, bridges and dummies, are made in virtual.c.
+ *
+ * What happens to an interface is felt by those that stand on it (vlan.c) and by the bridge whose port
+ * it is (bridge.c): they are told after the watchers, so that they find everything in order below.
  */
 #include "link/link_priv.h"
 
@@ -32,13 +36,17 @@ int link_init(struct td_stack *st)
     if (st->link == NULL)
         return -ENOMEM;
     st->link->next_index = 1;
+    pkt_queue_init(&st->link->forward);
     st->ifname = netif_name;
     netif_tables_init(st);
     return 0;
 }
 
-static void netif_free(struct td_stack *st, struct netif *nif)
+void netif_free(struct td_stack *st, struct netif *nif)
 {
+    if (nif->lower != NULL)
+        vlan_detach(st, nif);
+    bridge_done(st, nif);
     timer_cancel(st, &nif->egress_timer);
     timer_cancel(st, &nif->ingress_timer);
     pkt_free(nif->held);
@@ -54,10 +62,19 @@ void link_done(struct td_stack *st)
 
     if (l == NULL)
         return;
+    /* VLANs let go of what they stand on, which may be before or behind them in the list. */
+    for (struct netif *nif = l->first; nif != NULL; nif = nif->next) {
+        if (nif->lower != NULL)
+            vlan_detach(st, nif);
+        nif->lower = NULL;
+    }
+    for (struct netif *nif = l->first; nif != NULL; nif = nif->next)
+        bridge_done(st, nif);
     for (struct netif *nif = l->first, *next; nif != NULL; nif = next) {
         next = nif->next;
         netif_free(st, nif);
     }
+    pkt_queue_clear(&l->forward);
     mem_free(&st->mem, MEM_LINK, l->by_index, l->by_index_cap * sizeof *l->by_index);
     mem_free(&st->mem, MEM_LINK, l->protos, l->nprotos * sizeof *l->protos);
     mem_free(&st->mem, MEM_LINK, l->watches, l->nwatches * sizeof *l->watches);
@@ -114,7 +131,7 @@ int link_watch_add(struct td_stack *st, link_watch *fn)
     return 0;
 }
 
-static void link_tell(struct td_stack *st, struct netif *nif, enum link_change what)
+void link_tell(struct td_stack *st, struct netif *nif, enum link_change what)
 {
     for (uint32_t i = 0; i < st->link->nwatches; i++)
         st->link->watches[i](st, nif, what);
@@ -164,17 +181,15 @@ static struct td_mac mac_random(struct td_stack *st)
     return mac;
 }
 
-int netif_add(struct td_stack *st, const struct td_if_config *c, uint32_t *index)
+int netif_new(struct td_stack *st, const char *name, enum td_link_kind kind, struct td_mac mac, uint32_t mtu,
+              uint32_t flags, struct netif **out)
 {
     struct link *l = st->link;
-    bool loopback = (c->flags & TD_IF_LOOPBACK) != 0;
-    uint32_t mtu = c->mtu != 0 ? c->mtu : loopback ? MTU_MAX : 1500;
     struct netif *nif;
 
-    if (!name_valid(c->name) || mtu < MTU_MIN || mtu > MTU_MAX || loopback != (c->ops == NULL) ||
-        mac_is_multicast(c->mac))
+    if (!name_valid(name) || mtu < MTU_MIN || mtu > MTU_MAX || mac_is_multicast(mac))
         return -EINVAL;
-    if (netif_by_name(st, c->name) != NULL)
+    if (netif_by_name(st, name) != NULL)
         return -EEXIST;
     if (by_index_reserve(st, l->next_index) < 0)
         return -ENOMEM;
@@ -182,41 +197,84 @@ int netif_add(struct td_stack *st, const struct td_if_config *c, uint32_t *index
     if (nif == NULL)
         return -ENOMEM;
     nif->st = st;
-    nif->index = l->next_index;
-    memcpy(nif->name, c->name, strnlen(c->name, NETIF_NAME_LEN - 1));
+    nif->kind = kind;
+    memcpy(nif->name, name, strnlen(name, NETIF_NAME_LEN - 1));
     nif->mtu = mtu;
-    nif->flags = c->flags & ~(uint32_t)TD_IF_UP;
-    nif->txqlen = c->txqueuelen != 0 ? c->txqueuelen : 1000;
-    nif->ops = c->ops;
-    nif->dev = c->dev;
+    nif->flags = flags & ~(uint32_t)TD_IF_UP;
+    nif->txqlen = 1000;
     memcpy(nif->knob, st->knobs.dflt, sizeof nif->knob);
     pkt_queue_init(&nif->loop);
     timer_init(&nif->egress_timer, netif_egress_due, "egress");
     timer_init(&nif->ingress_timer, netif_ingress_due, "ingress");
-    if (!loopback) {
+    if (kind != TD_LINK_LOOPBACK) {
         nif->flags |= TD_IF_BROADCAST | TD_IF_MULTICAST;
-        nif->mac = mac_is_zero(c->mac) ? mac_random(st) : c->mac;
-        nif->egress = qdisc_pfifo(&st->mem, nif->txqlen);
-        if (nif->egress == NULL) {
-            netif_free(st, nif);
-            return -ENOMEM;
-        }
+        nif->mac = mac_is_zero(mac) ? mac_random(st) : mac;
     }
+    *out = nif;
+    return 0;
+}
 
-    l->next_index++;
+void netif_publish(struct td_stack *st, struct netif *nif)
+{
+    struct link *l = st->link;
+    struct journal_subject sub;
+
+    nif->index = l->next_index++;
     l->by_index[nif->index] = nif;
     if (l->last != NULL)
         l->last->next = nif;
     else
         l->first = nif;
     l->last = nif;
-    *index = nif->index;
-    struct journal_subject sub = netif_subject(nif, NULL);
+    sub = netif_subject(nif, NULL);
     JOURNAL(st, EV_LINK_ADDED, &sub, nif->index, mac_u64(nif->mac), nif->mtu);
     link_tell(st, nif, LINK_ADDED);
+}
+
+int netif_add(struct td_stack *st, const struct td_if_config *c, uint32_t *index)
+{
+    bool loopback = (c->flags & TD_IF_LOOPBACK) != 0;
+    uint32_t mtu = c->mtu != 0 ? c->mtu : loopback ? MTU_MAX : 1500;
+    struct netif *nif;
+    int err;
+
+    if (loopback != (c->ops == NULL))
+        return -EINVAL;
+    err = netif_new(st, c->name, loopback ? TD_LINK_LOOPBACK : TD_LINK_DEVICE, c->mac, mtu, c->flags, &nif);
+    if (err < 0)
+        return err;
+    nif->txqlen = c->txqueuelen != 0 ? c->txqueuelen : 1000;
+    nif->ops = c->ops;
+    nif->dev = c->dev;
+    if (!loopback) {
+        nif->egress = qdisc_pfifo(&st->mem, nif->txqlen);
+        if (nif->egress == NULL) {
+            netif_free(st, nif);
+            return -ENOMEM;
+        }
+    }
+    netif_publish(st, nif);
+    *index = nif->index;
     if ((c->flags & TD_IF_UP) != 0)
         return netif_set_flags(st, nif, TD_IF_UP, 0);
     return 0;
+}
+
+bool netif_running(const struct netif *nif)
+{
+    if (!netif_is_up(nif))
+        return false;
+    if (nif->kind == TD_LINK_BRIDGE)
+        return bridge_carrier(nif);
+    return nif->kind != TD_LINK_VLAN || netif_running(nif->lower);
+}
+
+bool netif_nest_ok(const struct td_stack *st)
+{
+    for (const struct netif *nif = st->link->first; nif != NULL; nif = nif->next)
+        if (bridge_depth(nif) > LINK_NEST)
+            return false;
+    return true;
 }
 
 static void dirty_unlink(struct link *l, struct netif *nif)
@@ -243,7 +301,15 @@ int netif_del(struct td_stack *st, uint32_t index)
 
     if (nif == NULL)
         return -ENODEV;
+    if (nif->kind == TD_LINK_LOOPBACK)
+        return -EOPNOTSUPP;
+    for (struct netif *v; (v = vlan_first_on(st, nif)) != NULL;)
+        (void)netif_del(st, v->index); /* LINK_NEST deep at most */
     netif_set_flags(st, nif, 0, TD_IF_UP);
+    (void)link_set_master(st, nif, NULL);
+    for (struct netif *port = l->first; nif->bridge != NULL && port != NULL; port = port->next)
+        if (netif_master(port) == nif)
+            (void)link_set_master(st, port, NULL);
     link_tell(st, nif, LINK_REMOVED);
     struct journal_subject sub = netif_subject(nif, NULL);
     JOURNAL(st, EV_LINK_REMOVED, &sub, nif->index);
@@ -264,6 +330,14 @@ int netif_del(struct td_stack *st, uint32_t index)
 
 /* ---- changing ---- */
 
+/* Tells those who watch, then those who stand on it or have it as a port. */
+static void netif_changed(struct td_stack *st, struct netif *nif, enum link_change what)
+{
+    link_tell(st, nif, what);
+    bridge_changed(st, nif, what);
+    vlan_lower_changed(st, nif, what);
+}
+
 int netif_set_flags(struct td_stack *st, struct netif *nif, uint32_t set, uint32_t clear)
 {
     const uint32_t may = TD_IF_UP | TD_IF_NOARP | TD_IF_PROMISC | TD_IF_MULTICAST | TD_IF_BROADCAST;
@@ -274,6 +348,8 @@ int netif_set_flags(struct td_stack *st, struct netif *nif, uint32_t set, uint32
         return -EINVAL;
     if (from == to)
         return 0;
+    if ((to & ~from & TD_IF_UP) != 0 && nif->lower != NULL && !netif_is_up(nif->lower))
+        return -ENETDOWN;
     nif->flags = to;
     if (((from ^ to) & ~(uint32_t)TD_IF_UP) != 0)
         JOURNAL(st, EV_LINK_FLAGS, &sub, nif->index, from, to);
@@ -289,38 +365,52 @@ int netif_set_flags(struct td_stack *st, struct netif *nif, uint32_t set, uint32
             nif->stats.tx_dropped += frames;
         }
     }
-    link_tell(st, nif, netif_is_up(nif) ? LINK_UP : LINK_DOWN);
+    netif_changed(st, nif, netif_is_up(nif) ? LINK_UP : LINK_DOWN);
     return 0;
 }
 
 int netif_set_mtu(struct td_stack *st, struct netif *nif, uint32_t mtu)
 {
-    struct journal_subject sub = netif_subject(nif, NULL);
-
     if (mtu < MTU_MIN || mtu > MTU_MAX)
         return -EINVAL;
+    if (nif->lower != NULL && mtu > nif->lower->mtu)
+        return -ERANGE;
+    nif->own_mtu = true;
+    netif_follow_mtu(st, nif, mtu);
+    return 0;
+}
+
+void netif_follow_mtu(struct td_stack *st, struct netif *nif, uint32_t mtu)
+{
+    struct journal_subject sub = netif_subject(nif, NULL);
+
     if (mtu == nif->mtu)
-        return 0;
+        return;
     JOURNAL_CAUSE(st, EV_LINK_MTU, &sub, nif->index, nif->mtu, mtu);
     nif->mtu = mtu;
-    link_tell(st, nif, LINK_MTU);
-    return 0;
+    netif_changed(st, nif, LINK_MTU);
 }
 
 int netif_set_mac(struct td_stack *st, struct netif *nif, struct td_mac mac)
 {
-    struct journal_subject sub = netif_subject(nif, NULL);
-
     if ((nif->flags & TD_IF_LOOPBACK) != 0)
         return -EOPNOTSUPP;
     if (mac_is_multicast(mac) || mac_is_zero(mac))
         return -EADDRNOTAVAIL;
+    nif->own_mac = true;
+    netif_follow_mac(st, nif, mac);
+    return 0;
+}
+
+void netif_follow_mac(struct td_stack *st, struct netif *nif, struct td_mac mac)
+{
+    struct journal_subject sub = netif_subject(nif, NULL);
+
     if (mac_eq(mac, nif->mac))
-        return 0;
+        return;
     JOURNAL_CAUSE(st, EV_LINK_MAC, &sub, nif->index, mac_u64(nif->mac), mac_u64(mac));
     nif->mac = mac;
-    link_tell(st, nif, LINK_MAC);
-    return 0;
+    netif_changed(st, nif, LINK_MAC);
 }
 
 void netif_ready(struct td_stack *st, struct netif *nif)

@@ -258,4 +258,5 @@ void netif_tables_init(struct td_stack *st)
     };
     table_register(st, &l->link_table);
     table_register(st, &l->qdisc_table);
+    fdb_table_init(st);
 }

@@ -93,6 +93,16 @@ void tape_record(void *ctx, const struct td_call *call, int64_t result)
     case TD_CALL_IF_NETEM:
         keep(e, call->u.iface.netem, sizeof *call->u.iface.netem);
         break;
+    case TD_CALL_ADDR_ADD:
+    case TD_CALL_ADDR_DEL:
+        keep(e, call->u.addr.a, sizeof *call->u.addr.a);
+        break;
+    case TD_CALL_LINK_ADD:
+        keep(e, call->u.link.config, sizeof *call->u.link.config);
+        break;
+    case TD_CALL_BRIDGE_SET:
+        keep(e, call->u.link.bridge, sizeof *call->u.link.bridge);
+        break;
     case TD_CALL_ROUTE_ADD:
     case TD_CALL_ROUTE_DEL:
         keep(e, call->u.route.r, sizeof *call->u.route.r);
@@ -169,6 +179,17 @@ void tape_replay(const struct tape *t, struct td_stack *st, void *const *devices
             break;
         case TD_CALL_IF_NETEM:
             c.u.iface.netem = e->bytes;
+            break;
+        case TD_CALL_ADDR_ADD:
+        case TD_CALL_ADDR_DEL:
+            c.u.addr.a = e->bytes;
+            break;
+        case TD_CALL_LINK_ADD:
+            c.u.link.config = e->bytes;
+            c.u.link.out = NULL;
+            break;
+        case TD_CALL_BRIDGE_SET:
+            c.u.link.bridge = e->bytes;
             break;
         case TD_CALL_ROUTE_ADD:
         case TD_CALL_ROUTE_DEL:

@@ -10,6 +10,7 @@
 #ifndef TAPDECK_CALL_H
 #define TAPDECK_CALL_H
 
+#include "tapdeck/link.h"
 #include "tapdeck/organ.h"
 #include "tapdeck/socket.h"
 #include "tapdeck/stack.h"
@@ -37,6 +38,14 @@ enum td_call_kind {
     TD_CALL_IF_NETEM,
     TD_CALL_ADDR_ADD,
     TD_CALL_ADDR_DEL,
+    TD_CALL_LINK_ADD,
+    TD_CALL_LINK_FLAGS,
+    TD_CALL_LINK_MASTER,
+    TD_CALL_BRIDGE_SET,
+    TD_CALL_PORT_FLAGS,
+    TD_CALL_FDB_ADD,
+    TD_CALL_FDB_DEL,
+    TD_CALL_FDB_FLUSH,
     TD_CALL_ROUTE_ADD,
     TD_CALL_ROUTE_DEL,
     TD_CALL_NEIGH_ADD,
@@ -91,9 +100,16 @@ struct td_call {
         } iface;
         struct {
             uint32_t ifindex;
-            td_ip4 addr;
-            uint8_t plen;
+            const struct td_addr *a;
         } addr;
+        struct { /* LINK_x, BRIDGE_SET, PORT_FLAGS, FDB_x */
+            const struct td_link_config *config;   /* of LINK_ADD */
+            uint32_t *out;                         /* of LINK_ADD: the index; may be NULL */
+            uint32_t ifindex, master;
+            uint32_t set, clear;                   /* flags; of FDB_ADD: set */
+            const struct td_bridge_config *bridge; /* of BRIDGE_SET */
+            struct td_mac mac;
+        } link;
         struct {
             const struct td_route *r;
             bool replace;

@@ -22,6 +22,8 @@ enum td_if_flags {
     TD_IF_NOARP     = 1 << 3,
     TD_IF_PROMISC   = 1 << 4,
     TD_IF_MULTICAST = 1 << 5,
+    TD_IF_OFFLOAD   = 1 << 6, /* the device takes super-frames (gso_size) and unfinished transport checksums;
+                                 for others both are finished before the queue discipline. At td_if_add */
 };
 
 struct td_if_config {

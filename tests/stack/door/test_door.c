@@ -119,6 +119,17 @@ static void on_call(void *ctx, const struct td_call *c, int64_t result)
     case TD_CALL_IF_NETEM:
         e->c.u.iface.netem = copy(r, c->u.iface.netem, sizeof *c->u.iface.netem);
         break;
+    case TD_CALL_ADDR_ADD:
+    case TD_CALL_ADDR_DEL:
+        e->c.u.addr.a = copy(r, c->u.addr.a, sizeof *c->u.addr.a);
+        break;
+    case TD_CALL_LINK_ADD:
+        e->c.u.link.config = copy(r, c->u.link.config, sizeof *c->u.link.config);
+        e->c.u.link.out = NULL;
+        break;
+    case TD_CALL_BRIDGE_SET:
+        e->c.u.link.bridge = copy(r, c->u.link.bridge, sizeof *c->u.link.bridge);
+        break;
     case TD_CALL_ROUTE_ADD:
     case TD_CALL_ROUTE_DEL:
         e->c.u.route.r = copy(r, c->u.route.r, sizeof *c->u.route.r);
@@ -324,6 +335,31 @@ static void world_run(struct host *a, struct host *b, td_time until, struct prng
     }
 }
 
+/* A VLAN and a bridge are made, used and told things. */
+static void links(struct td_stack *st, uint32_t eth)
+{
+    struct td_link_config vlan = {.kind = TD_LINK_VLAN, .name = "vlan", .lower = eth, .vid = 9, .flags = TD_IF_UP};
+    struct td_link_config bridge = {.kind = TD_LINK_BRIDGE, .name = "br", .flags = TD_IF_UP};
+    struct td_bridge_config ageing = {.what = TD_BRIDGE_AGEING, .ageing = SEC(2)};
+    struct td_mac station = {{2, 7, 7, 7, 7, 7}};
+    uint32_t v, br;
+    ck_assert_int_eq(td_link_add(st, &vlan, &v), 0);
+    ck_assert_int_eq(td_link_add(st, &bridge, &br), 0);
+    ck_assert_int_eq(td_link_set_master(st, v, br), 0);
+    ck_assert_int_eq(td_if_set_flags(st, br, TD_IF_PROMISC, 0), 0);
+    ck_assert_int_eq(td_bridge_set(st, br, &ageing), 0);
+    ck_assert_int_eq(td_port_set_flags(st, v, TD_PORT_HAIRPIN, 0), 0);
+    ck_assert_int_eq(td_addr_add(st, br, TD_IP4(10, 77, 0, 1), 24), 0);
+    ck_assert_int_eq(td_fdb_add(st, v, station, TD_FDB_STATIC), 0);
+    ck_assert_int_eq(td_fdb_del(st, v, station), 0);
+    ck_assert_int_eq(td_fdb_add(st, v, station, 0), 0);
+    ck_assert_int_eq(td_fdb_flush(st, br), 1);
+    int u = td_socket(st, AF_INET, SOCK_DGRAM, 0);
+    ck_assert_int_eq(td_sendto(st, u, "x", 1, 0, TD_IP4(10, 77, 0, 2), 9), 1); /* asks who has it, tagged */
+    td_stack_flush(st, td_stack_now(st));
+    td_close(st, u);
+}
+
 static struct record *record_make(struct host *b, struct prng *r)
 {
     struct host a;
@@ -376,6 +412,7 @@ static struct record *record_make(struct host *b, struct prng *r)
     td_if_ready(st, b->eth);
     ck_assert_int_eq(td_knob_set(st, "net.ipv4.ip_default_ttl", "32"), 0);
     ck_assert_int_ge(td_nf_forget(st, "", NULL, 0), 0);
+    links(st, b->eth);
     int d = td_socket(st, AF_INET, SOCK_STREAM, 0), e = td_dup(st, d);
     ck_assert_int_eq(td_connect(st, d, (struct sockaddr *)&sa, sizeof sa), -EINPROGRESS); /* to itself */
     td_stack_flush(st, td_stack_now(st));
