@@ -303,6 +303,7 @@ static void digest(struct td_stack *st, struct tcb *t, struct tcp_news *n)
     if (!q->ops->prr && t->ca_state == TCPE_OPEN && seq_gt(t->snd_una, t->recover)) {
         t->recover = t->snd_una - 1; /* kept close: half a circle behind it would lie ahead */
     }
+    tcp_mtup_verify(st, t, t->delivered - n->delivered_before, q->lost_ever);
     if (q->waiting > 0 || q->frto_new) {
         tcp_mark(st, t);
     }

@@ -13,10 +13,17 @@
  * SYNs with these bits, so a SYN that has to be repeated doesn't ask again (6.1.1.1), and neither
  * does a repeated SYN-ACK agree.
  *
+ * An echo halves cwnd, as a loss does. Where the knob tcp_ecn_least_cwnd is 1 it goes down to one
+ * segment; if that is marked as well, there is nothing left to halve, so the next segment waits for
+ * the retransmission timer, each time twice as long, until an ACK comes without an echo (6.1.2, RFC
+ * 9438 4.6).
+ *
  * Only new text is sent as ECT: not SYNs, pure ACKs, retransmissions, window probes. For these
  * nobody would notice that a mark was lost.
  */
 #include "tcp/tcp_internal.h"
+
+#define ECN_WAITS_MOST 15
 
 uint16_t tcp_ecn_syn_flags(struct td_stack *st, struct tcb *t)
 {
@@ -101,4 +108,22 @@ void tcp_ecn_text_in(struct td_stack *st, struct tcb *t, const struct tcp_seg *s
         break;
     }
     t->ecn_seen = true;
+}
+
+void tcp_ecn_wait(struct td_stack *st, struct tcb *t)
+{
+    if (knob(st, TCP_ECN_LEAST_CWND) > 1) {
+        return;
+    }
+    if (t->snd_nxt != t->snd_una) { /* what is in flight fills cwnd: its own timer starts over */
+        tcp_rtx_arm(st, t, TRTX_REXMT);
+        return;
+    }
+    t->ecn_hold = true;
+    if (t->ecn_waits < ECN_WAITS_MOST) {
+        t->ecn_waits++;
+    }
+    tcp_rtx_arm(st, t, TRTX_ECN);
+    const struct journal_subject subject = tcp_subject(t);
+    JOURNAL(st, EV_TCP_ECN_WAIT, &subject, t->ecn_waits, t->t_rtx.deadline - st->now);
 }

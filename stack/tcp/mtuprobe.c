@@ -26,6 +26,11 @@
  * the probe and reordering + 1 segments behind it; nothing lost at the moment, and a cwnd of 11,
  * one of which is given up for the probe, since it takes the place of two.
  *
+ * Verification (7.8). A probe may get through where its like don't: the path may be a bundle of
+ * links of different MTU. So what is lost after a raise is counted for VERIFY_SEGS segments. If that
+ * is far more than before, the raise is taken back, and the search is over until the interval has
+ * passed.
+ *
  * The black hole (7.7). When text has been repeated for the time of R1 without an answer, the
  * search begins, with segments of tcp_base_mss; if it has begun, they are halved, but not below
  * tcp_mtu_probe_floor.
@@ -34,7 +39,11 @@
  */
 #include "tcp/tcp_internal.h"
 
-#define CWND_LEAST 11u /* segments */
+#define CWND_LEAST   11u /* segments */
+#define VERIFY_SEGS  128u
+#define VERIFY_LOST  4u   /* fewer are no sign */
+#define VERIFY_SHARE 8u   /* one in so many lost is */
+#define VERIFY_TIMES 4u   /* if it is so many times what it was */
 
 static uint32_t base_mtu(const struct td_stack *st, const struct tcb *t)
 {
@@ -149,6 +158,8 @@ void tcp_mtup_acked(struct td_stack *st, struct tcb *t)
         return;
     }
     uint32_t size = p->probe_size;
+    p->verified = p->verified != 0 ? p->verified : p->search_low;
+    p->segs = p->lost = 0;
     p->search_low = size;
     p->probe_size = 0;
     count(st, TcpExtTCPMTUPSuccess);
@@ -158,6 +169,54 @@ void tcp_mtup_acked(struct td_stack *st, struct tcb *t)
     t->cc.cwnd -= t->cc.cwnd % t->mss;
     t->cc.cwnd = t->cc.cwnd < t->mss ? t->mss : t->cc.cwnd;
     report(st, t, W_TCP_PROBE_ACKED, size);
+}
+
+/* What the larger segments met with was far worse than what the smaller did. */
+static bool sharply_more(const struct tcp_mtup *p)
+{
+    uint64_t total = (uint64_t)p->segs + p->lost;
+    uint64_t before = (uint64_t)p->segs_before + p->lost_before;
+    return p->lost >= VERIFY_LOST && (uint64_t)p->lost * VERIFY_SHARE >= total &&
+           p->lost * before >= VERIFY_TIMES * (uint64_t)p->lost_before * total;
+}
+
+static void take_back(struct td_stack *st, struct tcb *t, struct tcp_mtup *p)
+{
+    uint32_t old_mss = t->mss, size = p->search_low;
+    p->search_low = p->search_high = p->verified;
+    p->verified = 0;
+    p->since = st->now;
+    tcp_mss_update(st, t);
+    if (t->mss < old_mss) { /* no more segments than before (4821 4) */
+        t->cc.cwnd = (uint32_t)((uint64_t)t->cc.cwnd * t->mss / old_mss);
+        t->cc.cwnd = t->cc.cwnd < t->mss ? t->mss : t->cc.cwnd;
+    }
+    report(st, t, W_TCP_RAISE_UNDONE, size);
+}
+
+void tcp_mtup_verify(struct td_stack *st, struct tcb *t, uint32_t delivered, uint32_t lost_ever)
+{
+    struct tcp_mtup *p = state(t);
+    if (p == NULL) {
+        return;
+    }
+    uint32_t lost = lost_ever >= p->lost_ever ? lost_ever - p->lost_ever : lost_ever;
+    p->lost_ever = lost_ever;
+    if (p->verified == 0) {
+        p->segs_before += delivered;
+        p->lost_before += lost;
+        return;
+    }
+    p->segs += delivered;
+    p->lost += lost;
+    if (sharply_more(p)) {
+        take_back(st, t, p);
+    } else if (p->segs >= VERIFY_SEGS) {
+        p->verified = 0;
+        p->segs_before = p->segs; /* the recent past is what the next raise is compared with */
+        p->lost_before = p->lost;
+        report(st, t, W_TCP_RAISE_HOLDS, p->search_low);
+    }
 }
 
 bool tcp_mtup_lost(struct td_stack *st, struct tcb *t)

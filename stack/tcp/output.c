@@ -383,6 +383,10 @@ static unsigned send_new(struct td_stack *st, struct tcb *t, bool force)
 {
     unsigned sent = 0;
     uint32_t probe = 0;
+    if (t->ecn_hold) {
+        hold(st, t, W_TCP_ECN, tcp_notsent(t), 0);
+        return 0;
+    }
     if (!new_text_fits(st, t, &probe)) {
         return 0;
     }

@@ -9,6 +9,7 @@
  *                         and one segment more when that ACK told of progress and of no new loss
  *                         (SafeACK), until the flight is ssthresh
  *
+ * After an ECN echo it may come down to one segment, while ssthresh never goes below two.
  * At least one segment goes out when it begins: the first retransmission never waits. The result is
  * a cwnd that always is inflight + SndCnt, so the rest of the sender needs to know nothing of it.
  * Everything is counted in the unit of cwnd: segments or bytes (knob tcp_cwnd_segments).
@@ -33,6 +34,10 @@ void tcp_prr_start(struct td_stack *st, struct tcb *t, enum td_cc_cause why, uin
     q->recover_fs += q->recover_fs == 0;
     q->in_reduction = true;
     tcp_cc_reduce(st, t, why, counted);
+    q->prr_target = t->cc.ssthresh;
+    if (why == TD_CC_ECN && knob(st, TCP_ECN_LEAST_CWND) == 1 && from <= t->cc.ssthresh) {
+        q->prr_target = from / 2 > t->mss ? from / 2 : t->mss; /* RFC 9438 4.6 */
+    }
     tcp_journal_cwnd(st, t, why == TD_CC_ECN ? W_TCP_ECN : W_TCP_LOSS, from);
 }
 
@@ -46,7 +51,7 @@ void tcp_prr_ack(struct td_stack *st, struct tcb *t, uint32_t delivered, uint32_
     uint32_t unit = tcp_unit(t);
     uint32_t smss = q->by_segments ? 1 : t->mss;
     uint32_t pipe = tcp_pipe_units(t);
-    uint32_t ssthresh = tcp_ssthresh_units(t);
+    uint32_t ssthresh = q->prr_target / unit;
     int64_t sndcnt;
     q->prr_delivered += delivered;
     if (pipe > ssthresh) {
@@ -69,7 +74,7 @@ void tcp_prr_ack(struct td_stack *st, struct tcb *t, uint32_t delivered, uint32_
         t->cc.cwnd = t->mss;
     }
     const struct journal_subject subject = tcp_subject(t);
-    JOURNAL(st, EV_TCP_PRR, &subject, from, t->cc.cwnd, t->cc.ssthresh, pipe * unit,
+    JOURNAL(st, EV_TCP_PRR, &subject, from, t->cc.cwnd, q->prr_target, pipe * unit,
             q->prr_delivered * unit, q->prr_out * unit);
 }
 
@@ -86,7 +91,7 @@ void tcp_prr_end(struct td_stack *st, struct tcb *t)
     uint32_t from = t->cc.cwnd;
     q->in_reduction = false;
     if (t->ca_state == TCPE_CWR || q->undo) { /* unless the reduction was taken back */
-        t->cc.cwnd = t->cc.ssthresh;
+        t->cc.cwnd = q->prr_target;
     }
     tcp_cc_event(st, t, TD_CC_RECOVERED);
     tcp_journal_cwnd(st, t, W_TCP_FULL_ACK, from);

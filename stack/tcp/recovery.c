@@ -83,6 +83,9 @@ void tcp_enter_cwr(struct td_stack *st, struct tcb *t, uint32_t fresh)
         t->txq->restore = false;
         t->ecn_cwr = t->ecn_ok;
         tcp_ca_set(st, t, TCPE_CWR);
+        if (t->cc.prior_cwnd <= t->mss) {
+            tcp_ecn_wait(st, t);
+        }
     }
 }
 
@@ -207,6 +210,8 @@ static void try_to_open(struct td_stack *st, struct tcb *t, const struct tcp_new
     }
     if (n->ece) {
         tcp_enter_cwr(st, t, n->delivered_bytes);
+    } else {
+        t->ecn_waits = 0;
     }
     if (t->ca_state != TCPE_CWR) {
         tcp_open_or_disorder(st, t);

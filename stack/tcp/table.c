@@ -113,7 +113,8 @@ static void row_timer(const struct td_stack *st, struct row *row, const struct t
                                             [TRTX_PROBE] = "on",
                                             [TRTX_REO] = "on",
                                             [TRTX_PERSIST] = "persist",
-                                            [TRTX_OVERRIDE] = "override"};
+                                            [TRTX_OVERRIDE] = "override",
+                                            [TRTX_ECN] = "on"};
         tm = &t->t_rtx;
         row_word(row, COL_TIMER, names[t->rtx_kind]);
         row_u64(row, COL_RETRIES, t->rtx_kind == TRTX_PERSIST ? t->probes : t->rexmits);

@@ -144,6 +144,10 @@ struct tcp_mtup {                 /* the search for the path's MTU (mtuprobe.c);
     uint32_t probe_size;          /* of the probe in flight; 0 = none */
     tcp_seq from, to;             /* its text */
     td_time since;                /* the search began */
+    uint32_t verified;            /* search_low before a raise that isn't verified yet; 0 = none */
+    uint32_t segs, lost;          /* delivered, and lost, since the raise */
+    uint32_t segs_before, lost_before; /* the same before it */
+    uint32_t lost_ever;           /* txq.lost_ever when they were counted last */
     bool on;
 };
 
@@ -184,7 +188,7 @@ enum tcp_ctl_timer { /* what t_ctl waits for, by state */
     TCTL_NONE, TCTL_KEEPALIVE, TCTL_FIN_WAIT_2, TCTL_LINGER,
 };
 enum tcp_rtx_timer { /* what t_rtx waits for */
-    TRTX_NONE, TRTX_REXMT, TRTX_PROBE, TRTX_REO, TRTX_PERSIST, TRTX_OVERRIDE,
+    TRTX_NONE, TRTX_REXMT, TRTX_PROBE, TRTX_REO, TRTX_PERSIST, TRTX_OVERRIDE, TRTX_ECN,
 };
 enum tcp_pmtu_mode { /* IP_MTU_DISCOVER, with Linux's numbers */
     TCP_PMTU_DONT, TCP_PMTU_WANT, TCP_PMTU_DO, TCP_PMTU_PROBE, TCP_PMTU_INTERFACE, TCP_PMTU_OMIT,
@@ -270,6 +274,8 @@ struct tcb {
     bool ecn_refused : 1;         /* a SYN was repeated without ECN: never again */
     bool ecn_echo : 1;            /* CE arrived: ECE on every ACK until CWR comes (6.1.3) */
     bool ecn_cwr : 1;             /* cwnd was cut: CWR on the next new text (6.1.2) */
+    bool ecn_hold : 1;            /* cwnd is one segment and ECE came: the timer lets the next one go */
+    uint8_t ecn_waits : 4;        /* ... so often in a row */
     bool ecn_seen : 1;            /* some segment came with ECT or CE: TCP_INFO */
     uint8_t snd_wscale, rcv_wscale;
     uint16_t peer_mss;            /* SendMSS of RFC 9293 3.7.1 */

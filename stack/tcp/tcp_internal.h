@@ -125,6 +125,8 @@ void tcp_mtup_acked(struct td_stack *st, struct tcb *t); /* SND.UNA moved */
  * be cut, the text is to be sent again. */
 bool tcp_mtup_lost(struct td_stack *st, struct tcb *t);
 void tcp_mtup_inconclusive(struct td_stack *st, struct tcb *t); /* something is sent again */
+/* After an acknowledgment: so many segments were delivered by it; txq.lost_ever now. */
+void tcp_mtup_verify(struct td_stack *st, struct tcb *t, uint32_t delivered, uint32_t lost_ever);
 void tcp_mtup_black_hole(struct td_stack *st, struct tcb *t);   /* R1 is passed */
 
 /* ---- info.c ---- */
@@ -500,6 +502,8 @@ void tcp_ecn_syn_in(struct td_stack *st, struct tcb *t, uint16_t flags, uint8_t 
 void tcp_ecn_fill(const struct td_stack *st, struct tcb *t, struct tcp_emit *e);
 /* The marks of text that arrived inside the window. */
 void tcp_ecn_text_in(struct td_stack *st, struct tcb *t, const struct tcp_seg *s);
+/* ECE with cwnd at one segment: the next text waits for the timer (6.1.2). */
+void tcp_ecn_wait(struct td_stack *st, struct tcb *t);
 /* The SYN-ACK, or in a simultaneous open the SYN, that answers ours. */
 void tcp_ecn_syn_ack_in(struct td_stack *st, struct tcb *t, uint16_t flags);
 

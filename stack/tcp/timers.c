@@ -9,6 +9,8 @@
  *             REO       the same, but what is late may soon be called lost (rack.c)
  *             PERSIST   the peer's window is closed: probe it (RFC 9293 3.8.6.1), with back-off,
  *                       for as long as it answers
+ *             ECN       nothing in flight, and an ECN echo came while cwnd was one segment: the next
+ *                       one has to wait (RFC 3168 6.1.2)
  *             OVERRIDE  nothing in flight, and what is queued was held back (silly window, cork):
  *                       send it all the same after a fraction of a second (3.8.6.2.1)
  *   t_delack  the acknowledgment that may wait (3.8.6.3)
@@ -63,7 +65,8 @@ void tcp_rtx_arm_at(struct td_stack *st, struct tcb *t, enum tcp_rtx_timer kind,
 {
     static const char *const names[] = {
         [TRTX_NONE] = "",       [TRTX_REXMT] = "rexmt",     [TRTX_PROBE] = "probe",
-        [TRTX_REO] = "reorder", [TRTX_PERSIST] = "persist", [TRTX_OVERRIDE] = "override"};
+        [TRTX_REO] = "reorder", [TRTX_PERSIST] = "persist", [TRTX_OVERRIDE] = "override",
+        [TRTX_ECN] = "ecn"};
     if (t->stalled_since == 0 && knob(st, TCP_GIVE_UP_BY_TIME) == 0) {
         t->stalled_since = st->now;
     }
@@ -84,6 +87,12 @@ void tcp_rtx_arm(struct td_stack *st, struct tcb *t, enum tcp_rtx_timer kind)
     }
     if (kind == TRTX_PERSIST) {
         wait = persist_interval(st, t);
+    } else if (kind == TRTX_ECN) {
+        td_time most = rto_max(st);
+        for (unsigned i = 1; i < t->ecn_waits && wait < most; i++) {
+            wait *= 2; /* RFC 9438 4.6: with back-off */
+        }
+        wait = wait < most ? wait : most;
     } else if (kind == TRTX_OVERRIDE) {
         wait = wait < OVERRIDE_MAX ? wait : OVERRIDE_MAX;
         if (wait < (td_time)knob(st, TCP_OVERRIDE_MS) * TD_MS) {
@@ -148,6 +157,8 @@ void tcp_rtx_update(struct td_stack *st, struct tcb *t, bool restart)
     bool queued = seq_lt(t->snd_nxt, sndbuf_end(&t->snd) + t->fin_queued);
     if (t->snd_nxt != t->snd_una) {
         want = t->snd_wnd == 0 ? TRTX_PERSIST : TRTX_REXMT;
+    } else if (t->ecn_hold) {
+        want = TRTX_ECN;
     } else if (queued) {
         want = t->snd_wnd == 0 ? TRTX_PERSIST : TRTX_OVERRIDE;
     }
@@ -260,6 +271,11 @@ static void rtx_fired(struct td_stack *st, struct timer *tm)
     case TRTX_OVERRIDE:
         t->rtx_kind = TRTX_NONE;
         tcp_output_forced(st, t);
+        break;
+    case TRTX_ECN:
+        t->rtx_kind = TRTX_NONE;
+        t->ecn_hold = false;
+        tcp_output(st, t);
         break;
     case TRTX_NONE:
         break;

@@ -90,6 +90,7 @@ struct txq {
     td_time retrans_time;      /* when the episode's first retransmission left; 0 = none yet */
     uint32_t retrans_ts;       /* its TSval */
     uint32_t prr_delivered, prr_out, recover_fs; /* in units of tcp_unit() */
+    uint32_t prr_target;       /* cwnd when the reduction is over, bytes: ssthresh; after ECN perhaps less */
     uint32_t rescue;           /* sack6675: the rescue retransmission was used */
     uint32_t run;              /* segments of one burst that were just sent again in a row */
     uint32_t dup_flight;       /* newreno: FlightSize when SND.UNA last moved, bytes */

@@ -201,6 +201,93 @@ START_TEST(the_floor)
 }
 END_TEST
 
+/* A path that throws away one in `of` of the first `before` segments and of those that have more text than 512, and a
+ * receiver with SACK; 1000 segments. What became of the larger size: taken back? */
+static bool raised_over(unsigned before, unsigned of, unsigned *segs)
+{
+    struct conv c = conv_new(TD_PROFILE_LINUX);
+    knob_set(c.h, "net.ipv4.tcp_mtu_probing", "2");
+    knob_set(c.h, "net.ipv4.tcp_base_mss", "512");
+    knob_set(c.h, "net.ipv4.tcp_initial_cwnd", before > 0 ? "10" : "40"); /* too few for a probe */
+    enum { TOTAL = 1600000 };
+    static bool have[TOTAL + 2000];
+    memset(have, 0, sizeof have);
+    c = talk(c, (struct hx_opts){.mss = 1460, .wscale = 5, .sack_perm = true}, 60000, MS(10));
+    struct tcb *t = conv_tcb(&c);
+    const struct hx_conn *k = hx_conn(c.h, HX_PEER, 40000, 80);
+    int64_t next = 1, written = 1;
+    unsigned large = 0;
+    *segs = 0;
+    while (*segs < 1000) {
+        while (written - next < 100000 && written + 10000 < TOTAL) {
+            say(&c, written, 10000);
+            written += 10000;
+        }
+        if (hx_pending(c.h) == 0) {
+            hx_until(c.h, hx_now(c.h) + MS(10));
+            ck_assert_uint_lt(hx_now(c.h), SEC(1000));
+            continue;
+        }
+        ip_out(c.h, HX_ANYTIME, IPPROTO_TCP_);
+        int64_t seq = (int64_t)(uint32_t)(c.h->got.tcp.seq - k->iss), end = seq + (int64_t)c.h->got.len;
+        ++*segs;
+        if ((c.h->got.len > 512 || *segs < before) && ++large % of == 0) {
+            continue;
+        }
+        for (int64_t i = seq; i < end; i++) {
+            have[i] = true;
+        }
+        while (have[next]) {
+            next++;
+        }
+        struct hx_opts o = {0};
+        if (seq > next) {
+            int64_t lo = seq, hi = end;
+            while (have[lo - 1]) {
+                lo--;
+            }
+            while (have[hi]) {
+                hi++;
+            }
+            o = (struct hx_opts){.nsack = 1, .sack = {{(uint32_t)lo, (uint32_t)hi}}};
+        }
+        tcp_in(c.h, hx_now(c.h) + US(300), .flags = ACK, .seq = 1, .ack = next, .wnd = 60000, .opts = o);
+        if (t->more_state->mtup.search_low == t->more_state->mtup.search_high) {
+            break;
+        }
+    }
+    bool back = t->mss == 512;
+    ck_assert_uint_ge(hx_counter(c.h, "TcpExtTCPMTUPSuccess"), 1); /* it was raised */
+    ck_assert(!back || t->more_state->mtup.search_low == 552);
+    if (back) { /* and no other attempt before the interval is over */
+        uint64_t probes = hx_counter(c.h, "TcpExtTCPMTUPProbe");
+        ck_assert_uint_ge(probes, 1);
+        hx_drain(c.h);
+        ack_in(&c, hx_now(c.h) + MS(10), (int64_t)(uint32_t)(t->snd_nxt - t->iss), 60000);
+        for (int i = 0; i < 20; i++) {
+            hx_drain(c.h);
+            ck_assert_uint_le(t->mss, 512);
+            ack_in(&c, hx_now(c.h) + MS(10), (int64_t)(uint32_t)(t->snd_nxt - t->iss), 60000);
+        }
+        ck_assert_uint_eq(hx_counter(c.h, "TcpExtTCPMTUPProbe"), probes);
+    }
+    hx_drain(c.h);
+    leave(&c);
+    return back;
+}
+
+/* shows: 4821-08 */
+START_TEST(a_raise_is_verified)
+{
+    unsigned segs;
+    ck_assert(raised_over(0, 4, &segs)); /* every fourth of the larger ones is lost: back */
+    ck_assert_uint_lt(segs, 200);
+    ck_assert(!raised_over(0, 1000000, &segs)); /* none is */
+    ck_assert(!raised_over(0, 40, &segs));      /* few are */
+    ck_assert(!raised_over(300, 7, &segs));     /* the path was as bad before */
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("tcp mtuprobe");
@@ -211,6 +298,7 @@ static Suite *suite(void)
     tcase_add_test(tc, no_probe_without_means);
     tcase_add_loop_test(tc, black_hole, 0, 2);
     tcase_add_test(tc, the_floor);
+    tcase_add_test(tc, a_raise_is_verified);
     suite_add_tcase(s, tc);
     return s;
 }

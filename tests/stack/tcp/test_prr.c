@@ -421,6 +421,86 @@ START_TEST(no_cwr_on_what_is_sent_again)
 }
 END_TEST
 
+/* Every acknowledgment of what is in flight has ECE. The end of the round: nothing is in flight. */
+static unsigned marked_round(struct conv *c, unsigned acked)
+{
+    unsigned end = (conv_tcb(c)->snd_nxt - conv_tcb(c)->iss - 1) / SMSS;
+    while (acked < end) {
+        ece_in(c, hx_now(c->h) + MS(100), ++acked);
+        hx_flush(c->h);
+    }
+    return acked;
+}
+
+/* A path that marks everything: cwnd comes down to one segment; then each segment waits for the timer, twice as long each
+ * time. _i: Reno by bytes, CUBIC by segments. */
+/* shows: 3168-13 9438-14 */
+START_TEST(down_to_one_and_slower)
+{
+    struct conv c = ecn_conv(200, 4);
+    struct tcb *t = conv_tcb(&c);
+    knob_set(c.h, "net.ipv4.tcp_ecn_least_cwnd", "1");
+    knob_set(c.h, "net.ipv4.tcp_early_retrans", "0");
+    if (_i == 1) {
+        ck_assert_int_eq(td_setsockopt(c.h->st, c.s, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5), 0);
+    }
+    unsigned acked = 0, sent;
+    hx_drain(c.h);
+    for (int round = 0; round < 10 && t->rtx_kind != TRTX_ECN; round++) {
+        acked = marked_round(&c, acked);
+        hx_drain(c.h);
+    }
+    for (unsigned i = 0; i < 5; i++) {
+        cwnd_is(&c, SMSS);
+        ck_assert_uint_eq(t->rtx_kind, TRTX_ECN);
+        ck_assert_uint_eq(tcp_flight(t), 0);
+        td_time due = hx_now(c.h) + (t->rtt.rto << i);
+        hx_quiet(c.h, due - MS(1));
+        hx_until(c.h, due + MS(1));
+        ck_assert_uint_eq(cwr_flags(&c, &sent), 1); /* new text, and it says that it has heard */
+        ck_assert_uint_eq(sent, 1);
+        if (i < 4) {
+            acked = marked_round(&c, acked);
+        }
+    }
+    ck_assert_uint_eq(hx_event(c.h, "tcp-ecn-wait"), 5);
+    ck_assert_uint_eq(hx_counter(c.h, "TcpRetransSegs"), 0);
+    ck_assert_uint_eq(hx_counter(c.h, "TcpExtTCPTimeouts"), 0);
+    ack_in(&c, hx_now(c.h) + MS(100), 1 + SMSS * ++acked, WND); /* no mark: on at once, and faster */
+    ck_assert_uint_eq(cwr_flags(&c, &sent), 0);
+    ck_assert_uint_ge(sent, 1);
+    ck_assert_uint_gt(t->cc.cwnd, SMSS);
+    while (t->rtx_kind != TRTX_ECN) {
+        acked = marked_round(&c, acked);
+        hx_drain(c.h);
+        ck_assert_uint_lt(acked, 100);
+    }
+    td_time due = hx_now(c.h) + t->rtt.rto; /* the first in a row again */
+    hx_quiet(c.h, due - MS(1));
+    hx_until(c.h, due + MS(1));
+    ck_assert_uint_eq(hx_pending(c.h), 1);
+    hx_drain(c.h);
+    leave(&c);
+}
+END_TEST
+
+/* Linux: two segments are the least, and they don't wait. */
+START_TEST(not_below_two)
+{
+    struct conv c = ecn_conv(200, 4);
+    unsigned acked = 0;
+    hx_drain(c.h);
+    for (int round = 0; round < 10; round++) {
+        acked = marked_round(&c, acked);
+        ck_assert_uint_gt(tcp_flight(conv_tcb(&c)), 0);
+        hx_drain(c.h);
+    }
+    ck_assert_uint_eq(conv_tcb(&c)->cc.ssthresh, 2000);
+    ck_assert_uint_eq(hx_event(c.h, "tcp-ecn-wait"), 0);
+    leave(&c);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("tcp prr");
@@ -433,6 +513,8 @@ static Suite *suite(void)
     tcase_add_test(tc, one_rescue);
     tcase_add_test(tc, echo_halves_once_a_window);
     tcase_add_test(tc, no_cwr_on_what_is_sent_again);
+    tcase_add_loop_test(tc, down_to_one_and_slower, 0, 2);
+    tcase_add_test(tc, not_below_two);
     suite_add_tcase(s, tc);
     return s;
 }
