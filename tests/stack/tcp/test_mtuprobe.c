@@ -283,7 +283,7 @@ START_TEST(a_raise_is_verified)
     ck_assert(raised_over(0, 4, &segs)); /* every fourth of the larger ones is lost: back */
     ck_assert_uint_lt(segs, 200);
     ck_assert(!raised_over(0, 1000000, &segs)); /* none is */
-    ck_assert(!raised_over(0, 40, &segs));      /* few are */
+    ck_assert(!raised_over(0, 20, &segs));      /* few are */
     ck_assert(!raised_over(300, 7, &segs));     /* the path was as bad before */
 }
 END_TEST
