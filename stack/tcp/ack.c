@@ -78,25 +78,45 @@ static void tune_sndbuf(struct td_stack *st, struct tcb *t)
 
 /* ---- the round trip ---- */
 
+/* Where ACKs are lost, one may tell of text that arrived long ago, though what it answers is a copy
+ * of something else. Measured from that text it would count all time-outs up to here as one round
+ * trip, and the next would be minutes: Karn's rule (6298 3), for all that one ACK tells.
+ *
+ * Of what was SACKed: a copy that left later arrived too, or came for nothing (D-SACK). */
+static bool sack_is_late(const struct tcp_news *n)
+{
+    return n->dsack || n->retrans_sent > n->first_sacked;
+}
+
+/* Of timestamps: a copy that comes for nothing lies below the peer's window, where TS.Recent stays
+ * what it was (7323 5.3: R2 comes before R3). So the echo is as old as the last text that was news. */
+static bool echo_is_stale(const struct tcb *t, const struct tcp_news *n)
+{
+    return n->dsack && n->retrans_acked &&
+           tcp_ecr_before(t, n->s, tcp_ts_at(t, n->retrans_sent));
+}
+
 /* From a segment that was sent once (RFC 6298 3, Karn), else from the echo of a timestamp, but only
  * if SND.UNA moved (RFC 7323 4.1). min_rtt takes the youngest segment: what waited for a delayed
  * ACK waited too long. */
 static void take_rtt_sample(struct td_stack *st, struct tcb *t, struct tcp_news *n)
 {
     td_time rtt = 0, least = 0;
+    bool sacked = n->first_sacked != 0 && !sack_is_late(n);
     if (n->first_acked != 0 && (!n->retrans_acked || FAULT_ON(st, NO_KARN))) {
         rtt = st->now - n->first_acked;
         least = st->now - n->last_acked;
-    } else if (n->first_sacked != 0) {
+    } else if (sacked) {
         rtt = st->now - n->first_sacked;
     }
-    if (n->first_sacked != 0) {
+    if (sacked) {
         least = st->now - n->last_sacked;
     }
-    bool timed = n->first_sacked != 0 ||
+    bool timed = sacked ||
                  (n->first_acked != 0 && (!n->retrans_acked || FAULT_ON(st, NO_KARN)));
     const struct tcp_opts *o = &n->s->h->o;
-    if (!timed && t->ts_ok && o->has_ts && o->ts_ecr != 0 && n->data_acked) {
+    if (!timed && t->ts_ok && o->has_ts && o->ts_ecr != 0 && n->data_acked &&
+        !echo_is_stale(t, n)) {
         uint32_t age = tcp_ts_at(t, st->now) - o->ts_ecr;
         if (age < INT32_MAX / 1000) {
             timed = true;
@@ -126,6 +146,7 @@ static void segment_acked(struct td_stack *st, struct tcb *t, struct tcp_news *n
     const struct txseg *x = txq_head(q);
     if ((x->marks & (TXS_EVER | TXS_RETRANS)) != 0) {
         n->retrans_acked = true;
+        n->retrans_sent = x->sent > n->retrans_sent ? x->sent : n->retrans_sent;
     } else if ((x->marks & TXS_SACKED) == 0) {
         n->last_acked = x->sent;
         if (n->first_acked == 0) {

@@ -191,10 +191,7 @@ static void syn_sent_segment(struct td_stack *st, struct tcb *t, struct tcp_seg 
         tcp_fastopen_syn_ack_in(st, t, s);
         t->snd_una = s->ack;
         t->rtx_nxt = seq_max(t->rtx_nxt, s->ack);
-        if (t->rtt_time != 0) {
-            tcp_rto_sample(st, t, st->now - t->rtt_time);
-            t->rtt_time = 0;
-        }
+        tcp_handshake_sample(st, t, s);
         tcp_enter_established(st, t, W_TCP_SYN_ACKED);
         tcp_ack_handshake(st, t);
         /* "if there are other controls or text in the segment, then continue at the sixth step" */
@@ -214,6 +211,22 @@ static void syn_sent_segment(struct td_stack *st, struct tcb *t, struct tcp_seg 
     tcp_rtx_arm(st, t, TRTX_REXMT);
 }
 
+/* The handshake's round trip: if the SYN was sent once, by its time, else by what is echoed, which
+ * tells the copies apart (RFC 7323 4.1). */
+void tcp_handshake_sample(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
+{
+    const struct tcp_opts *o = &s->h->o;
+    if (t->rtt_time != 0) {
+        tcp_rto_sample(st, t, st->now - t->rtt_time);
+    } else if (t->ever_rexmt_syn && t->ts_ok && o->has_ts && o->ts_ecr != 0) {
+        uint32_t age = tcp_ts_age(st, t, o->ts_ecr);
+        if (age < INT32_MAX / 1000) {
+            tcp_rto_sample(st, t, (td_time)(age > 0 ? age : 1) * TD_MS);
+        }
+    }
+    t->rtt_time = 0;
+}
+
 /* What every way into ESTABLISHED has in common. */
 void tcp_enter_established(struct td_stack *st, struct tcb *t, enum journal_word why)
 {
@@ -225,7 +238,8 @@ void tcp_enter_established(struct td_stack *st, struct tcb *t, enum journal_word
     if (t->tfo_serial == 0 || t->ever_rexmt_syn) { /* else it has begun */
         tcp_start_cwnd(st, t);
     }
-    if (t->ever_rexmt_syn && t->rtt.rto < 3 * TD_SEC) { /* RFC 6298 5.7 */
+    bool timed = tcp_as_linux(st) && t->cc.srtt != 0; /* Linux: a sample is better than none */
+    if (t->ever_rexmt_syn && !timed && t->rtt.rto < 3 * TD_SEC) { /* RFC 6298 5.7 */
         t->rtt.rto = 3 * TD_SEC;
     }
     tcp_set_state(st, t, TCPS_ESTABLISHED, why);

@@ -46,6 +46,16 @@ static void challenge(struct td_stack *st, struct tcb *t, const struct tcp_seg *
     tcp_send_ack(st, t);
 }
 
+/* Linux's window begins one octet to the left, at Last.ACK.sent - 1: a copy of what was acknowledged
+ * last still counts by its timestamp, so that the ACK it causes echoes it (7323 4.3) and the peer's
+ * round trip isn't that of the original, whose ACK was lost. */
+static bool repeats_last(const struct td_stack *st, const struct tcb *t, const struct tcp_seg *s)
+{
+    return tcp_as_linux(st) && (s->flags & (TCP_SYN | TCP_ACK)) == TCP_ACK && s->len > 0 &&
+           s->seq + s->len == t->last_ack_sent && seq_le(s->ack, t->snd_nxt) &&
+           seq_ge(s->ack, t->snd_una - t->max_snd_wnd);
+}
+
 /* The ACK of step 1. Text or a FIN is the peer's to repeat, so each is answered; bare segments
  * could be the answers to our answers. */
 static void answer_unacceptable(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
@@ -282,10 +292,7 @@ static bool syn_received_ack(struct td_stack *st, struct tcb *t, struct tcp_seg 
     }
     t->snd_una = t->iss + 1;
     t->rtx_nxt = seq_max(t->rtx_nxt, t->snd_una);
-    if (t->rtt_time != 0) {
-        tcp_rto_sample(st, t, st->now - t->rtt_time);
-        t->rtt_time = 0;
-    }
+    tcp_handshake_sample(st, t, s);
     t->snd_wnd = s->wnd;
     t->max_snd_wnd = s->wnd;
     t->snd_wl1 = s->seq;
@@ -430,6 +437,14 @@ static bool room_for_text(struct td_stack *st, struct tcb *t, const struct pkt *
     return t->rcv.q.head == NULL || t->rcv.truesize + (uint64_t)p->truesize <= most;
 }
 
+/* RCV.NXT moves, the advertised edge stays where it is: both at once, because a D-SACK that waits
+ * may make an ACK leave at any step in between. */
+static void advance(struct tcb *t, uint32_t text)
+{
+    t->rcv_nxt += text;
+    t->rcv_wnd = t->rcv_wnd > text ? t->rcv_wnd - text : 0;
+}
+
 /* Text at RCV.NXT, in the window. */
 static void take_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
 {
@@ -439,7 +454,7 @@ static void take_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
     tcp_ecn_text_in(st, t, s);
     measure(t, s, p);
     rcvbuf_append(&t->rcv, p);
-    t->rcv_nxt += n;
+    advance(t, n);
     tcp_ack_text_in(st, t);
     tcp_window_grow(st, t, n, size);
     if (t->rcv.held != NULL) {
@@ -449,14 +464,12 @@ static void take_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
         }
         uint32_t more = rcvbuf_advance(&t->rcv, t->rcv_nxt);
         const struct journal_subject subject = tcp_seg_subject(s, t);
-        t->rcv_nxt += more;
+        advance(t, more);
         n += more;
         tcp_sack_advance(st, t);
         JOURNAL(st, EV_TCP_OOO_FILLED, &subject, more, rcvbuf_pieces(&t->rcv));
         t->ack_now = true; /* a hole is filled, or there are others (RFC 5681 4.2) */
     }
-    /* The advertised edge stays where it is. */
-    t->rcv_wnd = t->rcv_wnd > n ? t->rcv_wnd - n : 0;
     t->bytes_received += n;
     t->dup_owed = 0;
     tcp_ack_check(st, t, false);
@@ -681,6 +694,8 @@ void tcp_segment_synchronized(struct td_stack *st, struct tcb *t, struct tcp_seg
             if (t->rcv_wnd == 0 && s->text > 0 && s->seq == t->rcv_nxt) {
                 count(st, TcpExtTCPZeroWindowDrop);
             }
+        } else if (repeats_last(st, t, s)) {
+            tcp_ts_update(st, t, s);
         }
         drop_window(st, t, s);
         answer_unacceptable(st, t, s);

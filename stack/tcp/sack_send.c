@@ -148,6 +148,8 @@ static void arrived(struct td_stack *st, struct tcb *t, struct tcp_news *n, uint
             n->first_sacked = x->sent;
         }
         n->last_sacked = x->sent;
+    } else {
+        n->retrans_sent = x->sent > n->retrans_sent ? x->sent : n->retrans_sent;
     }
     t->delivered++;
     n->delivered_bytes += txseg_text(x);

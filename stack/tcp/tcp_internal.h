@@ -153,6 +153,8 @@ uint32_t tcp_initial_window(const struct td_stack *st, const struct tcb *t);
 void tcp_input(struct td_stack *st, struct pkt *p, const struct ip_rx *rx);
 void tcp_segment_arrives(struct td_stack *st, struct tcb *t, struct tcp_seg *s);
 void tcp_enter_established(struct td_stack *st, struct tcb *t, enum journal_word why);
+/* The first round trip, from the segment that acknowledges our SYN. */
+void tcp_handshake_sample(struct td_stack *st, struct tcb *t, const struct tcp_seg *s);
 /* ---- input_sync.c ---- */
 void tcp_segment_synchronized(struct td_stack *st, struct tcb *t, struct tcp_seg *s);
 /* Steps 6 to 8 for a SYN-ACK that brings text, URG or FIN. */

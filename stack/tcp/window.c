@@ -107,7 +107,11 @@ static uint32_t select_linux(struct td_stack *st, struct tcb *t)
     if (told + mss <= space || told > space) { /* a whole number of segments */
         return space / mss * mss;
     }
-    if (mss == full && space > told + full / 2) {
+    /* Where not even two segments may be offered, half of what may be is a step (MUST-39). Linux
+     * asks it only if one segment fills the buffer: with rcv_ssthresh below that, it offers the same
+     * few octets for ever. */
+    uint32_t whole = full < t->rcv_ssthresh ? full : t->rcv_ssthresh;
+    if (told < mss && space > told + whole / 2) {
         return space;
     }
     return told;

@@ -191,6 +191,7 @@ struct tcp_news {
     uint32_t dsack_segs;
     td_time first_acked, last_acked;   /* when the first and last newly acknowledged, once sent */
     td_time first_sacked, last_sacked; /* segment left; the same for newly SACKed ones; 0 = none */
+    td_time retrans_sent;      /* when the youngest delivered that was sent more than once left last */
     tcp_seq reord;             /* the lowest late arrival, if reordered */
     td_time rtt;               /* sample; 0 = none */
     bool advanced : 1;         /* SND.UNA moved */

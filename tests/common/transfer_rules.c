@@ -2,8 +2,8 @@
  * transfer.h.
  *
  * Each record that is kept passes here. Drops are counted, for the wire's eye. A time-out must
- * double the one before, within the limits, and come when that one said (RFC 6298 5.5, 2.4, 2.5). A
- * connection is given up after exactly so many tries as its state allows (RFC 9293 3.8.3), never
+ * double the one before, within the limits, and come when that one said (RFC 6298 5.5, 2.4, 2.5),
+ * unless a SACK began a recovery since, which may have measured the round trip anew. A connection is given up after exactly so many tries as its state allows (RFC 9293 3.8.3), never
  * sooner.
  */
 #include "transfer_internal.h"
@@ -124,6 +124,7 @@ void transfer_journal(void *ctx, const struct journal_record *r)
         return;
     case EV_TCP_STATE:
     case EV_TCP_CLOSE:
+    case EV_TCP_CA:
     case EV_TCP_RTO:
     case EV_TCP_GIVE_UP:
     case EV_TCP_HARD_ERROR:
@@ -144,6 +145,8 @@ void transfer_journal(void *ctx, const struct journal_record *r)
             h->x->result->simultaneous++;
     } else if (r->event == EV_TCP_CLOSE) {
         c->closed = true;
+    } else if (r->event == EV_TCP_CA) {
+        c->next = r->arg[1] == W_TCP_CA_RECOVERY ? 0 : c->next;
     } else if (r->event == EV_TCP_RTO) {
         time_out(h, c, r);
     } else if (r->event == EV_TCP_GIVE_UP) {

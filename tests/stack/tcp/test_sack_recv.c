@@ -197,6 +197,23 @@ START_TEST(duplicates_of_one_batch)
 }
 END_TEST
 
+/* One segment, old in front and held behind: two D-SACKs. The ACK that carries the first of them
+ * leaves in the middle of the work, and must not promise more than the second. */
+/* shows: 2883-01 SHLD-14 */
+START_TEST(two_duplicates_in_one_segment)
+{
+    struct conv c = sack_conv();
+    step(&c, 1, 1001, 1001, NONE);
+    step(&c, 2001, 3001, 1001, B(2001, 3001));
+    tcp_in(c.h, NOW, .flags = ACK, .seq = 501, .ack = 1, .wnd = 60000, .len = 2500);
+    tcp_out(c.h, NOW, .flags = ACK, .seq = 1, .opts = {.nsack = 2, .sack = {{501, 1001}, {2001, 3001}}}, .any_ack = true);
+    uint32_t edge = c.h->got.tcp.ack + c.h->got.tcp.wnd;
+    tcp_out(c.h, NOW, .flags = ACK, .seq = 1, .ack = 3001, .opts = {.nsack = 1, .sack = {{2001, 3001}}});
+    ck_assert_int_ge((int32_t)(c.h->got.tcp.ack + c.h->got.tcp.wnd - edge), 0);
+    leave(&c);
+}
+END_TEST
+
 START_TEST(dsack_is_a_knob)
 {
     struct conv c = sack_conv();
@@ -247,6 +264,7 @@ static Suite *suite(void)
     tcase_add_test(tc, duplicate_beyond_the_hole);
     tcase_add_test(tc, duplicate_in_part);
     tcase_add_test(tc, duplicates_of_one_batch);
+    tcase_add_test(tc, two_duplicates_in_one_segment);
     tcase_add_test(tc, dsack_is_a_knob);
     tcase_add_test(tc, fin_beyond_the_hole);
     tcase_add_test(tc, nothing_discarded_is_reported);

@@ -131,6 +131,31 @@ START_TEST(what_is_echoed)
 }
 END_TEST
 
+/* A copy of what was acknowledged last, because the ACK was lost: `linux` echoes the copy. Older
+ * ones lie outside the window and set no clock, nor do they under `rfc` (5.3 R2). */
+/* shows: 7323-21 */
+START_TEST(a_copy_of_the_last)
+{
+    for (int rfc = 0; rfc < 2; rfc++) {
+        struct conv c = ts_conv_in(conv_new(rfc ? TD_PROFILE_RFC : TD_PROFILE_LINUX), PEER_TS);
+        text_in(&c, 1, 100, PEER_TS + 1);
+        hx_until(c.h, hx_now(c.h) + MS(500));
+        hx_drain(c.h);
+        text_in(&c, 1, 100, PEER_TS + 50);
+        echo_out(&c, 101, PEER_TS + (rfc ? 1 : 50));
+        text_in(&c, 101, 100, PEER_TS + 60);
+        hx_until(c.h, hx_now(c.h) + MS(500));
+        hx_drain(c.h);
+        text_in(&c, 1, 100, PEER_TS + 70);
+        echo_out(&c, 201, PEER_TS + 60);
+        tcp_in(c.h, NOW, .flags = ACK, .seq = 101, .ack = 9999, .wnd = 60000, .len = 100,
+               .opts = {.ts = true, .ts_val = PEER_TS + 900}); /* not the peer's */
+        echo_out(&c, 201, PEER_TS + 60);
+        leave(&c);
+    }
+}
+END_TEST
+
 /* shows: 7323-21 */
 START_TEST(an_ack_of_nothing_sent_sets_no_clock)
 {
@@ -456,6 +481,7 @@ static Suite *suite(void)
     tcase_add_test(tc, only_if_both);
     tcase_add_test(tc, every_segment);
     tcase_add_test(tc, what_is_echoed);
+    tcase_add_test(tc, a_copy_of_the_last);
     tcase_add_test(tc, an_ack_of_nothing_sent_sets_no_clock);
     tcase_add_test(tc, paws_refuses_the_old);
     tcase_add_test(tc, one_tick_of_slack);

@@ -223,6 +223,42 @@ START_TEST(timestamps_end_ambiguity)
 }
 END_TEST
 
+/* All arrived at once, but no ACK came back until the second copy of the first was answered: the
+ * echo is of the original. Believed, it would be a round trip of a second. */
+/* shows: 6298-06 */
+START_TEST(echo_of_a_needless_copy)
+{
+    struct conv c = stamped(10000, "1");
+    again_out(&c, MS(300), 0);
+    again_out(&c, MS(900), 0);
+    uint64_t samples = hx_event(c.h, "tcp-rtt");
+    ts_ack(&c, MS(1000), 0, 10001, B1(0, 1)); /* with a D-SACK of it */
+    ck_assert_uint_eq(hx_event(c.h, "tcp-rtt"), samples);
+    ck_assert_uint_eq(info(&c).tcpi_rtt, 100000);
+    ck_assert_uint_eq(conv_tcb(&c)->rtt.rto, MS(1200)); /* as it was backed off to (6298 5.5) */
+    say(&c, 10001, 1000);
+    ip_out(c.h, HX_ANYTIME, IPPROTO_TCP_);
+    ts_ack(&c, MS(1100), MS(1000), 11001, (struct blocks){0});
+    ck_assert_uint_eq(hx_event(c.h, "tcp-rtt"), samples + 1);
+    ck_assert_uint_lt(conv_tcb(&c)->rtt.rto, MS(400));
+    leave(&c);
+}
+END_TEST
+
+/* The third of three arrived, and the ACK that said so was lost. The answer to the copy of the first
+ * tells of it: the round trip is the copy's. */
+/* shows: 6298-06 */
+START_TEST(sack_that_comes_with_a_copys_answer)
+{
+    struct conv c = stamped(3000, "1");
+    again_out(&c, MS(300), 0);
+    ts_ack(&c, MS(340), MS(300), 1001, B1(2, 3));
+    ck_assert_uint_eq(info(&c).tcpi_rtt, 92500); /* 7/8 of 100 + 5 */
+    hx_drain(c.h);
+    leave(&c);
+}
+END_TEST
+
 /* shows: 7323-19 */
 START_TEST(no_sample_unless_una_moves)
 {
@@ -321,6 +357,8 @@ static Suite *suite(void)
     tcase_add_test(tc, eifel_undoes);
     tcase_add_test(tc, eifel_undoes_a_time_out);
     tcase_add_test(tc, timestamps_end_ambiguity);
+    tcase_add_test(tc, echo_of_a_needless_copy);
+    tcase_add_test(tc, sack_that_comes_with_a_copys_answer);
     tcase_add_test(tc, no_sample_unless_una_moves);
     tcase_add_test(tc, one_sample_a_round_trip);
     tcase_add_test(tc, dsack_widens_for_sixteen_recoveries);

@@ -136,6 +136,44 @@ START_TEST(small_gains_are_not_told_on_the_way)
 }
 END_TEST
 
+/* A buffer for less than two segments, all but one octet of it filled at once, then read: the octet
+ * that is left must not stay the whole window for ever. */
+/* shows: MUST-39 */
+START_TEST(one_octet_left_is_not_the_window_for_ever)
+{
+    static char b[4000];
+    struct conv c;
+    struct sender p = start(&c, 2800, 0);
+    int64_t room = p.edge - p.next;
+    ck_assert_int_gt(room, 800);
+    ck_assert_int_lt(room, 1460);
+    for (int round = 0; round < 3; round++) { /* the peer's segments are as large as the window */
+        send_text(&p, (size_t)(p.edge - p.next));
+        hx_until(c.h, hx_now(c.h) + MS(300));
+        ck_assert_int_gt(td_recv(c.h->st, c.s, b, sizeof b, 0), 0);
+        hx_flush(c.h);
+        listen_to(&p);
+        ck_assert_int_gt(p.edge - p.next, room / 2);
+    }
+    send_text(&p, (size_t)(p.edge - p.next - 1));
+    hx_until(c.h, hx_now(c.h) + MS(300));
+    listen_to(&p);
+    ck_assert_int_eq(p.edge - p.next, 1);
+    ck_assert_int_gt(td_recv(c.h->st, c.s, b, sizeof b, 0), 0);
+    hx_flush(c.h);
+    listen_to(&p);
+    for (int i = 0; i < 3 && p.edge - p.next <= room / 2; i++) { /* probes */
+        send_text(&p, 1);
+        ck_assert_int_eq(td_recv(c.h->st, c.s, b, sizeof b, 0), 1);
+        hx_until(c.h, hx_now(c.h) + MS(300));
+        listen_to(&p);
+    }
+    ck_assert_int_gt(p.edge - p.next, room / 2);
+    hx_drain(c.h);
+    leave(&c);
+}
+END_TEST
+
 /* shows: SHLD-14 7323-08 7323-09 */
 START_TEST(edge_never_moves_left)
 {
@@ -259,6 +297,7 @@ static Suite *suite(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, slow_reader_is_not_told_of_every_octet);
     tcase_add_test(tc, small_gains_are_not_told_on_the_way);
+    tcase_add_test(tc, one_octet_left_is_not_the_window_for_ever);
     tcase_add_loop_test(tc, edge_never_moves_left, 0, 4);
     tcase_add_test(tc, reader_that_never_reads);
     tcase_add_test(tc, window_grows_beyond_64_kib);
