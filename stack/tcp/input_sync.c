@@ -48,12 +48,13 @@ static void challenge(struct td_stack *st, struct tcb *t, const struct tcp_seg *
 
 /* Linux's window begins one octet to the left, at Last.ACK.sent - 1: a copy of what was acknowledged
  * last still counts by its timestamp, so that the ACK it causes echoes it (7323 4.3) and the peer's
- * round trip isn't that of the original, whose ACK was lost. */
+ * round trip isn't that of the original, whose ACK was lost. But not if no clock can have come so
+ * far since: whoever made it up would have PAWS refuse the peer's own text. */
 static bool repeats_last(const struct td_stack *st, const struct tcb *t, const struct tcp_seg *s)
 {
     return tcp_as_linux(st) && (s->flags & (TCP_SYN | TCP_ACK)) == TCP_ACK && s->len > 0 &&
            s->seq + s->len == t->last_ack_sent && seq_le(s->ack, t->snd_nxt) &&
-           seq_ge(s->ack, t->snd_una - t->max_snd_wnd);
+           seq_ge(s->ack, t->snd_una - t->max_snd_wnd) && tcp_ts_plausible(st, t, s);
 }
 
 /* The ACK of step 1. Text or a FIN is the peer's to repeat, so each is answered; bare segments

@@ -486,6 +486,8 @@ static inline uint32_t tcp_ts_age(const struct td_stack *st, const struct tcb *t
 void tcp_ts_store(const struct td_stack *st, struct tcb *t, uint32_t val);
 /* TS.Recent is taken from this segment if 4.3 says so. */
 void tcp_ts_update(const struct td_stack *st, struct tcb *t, const struct tcp_seg *s);
+/* May a clock have come from TS.Recent to this TSval since? */
+bool tcp_ts_plausible(const struct td_stack *st, const struct tcb *t, const struct tcp_seg *s);
 enum tcp_paws {
     TCP_PAWS_OK,
     TCP_PAWS_OLD_ACK, /* a pure ACK overtaken by others: dropped without an answer */

@@ -60,6 +60,14 @@ void tcp_ts_update(const struct td_stack *st, struct tcb *t, const struct tcp_se
     }
 }
 
+/* The fastest clock ticks by the millisecond (4.1). */
+bool tcp_ts_plausible(const struct td_stack *st, const struct tcb *t, const struct tcp_seg *s)
+{
+    uint64_t most = (uint64_t)(stamp_now(st) - t->ts_recent_s + 1) * 1000;
+    return t->ts_ok && s->h->o.has_ts && recent_valid(st, t) &&
+           s->h->o.ts_val - t->ts_recent <= most;
+}
+
 /* Only acknowledges, only what is acknowledged already, and is just a little late: a duplicate ACK
  * that others overtook. Loss recovery counts it all the same. */
 static bool late_dup_ack(const struct tcb *t, const struct tcp_seg *s)
