@@ -237,14 +237,14 @@ void addr_interface_removed(struct td_stack *st, struct netif *nif)
 
 bool ip_is_local(const struct td_stack *st, td_ip4 addr)
 {
-    const struct fib_route *r = ip_fib_lookup(st, addr, 0);
+    const struct fib_hop *r = ip_fib_lookup(st, addr, 0);
 
     return r != NULL && r->type == FIB_LOCAL;
 }
 
 bool ip_is_broadcast(const struct td_stack *st, const struct netif *nif, td_ip4 addr)
 {
-    const struct fib_route *r;
+    const struct fib_hop *r;
 
     if (addr == TD_IP4_BROADCAST)
         return true;
@@ -287,7 +287,7 @@ td_ip4 addr_source(const struct td_stack *st, const struct netif *nif, td_ip4 ne
 
 struct netif *addr_owner(const struct td_stack *st, td_ip4 addr)
 {
-    const struct fib_route *r = ip_fib_lookup(st, addr, 0);
+    const struct fib_hop *r = ip_fib_lookup(st, addr, 0);
 
     return r != NULL && r->type == FIB_LOCAL ? netif_by_index(st, r->ifindex) : NULL;
 }
@@ -301,7 +301,7 @@ static bool hook_is_local(struct td_stack *st, td_ip4 addr)
 
 static bool hook_routed_elsewhere(struct td_stack *st, struct netif *nif, td_ip4 addr)
 {
-    const struct fib_route *r = ip_fib_lookup(st, addr, 0);
+    const struct fib_route *r = ip_fib_route(st, addr, 0);
 
     return r != NULL && r->type == FIB_UNICAST && r->plen > 0 && r->ifindex != nif->index;
 }

@@ -4,30 +4,36 @@
  * step: a node has 64 children, but stores only two 64-bit maps and two indexes, because children
  * that need a node of their own lie side by side in one array, and answers in another:
  *
- *      node:  vector   bit i: child i is a node              ┐ how many 1 bits stand at or below i
- * is leafvec  bit i: a new answer begins at child i ┘ the place in the array (popcount) base1 ─►
- * nodes:  [ child | child | … ] base0 ─► leaves: [ answer | answer | … ]       equal neighbours are
- * stored once
+ *      node:  vector   bit i: child i is a node                  how many 1 bits stand at or below i
+ *             leafvec  bit i: a new answer begins at child i     is the place in the array (popcount)
+ *             base1 ─► nodes:  [ child | child | … ]
+ *             base0 ─► leaves: [ answer | answer | … ]           equal neighbours are stored once
  *
- * The first 16 bits of the address are an index into `slots`: most addresses of an Internet table
- * are answered after two more steps. What hangs below a slot is one block of memory, nodes and
- * leaves together, in which indexes are relative. A small table has no slots array (it would be 512
- * KiB): it is one block from bit 0, so ten routes cost about a kilobyte.
+ * An answer is the number of a hop (fib_hop.c), two bytes: a lookup never comes near a route.
+ *
+ * The first bits of the address are an index into `slots`. A slot says the answer itself, when all of
+ * its addresses have the same, or points to what hangs below it: one block of memory, nodes and then
+ * leaves, in which indexes are relative. How many bits that is depends on the table:
+ *
+ *      below    512 routes     none: one block from bit 0; ten routes cost about a kilobyte
+ *      below 16,384 routes     14:   128 KiB of slots
+ *      above                   18:     2 MiB, and a /24 is answered by one node, whose leaves share its
+ *                                    cache line mostly: two misses a lookup
  *
  * Why this and not the alternatives: DIR-24-8 (what DPDK's rte_lpm does) answers in one or two
- * memory accesses but takes 64 MiB before the first route; a tree bitmap is as small but its steps
- * are longer. The poptrie of a million prefixes fits into a processor's last-level cache for the
- * most part.
+ * memory accesses too, but takes 64 MiB before the first route, and a change of a short prefix writes
+ * through all of it; a tree bitmap is as small, but its steps are longer. The poptrie of a million
+ * prefixes fits into a processor's second- or last-level cache.
  *
  * Changing. All routes are in the book, the binary trie of fib_trie.c, which answers dumps and is
- * the oracle in tests. A change of the book marks the slots it touches as stale; the next lookup
- * that comes to a stale slot compiles it from the book, some microseconds. So loading a full table
- * compiles nothing, and a change costs no more than what it touches. If there is no memory for a
- * block, the book itself answers.
+ * the oracle in tests. A change of the book empties the slots it touches; the next lookup that comes
+ * to an empty slot compiles it from the book, in some microseconds. So loading a full table compiles
+ * nothing, and a change costs no more than what it touches. If there is no memory for a block, the
+ * book itself answers.
  *
- * An answer is the first route of the longest prefix. Whether it may be used (interface up, gateway
- * alive, on the interface asked for) is decided at lookup; if not, the book is asked, which finds
- * the next route of that prefix or the next shorter prefix.
+ * An answer is the best live route of the longest prefix that has one: that an interface has gone
+ * down, or a gateway is believed dead, is a change too. What leaves by an interface that the answer
+ * doesn't lead to (SO_BINDTODEVICE) is asked of the book.
  */
 #include "ip/fib_rib.h"
 
@@ -35,66 +41,72 @@
 
 #include "wire/ipv4.h"
 
-#define STRIDE     6u
-#define CHILDREN   64u
-#define SLOT_BITS  16u
-#define SLOTS      (1u << SLOT_BITS)
-#define DIRECT_MIN 256u /* routes from which the slots array is worth its memory */
+#define STRIDE   6u
+#define CHILDREN 64u
+
+/* From how many routes on so many bits of slots are worth their memory. */
+static const struct {
+    uint8_t bits;
+    uint32_t routes;
+} shapes[] = {{0, 0}, {14, 512}, {18, 16384}};
+#define SHAPES (sizeof shapes / sizeof shapes[0])
 
 struct pop_node {
     uint64_t vector, leafvec;
-    uint32_t base0, base1;
+    uint32_t base0; /* first leaf: leaves of two bytes from the block's beginning */
+    uint16_t base1; /* first child node, from the block's beginning */
+    uint16_t size;  /* of the first node: the block's, in units of 8 bytes */
 };
+#define BLOCK_NODES_MAX 0xffffu
+#define BLOCK_BYTES_MAX (0xffffu * 8)
 
-/* What hangs below a slot: nodes[nnodes], then leaves: the first route of a prefix, NULL = none. */
-struct pop_block {
-    uint32_t nnodes, nleaves;
-    struct pop_node nodes[];
+/* A slot: 0, nothing is compiled; odd, an answer in the upper bits; else the block, its first node. */
+union slot {
+    uintptr_t bits;
+    const struct pop_node *block;
 };
 
 struct fib {
     struct fib_rib rib;
-    struct pop_block **slots; /* SLOTS of them, or NULL: `small` is all there is */
-    uint64_t *fresh;          /* a bit a slot: its block says what the book says */
-    struct pop_block *small;
-    bool small_fresh;
+    union slot *slots; /* 1 << bits of them; with bits = 0: &small */
+    union slot small;
+    uint8_t shape, bits, shift; /* shift = 32 - bits */
 };
 
-static struct fib_route **block_leaves(struct pop_block *b)
+static size_t slots_of(uint8_t bits)
 {
-    return (struct fib_route **)(void *)&b->nodes[b->nnodes];
-}
-
-static size_t block_size(uint32_t nnodes, uint32_t nleaves)
-{
-    return sizeof(struct pop_block) + nnodes * sizeof(struct pop_node) +
-           nleaves * sizeof(struct fib_route *);
-}
-
-static void block_free(struct fib *f, struct pop_block *b)
-{
-    if (b != NULL)
-        mem_free(f->rib.mem, MEM_TABLE, b, block_size(b->nnodes, b->nleaves));
+    return (size_t)1 << bits;
 }
 
 /* ---- compiling ---- */
 
 struct window { /* one node of the poptrie, unpacked: what its 64 children are */
-    const struct fib_node *answer[CHILDREN];
+    uint16_t answer[CHILDREN];
     const struct fib_node
         *below[CHILDREN]; /* the topmost node of the book inside the child, if it is deeper */
 };
 
-struct work {                      /* a poptrie node still to be made */
-    const struct fib_node *top;    /* topmost node of the book inside it */
-    const struct fib_node *answer; /* the longest prefix that covers all of it */
-    uint8_t depth;                 /* bits above it */
+struct work {                   /* a poptrie node still to be made */
+    const struct fib_node *top; /* topmost node of the book inside it */
+    uint16_t answer;            /* of the longest prefix that covers all of it */
+    uint8_t depth;              /* bits above it */
 };
 
 static unsigned child_of(td_ip4 a, unsigned depth)
 {
     return depth + STRIDE <= 32 ? a >> (32 - STRIDE - depth) & (CHILDREN - 1)
                                 : a << (STRIDE + depth - 32) & (CHILDREN - 1);
+}
+
+/* What a prefix's routes answer; false: none of them is alive, a shorter prefix is asked. */
+static bool node_answer(const struct fib_node *n, uint16_t *answer)
+{
+    const struct fib_route *r = fib_node_best(n, 0);
+
+    if (r == NULL)
+        return false;
+    *answer = r->hop->id;
+    return true;
 }
 
 /* Paints the children of a window from the part of the book at and below `top`. Parents come before
@@ -115,17 +127,18 @@ static void window_fill(struct window *w, const struct work *job)
     while (n > 0) {
         const struct fib_node *b = stack[--n];
         unsigned first = child_of(b->prefix, job->depth);
+        uint16_t answer;
 
         if (b->plen > end) {
             if (w->below[first] == NULL)
                 w->below[first] = b;
             continue;
         }
-        if (b->routes != NULL) {
+        if (node_answer(b, &answer)) {
             unsigned span = 1u << (end - b->plen);
 
             for (unsigned i = first; i < first + span && i < CHILDREN; i++)
-                w->answer[i] = b;
+                w->answer[i] = answer;
         }
         for (unsigned i = 0; i < 2; i++) {
             if (b->child[i] == NULL)
@@ -142,26 +155,33 @@ static void window_fill(struct window *w, const struct work *job)
 }
 
 /* Two passes over the same breadth-first order: the first counts, the second writes. Children of
- * one node follow each other in that order, as base1 asks. */
+ * one node follow each other in that order, as base1 asks. Most blocks have one node or a few: the
+ * queue begins on the stack. */
+#define QUEUE_FIRST 96
 struct compiler {
     struct fib *f;
     struct work *queue;
     uint32_t cap, head, tail;
     uint32_t nleaves;
+    struct work first[QUEUE_FIRST];
 };
+
+static void queue_free(struct compiler *c)
+{
+    if (c->queue != c->first)
+        mem_free(c->f->rib.mem, MEM_TABLE, c->queue, c->cap * sizeof *c->queue);
+}
 
 static bool queue_push(struct compiler *c, struct work w)
 {
     if (c->tail == c->cap) {
-        uint32_t cap = c->cap != 0 ? c->cap * 2 : 64;
+        uint32_t cap = c->cap * 2;
         struct work *q = mem_alloc_raw(c->f->rib.mem, MEM_TABLE, cap * sizeof *q);
 
         if (q == NULL)
             return false;
-        if (c->cap != 0) {
-            memcpy(q, c->queue, c->cap * sizeof *q);
-            mem_free(c->f->rib.mem, MEM_TABLE, c->queue, c->cap * sizeof *q);
-        }
+        memcpy(q, c->queue, c->cap * sizeof *q);
+        queue_free(c);
         c->queue = q;
         c->cap = cap;
     }
@@ -175,7 +195,7 @@ static bool count_pass(struct compiler *c)
 
     for (c->head = 0; c->head < c->tail; c->head++) {
         struct work job = c->queue[c->head];
-        const struct fib_node *last = NULL;
+        uint16_t last = 0;
         bool any = false;
 
         window_fill(&w, &job);
@@ -194,26 +214,26 @@ static bool count_pass(struct compiler *c)
     return true;
 }
 
-static void write_pass(const struct compiler *c, struct pop_block *b)
+static void write_pass(const struct compiler *c, struct pop_node *nodes)
 {
-    struct fib_route **leaves = block_leaves(b);
-    uint32_t leaf = 0, child = 1;
+    uint16_t *leaves = (uint16_t *)(void *)nodes;
+    uint32_t leaf = c->tail * (uint32_t)(sizeof *nodes / sizeof *leaves), child = 1;
     struct window w;
 
     for (uint32_t k = 0; k < c->tail; k++) {
-        struct pop_node *n = &b->nodes[k];
-        const struct fib_node *last = NULL;
+        struct pop_node *n = &nodes[k];
+        uint16_t last = 0;
         bool any = false;
 
         window_fill(&w, &c->queue[k]);
-        *n = (struct pop_node){.base0 = leaf, .base1 = child};
+        *n = (struct pop_node){.base0 = leaf, .base1 = (uint16_t)child};
         for (unsigned i = 0; i < CHILDREN; i++) {
             if (w.below[i] != NULL) {
                 n->vector |= UINT64_C(1) << i;
                 child++;
             } else if (!any || w.answer[i] != last) {
                 n->leafvec |= UINT64_C(1) << i;
-                leaves[leaf++] = w.answer[i] != NULL ? w.answer[i]->routes : NULL;
+                leaves[leaf++] = w.answer[i];
                 last = w.answer[i];
                 any = true;
             }
@@ -221,92 +241,125 @@ static void write_pass(const struct compiler *c, struct pop_block *b)
     }
 }
 
-/* The block for everything inside prefix/depth. NULL = no memory. */
-static struct pop_block *compile(struct fib *f, td_ip4 prefix, unsigned depth)
+static size_t block_size(const struct compiler *c)
 {
-    struct compiler c = {.f = f};
-    struct work first = {.depth = (uint8_t)depth};
-    struct pop_block *b = NULL;
+    size_t bytes = c->tail * sizeof(struct pop_node) + c->nleaves * sizeof(uint16_t);
+
+    return (bytes + 7) & ~(size_t)7;
+}
+
+/* From the root to the topmost node inside prefix/depth; the longest prefix met above it covers all. */
+static struct work slot_work(const struct fib *f, td_ip4 prefix, unsigned depth)
+{
+    struct work w = {.depth = (uint8_t)depth, .answer = FIB_HOP_NONE};
     const struct fib_node *n = f->rib.root;
 
-    /* From the root to the topmost node inside; the longest prefix met above it covers all. */
     while (n != NULL && n->plen < depth && ((n->prefix ^ prefix) & ip4_mask(n->plen)) == 0) {
-        if (n->routes != NULL)
-            first.answer = n;
+        (void)node_answer(n, &w.answer);
         n = n->child[prefix >> (31 - n->plen) & 1];
     }
     if (n != NULL && n->plen >= depth && ((n->prefix ^ prefix) & ip4_mask((uint8_t)depth)) == 0)
-        first.top = n;
-    if (queue_push(&c, first) && count_pass(&c)) {
-        b = mem_alloc_raw(f->rib.mem, MEM_TABLE, block_size(c.tail, c.nleaves));
-        if (b != NULL) {
-            b->nnodes = c.tail;
-            b->nleaves = c.nleaves;
-            write_pass(&c, b);
+        w.top = n;
+    return w;
+}
+
+static union slot slot_answer(uint16_t answer)
+{
+    return (union slot){.bits = (uintptr_t)answer << 1 | 1};
+}
+
+/* Everything inside prefix/depth, as a slot. bits = 0: no memory. */
+static union slot compile(struct fib *f, td_ip4 prefix, unsigned depth)
+{
+    struct compiler c = {.f = f, .cap = QUEUE_FIRST};
+    struct work all = slot_work(f, prefix, depth);
+    union slot s = {.bits = 0};
+    struct pop_node *block;
+    size_t size;
+
+    c.queue = c.first;
+    if (all.top == NULL)
+        return slot_answer(all.answer);
+    if (queue_push(&c, all) && count_pass(&c) && c.tail < BLOCK_NODES_MAX &&
+        block_size(&c) <= BLOCK_BYTES_MAX) {
+        size = block_size(&c);
+        block = mem_alloc_raw(f->rib.mem, MEM_TABLE, size);
+        if (block != NULL) {
+            write_pass(&c, block);
+            block->size = (uint16_t)(size / 8);
+            s.block = block;
         }
     }
-    if (c.cap != 0)
-        mem_free(f->rib.mem, MEM_TABLE, c.queue, c.cap * sizeof *c.queue);
-    return b;
+    queue_free(&c);
+    return s;
 }
 
 /* ---- keeping it true ---- */
 
+static void slot_clear(struct fib *f, union slot *s)
+{
+    if (s->bits != 0 && (s->bits & 1) == 0) {
+        union {
+            const struct pop_node *in;
+            void *out;
+        } b = {.in = s->block};
+
+        mem_free(f->rib.mem, MEM_TABLE, b.out, (size_t)s->block->size * 8);
+    }
+    s->bits = 0;
+}
+
 /* Everything inside prefix/plen is to be compiled anew before it answers. */
 static void make_stale(struct fib *f, td_ip4 prefix, uint8_t plen)
 {
-    uint32_t first, n;
+    size_t first = (size_t)((uint64_t)prefix >> f->shift);
+    size_t n = plen >= f->bits ? 1 : (size_t)1 << (f->bits - plen);
 
-    f->small_fresh = false;
-    if (f->slots == NULL)
-        return;
-    first = prefix >> (32 - SLOT_BITS);
-    n = plen >= SLOT_BITS ? 1 : 1u << (SLOT_BITS - plen);
-    for (uint32_t i = first; i < first + n; i++)
-        f->fresh[i / 64] &= ~(UINT64_C(1) << i % 64);
+    for (size_t i = first; i < first + n; i++)
+        slot_clear(f, &f->slots[i]);
 }
 
-static void slots_drop(struct fib *f)
+static void shape_set(struct fib *f, uint8_t shape, union slot *slots)
 {
-    if (f->slots == NULL)
-        return;
-    for (uint32_t i = 0; i < SLOTS; i++)
-        block_free(f, f->slots[i]);
-    mem_free(f->rib.mem, MEM_TABLE, f->slots, SLOTS * sizeof *f->slots);
-    mem_free(f->rib.mem, MEM_TABLE, f->fresh, SLOTS / 8);
-    f->slots = NULL;
-    f->fresh = NULL;
+    make_stale(f, 0, 0);
+    if (f->bits != 0)
+        mem_free(f->rib.mem, MEM_TABLE, f->slots, slots_of(f->bits) * sizeof *f->slots);
+    f->shape = shape;
+    f->bits = shapes[shape].bits;
+    f->slots = f->bits != 0 ? slots : &f->small;
+    f->shift = (uint8_t)(32 - f->bits);
 }
 
-/* The slots array comes and goes with the size of the table, with a gap between, so that one route
- * more or less doesn't make and unmake it. */
+/* The slots come and go with the size of the table, with a gap between, so that one route more or
+ * less doesn't make and unmake them. */
 static void choose_shape(struct fib *f)
 {
-    if (f->slots == NULL && f->rib.count >= DIRECT_MIN) {
-        struct pop_block **slots = mem_alloc(f->rib.mem, MEM_TABLE, SLOTS * sizeof *slots);
-        uint64_t *fresh = mem_alloc(f->rib.mem, MEM_TABLE, SLOTS / 8);
+    uint8_t want = f->shape;
+    union slot *slots = NULL;
 
-        if (slots == NULL || fresh == NULL) {
-            mem_free(f->rib.mem, MEM_TABLE, slots, SLOTS * sizeof *slots);
-            mem_free(f->rib.mem, MEM_TABLE, fresh, SLOTS / 8);
-            return; /* the small shape answers too, only slower to change */
-        }
-        f->slots = slots;
-        f->fresh = fresh;
-        block_free(f, f->small);
-        f->small = NULL;
-        f->small_fresh = false;
-    } else if (f->slots != NULL && f->rib.count < DIRECT_MIN / 2) {
-        slots_drop(f);
+    while (want + 1u < SHAPES && f->rib.count >= shapes[want + 1].routes)
+        want++;
+    while (want > 0 && f->rib.count < shapes[want].routes / 2)
+        want--;
+    if (want == f->shape)
+        return;
+    if (shapes[want].bits != 0) {
+        slots = mem_alloc(f->rib.mem, MEM_TABLE, slots_of(shapes[want].bits) * sizeof *slots);
+        if (slots == NULL)
+            return; /* another shape answers too, only slower */
     }
+    shape_set(f, want, slots);
 }
 
 static struct fib *poptrie_create(struct mem *m)
 {
     struct fib *f = mem_alloc(m, MEM_TABLE, sizeof *f);
 
-    if (f != NULL)
-        f->rib.mem = m;
+    if (f != NULL) {
+        fib_rib_init(&f->rib, m);
+        f->slots = &f->small;
+        f->shift = 32;
+    }
     return f;
 }
 
@@ -314,10 +367,14 @@ static void poptrie_destroy(struct fib *f)
 {
     struct mem *m = f->rib.mem;
 
-    slots_drop(f);
-    block_free(f, f->small);
+    shape_set(f, 0, NULL);
     fib_rib_clear(&f->rib);
     mem_free(m, MEM_TABLE, f, sizeof *f);
+}
+
+static void poptrie_changed(struct fib *f, td_ip4 prefix, uint8_t plen)
+{
+    make_stale(f, prefix & ip4_mask(plen), plen);
 }
 
 static int poptrie_insert(struct fib *f, const struct fib_route *r)
@@ -325,7 +382,7 @@ static int poptrie_insert(struct fib *f, const struct fib_route *r)
     int e = fib_rib_insert(&f->rib, r);
 
     if (e == 0) {
-        make_stale(f, r->prefix & ip4_mask(r->plen), r->plen);
+        poptrie_changed(f, r->prefix, r->plen);
         choose_shape(f);
     }
     return e;
@@ -336,7 +393,7 @@ static int poptrie_remove(struct fib *f, const struct fib_route *r)
     int e = fib_rib_remove(&f->rib, r);
 
     if (e == 0) {
-        make_stale(f, r->prefix & ip4_mask(r->plen), r->plen);
+        poptrie_changed(f, r->prefix, r->plen);
         choose_shape(f);
     }
     return e;
@@ -344,50 +401,82 @@ static int poptrie_remove(struct fib *f, const struct fib_route *r)
 
 /* ---- looking up ---- */
 
-static struct pop_block *fresh_block(struct fib *f, td_ip4 dst)
-{
-    if (f->slots == NULL) {
-        if (!f->small_fresh) {
-            block_free(f, f->small);
-            f->small = compile(f, 0, 0);
-            f->small_fresh = f->small != NULL;
-        }
-        return f->small;
-    }
-    uint32_t i = dst >> (32 - SLOT_BITS);
-    uint64_t bit = UINT64_C(1) << i % 64;
-    if ((f->fresh[i / 64] & bit) == 0) {
-        block_free(f, f->slots[i]);
-        f->slots[i] = compile(f, i << (32 - SLOT_BITS), SLOT_BITS);
-        if (f->slots[i] != NULL)
-            f->fresh[i / 64] |= bit;
-    }
-    return f->slots[i];
-}
-
 static struct fib_route *poptrie_lookup(struct fib *f, td_ip4 dst, uint32_t ifindex)
 {
-    struct pop_block *b = fresh_block(f, dst);
-    const struct pop_node *n;
-    struct fib_route *r;
-    unsigned depth = f->slots != NULL ? SLOT_BITS : 0;
+    return fib_rib_lookup(&f->rib, dst, ifindex);
+}
 
-    if (b == NULL)
-        return fib_rib_lookup(&f->rib, dst, ifindex);
-    for (n = b->nodes;; depth += STRIDE) {
+static const struct fib_hop *book_find(struct fib *f, td_ip4 dst, uint32_t ifindex)
+{
+    const struct fib_route *r = fib_rib_lookup(&f->rib, dst, ifindex);
+
+    return r != NULL ? r->hop : NULL;
+}
+
+static union slot *slot_of(struct fib *f, td_ip4 dst)
+{
+    return &f->slots[(uint64_t)dst >> f->shift];
+}
+
+/* A slot that isn't compiled yet. */
+static const struct fib_hop *find_first(struct fib *f, td_ip4 dst, uint32_t ifindex);
+
+/* How many bits are set. Without the processor's instruction for it (x86-64 has it since 2008, but a
+ * compiler that must serve all doesn't use it) three additions of fields side by side are quicker
+ * than the library's table. */
+static inline uint32_t ones(uint64_t v)
+{
+#ifdef __POPCNT__
+    return (uint32_t)__builtin_popcountll(v);
+#else
+    v -= v >> 1 & UINT64_C(0x5555555555555555);
+    v = (v & UINT64_C(0x3333333333333333)) + (v >> 2 & UINT64_C(0x3333333333333333));
+    v = (v + (v >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (uint32_t)(v * UINT64_C(0x0101010101010101) >> 56);
+#endif
+}
+
+static unsigned block_answer(const struct pop_node *block, td_ip4 dst, unsigned depth)
+{
+    const uint16_t *leaves = (const uint16_t *)(const void *)block;
+    const struct pop_node *n = block;
+
+    for (;; depth += STRIDE) {
         unsigned child = child_of(dst, depth);
         uint64_t upto = (UINT64_C(2) << child) - 1;
 
-        if ((n->vector >> child & 1) == 0) {
-            uint32_t place = n->base0 + (uint32_t)__builtin_popcountll(n->leafvec & upto) - 1;
-            r = block_leaves(b)[place];
-            break;
-        }
-        n = &b->nodes[n->base1 + (uint32_t)__builtin_popcountll(n->vector & upto) - 1];
+        if ((n->vector >> child & 1) == 0)
+            return leaves[n->base0 + ones(n->leafvec & upto) - 1];
+        n = &block[n->base1 + ones(n->vector & upto) - 1];
     }
-    if (r == NULL || fib_route_usable(r, ifindex))
-        return r;
-    return fib_rib_lookup(&f->rib, dst, ifindex);
+}
+
+static const struct fib_hop *poptrie_find(struct fib *f, td_ip4 dst, uint32_t ifindex)
+{
+    union slot s = *slot_of(f, dst);
+    const struct fib_hop *h;
+    unsigned answer;
+
+    if ((s.bits & 1) != 0)
+        answer = (unsigned)(s.bits >> 1);
+    else if (s.bits != 0)
+        answer = block_answer(s.block, dst, f->bits);
+    else
+        return find_first(f, dst, ifindex);
+    if (answer == FIB_HOP_NONE)
+        return NULL;
+    if (answer == FIB_HOP_BOOK)
+        return book_find(f, dst, ifindex);
+    h = f->rib.hop[answer];
+    return ifindex == 0 || fib_hop_leads(h, ifindex) ? h : book_find(f, dst, ifindex);
+}
+
+static const struct fib_hop *find_first(struct fib *f, td_ip4 dst, uint32_t ifindex)
+{
+    union slot *s = slot_of(f, dst);
+
+    *s = compile(f, dst & ip4_mask(f->bits), f->bits);
+    return s->bits != 0 ? poptrie_find(f, dst, ifindex) : book_find(f, dst, ifindex);
 }
 
 static struct fib_route *poptrie_next(struct fib *f, uint64_t *cursor)
@@ -406,7 +495,9 @@ const struct fib_ops fib_poptrie = {
     .destroy = poptrie_destroy,
     .insert = poptrie_insert,
     .remove = poptrie_remove,
+    .find = poptrie_find,
     .lookup = poptrie_lookup,
+    .changed = poptrie_changed,
     .next = poptrie_next,
     .count = poptrie_count,
 };

@@ -37,7 +37,7 @@ const char *fib_type_name(enum fib_type t)
         [FIB_UNICAST] = "unicast",     [FIB_LOCAL] = "local",
         [FIB_BROADCAST] = "broadcast", [FIB_MULTICAST] = "multicast",
         [FIB_BLACKHOLE] = "blackhole", [FIB_UNREACHABLE] = "unreachable",
-        [FIB_PROHIBIT] = "prohibit",
+        [FIB_PROHIBIT] = "prohibit",   [FIB_THROW] = "throw",
     };
 
     return (unsigned)t < sizeof name / sizeof name[0] ? name[t] : "?";
@@ -155,27 +155,43 @@ static bool route_before(const struct fib_route *a, const struct fib_route *b)
     return a->metric < b->metric;
 }
 
+static bool route_same(const struct fib_route *a, const struct fib_route *b)
+{
+    if (a->metric != b->metric || a->type != b->type || a->gateway != b->gateway ||
+        a->ifindex != b->ifindex || a->npaths != b->npaths)
+        return false;
+    for (unsigned i = 0; i < a->npaths; i++)
+        if (a->paths[i].gateway != b->paths[i].gateway ||
+            a->paths[i].ifindex != b->paths[i].ifindex)
+            return false;
+    return true;
+}
+
 int fib_rib_insert(struct fib_rib *f, const struct fib_route *r)
 {
     td_ip4 prefix = r->prefix & ip4_mask(r->plen);
     struct fib_node **parent, **slot;
     struct fib_node *n = trie_node(f, prefix, r->plen);
     struct fib_route **at, *copy;
+    struct fib_hop *hop;
 
     if (n == NULL)
         return -ENOMEM;
     for (const struct fib_route *i = n->routes; i != NULL; i = i->next)
-        if (i->metric == r->metric && i->type == r->type && i->gateway == r->gateway &&
-            i->ifindex == r->ifindex)
+        if (route_same(i, r))
             return -EEXIST;
     copy = mem_alloc(f->mem, MEM_TABLE, sizeof *copy);
-    if (copy == NULL) {
+    hop = copy != NULL ? fib_hop_get(f, r) : NULL;
+    if (hop == NULL) {
+        mem_free(f->mem, MEM_TABLE, copy, sizeof *copy);
         slot = trie_slot(f, prefix, r->plen, &parent);
         trie_prune(f, slot, parent);
         return -ENOMEM;
     }
     *copy = *r;
     copy->prefix = prefix;
+    copy->hop = hop;
+    copy->paths = r->npaths != 0 ? hop->paths : NULL;
     copy->order = ++f->order;
     for (at = &n->routes; *at != NULL && !route_before(copy, *at); at = &(*at)->next)
         ;
@@ -190,6 +206,16 @@ static bool type_asked(enum fib_type asked, enum fib_type t)
     return asked == FIB_UNICAST ? !route_own(t) : asked == t;
 }
 
+static bool route_asked(const struct fib_route *asked, const struct fib_route *r)
+{
+    return type_asked(asked->type, r->type) &&
+           (asked->metric == UINT32_MAX || asked->metric == r->metric) &&
+           (asked->gateway == 0 || asked->gateway == r->gateway) &&
+           (asked->ifindex == 0 || asked->ifindex == r->ifindex) &&
+           (asked->npaths == 0 || route_same(asked, r) ||
+            (asked->metric == UINT32_MAX && asked->npaths == r->npaths));
+}
+
 int fib_rib_remove(struct fib_rib *f, const struct fib_route *r)
 {
     td_ip4 prefix = r->prefix & ip4_mask(r->plen);
@@ -199,27 +225,17 @@ int fib_rib_remove(struct fib_rib *f, const struct fib_route *r)
     if (*slot == NULL || (*slot)->plen != r->plen || (*slot)->prefix != prefix)
         return -ESRCH;
     for (at = &(*slot)->routes; *at != NULL; at = &(*at)->next)
-        if (type_asked(r->type, (*at)->type) &&
-            (r->metric == UINT32_MAX || r->metric == (*at)->metric) &&
-            (r->gateway == 0 || r->gateway == (*at)->gateway) &&
-            (r->ifindex == 0 || r->ifindex == (*at)->ifindex))
+        if (r->order != 0 ? r->order == (*at)->order : route_asked(r, *at))
             break;
     if (*at == NULL)
         return -ESRCH;
     gone = *at;
     *at = gone->next;
+    fib_hop_put(f, gone->hop);
     mem_free(f->mem, MEM_TABLE, gone, sizeof *gone);
     f->count--;
     trie_prune(f, slot, parent);
     return 0;
-}
-
-static struct fib_route *node_best(const struct fib_node *n, uint32_t ifindex)
-{
-    for (struct fib_route *r = n->routes; r != NULL; r = r->next)
-        if (fib_route_usable(r, ifindex))
-            return r;
-    return NULL;
 }
 
 struct fib_route *fib_rib_lookup(struct fib_rib *f, td_ip4 dst, uint32_t ifindex)
@@ -228,7 +244,7 @@ struct fib_route *fib_rib_lookup(struct fib_rib *f, td_ip4 dst, uint32_t ifindex
     const struct fib_node *n = f->root;
 
     while (n != NULL && node_covers(n, dst)) {
-        r = node_best(n, ifindex);
+        r = fib_node_best(n, ifindex);
         if (r != NULL)
             best = r;
         if (n->plen == 32)
@@ -301,11 +317,13 @@ void fib_rib_clear(struct fib_rib *f)
             at = (*at)->child[0] != NULL ? &(*at)->child[0] : &(*at)->child[1];
         for (struct fib_route *r = (*at)->routes, *next; r != NULL; r = next) {
             next = r->next;
+            fib_hop_put(f, r->hop);
             mem_free(f->mem, MEM_TABLE, r, sizeof *r);
         }
         node_free(f, *at);
         *at = NULL;
     }
+    fib_hops_done(f);
 }
 
 /* ---- as a FIB ---- */
@@ -315,7 +333,7 @@ static struct fib *trie_create(struct mem *m)
     struct fib *f = mem_alloc(m, MEM_TABLE, sizeof *f);
 
     if (f != NULL)
-        f->rib.mem = m;
+        fib_rib_init(&f->rib, m);
     return f;
 }
 
@@ -342,6 +360,20 @@ static struct fib_route *trie_lookup(struct fib *f, td_ip4 dst, uint32_t ifindex
     return fib_rib_lookup(&f->rib, dst, ifindex);
 }
 
+static const struct fib_hop *trie_find(struct fib *f, td_ip4 dst, uint32_t ifindex)
+{
+    const struct fib_route *r = fib_rib_lookup(&f->rib, dst, ifindex);
+
+    return r != NULL ? r->hop : NULL;
+}
+
+static void trie_changed(struct fib *f, td_ip4 prefix, uint8_t plen)
+{
+    (void)f; /* it looks at the routes each time */
+    (void)prefix;
+    (void)plen;
+}
+
 static struct fib_route *trie_next(struct fib *f, uint64_t *cursor)
 {
     return fib_rib_next(&f->rib, cursor);
@@ -358,7 +390,9 @@ const struct fib_ops fib_trie = {
     .destroy = trie_destroy,
     .insert = trie_insert,
     .remove = trie_remove,
+    .find = trie_find,
     .lookup = trie_lookup,
+    .changed = trie_changed,
     .next = trie_next,
     .count = trie_count,
 };

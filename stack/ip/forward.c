@@ -43,7 +43,7 @@ struct transit {
     struct pkt *p; /* data at the IP header */
     struct ipv4_hdr h;
     struct netif *in, *out;
-    const struct fib_route *route;
+    const struct fib_hop *route;
     td_ip4 to;       /* the destination, or a source route's next stop */
     td_ip4 nexthop;
     bool hop, strict; /* we are a stop of its source route */
@@ -109,7 +109,7 @@ static bool check_source_route(struct td_stack *st, struct transit *t)
 
 static bool find_route(struct td_stack *st, struct transit *t)
 {
-    const struct fib_route *r = ip_fib_lookup(st, t->to, 0);
+    const struct fib_hop *r = ip_fib_lookup(st, t->to, 0);
 
     if (r == NULL) {
         count(st, IpOutNoRoutes);
@@ -220,7 +220,7 @@ static void tell_better_way(struct td_stack *st, const struct transit *t)
     if (t->in != t->out || t->route->type != FIB_UNICAST ||
         ifknob(st, t->in, SEND_REDIRECTS) == 0 || ip_options_source_route(&t->h, &complete))
         return;
-    to_sender = ip_fib_lookup(st, t->h.src, t->in->index);
+    to_sender = ip_fib_route(st, t->h.src, t->in->index);
     if ((to_sender == NULL || to_sender->gateway != 0 || to_sender->type != FIB_UNICAST ||
          ((t->h.src ^ t->nexthop) & ip4_mask(to_sender->plen)) != 0) &&
         !FAULT_ON(st, REDIRECT_ANYBODY))

@@ -295,7 +295,8 @@ static enum journal_word redirect_refused(struct td_stack *st, const struct ip_r
                                           const struct icmp_hdr *h, td_ip4 dst,
                                           struct ip_route_result *r)
 {
-    const struct fib_route *to;
+    const struct fib_route *by;
+    const struct fib_hop *to;
 
     if (ifknob(st, rx->nif, ACCEPT_REDIRECTS) == 0)
         return W_REDIRECT_OFF;
@@ -304,7 +305,8 @@ static enum journal_word redirect_refused(struct td_stack *st, const struct ip_r
     if (route_find(st, dst, 0, 0, r) < 0 || r->type != FIB_UNICAST || r->nexthop == dst ||
         r->nexthop != rx->h.src || r->nif != rx->nif)
         return W_NOT_OUR_GATEWAY;
-    if (r->route->plen > 0)
+    by = ip_fib_route(st, dst, 0);
+    if (by != NULL && by->plen > 0)
         return W_STATIC_ROUTE;
     if (addr_is_no_host(st, h->gateway) || ip_is_local(st, h->gateway) || h->gateway == rx->h.src)
         return W_GATEWAY_BAD;

@@ -89,7 +89,7 @@ static bool ip_check_header(struct td_stack *st, struct pkt *p, struct ip_rx *rx
 static bool source_is_martian(struct td_stack *st, const struct pkt *p, const struct ip_rx *rx)
 {
     td_ip4 src = rx->h.src;
-    const struct fib_route *r;
+    const struct fib_hop *r;
 
     if (FAULT_ON(st, NO_MARTIANS))
         return false;
@@ -109,7 +109,7 @@ static bool source_is_martian(struct td_stack *st, const struct pkt *p, const st
 static bool reverse_path_fails(struct td_stack *st, const struct pkt *p, const struct ip_rx *rx)
 {
     int64_t mode = ifknob(st, rx->nif, RP_FILTER);
-    const struct fib_route *r;
+    const struct fib_hop *r;
 
     if (mode == 0 || rx->h.src == 0 || (p->flags & PKT_LOOPBACK) != 0)
         return false;
@@ -138,7 +138,7 @@ static bool ip_check_source(struct td_stack *st, const struct pkt *p, const stru
 
 static enum event_id destination_unicast(struct td_stack *st, const struct pkt *p, struct ip_rx *rx)
 {
-    const struct fib_route *r = ip_fib_lookup(st, rx->h.dst, 0);
+    const struct fib_hop *r = ip_fib_lookup(st, rx->h.dst, 0);
 
     if (r != NULL && r->type == FIB_BROADCAST && r->ifindex != rx->nif->index)
         r = ip_fib_lookup(st, rx->h.dst, rx->nif->index);

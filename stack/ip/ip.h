@@ -89,7 +89,7 @@ struct ip_route_result {
     uint32_t mtu;        /* of the path: interface MTU or what PMTU discovery knows */
     bool mtu_floor;      /* the path wants less than the least we go to: fragments, no DF */
     enum fib_type type;  /* FIB_UNICAST, FIB_LOCAL, FIB_BROADCAST; FIB_MULTICAST for 224/4 */
-    const struct fib_route *route; /* NULL for limited broadcast and the like */
+    const struct fib_hop *route; /* NULL for limited broadcast and the like */
 };
 int ip_route(struct td_stack *st, td_ip4 dst, td_ip4 src, uint32_t ifindex,
              struct ip_route_result *out);

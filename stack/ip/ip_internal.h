@@ -4,6 +4,7 @@
  *     ip.c          the instance's state made and unmade; protocols registered; interfaces watched
  *     addr.c        interface addresses and the routes that follow from them
  *     fib_trie.c    longest-prefix match: the book of routes
+ *     fib_hop.c     ... what routes say, once each
  *     fib_poptrie.c  ... and the fast table compiled from it
  *     route.c       ip_route: next hop and source; default gateways; configured routes
  *     dstcache.c    what was learnt about single destinations: path MTUs and redirects
@@ -112,8 +113,18 @@ struct ip {
     struct table addr_table, route_table, frag_table, pmtu_table, conntrack_table;
 };
 
-static inline struct fib_route *ip_fib_lookup(const struct td_stack *st, td_ip4 dst,
-                                              uint32_t ifindex)
+/* Where a datagram to dst goes (of what leaves by ifindex, when not 0), or NULL. */
+static inline const struct fib_hop *ip_fib_lookup(const struct td_stack *st, td_ip4 dst,
+                                                  uint32_t ifindex)
+{
+    if (FAULT_ON(st, WRONG_PREFIX))
+        dst &= 0xffffff00;
+    return st->ip->fib_ops->find(st->ip->fib, dst, ifindex);
+}
+
+/* The route that says so: for those who must know its prefix. Not for a data path. */
+static inline struct fib_route *ip_fib_route(const struct td_stack *st, td_ip4 dst,
+                                             uint32_t ifindex)
 {
     if (FAULT_ON(st, WRONG_PREFIX))
         dst &= 0xffffff00;

@@ -37,7 +37,7 @@ static bool netif_can_broadcast(const struct netif *nif)
 static struct netif *route_broadcast_netif(struct td_stack *st, td_ip4 dst, td_ip4 src,
                                            uint32_t ifindex)
 {
-    const struct fib_route *r;
+    const struct fib_hop *r;
     struct netif *nif = NULL;
 
     if (ifindex != 0)
@@ -86,13 +86,13 @@ static int route_type_error(enum fib_type t)
 }
 
 /* Is the cached redirect still what it was given for? */
-static bool redirect_holds(const struct dst_entry *e, const struct fib_route *r)
+static bool redirect_holds(const struct dst_entry *e, const struct fib_hop *r)
 {
     return e->gw_expires != 0 && r->gateway != 0 && r->gateway == e->instead_of &&
            r->ifindex == e->ifindex;
 }
 
-static int route_unicast(struct td_stack *st, td_ip4 dst, const struct fib_route *r,
+static int route_unicast(struct td_stack *st, td_ip4 dst, const struct fib_hop *r,
                          struct ip_route_result *out)
 {
     struct dst_entry *e;
@@ -118,7 +118,7 @@ static int route_unicast(struct td_stack *st, td_ip4 dst, const struct fib_route
 int route_find(struct td_stack *st, td_ip4 dst, td_ip4 src, uint32_t ifindex,
                struct ip_route_result *out)
 {
-    const struct fib_route *r;
+    const struct fib_hop *r;
     int err;
 
     *out = (struct ip_route_result){.src = src};
@@ -186,6 +186,7 @@ static bool route_revive(struct td_stack *st, struct fib_route *r, const void *a
         (like != NULL && (r->prefix != like->prefix || r->plen != like->plen)))
         return false;
     r->dead = false;
+    st->ip->fib_ops->changed(st->ip->fib, r->prefix, r->plen);
     JOURNAL(st, EV_GATEWAY_RETRY, &sub, r->gateway, r->ifindex, (uint64_t)r->prefix << 8 | r->plen);
     return false;
 }
@@ -202,11 +203,12 @@ static struct fib_route *route_alternative(struct td_stack *st, td_ip4 dst, stru
     struct fib_route *other;
 
     r->dead = true;
-    other = ip_fib_lookup(st, dst, 0);
+    st->ip->fib_ops->changed(st->ip->fib, r->prefix, r->plen);
+    other = ip_fib_route(st, dst, 0);
     if (other != NULL && other->plen == r->plen)
         return other;
     route_each(st, route_revive, r); /* those before it had two minutes, or less: round again */
-    other = ip_fib_lookup(st, dst, 0);
+    other = ip_fib_route(st, dst, 0);
     return other != NULL && other->plen == r->plen ? other : NULL;
 }
 
@@ -217,6 +219,7 @@ static bool route_gateway_failed(struct td_stack *st, td_ip4 dst, struct fib_rou
 
     if (route_alternative(st, dst, r) == NULL) {
         r->dead = false; /* the only one: better a doubtful gateway than none */
+        st->ip->fib_ops->changed(st->ip->fib, r->prefix, r->plen);
         return false;
     }
     JOURNAL_CAUSE(st, EV_GATEWAY_DEAD, &sub, r->gateway, r->ifindex,
@@ -227,7 +230,7 @@ static bool route_gateway_failed(struct td_stack *st, td_ip4 dst, struct fib_rou
 }
 
 /* Forgets a redirect that is in use for dst. True: there was one. */
-static bool route_unredirect(struct td_stack *st, td_ip4 dst, const struct fib_route *r)
+static bool route_unredirect(struct td_stack *st, td_ip4 dst, const struct fib_hop *r)
 {
     struct dst_entry *e = dst_find(st, dst);
 
@@ -239,23 +242,23 @@ static bool route_unredirect(struct td_stack *st, td_ip4 dst, const struct fib_r
 
 bool route_nexthop_failed(struct td_stack *st, const struct netif *nif, td_ip4 dst)
 {
-    struct fib_route *r = ip_fib_lookup(st, dst, 0);
+    struct fib_route *r = ip_fib_route(st, dst, 0);
 
     if (r == NULL || r->type != FIB_UNICAST || r->gateway == 0 || r->ifindex != nif->index)
         return false;
-    return route_unredirect(st, dst, r) || route_gateway_failed(st, dst, r);
+    return route_unredirect(st, dst, r->hop) || route_gateway_failed(st, dst, r);
 }
 
 void ip_advise_bad(struct td_stack *st, td_ip4 dst)
 {
-    struct fib_route *r = ip_fib_lookup(st, dst, 0);
+    struct fib_route *r = ip_fib_route(st, dst, 0);
     struct netif *nif = r != NULL ? netif_by_index(st, r->ifindex) : NULL;
     struct td_mac mac;
     td_ip4 nexthop;
 
     if (nif == NULL || r->type != FIB_UNICAST)
         return;
-    if (r->gateway != 0 && (route_unredirect(st, dst, r) || route_gateway_failed(st, dst, r)))
+    if (r->gateway != 0 && (route_unredirect(st, dst, r->hop) || route_gateway_failed(st, dst, r)))
         return;
     nexthop = r->gateway != 0 ? r->gateway : dst;
     if (neigh_lookup(st, nif, nexthop, &mac) == NEIGH_REACHABLE)
@@ -283,7 +286,7 @@ static void route_journal(struct td_stack *st, enum event_id ev, const struct fi
 /* Fills in the interface, and judges the gateway: on-link, and not ourselves. */
 static int route_check_gateway(struct td_stack *st, struct fib_route *r)
 {
-    const struct fib_route *to = ip_fib_lookup(st, r->gateway, 0);
+    const struct fib_hop *to = ip_fib_lookup(st, r->gateway, 0);
 
     if (addr_is_no_host(st, r->gateway) || (to != NULL && to->type == FIB_LOCAL))
         return -EINVAL;
@@ -389,6 +392,7 @@ void route_interface_changed(struct td_stack *st, uint32_t ifindex, bool up)
     struct link_news news = {.ifindex = ifindex, .down = !up};
 
     route_each(st, route_set_linkdown, &news);
+    st->ip->fib_ops->changed(st->ip->fib, 0, 0);
 }
 
 /* Removes every route for which gone() is true. */

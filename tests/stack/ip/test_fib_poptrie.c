@@ -29,15 +29,14 @@ static void teardown(void)
 
 static void agree(td_ip4 dst, uint32_t ifindex)
 {
-    const struct fib_route *a = fib_poptrie.lookup(fast, dst, ifindex);
+    const struct fib_hop *a = fib_poptrie.find(fast, dst, ifindex);
     const struct fib_route *b = fib_trie.lookup(slow, dst, ifindex);
     ck_assert_msg((a == NULL) == (b == NULL), "%08x: found %d, expected %d", dst, a != NULL,
                   b != NULL);
     if (a != NULL)
-        ck_assert_msg(a->prefix == b->prefix && a->plen == b->plen && a->metric == b->metric &&
-                          a->ifindex == b->ifindex,
-                      "%08x: %08x/%u, expected %08x/%u", dst, a->prefix, a->plen, b->prefix,
-                      b->plen);
+        ck_assert_msg(a->gateway == b->gateway && a->ifindex == b->ifindex && a->type == b->type,
+                      "%08x: %08x dev %u, expected %08x/%u: %08x dev %u", dst, a->gateway,
+                      a->ifindex, b->prefix, b->plen, b->gateway, b->ifindex);
 }
 
 static int both_add(const struct fib_route *r)
@@ -81,9 +80,11 @@ static struct fib_route internet_route(struct prng *rng)
                                       10, 8,  32, 30, 28, 26, 25, 29, 31, 27};
     uint8_t plen = lengths[prng_below(rng, sizeof lengths)];
     td_ip4 prefix = (1 + prng_below(rng, 223)) << 24 | (prng_u32(rng) & 0x0fffff);
+    /* Every fourth says which it is, so that any mistake shows; the others share their hops. */
     return (struct fib_route){.prefix = prefix & ip4_mask(plen),
                               .plen = plen,
                               .metric = prng_below(rng, 3),
+                              .gateway = prng_below(rng, 4) == 0 ? prefix ^ plen : plen,
                               .ifindex = 1 + prng_below(rng, 4)};
 }
 
@@ -99,8 +100,8 @@ START_TEST(test_every_length_and_its_edges)
             agree(TD_IP4(10, 17, 34, 171) ^ 1u << bit, 0);
         agree(TD_IP4(10, 17, 34, 171), 0);
     }
-    ck_assert_uint_eq(fib_poptrie.lookup(fast, TD_IP4(10, 17, 34, 171), 0)->plen, 32);
-    ck_assert_uint_eq(fib_poptrie.lookup(fast, TD_IP4(10, 17, 34, 170), 0)->plen, 31);
+    ck_assert_uint_eq(fib_poptrie.find(fast, TD_IP4(10, 17, 34, 171), 0)->ifindex, 33);
+    ck_assert_uint_eq(fib_poptrie.find(fast, TD_IP4(10, 17, 34, 170), 0)->ifindex, 32);
     for (unsigned plen = 33; plen-- > 0;) {
         const struct fib_route r = {.prefix = TD_IP4(10, 17, 34, 171) & ip4_mask((uint8_t)plen),
                                     .plen = (uint8_t)plen};
@@ -152,8 +153,10 @@ static struct fib_route
 nested_route(struct prng *rng) /* few distinct bits: prefixes nest and part often */
 {
     uint8_t plen = (uint8_t)prng_below(rng, 33);
-    return (struct fib_route){.prefix = prng_u32(rng) & 0xc0300c03 & ip4_mask(plen),
+    td_ip4 prefix = prng_u32(rng) & 0xc0300c03 & ip4_mask(plen);
+    return (struct fib_route){.prefix = prefix,
                               .plen = plen,
+                              .gateway = prefix ^ plen ^ 0x5a000000,
                               .metric = prng_below(rng, 3),
                               .ifindex = 1 + prng_below(rng, 4)};
 }
@@ -181,9 +184,10 @@ START_TEST(test_unusable_routes_give_way_to_shorter_prefixes)
     ck_assert_int_eq(both_add(&wide), 0);
     ck_assert_int_eq(both_add(&narrow), 0);
     fib_poptrie.lookup(fast, TD_IP4(10, 1, 1, 1), 0)->dead = true;
+    fib_poptrie.changed(fast, TD_IP4(10, 0, 0, 0), 8);
     fib_trie.lookup(slow, TD_IP4(10, 1, 1, 1), 0)->dead = true;
     agree(TD_IP4(10, 1, 1, 1), 0);
-    ck_assert_uint_eq(fib_poptrie.lookup(fast, TD_IP4(10, 1, 1, 1), 0)->ifindex, 1);
+    ck_assert_uint_eq(fib_poptrie.find(fast, TD_IP4(10, 1, 1, 1), 0)->ifindex, 1);
 }
 END_TEST
 
@@ -207,8 +211,33 @@ START_TEST(test_ten_routes_are_small)
             .prefix = TD_IP4(10, (uint8_t)i, 0, 0), .plen = 16, .ifindex = 1};
         ck_assert_int_eq(fib_poptrie.insert(fast, &r), 0);
     }
-    ck_assert_ptr_nonnull(fib_poptrie.lookup(fast, TD_IP4(10, 3, 0, 1), 0));
+    ck_assert_ptr_nonnull(fib_poptrie.find(fast, TD_IP4(10, 3, 0, 1), 0));
     ck_assert_uint_lt(m.used - before, 4096);
+}
+END_TEST
+
+/* More kinds of hops than two bytes can number: the rest is asked of the book, and numbers that get
+ * free are given out again. */
+START_TEST(test_more_hops_than_numbers)
+{
+    for (unsigned i = 0; i < 70000; i++) {
+        const struct fib_route r = {
+            .prefix = TD_IP4(20, 0, 0, 0) + (i << 4), .plen = 28, .gateway = i + 1, .ifindex = 1};
+        ck_assert_int_eq(fib_poptrie.insert(fast, &r), 0);
+    }
+    for (unsigned i = 0; i < 70000; i += 7) {
+        const struct fib_hop *h = fib_poptrie.find(fast, TD_IP4(20, 0, 0, 3) + (i << 4), 0);
+        ck_assert_uint_eq(h->gateway, i + 1);
+        ck_assert_int_eq(h->id == FIB_HOP_BOOK, i >= 65534);
+    }
+    for (unsigned i = 0; i < 70000; i++) {
+        const struct fib_route r = {.prefix = TD_IP4(20, 0, 0, 0) + (i << 4), .plen = 28};
+        ck_assert_int_eq(fib_poptrie.remove(fast, &r), 0);
+        const struct fib_route again = {
+            .prefix = r.prefix, .plen = 28, .gateway = i + 2, .ifindex = 1};
+        ck_assert_int_eq(fib_poptrie.insert(fast, &again), 0);
+        ck_assert_uint_eq(fib_poptrie.find(fast, r.prefix, 0)->gateway, i + 2);
+    }
 }
 END_TEST
 
@@ -230,9 +259,11 @@ START_TEST(test_without_memory_the_book_answers)
                 kept[n++] = r;
         }
         for (unsigned i = 0; i < n; i++) {
-            const struct fib_route *found = fib_poptrie.lookup(f, kept[i].prefix, 0);
+            const struct fib_hop *found = fib_poptrie.find(f, kept[i].prefix, 0);
+            const struct fib_route *right = fib_poptrie.lookup(f, kept[i].prefix, 0);
             ck_assert_ptr_nonnull(found);
-            ck_assert_uint_ge(found->plen, kept[i].plen);
+            ck_assert_uint_ge(right->plen, kept[i].plen);
+            ck_assert_ptr_eq(found, right->hop);
         }
         fib_poptrie.destroy(f);
         ck_assert_uint_eq(poor.used, 0);
@@ -253,6 +284,7 @@ static Suite *suite(void)
     tcase_add_test(t, test_unusable_routes_give_way_to_shorter_prefixes);
     tcase_add_test(t, test_a_million_lookups_in_a_full_table);
     tcase_add_test(t, test_ten_routes_are_small);
+    tcase_add_test(t, test_more_hops_than_numbers);
     tcase_add_test(t, test_without_memory_the_book_answers);
     suite_add_tcase(s, t);
     return s;
