@@ -270,7 +270,7 @@ static void ip_deliver(struct td_stack *st, struct pkt *p, const struct ip_rx *r
 /* RFC 1812 5.2.3: a broadcast to another network of ours that is forwarded is for us as well. */
 static struct pkt *directed_copy(struct td_stack *st, const struct pkt *p, struct ip_rx *rx)
 {
-    const struct fib_route *r;
+    const struct fib_hop *r;
 
     if (ifknob(st, rx->nif, BC_FORWARDING) == 0 || (p->flags & (PKT_L2_BROADCAST | PKT_L2_MULTICAST)) != 0)
         return NULL;
