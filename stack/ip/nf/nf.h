@@ -13,7 +13,8 @@
  *     filter.c    a packet goes through the rules of a chain
  *     target.c    REJECT, LOG, TCPMSS
  *     ruleset.c   tables, chains and rules as they are changed
- *     grammar.c   iptables' words into rules
+ *     grammar.c   iptables' words into rules: commands; grammar_words.c, grammar_match.c (what a rule asks) and
+ *                 grammar_target.c (what it does)
  *     restore.c   iptables-save's text into a set of tables, all or nothing
  *     format.c    rules into iptables' words
  *     nf_table.c  the table `conntrack`

@@ -198,7 +198,7 @@ bool nf_rule_same(const struct nf_rule *a, const struct nf_rule *b);
 bool nf_ruleset_check(struct nf_ruleset *s, char *msg, size_t msg_size);
 void nf_ruleset_link(struct td_stack *st, struct nf_ruleset *s); /* names for the journal */
 
-/* ---- grammar.c ---- */
+/* ---- grammar.c, grammar_words.c ---- */
 
 /* Words of a line, within text that is changed. -1: msg. */
 #define NF_WORDS_MAX 256
