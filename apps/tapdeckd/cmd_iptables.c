@@ -257,9 +257,8 @@ static int listing(struct run *r, struct list *l)
             const char *t = run_value(r, i++, "the table");
             if (t == NULL)
                 return -1;
-            if (strcmp(t, "filter") != 0 && strcmp(t, "nat") != 0)
-                return run_fail(r, EXIT_USAGE, "there is no table '%s': there are filter and nat", t), -1;
-            l->table = *t == 'n' ? NF_NAT : NF_FILTER;
+            if (!nf_table_find(t, &l->table))
+                return run_fail(r, EXIT_USAGE, "there is no table '%s': there are filter, nat and mangle", t), -1;
         } else if (strcmp(word, "--line-numbers") == 0 || strcmp(word, "--line") == 0) {
             l->numbers = true;
         } else if (strcmp(word, "-S") == 0 || strcmp(word, "--list-rules") == 0) {
@@ -278,7 +277,7 @@ static int listing(struct run *r, struct list *l)
         } else if (word[0] != '-' && l->chain == NULL) {
             l->chain = word;
         } else {
-            return run_bad_word(r, i, "write `iptables [-t filter|nat] -L|-S [CHAIN] [-n] [-v] [-x] [--line-numbers]`"), -1;
+            return run_bad_word(r, i, "write `iptables [-t filter|nat|mangle] -L|-S [CHAIN] [-n] [-v] [-x] [--line-numbers]`"), -1;
         }
     }
     return 1;
@@ -330,9 +329,9 @@ static int iptables_main(struct run *r)
 
 const struct command command_iptables = {
     .name = "iptables",
-    .usage = "iptables [-t filter|nat] -A|-I|-D|-R|-C CHAIN [NUMBER] RULE\n"
-             "iptables [-t filter|nat] -L|-S [CHAIN] [-n] [-v] [-x] [--line-numbers]\n"
-             "iptables [-t filter|nat] -N|-X|-F|-Z [CHAIN] | -E CHAIN NAME | -P CHAIN ACCEPT|DROP",
+    .usage = "iptables [-t filter|nat|mangle] -A|-I|-D|-R|-C CHAIN [NUMBER] RULE\n"
+             "iptables [-t filter|nat|mangle] -L|-S [CHAIN] [-n] [-v] [-x] [--line-numbers]\n"
+             "iptables [-t filter|nat|mangle] -N|-X|-F|-Z [CHAIN] | -E CHAIN NAME | -P CHAIN ACCEPT|DROP",
     .doc = "the packet filter and address translation",
     .more =
         "A rule is what it asks of a packet, and -j TARGET:\n"
@@ -379,17 +378,20 @@ static void save_table(struct run *r, enum nf_table_id id, bool counters)
 
 static int save_main(struct run *r)
 {
-    bool counters = false, want[NF_TABLES] = {true, true};
+    const struct nf_ruleset *s = nf_rules(r->deck->st);
+    bool counters = false, want[NF_TABLES] = {true, true, false};
+    enum nf_table_id only;
+
+    want[NF_MANGLE] = s != NULL && !nf_table_idle(s, NF_MANGLE); /* as in Linux: once it is in use */
     for (int i = 1; i < r->argc; i++) {
         if (strcmp(r->argv[i], "-c") == 0 || strcmp(r->argv[i], "--counters") == 0) {
             counters = true;
-        } else if (strcmp(r->argv[i], "-t") == 0 && i + 1 < r->argc &&
-                   (strcmp(r->argv[i + 1], "filter") == 0 || strcmp(r->argv[i + 1], "nat") == 0)) {
+        } else if (strcmp(r->argv[i], "-t") == 0 && i + 1 < r->argc && nf_table_find(r->argv[i + 1], &only)) {
             i++;
-            want[NF_FILTER] = r->argv[i][0] == 'f';
-            want[NF_NAT] = r->argv[i][0] == 'n';
+            for (unsigned t = 0; t < NF_TABLES; t++)
+                want[t] = t == (unsigned)only;
         } else {
-            return run_bad_word(r, i, "write `iptables-save [-c] [-t filter|nat]`");
+            return run_bad_word(r, i, "write `iptables-save [-c] [-t filter|nat|mangle]`");
         }
     }
     for (unsigned t = 0; t < NF_TABLES; t++)
@@ -400,7 +402,7 @@ static int save_main(struct run *r)
 
 const struct command command_iptables_save = {
     .name = "iptables-save",
-    .usage = "iptables-save [-c] [-t filter|nat]",
+    .usage = "iptables-save [-c] [-t filter|nat|mangle]",
     .doc = "the rules as text that iptables-restore reads",
     .more = "-c: with counters.\nExample:\n  tapdeck iptables-save >rules\n",
     .fn = save_main,

@@ -21,6 +21,16 @@
  *     come can't start another one (RFC 5722's rule for IPv6). The same for two different ends,
  * data behind the end, ECN marks that contradict each other, and too many pieces.
  *
+ * For a lesson net.ipv4.ipfrag_overlap brings back what receivers once did, each in its own way, so that a filter and
+ * the host behind it could be shown two different datagrams (Ptacek and Newsham 1998). Where a new fragment N meets an
+ * old one O, the octets that both have are
+ *     first   O's
+ *     last    N's
+ *     bsd     O's if O begins in front of N or where N does, else N's
+ *     linux   O's if O begins in front of N, else N's
+ * The loser's octets are cut off: from N before it is linked, from O where it lies. So the queue still has no octet
+ * twice, and everything above holds.
+ *
  * What is no fragment at all is dropped before it gets a queue: no data; more to come but not a
  * multiple of 8; beyond 65,535 octets with its header (ping of death).
  *
@@ -323,11 +333,11 @@ static void frag_drop(struct td_stack *st, struct pkt *p, enum event_id ev, cons
     pkt_free(p);
 }
 
-/* Gives the datagram up; its key stays barred until the time-out. Consumes p. */
-static void queue_bar(struct td_stack *st, struct frag_queue *q, struct pkt *p,
-                      const struct ip_rx *rx, enum journal_word why)
+/* Gives the datagram up; its key stays barred until the time-out. */
+static void queue_give_up(struct td_stack *st, struct frag_queue *q, const struct ip_rx *rx, enum journal_word why,
+                          uint64_t pkt)
 {
-    struct journal_subject sub = {.pkt = p->id, .ifindex = rx->nif->index, .addr = rx->h.src};
+    struct journal_subject sub = {.pkt = pkt, .ifindex = rx->nif->index, .addr = rx->h.src};
 
     JOURNAL(st, EV_FRAG_DROP_DATAGRAM, &sub, q->key.src, q->key.dst, q->key.id, q->fragments + 1,
             why);
@@ -336,6 +346,12 @@ static void queue_bar(struct td_stack *st, struct frag_queue *q, struct pkt *p,
     count(st, IpReasmFails);
     queue_drop_fragments(st, q);
     q->barred = true;
+}
+
+static void queue_bar(struct td_stack *st, struct frag_queue *q, struct pkt *p,
+                      const struct ip_rx *rx, enum journal_word why) /* consumes p */
+{
+    queue_give_up(st, q, rx, why, p->id);
     pkt_free(p);
 }
 
@@ -435,11 +451,138 @@ static void queue_link(struct td_stack *st, struct frag_queue *q, struct pkt *p,
     queue_charge(st, q, p->truesize);
 }
 
+/* ---- overlaps, as they were once resolved ---- */
+
+enum overlap { OVERLAP_DROP, OVERLAP_FIRST, OVERLAP_LAST, OVERLAP_BSD, OVERLAP_LINUX }; /* the knob's words */
+
+static bool old_wins(enum overlap policy, const struct pkt *old, uint32_t off)
+{
+    switch (policy) {
+    case OVERLAP_FIRST:
+        return true;
+    case OVERLAP_BSD:
+        return frag_off(old) <= off;
+    case OVERLAP_LINUX:
+        return frag_off(old) < off;
+    default:
+        return false;
+    }
+}
+
+/* p without its first n octets. */
+static void frag_behead(struct pkt *p, uint32_t n)
+{
+    (void)pkt_pull(p, n);
+    p->cb[0] += n;
+}
+
+/* What p has from octet `from` on, as a fragment of its own; NULL: no memory. p ends at `end`. */
+static struct pkt *frag_split(struct pkt *p, uint32_t end, uint32_t from)
+{
+    struct pkt *rest = pkt_clone(p, 0);
+
+    if (rest == NULL)
+        return NULL;
+    rest->cb[0] = p->cb[0];
+    rest->cb[1] = p->cb[1];
+    frag_behead(rest, from - frag_off(p));
+    pkt_trim(p, end - frag_off(p));
+    return rest;
+}
+
+/* Takes the octets [off, end) out of o, which has them all; o is freed if it has no others. False: no memory. */
+static bool old_loses(struct td_stack *st, struct frag_queue *q, struct pkt *o, struct pkt *before, uint32_t off,
+                      uint32_t end)
+{
+    struct pkt *rest = NULL;
+
+    if (frag_off(o) < off && frag_end(o) > end && (rest = frag_split(o, off, end)) == NULL)
+        return false;
+    q->received -= end - off;
+    if (rest != NULL) {
+        q->received -= rest->len; /* linked: counted again */
+        queue_link(st, q, rest, o);
+    } else if (frag_off(o) < off) {
+        pkt_trim(o, off - frag_off(o));
+    } else if (frag_end(o) > end) {
+        frag_behead(o, end - frag_off(o));
+    } else {
+        if (before != NULL)
+            before->next = o->next;
+        else
+            q->first = o->next;
+        if (q->last == o)
+            q->last = before;
+        q->fragments--;
+        queue_uncharge(st, q, o->truesize);
+        o->next = NULL;
+        pkt_free(o);
+    }
+    return true;
+}
+
+/* Takes p in among what it overlaps. Consumes it. False: no memory. */
+static bool queue_resolve(struct td_stack *st, struct frag_queue *q, struct pkt *p, enum overlap policy)
+{
+    const struct journal_subject sub = {.pkt = p->id, .addr = q->key.src};
+    uint32_t at = frag_off(p); /* where N began, whatever is cut off it */
+    struct pkt *before = NULL, *o = q->first, *rest;
+
+    while (o != NULL && frag_off(o) < frag_end(p)) {
+        struct pkt *next = o->next;
+        uint32_t off = frag_off(o) > frag_off(p) ? frag_off(o) : frag_off(p);
+        uint32_t end = frag_end(o) < frag_end(p) ? frag_end(o) : frag_end(p);
+        bool old = old_wins(policy, o, at);
+
+        if (off >= end) { /* it lies in front */
+            before = o;
+            o = next;
+            continue;
+        }
+        JOURNAL(st, EV_FRAG_OVERLAP, &sub, q->key.src, q->key.id, off, end - 1, old ? W_FIRST_WINS : W_LAST_WINS);
+        if (!old) {
+            bool whole = off == frag_off(o) && end == frag_end(o);
+
+            if (!old_loses(st, q, o, before, off, end)) {
+                pkt_free(p);
+                return false;
+            }
+            if (!whole && frag_off(o) < frag_off(p))
+                before = o;
+            o = next;
+            continue;
+        }
+        if (frag_off(p) < off) { /* what lies in front of o is taken in, the rest goes on */
+            rest = end < frag_end(p) ? frag_split(p, off, end) : NULL;
+            if (rest == NULL && end < frag_end(p)) {
+                pkt_free(p);
+                return false;
+            }
+            pkt_trim(p, off - frag_off(p));
+            queue_link(st, q, p, before);
+            p = rest;
+        } else if (end < frag_end(p)) {
+            frag_behead(p, end - frag_off(p));
+        } else {
+            pkt_free(p);
+            p = NULL;
+        }
+        if (p == NULL)
+            return true;
+        before = o;
+        o = next;
+    }
+    queue_link(st, q, p, before);
+    return true;
+}
+
 /* Judges p against the queue and takes it in. False: it is gone (and perhaps all of them). */
 static bool queue_take(struct td_stack *st, struct frag_queue *q, struct pkt *p,
                        const struct ip_rx *rx)
 {
     bool more = (rx->h.flags & IPV4_MF) != 0;
+    enum overlap policy = (enum overlap)knob(st, IPFRAG_OVERLAP);
+    uint64_t id = p->id;
     enum journal_word why;
     struct pkt *before;
     enum frag_place place = frag_find_place(q, p, &before);
@@ -448,7 +591,7 @@ static bool queue_take(struct td_stack *st, struct frag_queue *q, struct pkt *p,
         frag_drop(st, p, EV_FRAG_DROP_DUPLICATE, rx, W_NONE);
         return false;
     }
-    why = place == PLACE_HOLE ? frag_end_conflict(q, p, more) : W_OVERLAP;
+    why = place == PLACE_HOLE || policy != OVERLAP_DROP ? frag_end_conflict(q, p, more) : W_OVERLAP;
     if (why == W_NONE && q->fragments >= (uint32_t)knob(st, IPFRAG_MAX_FRAGS))
         why = W_TOO_MANY_FRAGS;
     if (why == W_NONE && ecn_contradicts((uint8_t)(q->ecn | 1U << (rx->h.tos & 3))))
@@ -464,7 +607,14 @@ static bool queue_take(struct td_stack *st, struct frag_queue *q, struct pkt *p,
         q->largest_df = rx->h.total_len;
     if (!more)
         q->total = frag_end(p);
-    queue_link(st, q, p, before);
+    if (place == PLACE_HOLE) {
+        queue_link(st, q, p, before);
+        return true;
+    }
+    if (!queue_resolve(st, q, p, policy)) {
+        queue_give_up(st, q, rx, W_NO_MEMORY, id);
+        return false;
+    }
     return true;
 }
 

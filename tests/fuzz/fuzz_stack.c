@@ -1099,6 +1099,48 @@ static void op_config(struct world *w, struct input *in)
     result(w, r, 0);
 }
 
+/* Rules come and go while connections, fragments and errors are under way: each of these in any order. */
+static void op_rules(struct world *w, struct input *in)
+{
+    static const char *const rules[] = {
+        "-F\n-X\n-P INPUT ACCEPT\n-P FORWARD ACCEPT\n-P OUTPUT ACCEPT\n-t nat -F\n-t mangle -F",
+        "-A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
+        "-A INPUT -m conntrack --ctstate INVALID -j DROP",
+        "-A INPUT -p tcp --dport 80 -m limit --limit 5/second -j ACCEPT",
+        "-A INPUT -p tcp -j REJECT --reject-with tcp-reset",
+        "-A OUTPUT -p udp -j REJECT --reject-with icmp-admin-prohibited",
+        "-A FORWARD -j REJECT",
+        "-I FORWARD -j LOG --log-prefix seen",
+        "-P OUTPUT DROP",
+        "-t nat -A POSTROUTING -o eth1 -j MASQUERADE --random",
+        "-t nat -A POSTROUTING -o eth0 -p tcp -j SNAT --to-source 10.0.0.1:1024-1027",
+        "-t nat -A PREROUTING -p udp --dport 53 -j DNAT --to-destination 10.1.0.2-10.1.0.5",
+        "-t nat -A PREROUTING -p tcp --dport 81 -j REDIRECT --to-ports 80",
+        "-t nat -A OUTPUT -p tcp -j DNAT --to-destination 127.0.0.1",
+        "-t nat -A OUTPUT -p udp -j REDIRECT --to-ports 7",
+        "-t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu",
+        "-t mangle -A OUTPUT -p tcp --syn -j TCPMSS --set-mss 100",
+        "-N own\n-A own -f -j DROP\n-A own -g own2",
+        "-N own2\n-A INPUT -j own2\n-A own2 -p icmp --icmp-type 3/4 -j RETURN",
+        "-D INPUT 1",
+    };
+    char text[512], msg[600];
+    uint8_t which = get8(in);
+
+    if (which == 255) {
+        size_t n = get_bytes(in, (uint8_t *)text, sizeof text - 1);
+        text[n] = '\0';
+    } else {
+        snprintf(text, sizeof text, "%s", rules[which % (sizeof rules / sizeof rules[0])]);
+    }
+    w->forwarding = true; /* what leaves with our address may be somebody else's */
+    int r = td_nf_restore(w->st, text, 0, msg, sizeof msg, NULL);
+    FUZZ_CHECK(r <= 0 && (r == 0) == (msg[0] == '\0') && strchr(msg, '\n') == NULL);
+    result(w, r, 0);
+    if (which % 64 == 63)
+        result(w, td_nf_forget(w->st, "", msg, sizeof msg), INT64_MAX);
+}
+
 struct knob_names {
     char name[128];
     unsigned want, at, count;
@@ -1358,6 +1400,9 @@ static void do_op(struct world *w, uint8_t kind, struct input *in)
     }
     case OP_LOOK:
         op_look(w, in);
+        break;
+    case OP_RULES:
+        op_rules(w, in);
         break;
     case OP_KINDS:
         break;

@@ -541,6 +541,20 @@ static void lives(void)
     }
     end(l, "tables");
 
+    begin(l, PLAN_TWICE | PLAN_REPLAY | PLAN_FORWARD);
+    for (uint8_t k = 9; k < 19; k++) {
+        OP(l, NOW_, OP_RULES, k);
+    }
+    server(l, ALL_OPTS);
+    OP(l, NOW_, OP_UDP, 0, 0, 13, 5, PORT_53, 10, 0);
+    OP(l, NOW_, OP_RULES, 1);
+    OP(l, NOW_, OP_RULES, 4);
+    OP(l, D200MS, OP_TIME, 20);
+    OP(l, NOW_, OP_RULES, 63);
+    OP(l, NOW_, OP_RULES, 0);
+    OP(l, D2H, OP_TIME, 20);
+    end(l, "rules");
+
     begin(l, PLAN_RFC); /* redirects are believed under this profile; so are source routes */
     OP(l, NOW_, OP_SOCKET, DGRAM);
     OP(l, NOW_, OP_SENDTO, 0, ADDR_FAR, PORT_53, 0, 100, 0);

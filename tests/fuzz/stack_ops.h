@@ -56,6 +56,7 @@ enum op {
     OP_NETEM,      /* if ingress rate delay jitter loss dup corrupt reorder limit */
     OP_FAULT,      /* n: the n-th allocation from now fails, and all behind it; 0: none */
     OP_LOOK,       /* table rows: what the console shows, while things change */
+    OP_RULES,       /* number; or 255 and the text of rules: packet filter and address translation */
     OP_KINDS
 };
 

@@ -163,6 +163,9 @@ static struct journal_subject subject_of(const struct nf_ctx *c)
                                     .lport = (uint16_t)(ports_of(c) >> (c->bare ? 16 : 0))};
 }
 
+static const enum journal_word table_word[NF_TABLES] = {
+    [NF_FILTER] = W_NF_FILTER, [NF_NAT] = W_NF_NAT, [NF_MANGLE] = W_NF_MANGLE};
+
 static void tell_drop(struct td_stack *st, const struct nf_ctx *c, enum nf_table_id table,
                       const struct nf_chain *chain, uint32_t number, enum journal_word why)
 {
@@ -172,7 +175,7 @@ static void tell_drop(struct td_stack *st, const struct nf_ctx *c, enum nf_table
     if (number == 0)
         JOURNAL(st, EV_NF_DROP_POLICY, &sub, chain->name_id, c->h->src, c->h->dst, c->h->proto, ports_of(c));
     else
-        JOURNAL(st, EV_NF_DROP_RULE, &sub, table == NF_NAT ? W_NF_NAT : W_NF_FILTER, chain->name_id, number,
+        JOURNAL(st, EV_NF_DROP_RULE, &sub, table_word[table], chain->name_id, number,
                 c->h->src, c->h->dst, c->h->proto, ports_of(c), why);
 }
 

@@ -56,19 +56,18 @@ static bool take_command(struct parse *p, char op)
 
 static bool opt_table(struct parse *p)
 {
+    enum nf_table_id t;
     const char *v;
 
     if (!nf_no_not(p) || (v = nf_value(p, "a table")) == NULL)
         return false;
-    for (unsigned t = 0; t < NF_TABLES; t++)
-        if (strcmp(v, nf_table_name((enum nf_table_id)t)) == 0) {
-            if (p->cmd->has_table && p->cmd->table != (enum nf_table_id)t)
-                return nf_bad(p, "the table is %s here", nf_table_name(p->cmd->table));
-            p->cmd->table = (enum nf_table_id)t;
-            p->cmd->has_table = true;
-            return true;
-        }
-    return nf_bad(p, "there is no table '%s': there are filter and nat", v);
+    if (!nf_table_find(v, &t))
+        return nf_bad(p, "there is no table '%s': there are filter, nat and mangle", v);
+    if (p->cmd->has_table && p->cmd->table != t)
+        return nf_bad(p, "the table is %s here", nf_table_name(p->cmd->table));
+    p->cmd->table = t;
+    p->cmd->has_table = true;
+    return true;
 }
 
 static bool opt_counters(struct parse *p)

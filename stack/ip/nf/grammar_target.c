@@ -240,6 +240,8 @@ bool nf_target_complete(struct parse *p)
         return nf_bad(p, "-j %s needs %s", p->target, r->target == NF_T_SNAT   ? "--to-source ADDRESS"
                                                    : r->target == NF_T_DNAT ? "--to-destination ADDRESS"
                                                                             : "--clamp-mss-to-pmtu or --set-mss SIZE");
+    if (r->target == NF_T_REJECT && p->cmd->table != NF_FILTER)
+        return nf_bad(p, "REJECT belongs into table filter: mangle changes packets and answers none");
     if (r->target == NF_T_REJECT && r->reject == NF_REJECT_TCP_RESET && !nf_positive(p, IPPROTO_TCP_))
         return nf_bad(p, "--reject-with tcp-reset needs `-p tcp`: only TCP has resets");
     if (r->target == NF_T_TCPMSS && (!nf_positive(p, IPPROTO_TCP_) || (r->match & NF_M_TCPFLAGS) == 0 ||

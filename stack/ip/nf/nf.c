@@ -2,12 +2,14 @@
  *
  * Theory of operation. A datagram meets the same things in the same order as in Linux:
  *
- *                    whole again?  flow      nat (dst)   filter     nat (src)   confirmed
- *     PREROUTING     x             x         x
- *     INPUT                                              x          x           x
- *     FORWARD                                            x
- *     OUTPUT                       x         x, route    x
- *     POSTROUTING                                                   x           x
+ *                    whole again?  flow   mangle   nat (dst)   filter     nat (src)   confirmed
+ *     PREROUTING     x             x      x        x
+ *     INPUT                               x                    x          x           x
+ *     FORWARD                             x                    x
+ *     OUTPUT                       x      x        x, route    x
+ *     POSTROUTING                         x                               x           x
+ *
+ * mangle is there for what changes packets without deciding about them: TCPMSS.
  *
  * Fragments are put together before anything looks at them: a decision about ports that the second
  * fragment doesn't carry would be a guess, and the tiny fragments of RFC 1858 are made for just that. The
@@ -276,9 +278,14 @@ static bool translate(struct td_stack *st, struct nf_ctx *c)
     return true;
 }
 
+static bool asked(struct td_stack *st, enum nf_table_id table, struct nf_ctx *c)
+{
+    return nf_filter(st, table, c) == NF_ACCEPT || discard(st, c, -EPERM);
+}
+
 static bool filtered(struct td_stack *st, struct nf_ctx *c)
 {
-    return nf_filter(st, NF_FILTER, c) == NF_ACCEPT || discard(st, c, -EPERM);
+    return asked(st, NF_MANGLE, c) && asked(st, NF_FILTER, c);
 }
 
 static void confirm(struct td_stack *st, struct nf_ctx *c)
@@ -323,7 +330,7 @@ static bool hook_prerouting(struct td_stack *st, struct nf_ctx *c)
 {
     if ((c->h->frag_off != 0 || (c->h->flags & IPV4_MF) != 0) && !make_whole(st, c))
         return false;
-    if (!track(st, c) || !translate(st, c))
+    if (!track(st, c) || !asked(st, NF_MANGLE, c) || !translate(st, c))
         return false;
     st->ip->nf->current = c->flow->ct;
     return true;
@@ -334,13 +341,13 @@ static bool hook_output(struct td_stack *st, struct nf_ctx *c)
     td_ip4 dst = c->h->dst;
 
     c->out = c->r->nif;
-    if (!track(st, c) || !translate(st, c))
+    if (!track(st, c) || !asked(st, NF_MANGLE, c) || !translate(st, c))
         return false;
     if (c->h->dst != dst && !reroute(st, c))
         return false;
     c->out = c->r->nif;
     c->nexthop = c->r->nexthop;
-    return filtered(st, c);
+    return asked(st, NF_FILTER, c);
 }
 
 bool nf_run(struct td_stack *st, enum nf_hook hook, struct nf_ctx *c)
@@ -358,7 +365,7 @@ bool nf_run(struct td_stack *st, enum nf_hook hook, struct nf_ctx *c)
             return false;
         break;
     default: /* POSTROUTING */
-        if (!translate(st, c) || !stays_inside(st, c))
+        if (!asked(st, NF_MANGLE, c) || !translate(st, c) || !stays_inside(st, c))
             return false;
         break;
     }

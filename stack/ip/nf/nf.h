@@ -37,7 +37,7 @@
 #define NF_IFNAME_LEN   16
 
 enum nf_hook { NF_PREROUTING, NF_INPUT, NF_FORWARD, NF_OUTPUT, NF_POSTROUTING, NF_HOOKS };
-enum nf_table_id { NF_FILTER, NF_NAT, NF_TABLES };
+enum nf_table_id { NF_FILTER, NF_NAT, NF_MANGLE, NF_TABLES };
 
 /* ---- rules ---- */
 
@@ -166,6 +166,8 @@ struct nf_ruleset {
 /* The tables as they are; NULL: none was ever touched (all empty, all policies ACCEPT). */
 const struct nf_ruleset *nf_rules(const struct td_stack *st);
 const char *nf_table_name(enum nf_table_id t);
+bool nf_table_find(const char *name, enum nf_table_id *t); /* false: there is no such table */
+bool nf_table_idle(const struct nf_ruleset *s, enum nf_table_id t); /* as if nobody had touched it */
 /* A table as it is when nobody has touched it: its builtin chains, in iptables' order; NULL past the last. */
 const char *nf_builtin(enum nf_table_id t, unsigned n);
 struct nf_chain *nf_chain_find(const struct nf_table *t, const char *name);

@@ -449,14 +449,14 @@ int nf_restore(struct td_stack *st, const char *text, unsigned flags, char *msg,
 struct nf_rule *nf_rule_parse(struct td_stack *st, const char *table, const char *chain, const char *words, char *msg,
                               size_t msg_size)
 {
-    struct nf_cmd cmd = {.table = strcmp(table, "nat") == 0 ? NF_NAT : NF_FILTER, .has_table = true};
+    struct nf_cmd cmd = {.has_table = true};
     struct nf_rule *r = mem_alloc(&st->mem, MEM_IP, sizeof *r);
     char **word = mem_alloc(&st->mem, MEM_IP, NF_WORDS_MAX * sizeof *word);
     char *line = mem_alloc(&st->mem, MEM_IP, LINE_MAX_);
     int n = -1;
 
-    (void)snprintf(msg, msg_size, "there is no memory left, or the line is too long");
-    if (r != NULL && word != NULL && line != NULL && snprintf(line, LINE_MAX_, "-A %s %s", chain, words) < LINE_MAX_)
+    (void)snprintf(msg, msg_size, "there is no memory left, the line is too long, or there is no table '%s'", table);
+    if (nf_table_find(table, &cmd.table) && r != NULL && word != NULL && line != NULL && snprintf(line, LINE_MAX_, "-A %s %s", chain, words) < LINE_MAX_)
         n = nf_words(line, word, NF_WORDS_MAX, msg, msg_size);
     if (n < 0 || !nf_parse(st, nf_rules(st), n, word, &cmd, r, msg, msg_size) || cmd.op != 'A') {
         nf_rule_free(st, r);

@@ -17,7 +17,7 @@ static const struct {
     struct {
         const char *name;
         enum nf_hook hook;
-    } chain[4];
+    } chain[NF_HOOKS];
     unsigned n;
 } builtin[NF_TABLES] = {
     [NF_FILTER] = {"filter", {{"INPUT", NF_INPUT}, {"FORWARD", NF_FORWARD}, {"OUTPUT", NF_OUTPUT}}, 3},
@@ -27,11 +27,28 @@ static const struct {
                  {"OUTPUT", NF_OUTPUT},
                  {"POSTROUTING", NF_POSTROUTING}},
                 4},
+    [NF_MANGLE] = {"mangle",
+                   {{"PREROUTING", NF_PREROUTING},
+                    {"INPUT", NF_INPUT},
+                    {"FORWARD", NF_FORWARD},
+                    {"OUTPUT", NF_OUTPUT},
+                    {"POSTROUTING", NF_POSTROUTING}},
+                   5},
 };
 
 const char *nf_table_name(enum nf_table_id t)
 {
     return builtin[t].name;
+}
+
+bool nf_table_find(const char *name, enum nf_table_id *t)
+{
+    for (unsigned i = 0; i < NF_TABLES; i++)
+        if (strcmp(name, builtin[i].name) == 0) {
+            *t = (enum nf_table_id)i;
+            return true;
+        }
+    return false;
 }
 
 const char *nf_builtin(enum nf_table_id t, unsigned n)
@@ -303,15 +320,22 @@ struct nf_ruleset *nf_ruleset_copy(struct td_stack *st, const struct nf_ruleset 
     return s;
 }
 
+bool nf_table_idle(const struct nf_ruleset *s, enum nf_table_id t)
+{
+    for (uint32_t i = 0; i < s->table[t].nchains; i++) {
+        const struct nf_chain *c = s->table[t].chain[i];
+
+        if (!c->builtin || c->drop || c->nrules > 0)
+            return false;
+    }
+    return true;
+}
+
 bool nf_ruleset_idle(const struct nf_ruleset *s)
 {
     for (unsigned t = 0; t < NF_TABLES; t++)
-        for (uint32_t i = 0; i < s->table[t].nchains; i++) {
-            const struct nf_chain *c = s->table[t].chain[i];
-
-            if (!c->builtin || c->drop || c->nrules > 0)
-                return false;
-        }
+        if (!nf_table_idle(s, (enum nf_table_id)t))
+            return false;
     return true;
 }
 

@@ -221,6 +221,36 @@ START_TEST(icmp_types)
 }
 END_TEST
 
+static uint64_t mangle_packets(const char *chain)
+{
+    return nf_chain_find(&nf_rules(stack())->table[NF_MANGLE], chain)->rule[0]->packets;
+}
+
+/* mangle is asked before filter, at each of its five places. */
+START_TEST(mangle)
+{
+    rules("-t mangle -A PREROUTING -p udp --dport 9\n-t mangle -A FORWARD -p udp --dport 9 -j DROP\n"
+          "-t mangle -A POSTROUTING\n-t mangle -A INPUT\n-t mangle -A OUTPUT\n-A FORWARD -p udp --dport 9");
+    udp_in(ENDS(PEER, SERVER, 40000, 9), 4);
+    nothing_sent();
+    ck_assert_uint_eq(last_event(EV_NF_DROP_RULE)->arg[0], W_NF_MANGLE);
+    ck_assert_uint_eq(mangle_packets("PREROUTING"), 1);
+    ck_assert_uint_eq(mangle_packets("FORWARD"), 1);
+    ck_assert_uint_eq(mangle_packets("POSTROUTING"), 0);
+    ck_assert_uint_eq(rule_packets("filter", "FORWARD", 1), 0);
+    udp_in(ENDS(PEER, SERVER, 40000, 10), 4);
+    ck_assert_uint_eq(r->nout, 1);
+    ck_assert_uint_eq(mangle_packets("POSTROUTING"), 1);
+    PING(8, .dst = US);
+    ck_assert_uint_eq(mangle_packets("INPUT"), 1);
+    ck_assert_uint_eq(mangle_packets("OUTPUT"), 1);
+    ck_assert_uint_eq(mangle_packets("POSTROUTING"), 2);
+    rules("-t mangle -F");
+    udp_in(ENDS(PEER, SERVER, 40000, 9), 4);
+    ck_assert_uint_eq(r->nout, 3);
+}
+END_TEST
+
 /* shows: FRAG-06 ATK-FRAG-07 */
 START_TEST(tiny_fragments_get_nowhere)
 {
@@ -312,7 +342,8 @@ START_TEST(mss_is_clamped)
 {
     static const uint16_t mss[] = {1460, 536, 9000};
 
-    rules("-A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu");
+    rules(_i == 0 ? "-t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu" :
+          "-A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu");
     ck_assert_int_eq(netif_set_mtu(stack(), eth1, 1400), 0);
     for (unsigned odd = 0; odd < 2; odd++)
         for (unsigned i = 0; i < 3; i++) {
@@ -335,7 +366,7 @@ START_TEST(mss_is_clamped)
             (void)went(0, eth0);
             ck_assert_uint_eq(wire_get16(outp + 22 + odd), mss[i] < 1360 ? mss[i] : 1360);
         }
-    rules("-F\n-A FORWARD -p tcp --syn -j TCPMSS --set-mss 500");
+    rules("-F\n-t mangle -F\n-A FORWARD -p tcp --syn -j TCPMSS --set-mss 500");
     rig_forget(r);
     ck_assert(passes_tcp(&web, SYN)); /* without the option: as it was */
     ck_assert_uint_eq(events(EV_NF_MSS), 8);
@@ -382,7 +413,8 @@ static Suite *suite(void)
     tcase_add_test(tc, icmp_types);
     tcase_add_test(tc, tiny_fragments_get_nowhere);
     tcase_add_test(tc, fragments_leave_as_they_came);
-    tcase_add_test(tc, mss_is_clamped);
+    tcase_add_loop_test(tc, mss_is_clamped, 0, 2);
+    tcase_add_test(tc, mangle);
     tcase_add_test(tc, shared_packets_are_copied);
     return s;
 }
