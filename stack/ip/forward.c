@@ -17,7 +17,7 @@
  * Where rules are set, the packet filter (nf/) is asked behind these steps, with the TTL taken off, and address
  * translation just before the datagram leaves.
  *
- * A super-frame (offloads) walks through all this once, and is cut into its segments when it leaves (gso.c). A router
+ * A super-frame (offloads) walks through all this once, and is cut into its segments when it leaves (link/gso.c). A router
  * with rules has put fragments together; they leave as fragments again, none larger than the largest was.
  *
  * What is not touched: everything else. A transit datagram keeps its identification, TOS and
@@ -172,7 +172,7 @@ static bool check_options(struct td_stack *st, struct transit *t)
  * segments, what was put together here by its largest fragment: that is what its sender sent. */
 static bool check_size(struct td_stack *st, struct transit *t)
 {
-    uint32_t size = t->p->frag_max != 0 ? t->p->frag_max : ip_segment_size(t->p, &t->h);
+    uint32_t size = t->p->frag_max != 0 ? t->p->frag_max : gso_largest(t->p, &t->h);
 
     if (size == 0) {
         count(st, IpInHdrErrors);
@@ -290,7 +290,7 @@ static void send_segments(struct td_stack *st, struct transit *t)
     struct pkt_queue q;
 
     pkt_queue_init(&q);
-    if (!ip_segment(st, t->p, &t->h, &q))
+    if (!gso_cut(st, t->p, &t->h, &q))
         send_failed(st, t);
     pkt_free(t->p);
     while ((one.p = pkt_queue_pop(&q)) != NULL) {

@@ -11,7 +11,6 @@
  *     input.c       ip_input: validation, in the order of RFC 1122 3.2.1
  *     output.c      ip_output, fragmentation
  *     forward.c     what passes through
- *     gso.c         super-frames cut into what they stand for
  *     frag.c        reassembly
  *     ipid.c        identification numbers
  *     options.c     options in an answer: routes recorded and reversed
@@ -179,14 +178,6 @@ bool ip_csum_complete(struct pkt *p, uint8_t proto);
  * was put together from pieces (p->frag_max). False: no memory (q is empty). */
 bool ip_fragment(struct td_stack *st, const struct pkt *p, const struct ipv4_hdr *h, uint32_t mtu,
                  struct pkt_queue *q);
-
-/* ---- gso.c ---- */
-
-/* The largest datagram that p (data at the IP header h) becomes when it is cut at its gso_size; 0: it can't be cut so. */
-uint32_t ip_segment_size(const struct pkt *p, const struct ipv4_hdr *h);
-/* Cuts it into q: whole datagrams with headers, checksums and IP header noted. False: no memory, or nothing that can
- * be cut so (q is empty). */
-bool ip_segment(struct td_stack *st, const struct pkt *p, const struct ipv4_hdr *h, struct pkt_queue *q);
 
 /* ---- forward.c ---- */
 

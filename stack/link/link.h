@@ -17,6 +17,7 @@
 #include "tapdeck/device.h"
 #include "tapdeck/link.h"
 #include "wire/eth.h"
+#include "wire/ipv4.h"
 
 #define NETIF_NAME_LEN 16
 
@@ -110,6 +111,13 @@ void eth_input(struct td_stack *st, struct netif *nif, struct pkt *p);
  * (-ENETDOWN, -ENOBUFS: queue full) — the drop is already journaled and counted. */
 int eth_output(struct td_stack *st, struct netif *nif, struct td_mac dst, uint16_t ethertype,
                struct pkt *p);
+/* ---- link/gso.c ---- */
+/* The largest datagram that p (data at the IP header h) becomes when it is cut at its gso_size; 0: it can't be cut so. */
+uint32_t gso_largest(const struct pkt *p, const struct ipv4_hdr *h);
+/* Cuts it into q: whole datagrams with headers, checksums and IP header noted. False: no memory, or nothing that can
+ * be cut so (q is empty). */
+bool gso_cut(struct td_stack *st, const struct pkt *p, const struct ipv4_hdr *h, struct pkt_queue *q);
+
 /* Bytes waiting in the egress queue (a VLAN's are its lower interface's): TCP bounds its share by it. */
 uint64_t netif_backlog(const struct netif *nif);
 /* End of a flush round: moves frames from qdiscs to devices and loopback queues back in. Returns

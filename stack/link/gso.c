@@ -1,10 +1,11 @@
-/* ip/gso.c: a super-frame is cut into the datagrams that it stands for (RFC 9293 3.8; RFC
+/* link/gso.c: a super-frame is cut into the datagrams that it stands for (RFC 9293 3.8; RFC
  * 3168 6.1.2).
  *
  * Theory of operation. A device or an embedding program may hand us many segments of one flow as a
  * single packet with one header, to be cut at gso_size octets of payload. It costs one walk through
  * routing, filter and translation instead of forty. On the wire nobody may notice, so what leaves
- * by a link that can't take it whole is cut here:
+ * by a link that can't take it whole is cut here, by a router between two links (ip/forward.c) or in front of a
+ * device (link/offload.c):
  *
  *     IP │ TCP seq 1000 PSH │ 4000 octets        gso_size 1448
  *     IP │ TCP seq 1000     │ 1448   IP id n
@@ -15,10 +16,11 @@
  * UDP is cut likewise, each datagram with a length of its own. Every piece is summed anew: the sum
  * of the whole is that of none of them. What carries no checksum (UDP's zero) gets none.
  *
- * Whoever asks whether a super-frame fits a link must ask about its pieces: ip_segment_size.
+ * Whoever asks whether a super-frame fits a link must ask about its pieces: gso_largest.
  */
-#include "ip/ip_internal.h"
+#include "link/link.h"
 
+#include "wire/checksum.h"
 #include "wire/tcp.h"
 #include "wire/udp.h"
 
@@ -39,7 +41,7 @@ static uint32_t transport_len(const struct pkt *p, const struct ipv4_hdr *h)
     return offset >= TCP_HLEN && p->len >= (uint32_t)h->hlen + offset ? offset : 0;
 }
 
-uint32_t ip_segment_size(const struct pkt *p, const struct ipv4_hdr *h)
+uint32_t gso_largest(const struct pkt *p, const struct ipv4_hdr *h)
 {
     uint32_t l4 = transport_len(p, h), most;
 
@@ -81,8 +83,8 @@ static void piece_header(uint8_t *b, const struct ipv4_hdr *h, uint32_t off, uin
                checksum_finish(checksum_add(checksum_pseudo(h->src, h->dst, h->proto, n), l4, n)));
 }
 
-bool ip_segment(struct td_stack *st, const struct pkt *p, const struct ipv4_hdr *h,
-                struct pkt_queue *q)
+bool gso_cut(struct td_stack *st, const struct pkt *p, const struct ipv4_hdr *h,
+             struct pkt_queue *q)
 {
     uint32_t l4 = transport_len(p, h), head = h->hlen + l4;
     uint8_t udp_sum[2] = {1, 0};
