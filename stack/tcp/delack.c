@@ -102,7 +102,7 @@ void tcp_rcv_mss_init(struct tcb *t)
 
 /* The size of the peer's segments, guessed from what comes: full ones raise it at once, smaller
  * ones lower it when two of the same size follow each other and aren't the end of a write. */
-void tcp_measure_rcv_mss(struct tcb *t, const struct tcp_seg *s, const struct pkt *p)
+uint32_t tcp_measure_rcv_mss(struct tcb *t, const struct tcp_seg *s, const struct pkt *p)
 {
     uint32_t size = p->gso_size != 0 && p->gso_size < p->len ? p->gso_size : p->len;
     uint16_t last = t->last_seg_size;
@@ -113,18 +113,19 @@ void tcp_measure_rcv_mss(struct tcb *t, const struct tcp_seg *s, const struct pk
         if ((s->flags & TCP_PSH) != 0) {
             t->ack_pushed = true;
         }
-        return;
+        return size;
     }
     if (size >= DEFAULT_MSS ||
         (size >= LEAST_MSS && (s->flags & (TCP_FIN | TCP_URG | TCP_SYN | TCP_PSH)) == 0)) {
         t->last_seg_size = (uint16_t)size;
         if (size == last) {
             t->rcv_mss = (uint16_t)size;
-            return;
+            return size;
         }
     }
     t->ack_pushed2 = t->ack_pushed;
     t->ack_pushed = true;
+    return size;
 }
 
 void tcp_ack_text_in(struct td_stack *st, struct tcb *t)

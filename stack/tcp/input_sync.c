@@ -88,10 +88,11 @@ static void drop_window(struct td_stack *st, const struct tcb *t, const struct t
 /* ---- first, check the sequence number ---- */
 
 /* Where it may shrink, the peer may not know yet: what was offered once is accepted (RFC 7323 2.4,
- * 7323-08). */
+ * 7323-08). In Linux it does when there was no room, too; what lies beyond is dropped later then. */
 static uint32_t accept_window(const struct td_stack *st, const struct tcb *t)
 {
-    bool shrunk = knob(st, TCP_SHRINK_WINDOW) != 0 && seq_gt(t->rcv_edge, t->rcv_nxt + t->rcv_wnd);
+    bool may = knob(st, TCP_SHRINK_WINDOW) != 0 || t->rcv_retracted;
+    bool shrunk = may && seq_gt(t->rcv_edge, t->rcv_nxt + t->rcv_wnd);
     return shrunk ? t->rcv_edge - t->rcv_nxt : t->rcv_wnd;
 }
 
@@ -409,33 +410,49 @@ static void drop_text(struct td_stack *st, const struct tcb *t, const struct tcp
 }
 
 /* The size of the peer's segments, and what they cost in memory: the window rests on both. Larger
- * segments than before are judged by themselves. */
-static void measure(struct tcb *t, const struct tcp_seg *s, const struct pkt *p)
+ * segments than before are judged by themselves; Linux judges no others. */
+static void measure(const struct td_stack *st, struct tcb *t, const struct tcp_seg *s,
+                    const struct pkt *p)
 {
     uint16_t was = t->rcv_mss;
-    tcp_measure_rcv_mss(t, s, p);
-    bool judged = s->seq == t->rcv_nxt || t->rcv_mss > was; /* what is beyond a hole may be odd */
-    if (judged && p->truesize > 0 && p->len >= t->rcv_mss / 2u) {
-        uint32_t ratio = (uint32_t)((uint64_t)p->len * 256 / p->truesize);
-        ratio = ratio < 16 ? 16 : ratio > 240 ? 240 : ratio;
-        t->win_ratio = (uint8_t)(t->rcv_mss > was ? ratio : (t->win_ratio * 7u + ratio + 4) / 8);
+    uint32_t size = tcp_measure_rcv_mss(t, s, p);
+    bool larger = tcp_as_linux(st) ? size > was : t->rcv_mss > was;
+    bool judged = s->seq == t->rcv_nxt || larger; /* what is beyond a hole may be odd */
+    if (!judged || p->truesize == 0 || p->len < t->rcv_mss / 2u ||
+        (tcp_as_linux(st) && !larger)) {
+        return;
     }
+    uint32_t ratio = (uint32_t)((uint64_t)p->len * 256 / p->truesize);
+    ratio = ratio < 16 ? 16 : ratio > 250 ? 250 : ratio;
+    t->win_ratio = (uint8_t)(larger ? ratio : (t->win_ratio * 7u + ratio + 4) / 8);
 }
 
 #define TEXT_SLACK 65536u /* small buffers take a few segments, whatever these cost */
 
 /* Is there memory for text in order? The window alone doesn't bound it: segments may cost more than
  * the ratio measured, and those below the unit of the window's scale win back what they take. At
- * twice the limit and a little what lies beyond the hole goes first: the peer has it still. */
+ * twice the limit and a little what lies beyond the hole goes first: the peer has it still. A buffer
+ * of a size that was asked for may have been made smaller since the window was told: Linux then
+ * takes back what it offered, and says so at once; the same for a segment far beyond the window. */
 static bool room_for_text(struct td_stack *st, struct tcb *t, const struct pkt *p)
 {
-    uint64_t most = (uint64_t)tcp_rcvbuf_share(st, t) * 2 + TEXT_SLACK;
-    if (t->rcv.truesize + (uint64_t)p->truesize <= most) {
-        return true;
+    uint32_t share = tcp_rcvbuf_share(st, t);
+    uint64_t most = (uint64_t)share * 2 + TEXT_SLACK;
+    bool empty = t->rcv.q.head == NULL, locked = tcp_as_linux(st) && t->rcvbuf_locked;
+    bool giant = locked && p->len > t->rcv_wnd && p->len > 2 * (uint64_t)share;
+    if (t->rcv.truesize + (uint64_t)p->truesize > most && t->rcv.held != NULL) {
+        rcvbuf_drop_held(&t->rcv);
+        tcp_sack_clear(st, t); /* RFC 2018 8: what isn't there any more isn't reported */
     }
-    rcvbuf_drop_held(&t->rcv);
-    tcp_sack_clear(st, t); /* RFC 2018 8: what isn't there any more isn't reported */
-    return t->rcv.q.head == NULL || t->rcv.truesize + (uint64_t)p->truesize <= most;
+    bool fits = t->rcv.truesize + (uint64_t)p->truesize <= most;
+    if (locked && (giant || !fits)) { /* the window starts over from two segments */
+        t->quickacks = 0;
+        t->rcv_ssthresh = 2u * t->adv_mss;
+        t->rcv_nomem = true;
+        t->ack_now = true;
+        tcp_mark(st, t);
+    }
+    return empty || fits;
 }
 
 /* RCV.NXT moves, the advertised edge stays where it is: both at once, because a D-SACK that waits
@@ -453,7 +470,7 @@ static void take_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
     uint32_t n = s->text, size = p->truesize;
     s->p = NULL;
     tcp_ecn_text_in(st, t, s);
-    measure(t, s, p);
+    measure(st, t, s, p);
     rcvbuf_append(&t->rcv, p);
     advance(t, n);
     tcp_ack_text_in(st, t);
@@ -503,7 +520,7 @@ static void hold_text(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
     } else {
         uint32_t hole = s->seq - t->rcv_nxt;
         s->p = NULL;
-        measure(t, s, p);
+        measure(st, t, s, p);
         if (rcvbuf_held(&t->rcv, s->seq, s->text, &block)) {
             tcp_sack_dup(st, t, block.left, block.right);
         }
@@ -553,7 +570,18 @@ static bool text_step(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
         tcp_abort_with(st, t, 0, W_TCP_DATA_AFTER_CLOSE);
         return false;
     }
-    if (s->seq == t->rcv_nxt && !room_for_text(st, t, s->p)) {
+    bool retracted = t->rcv_retracted && knob(st, TCP_SHRINK_WINDOW) == 0;
+    if (retracted && seq_ge(s->seq, t->rcv_nxt + t->rcv_wnd)) { /* closed without warning */
+        if (s->seq == t->rcv_nxt) {
+            count(st, TcpExtTCPZeroWindowDrop);
+        } else {
+            count(st, TcpExtBeyondWindow);
+        }
+        drop_text(st, t, s, W_TCP_BUFFER_FULL);
+        tcp_quickack_enter(st, t, TCP_QUICK_MOST);
+        t->ack_now = true;
+        tcp_mark(st, t);
+    } else if (s->seq == t->rcv_nxt && !room_for_text(st, t, s->p)) {
         count(st, TcpExtTCPRcvQDrop);
         drop_text(st, t, s, W_TCP_BUFFER_FULL);
         t->ack_now = true;
@@ -697,6 +725,8 @@ void tcp_segment_synchronized(struct td_stack *st, struct tcb *t, struct tcp_seg
             }
         } else if (repeats_last(st, t, s)) {
             tcp_ts_update(st, t, s);
+        } else if (seq_gt(s->seq, t->rcv_nxt + accept_window(st, t))) {
+            count(st, TcpExtBeyondWindow);
         }
         drop_window(st, t, s);
         answer_unacceptable(st, t, s);

@@ -297,6 +297,8 @@ struct tcb {
     bool urg_mode : 1;            /* rcv_up is ahead of what was delivered */
     bool ack_now : 1, ack_delayed : 1;
     bool wnd_closed : 1;          /* zero was advertised */
+    bool rcv_nomem : 1;           /* text found no room: the next segment says that the window is closed */
+    bool rcv_retracted : 1;       /* it was said, and rcv_edge lies beyond what is offered now */
     bool fin_ooo : 1;             /* a FIN waits beyond the hole, at fin_seq */
     bool ack_sched : 1;           /* something came that no ACK was sent for yet */
     bool ack_pushed : 1, ack_pushed2 : 1; /* one, two small segments among it (delack.c) */

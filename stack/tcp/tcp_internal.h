@@ -344,7 +344,8 @@ void tcp_ack_sent(struct td_stack *st, struct tcb *t);
 /* Text of ours is on the way; perhaps as an answer. Call before tcp_ack_sent. */
 void tcp_ack_text_out(const struct td_stack *st, struct tcb *t, bool again);
 void tcp_ack_begin(struct tcb *t); /* as before the first text */
-void tcp_measure_rcv_mss(struct tcb *t, const struct tcp_seg *s, const struct pkt *p);
+/* How large the peer's segments are, and whether small ones ask for an ACK. The size of this one. */
+uint32_t tcp_measure_rcv_mss(struct tcb *t, const struct tcp_seg *s, const struct pkt *p);
 void tcp_rcv_mss_init(struct tcb *t);
 /* The next ACKs go out at once: as many as fill half the window, `most` at most. */
 #define TCP_QUICK_MOST 16u

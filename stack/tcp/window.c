@@ -130,6 +130,11 @@ uint32_t tcp_window_offer(struct td_stack *st, struct tcb *t)
     uint32_t unit = 1u << t->rcv_wscale;
     uint32_t w = tcp_window_select(st, t);
     bool may_shrink = knob(st, TCP_SHRINK_WINDOW) != 0 && t->rcv_wscale != 0;
+    if (t->rcv_nomem) { /* Linux: all that was offered is taken back */
+        t->rcv_nomem = false;
+        t->rcv_retracted = true;
+        t->rcv_wnd = w = 0;
+    }
     if (w > t->rcv_wnd && t->rd_shut && t->orphan) {
         w = t->rcv_wnd; /* nobody will read: nothing more is asked for */
     }
@@ -141,8 +146,9 @@ uint32_t tcp_window_offer(struct td_stack *st, struct tcb *t)
     }
     uint32_t field = (uint32_t)UINT16_MAX << t->rcv_wscale;
     t->rcv_wnd = w < field ? w : field;
-    if (seq_gt(t->rcv_nxt + t->rcv_wnd, t->rcv_edge)) {
+    if (seq_ge(t->rcv_nxt + t->rcv_wnd, t->rcv_edge)) {
         t->rcv_edge = t->rcv_nxt + t->rcv_wnd;
+        t->rcv_retracted = false;
     }
     if (t->rcv_wnd == 0 && !t->wnd_closed) {
         const struct journal_subject subject = tcp_subject(t);

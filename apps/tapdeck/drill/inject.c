@@ -294,7 +294,8 @@ void play_inject(struct run *r, const struct drill_event *e)
     if (!r->over) {
         wire_put16(d.b + 2, (uint32_t)d.n);
         seg_sign(d.b, d.n);
-        world_inject(&r->w, d.b, d.n);
+        bool super = p->proto == DRILL_TCP && r->o->mss != 0 && p->len > r->o->mss;
+        world_inject(&r->w, d.b, d.n, super ? r->o->mss : 0);
     }
     free(d.b);
 }

@@ -181,22 +181,39 @@ void world_flush(struct drill_world *w)
     stepped(w);
 }
 
-void world_inject(struct drill_world *w, const uint8_t *datagram, size_t len)
+/* What a datagram costs in memory that comes in by a TUN device of Linux: a head of its own up to a
+ * page, behind it pages. Receive windows follow from it, so scripts that tell windows do, too. */
+static uint32_t tun_truesize(size_t len)
+{
+    enum { PAGE = 4096, HEADROOM = 64, SHARED = 320, DESCRIPTOR = 256, SMALL_HEAD = 640 };
+    if (HEADROOM + len >= PAGE) {
+        size_t paged = len - (PAGE - HEADROOM - SHARED);
+        return (uint32_t)(PAGE + DESCRIPTOR + (paged + PAGE - 1) / PAGE * PAGE);
+    }
+    size_t head = SMALL_HEAD;
+    while (head < HEADROOM + len + SHARED) {
+        head = head == SMALL_HEAD ? 1024 : 2 * head;
+    }
+    return (uint32_t)(head + DESCRIPTOR);
+}
+
+void world_inject(struct drill_world *w, const uint8_t *datagram, size_t len, uint32_t mss)
 {
     const struct eth_hdr h = {
         .dst = w->mac, .src = w->peer, .type = ETHERTYPE_IPV4, .hlen = ETH_HLEN};
     size_t frame = ETH_HLEN + len < ETH_MIN_FRAME ? ETH_MIN_FRAME : ETH_HLEN + len;
-    uint8_t *b = calloc(1, frame);
-    if (b == NULL) {
+    struct pkt *p = pkt_alloc(td_stack_mem(w->st), PKT_HEADROOM, (uint32_t)frame);
+    if (p == NULL) {
         w->no_memory = true;
         return;
     }
+    uint8_t *b = pkt_put(p, (uint32_t)frame);
+    memset(b, 0, frame);
     (void)eth_emit(&h, b);
     memcpy(b + ETH_HLEN, datagram, len);
-    if (td_stack_input_bytes(w->st, w->ifindex, b, frame, td_stack_now(w->st)) != 0) {
-        w->no_memory = true;
-    }
-    free(b);
+    p->truesize = tun_truesize(len);
+    p->gso_size = (uint16_t)mss;
+    td_stack_input(w->st, w->ifindex, p, td_stack_now(w->st));
     if (w->arrived != NULL) {
         w->arrived(w->ctx);
     }

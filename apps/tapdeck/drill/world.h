@@ -46,8 +46,8 @@ bool world_step(struct drill_world *w, td_time until, bool at);
 void world_sleep(struct drill_world *w, td_time until);
 /* After a call or a packet. */
 void world_flush(struct drill_world *w);
-/* A datagram, as from the wire. */
-void world_inject(struct drill_world *w, const uint8_t *datagram, size_t len);
+/* A datagram, as from the wire. mss: it is a super-segment of segments of so many bytes; 0: none. */
+void world_inject(struct drill_world *w, const uint8_t *datagram, size_t len, uint32_t mss);
 struct seg *world_take(struct drill_world *w); /* the oldest that was sent, or NULL; the caller's */
 
 #endif
