@@ -181,7 +181,7 @@ static bool check_size(struct td_stack *st, struct transit *t)
     if (size <= t->mtu || (t->h.flags & IPV4_DF) == 0 || FAULT_ON(st, CUT_DESPITE_DF))
         return true;
     count(st, IpFragFails);
-    if (FAULT_ON(st, NO_FRAG_NEEDED))
+    if (knob(st, MTU_BLACKHOLE) != 0 || FAULT_ON(st, NO_FRAG_NEEDED))
         return refuse(st, t, W_FORWARD_TOO_BIG, SILENTLY);
     return refuse(st, t, W_FORWARD_TOO_BIG, ICMP_UNREACHABLE, ICMP_FRAG_NEEDED, t->mtu);
 }

@@ -45,6 +45,19 @@ deck conntrack -L >"$work/flows"
 equal "conntrack -L shows both, with two ports outside" \
     "$(grep -c 'src=10.1.[12].2 dst=192.0.2.2 sport=41000 dport=8000 packets=' "$work/flows") $(grep 'sport=41000 dport=8000' "$work/flows" |
         grep -o 'dst=192.0.2.1 .*dport=[0-9]*' | grep -o 'dport=[0-9]*' | sort -u | wc -l)" "2 2"
+crowd() { # thirty clients, all from the same port
+    local i pids=()
+    for i in $(seq 30); do on c1 ip addr add 10.1.1.$((100 + i))/24 dev tapa; done
+    for i in $(seq 30); do
+        get c1 --interface 10.1.1.$((100 + i)) --local-port 42000 http://192.0.2.2:8000/who >"$work/crowd$i" &
+        pids+=($!)
+    done
+    wait "${pids[@]}"
+    for i in $(seq 30); do [ "$(cat "$work/crowd$i")" = "from the server" ] || return 1; done
+}
+check "thirty clients at once behind one address, from one port" crowd
+equal "each with a port of its own outside" "$(deck conntrack -L -p tcp | grep 'sport=42000 dport=8000' |
+    grep -o 'dst=192.0.2.1 .*dport=[0-9]*' | grep -o 'dport=[0-9]*' | sort -u | wc -l)" 30
 check "ping" on c1 ping -c 2 -i 0.2 -W 2 192.0.2.2
 check "two pings at once" bash -c "nsenter -t ${space[c1]} -n ping -c 3 -i 0.2 -W 2 192.0.2.2 & nsenter -t ${space[c2]} -n ping -c 3 -i 0.2 -W 2 192.0.2.2 && wait \$!"
 equal "errors find their way back: a closed port is refused at once" \
@@ -83,6 +96,28 @@ deck iptables -F
 deck iptables -t nat -F
 check "restored from a file" deck iptables-restore "$work/rules"
 equal "it is as it was" "$(deck iptables-save)" "$(cat "$work/rules")"
+{ echo '*filter'; for i in $(seq 38); do echo "-A FORWARD -s 172.16.0.$i -j DROP"; done; echo '-A FORWARD -j DORP'; echo COMMIT; } >"$work/forty"
+deck iptables-restore "$work/forty" 2>"$work/said"
+equal "an error in line 40: exit status 2" $? 2
+equal "which is named" "$(grep -c "line 40: there is no target or chain 'DORP'" "$work/said")" 1
+equal "and the 39 lines before it changed nothing" "$(deck iptables-save)" "$(cat "$work/rules")"
+deck iptables -I FORWARD -s 10.1.2.0/24 -m limit --limit 1/hour --limit-burst 2 -j LOG --log-prefix 'from c2: '
+equal "LOG, within its limit" "$(for i in 1 2 3; do get c2 http://192.0.2.2:8000/who; done | grep -c server) $(
+    deck why event nf-log -n 100 2>/dev/null | grep -c 'from c2: ')" "3 2"
+deck iptables -D FORWARD 1
+# Only what was asked for comes back in: answers, and the errors that belong to them.
+deck iptables -P FORWARD DROP
+deck iptables -F FORWARD
+deck iptables -A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+deck iptables -A FORWARD -s 10.1.0.0/16 -m conntrack --ctstate NEW -j ACCEPT
+deck iptables -t nat -F PREROUTING
+equal "outwards" "$(get c1 http://192.0.2.2:8000/who)" "from the server"
+within "related: a closed UDP port is told at once" 1 nsenter -t "${space[c1]}" -n bash -c 'exec 3<>/dev/udp/192.0.2.2/9; echo x >&3; read -r -t 3 -u 3'
+equal "as what it is" "$(grep -c refused "$work/out")" 1
+on server ip route add 10.1.0.0/16 via 192.0.2.1
+within "inwards: nothing" 4 nsenter -t "${space[server]}" -n curl -sS --max-time 2 http://10.1.2.2/who
+equal "curl gives up" "$rc" 28
+deck iptables-restore "$work/rules"
 { echo '*filter'; for i in $(seq 5000); do echo "-A FORWARD -s 172.16.$((i / 256)).$((i % 256)) -j DROP"; done; echo COMMIT; } >"$work/many"
 check "5,000 rules from standard input" bash -c "'$BUILD/tapdeck' -n e2e iptables-restore -n <'$work/many'"
 equal "are there" "$(deck iptables -S FORWARD | grep -c '^-A FORWARD -s 172')" 5000

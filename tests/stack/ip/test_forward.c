@@ -208,6 +208,13 @@ START_TEST(with_df_the_sender_learns_the_mtu)
     ck_assert_uint_eq(r->nout, 1);
     sent(0);
     ck_assert_uint_eq(outh.total_len, 1400);
+    rig_forget(r);
+    set_knob(MTU_BLACKHOLE, 1);
+    IP_IN(1400, .dst = HOST2, .flags = IPV4_DF);
+    nothing_sent(); /* a black hole; but the journal knows */
+    ck_assert_uint_eq(dropped_for(W_FORWARD_TOO_BIG), 2);
+    IP_IN(1400, .dst = HOST2);
+    ck_assert_uint_eq(r->nout, 2); /* what may be cut is */
 }
 END_TEST
 
