@@ -252,6 +252,14 @@ int td_route_del(struct td_stack *st, const struct td_route *r)
     return route_call(st, TD_CALL_ROUTE_DEL, r, false);
 }
 
+int td_route_change(struct td_stack *st, const struct td_change_list *l, size_t *bad)
+{
+    struct td_call c = {.kind = TD_CALL_ROUTE_CHANGE, .now = st->now};
+    c.u.change.list = l;
+    c.u.change.bad = bad;
+    return (int)door_dispatch(st, &c);
+}
+
 int td_route_get(struct td_stack *st, td_ip4 dst, td_ip4 src, struct td_route_answer *out)
 {
     struct ip_route_result r;

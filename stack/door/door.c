@@ -34,7 +34,7 @@ static const char *const call_names[TD_CALL_KINDS] = {
     "input",     "clock",     "tick",      "flush",      "entropy",   "if-add",    "if-del",
     "if-up",     "if-mtu",    "if-mac",    "if-ready",   "if-netem",  "addr-add",  "addr-del",
     "link-add",  "link-flags", "link-master", "bridge-set", "port-flags", "fdb-add", "fdb-del", "fdb-flush",
-    "route-add", "route-del", "neigh-add", "neigh-del",  "neigh-flush", "knob-set",
+    "route-add", "route-del", "route-change", "neigh-add", "neigh-del",  "neigh-flush", "knob-set",
     "nf-restore", "nf-forget", "organ-add", "socket",
     "bind",      "listen",    "accept",    "connect",    "sendmsg",   "recvmsg",   "shutdown",
     "close",     "dup",       "setsockopt", "getsockopt",
@@ -182,20 +182,15 @@ static int64_t do_link(struct td_stack *st, const struct td_call *c)
 
 static int64_t do_route(struct td_stack *st, const struct td_call *c)
 {
-    const struct td_route *r = c->u.route.r;
-    struct fib_route f = {
-        .prefix = r->prefix,
-        .plen = r->plen,
-        .type = (enum fib_type)r->type,
-        .proto = FIB_PROTO_STATIC,
-        .metric = r->metric,
-        .gateway = r->gateway,
-        .src = r->src,
-        .ifindex = r->ifindex,
-        .mtu = r->mtu,
-    };
-    return c->kind == TD_CALL_ROUTE_ADD ? ip_route_add(st, &f, c->u.route.replace)
-                                        : ip_route_del(st, &f);
+    if (c->kind == TD_CALL_ROUTE_CHANGE)
+        return ip_route_change(st, c->u.change.list, c->u.change.bad);
+    struct td_change one = {.kind = c->kind == TD_CALL_ROUTE_DEL ? TD_CHANGE_DEL
+                                    : c->u.route.replace         ? TD_CHANGE_REPLACE
+                                                                 : TD_CHANGE_ADD,
+                            .route = *c->u.route.r};
+    const struct td_change_list list = {.change = &one, .n = 1};
+    one.route.npaths = 0; /* a list has those */
+    return ip_route_change(st, &list, NULL);
 }
 
 static int64_t do_neigh(struct td_stack *st, const struct td_call *c)
@@ -296,6 +291,7 @@ static int64_t do_call(struct td_stack *st, struct td_call *c)
         return do_link(st, c);
     case TD_CALL_ROUTE_ADD:
     case TD_CALL_ROUTE_DEL:
+    case TD_CALL_ROUTE_CHANGE:
         return do_route(st, c);
     case TD_CALL_NEIGH_ADD:
     case TD_CALL_NEIGH_DEL:

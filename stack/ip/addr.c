@@ -81,7 +81,7 @@ static int addr_routes_add(struct td_stack *st, struct netif *nif, struct netif_
     unsigned n = addr_routes(nif, a, r);
 
     for (unsigned i = 0; i < n; i++) {
-        if (st->ip->fib_ops->insert(st->ip->fib, &r[i]) == -ENOMEM) {
+        if (table_insert(st, &r[i]) == -ENOMEM) {
             addr_routes_del(st, nif, a);
             return -ENOMEM;
         }
@@ -95,14 +95,14 @@ static void addr_routes_del(struct td_stack *st, struct netif *nif, struct netif
     unsigned n = addr_routes(nif, a, r);
 
     for (unsigned i = 0; i < n; i++)
-        (void)st->ip->fib_ops->remove(st->ip->fib, &r[i]);
+        (void)table_remove(st, &r[i]);
     /* What another address of this interface shares comes back in its name. */
     for (struct netif_addr *o = nif->addrs; o != NULL; o = o->next) {
         if (o == a || o->state != ADDR_READY)
             continue;
         n = addr_routes(nif, o, r);
         for (unsigned i = 0; i < n; i++)
-            (void)st->ip->fib_ops->insert(st->ip->fib, &r[i]);
+            (void)table_insert(st, &r[i]);
     }
 }
 
@@ -237,7 +237,7 @@ void addr_interface_removed(struct td_stack *st, struct netif *nif)
 
 bool ip_is_local(const struct td_stack *st, td_ip4 addr)
 {
-    const struct fib_hop *r = ip_fib_lookup(st, addr, 0);
+    const struct fib_hop *r = ip_own(st, addr, 0);
 
     return r != NULL && r->type == FIB_LOCAL;
 }
@@ -248,7 +248,7 @@ bool ip_is_broadcast(const struct td_stack *st, const struct netif *nif, td_ip4 
 
     if (addr == TD_IP4_BROADCAST)
         return true;
-    r = ip_fib_lookup(st, addr, nif != NULL ? nif->index : 0);
+    r = ip_own(st, addr, nif != NULL ? nif->index : 0);
     return r != NULL && r->type == FIB_BROADCAST;
 }
 
@@ -287,7 +287,7 @@ td_ip4 addr_source(const struct td_stack *st, const struct netif *nif, td_ip4 ne
 
 struct netif *addr_owner(const struct td_stack *st, td_ip4 addr)
 {
-    const struct fib_hop *r = ip_fib_lookup(st, addr, 0);
+    const struct fib_hop *r = ip_own(st, addr, 0);
 
     return r != NULL && r->type == FIB_LOCAL ? netif_by_index(st, r->ifindex) : NULL;
 }

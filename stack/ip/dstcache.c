@@ -31,12 +31,17 @@ static void dst_free(struct td_stack *st, struct dst_entry *e)
     mem_free(&st->mem, MEM_IP, e, sizeof *e);
 }
 
-void dst_cache_done(struct td_stack *st)
+void dst_forget_all(struct td_stack *st)
 {
     struct hash_node *n;
 
     while ((n = hash_first(&st->ip->dst)) != NULL)
         dst_free(st, container_of(n, struct dst_entry, node));
+}
+
+void dst_cache_done(struct td_stack *st)
+{
+    dst_forget_all(st);
     hash_done(&st->ip->dst);
 }
 

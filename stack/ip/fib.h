@@ -58,10 +58,11 @@ struct fib_route {
     bool dead;              /* its gateway is believed dead (RFC 1122 3.3.1.5) */
     bool linkdown;          /* its interface is down */
     uint8_t npaths;         /* several ways; then gateway and ifindex are 0 */
-    uint32_t table;         /* configuration: which table; 0 = main. A fib doesn't look at it */
+    uint32_t table;         /* configuration: which table; 0 = the usual one. A fib doesn't look at it */
+    bool exact;             /* removing: this very one, nothing stands for any */
     struct fib_path *paths; /* given: copied; in a table: the hop's */
     struct fib_hop *hop;    /* in a table */
-    uint64_t order;         /* insertion number: dumps */
+    uint64_t order;         /* insertion number; given to insert: it comes back to its old place */
 };
 
 /* Where a dump that starts with prefix/plen begins: prefix(32) plen(6) place(25), 0 is the beginning
@@ -83,13 +84,15 @@ struct fib_ops {
     int (*insert)(struct fib *f, const struct fib_route *r);
     /* Removes the route with prefix, plen, and metric (UINT32_MAX: the first), gateway (0: any) and
      * ifindex (0: any). Its type must be the same, but FIB_UNICAST also finds BLACKHOLE, UNREACHABLE,
-     * PROHIBIT and THROW (`ip route del` names no type). With an order, it is that one. -ESRCH. */
+     * PROHIBIT and THROW (`ip route del` names no type). -ESRCH. */
     int (*remove)(struct fib *f, const struct fib_route *r);
     /* Longest prefix match: what to do with a datagram to dst, by the best live route (of those on
      * ifindex, when not 0), or NULL. The data path's. */
     const struct fib_hop *(*find)(struct fib *f, td_ip4 dst, uint32_t ifindex);
     /* The same, but the route itself: for those who ask for its prefix. Slower. */
     struct fib_route *(*lookup)(struct fib *f, td_ip4 dst, uint32_t ifindex);
+    /* find among routes that are neither LOCAL nor BROADCAST: the main table without the local one. */
+    const struct fib_hop *(*find_main)(struct fib *f, td_ip4 dst, uint32_t ifindex);
     /* dead or linkdown of a route to prefix/plen, or of one of its ways, has been changed. 0/0: of any. */
     void (*changed)(struct fib *f, td_ip4 prefix, uint8_t plen);
     /* In order of prefix, then length, then place in the list of the prefix: the first at or behind
@@ -101,8 +104,19 @@ struct fib_ops {
 extern const struct fib_ops fib_trie;    /* the reference: one bit a step */
 extern const struct fib_ops fib_poptrie; /* six bits a step, for any size of table */
 
-/* Configuration: `ip route add|del|replace`. -EINVAL (host bits set, metric), -ENETUNREACH (gateway not on-link),
- * -ENODEV, -EEXIST, -ESRCH, -ENOMEM */
+/* Is there a way by ifindex (0: by any) that is alive? */
+static inline bool fib_hop_leads(const struct fib_hop *h, uint32_t ifindex)
+{
+    if (h->npaths == 0)
+        return ifindex == 0 || h->ifindex == ifindex || h->ifindex == 0;
+    for (unsigned i = 0; i < h->npaths; i++)
+        if (!h->paths[i].linkdown && !h->paths[i].dead &&
+            (ifindex == 0 || h->paths[i].ifindex == ifindex))
+            return true;
+    return false;
+}
+
+/* Configuration: one change, errors as td_route_change() has them. */
 int ip_route_add(struct td_stack *st, const struct fib_route *r, bool replace);
 int ip_route_del(struct td_stack *st, const struct fib_route *r);
 

@@ -479,6 +479,15 @@ static const struct fib_hop *find_first(struct fib *f, td_ip4 dst, uint32_t ifin
     return s->bits != 0 ? poptrie_find(f, dst, ifindex) : book_find(f, dst, ifindex);
 }
 
+static const struct fib_hop *poptrie_find_main(struct fib *f, td_ip4 dst, uint32_t ifindex)
+{
+    const struct fib_hop *h = poptrie_find(f, dst, ifindex);
+
+    if (h == NULL || (h->type != FIB_LOCAL && h->type != FIB_BROADCAST))
+        return h;
+    return fib_rib_find_main(&f->rib, dst, ifindex);
+}
+
 static struct fib_route *poptrie_next(struct fib *f, uint64_t *cursor)
 {
     return fib_rib_next(&f->rib, cursor);
@@ -497,6 +506,7 @@ const struct fib_ops fib_poptrie = {
     .remove = poptrie_remove,
     .find = poptrie_find,
     .lookup = poptrie_lookup,
+    .find_main = poptrie_find_main,
     .changed = poptrie_changed,
     .next = poptrie_next,
     .count = poptrie_count,

@@ -39,20 +39,9 @@ void fib_hops_done(struct fib_rib *f); /* when there are no routes any more */
 int fib_rib_insert(struct fib_rib *f, const struct fib_route *r);
 int fib_rib_remove(struct fib_rib *f, const struct fib_route *r);
 struct fib_route *fib_rib_lookup(struct fib_rib *f, td_ip4 dst, uint32_t ifindex);
+const struct fib_hop *fib_rib_find_main(struct fib_rib *f, td_ip4 dst, uint32_t ifindex);
 struct fib_route *fib_rib_next(struct fib_rib *f, uint64_t *cursor);
 void fib_rib_clear(struct fib_rib *f);
-/* Is there a way by ifindex (0: by any) that is alive? */
-static inline bool fib_hop_leads(const struct fib_hop *h, uint32_t ifindex)
-{
-    if (h->npaths == 0)
-        return ifindex == 0 || h->ifindex == ifindex || h->ifindex == 0;
-    for (unsigned i = 0; i < h->npaths; i++)
-        if (!h->paths[i].linkdown && !h->paths[i].dead &&
-            (ifindex == 0 || h->paths[i].ifindex == ifindex))
-            return true;
-    return false;
-}
-
 /* May it be used for what leaves by ifindex (0: by any)? */
 static inline bool fib_route_usable(const struct fib_route *r, uint32_t ifindex)
 {

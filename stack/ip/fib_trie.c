@@ -152,7 +152,7 @@ static bool route_before(const struct fib_route *a, const struct fib_route *b)
 {
     if (route_own(a->type) != route_own(b->type))
         return route_own(a->type);
-    return a->metric < b->metric;
+    return a->metric < b->metric || (a->metric == b->metric && a->order < b->order);
 }
 
 static bool route_same(const struct fib_route *a, const struct fib_route *b)
@@ -192,7 +192,8 @@ int fib_rib_insert(struct fib_rib *f, const struct fib_route *r)
     copy->prefix = prefix;
     copy->hop = hop;
     copy->paths = r->npaths != 0 ? hop->paths : NULL;
-    copy->order = ++f->order;
+    if (copy->order == 0)
+        copy->order = ++f->order;
     for (at = &n->routes; *at != NULL && !route_before(copy, *at); at = &(*at)->next)
         ;
     copy->next = *at;
@@ -208,6 +209,8 @@ static bool type_asked(enum fib_type asked, enum fib_type t)
 
 static bool route_asked(const struct fib_route *asked, const struct fib_route *r)
 {
+    if (asked->exact)
+        return asked->type == r->type && route_same(asked, r);
     return type_asked(asked->type, r->type) &&
            (asked->metric == UINT32_MAX || asked->metric == r->metric) &&
            (asked->gateway == 0 || asked->gateway == r->gateway) &&
@@ -225,7 +228,7 @@ int fib_rib_remove(struct fib_rib *f, const struct fib_route *r)
     if (*slot == NULL || (*slot)->plen != r->plen || (*slot)->prefix != prefix)
         return -ESRCH;
     for (at = &(*slot)->routes; *at != NULL; at = &(*at)->next)
-        if (r->order != 0 ? r->order == (*at)->order : route_asked(r, *at))
+        if (route_asked(r, *at))
             break;
     if (*at == NULL)
         return -ESRCH;
@@ -247,6 +250,25 @@ struct fib_route *fib_rib_lookup(struct fib_rib *f, td_ip4 dst, uint32_t ifindex
         r = fib_node_best(n, ifindex);
         if (r != NULL)
             best = r;
+        if (n->plen == 32)
+            break;
+        n = n->child[bit_at(dst, n->plen)];
+    }
+    return best;
+}
+
+const struct fib_hop *fib_rib_find_main(struct fib_rib *f, td_ip4 dst, uint32_t ifindex)
+{
+    const struct fib_hop *best = NULL;
+    const struct fib_node *n = f->root;
+
+    while (n != NULL && node_covers(n, dst)) {
+        const struct fib_route *r = n->routes; /* own ones come first */
+
+        while (r != NULL && (route_own(r->type) || !fib_route_usable(r, ifindex)))
+            r = r->next;
+        if (r != NULL)
+            best = r->hop;
         if (n->plen == 32)
             break;
         n = n->child[bit_at(dst, n->plen)];
@@ -367,6 +389,11 @@ static const struct fib_hop *trie_find(struct fib *f, td_ip4 dst, uint32_t ifind
     return r != NULL ? r->hop : NULL;
 }
 
+static const struct fib_hop *trie_find_main(struct fib *f, td_ip4 dst, uint32_t ifindex)
+{
+    return fib_rib_find_main(&f->rib, dst, ifindex);
+}
+
 static void trie_changed(struct fib *f, td_ip4 prefix, uint8_t plen)
 {
     (void)f; /* it looks at the routes each time */
@@ -392,6 +419,7 @@ const struct fib_ops fib_trie = {
     .remove = trie_remove,
     .find = trie_find,
     .lookup = trie_lookup,
+    .find_main = trie_find_main,
     .changed = trie_changed,
     .next = trie_next,
     .count = trie_count,

@@ -109,10 +109,20 @@ static bool check_source_route(struct td_stack *st, struct transit *t)
 
 static bool find_route(struct td_stack *st, struct transit *t)
 {
-    const struct fib_hop *r = ip_fib_lookup(st, t->to, 0);
+    struct route_key key = {
+        .dst = t->to,
+        .src = t->h.src,
+        .iif = t->in->index,
+        .proto = t->h.proto,
+        .ports = ip_flow_ports(t->p, t->h.hlen, &t->h),
+    };
+    const struct fib_hop *r = ip_resolve(st, &key);
+    struct route_step step;
 
     if (r == NULL) {
         count(st, IpOutNoRoutes);
+        if (FAULT_ON(st, NO_ROUTE_SILENCE))
+            return refuse(st, t, W_FORWARD_NO_ROUTE, SILENTLY);
         return refuse(st, t, W_FORWARD_NO_ROUTE, ICMP_UNREACHABLE, ICMP_NET_UNREACH, 0);
     }
     switch (r->type) {
@@ -130,14 +140,15 @@ static bool find_route(struct td_stack *st, struct transit *t)
         return refuse(st, t, W_FORWARD_BLACKHOLE, SILENTLY);
     }
     t->route = r;
-    t->out = netif_by_index(st, r->ifindex);
+    step = ip_step(st, r, &key);
+    t->out = netif_by_index(st, step.ifindex);
     if (t->out == NULL || !netif_is_up(t->out))
         return refuse(st, t, W_FORWARD_NO_ROUTE, ICMP_UNREACHABLE, ICMP_NET_UNREACH, 0);
     if (!may_forward(st, t->out))
         return refuse(st, t, W_FORWARD_OFF, SILENTLY);
-    if (t->strict && r->gateway != 0)
+    if (t->strict && step.gateway != 0)
         return refuse(st, t, W_FORWARD_BAD_STOP, ICMP_UNREACHABLE, ICMP_SR_FAILED, 0);
-    t->nexthop = r->gateway != 0 ? r->gateway : t->to;
+    t->nexthop = step.gateway != 0 ? step.gateway : t->to;
     if (r->type == FIB_BROADCAST)
         t->nexthop = TD_IP4_BROADCAST;
     t->mtu = r->mtu != 0 && r->mtu < t->out->mtu ? r->mtu : t->out->mtu;

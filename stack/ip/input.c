@@ -101,7 +101,7 @@ static bool source_is_martian(struct td_stack *st, const struct pkt *p, const st
         return false; /* output has judged it */
     if (ip4_is_loopback(src))
         return true;
-    r = ip_fib_lookup(st, src, 0);
+    r = ip_own(st, src, 0);
     return r != NULL && (r->type == FIB_LOCAL || r->type == FIB_BROADCAST);
 }
 
@@ -109,14 +109,15 @@ static bool source_is_martian(struct td_stack *st, const struct pkt *p, const st
 static bool reverse_path_fails(struct td_stack *st, const struct pkt *p, const struct ip_rx *rx)
 {
     int64_t mode = ifknob(st, rx->nif, RP_FILTER);
+    struct route_key back = {.dst = rx->h.src, .src = rx->h.dst, .iif = route_loopback(st)};
     const struct fib_hop *r;
 
     if (mode == 0 || rx->h.src == 0 || (p->flags & PKT_LOOPBACK) != 0)
         return false;
-    r = ip_fib_lookup(st, rx->h.src, 0);
+    r = ip_resolve(st, &back);
     if (r == NULL || r->type != FIB_UNICAST)
         return true;
-    return mode == 1 && r->ifindex != rx->nif->index;
+    return mode == 1 && !fib_hop_leads(r, rx->nif->index); /* any of several ways will do */
 }
 
 static bool ip_check_source(struct td_stack *st, const struct pkt *p, const struct ip_rx *rx)
@@ -138,10 +139,10 @@ static bool ip_check_source(struct td_stack *st, const struct pkt *p, const stru
 
 static enum event_id destination_unicast(struct td_stack *st, const struct pkt *p, struct ip_rx *rx)
 {
-    const struct fib_hop *r = ip_fib_lookup(st, rx->h.dst, 0);
+    const struct fib_hop *r = ip_own(st, rx->h.dst, 0);
 
     if (r != NULL && r->type == FIB_BROADCAST && r->ifindex != rx->nif->index)
-        r = ip_fib_lookup(st, rx->h.dst, rx->nif->index);
+        r = ip_own(st, rx->h.dst, rx->nif->index);
     if (r != NULL && r->type == FIB_BROADCAST) {
         rx->bcast = true;
         return EV_NONE;
@@ -152,7 +153,7 @@ static enum event_id destination_unicast(struct td_stack *st, const struct pkt *
         return EV_IP_DROP_LINK_BROADCAST;
     if (r->ifindex != rx->nif->index && (p->flags & PKT_LOOPBACK) == 0 &&
         knob(st, IP_STRONG_HOST) != 0) {
-        r = ip_fib_lookup(st, rx->h.dst, rx->nif->index);
+        r = ip_own(st, rx->h.dst, rx->nif->index);
         if (r == NULL || r->type != FIB_LOCAL)
             return EV_IP_DROP_STRONG_HOST;
     }
@@ -274,7 +275,7 @@ static struct pkt *directed_copy(struct td_stack *st, const struct pkt *p, struc
 
     if (ifknob(st, rx->nif, BC_FORWARDING) == 0 || (p->flags & (PKT_L2_BROADCAST | PKT_L2_MULTICAST)) != 0)
         return NULL;
-    r = ip_fib_lookup(st, rx->h.dst, 0);
+    r = ip_own(st, rx->h.dst, 0);
     return r != NULL && r->type == FIB_BROADCAST ? pkt_clone(p, PKT_HEADROOM) : NULL;
 }
 

@@ -14,6 +14,7 @@ static void ip_link_changed(struct td_stack *st, struct netif *nif, enum link_ch
         return;
     switch (what) {
     case LINK_ADDED:
+        policy_interface(st, nif, true);
         mcast_interface_up(st, nif); /* a group needs no carrier to be joined */
         break;
     case LINK_UP:
@@ -25,6 +26,7 @@ static void ip_link_changed(struct td_stack *st, struct netif *nif, enum link_ch
         }
         break;
     case LINK_REMOVED:
+        policy_interface(st, nif, false);
         addr_interface_removed(st, nif);
         route_interface_removed(st, nif->index);
         dst_forget_interface(st, nif->index);
@@ -62,7 +64,9 @@ int ip_init(struct td_stack *st)
     pkt_queue_init(&ip->failed);
     timer_init(&ip->failed_timer, ip_failed_timer, "unreachable");
     timer_init(&ip->gateway_timer, route_gateway_timer, "gateway");
-    err = ip->fib == NULL ? -ENOMEM : ip_attach(st);
+    err = ip->fib == NULL ? -ENOMEM : policy_init(st);
+    if (err == 0)
+        err = ip_attach(st);
     if (err < 0) {
         ip_done(st);
         return err;
@@ -96,6 +100,7 @@ void ip_done(struct td_stack *st)
             nif->addrs = a->next;
             mem_free(&st->mem, MEM_IP, a, sizeof *a);
         }
+    policy_done(st);
     if (ip->fib != NULL)
         ip->fib_ops->destroy(ip->fib);
     mem_free(&st->mem, MEM_INSTANCE, ip, sizeof *ip);

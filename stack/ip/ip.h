@@ -124,6 +124,10 @@ bool ip_addr_is_secondary(const struct netif *nif, const struct netif_addr *a);
 /* -ENODEV, -EADDRNOTAVAIL. Routes with it as preferred source go with it. */
 int ip_addr_del(struct td_stack *st, uint32_t ifindex, td_ip4 addr, uint8_t plen);
 
+/* td_route_change(). */
+struct td_change_list;
+int ip_route_change(struct td_stack *st, const struct td_change_list *list, size_t *bad);
+
 /* ---- ICMP (ip/icmp.c) ---- */
 int icmp_init(struct td_stack *st);
 void icmp_done(struct td_stack *st);

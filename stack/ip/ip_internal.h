@@ -6,7 +6,10 @@
  *     fib_trie.c    longest-prefix match: the book of routes
  *     fib_hop.c     ... what routes say, once each
  *     fib_poptrie.c  ... and the fast table compiled from it
- *     route.c       ip_route: next hop and source; default gateways; configured routes
+ *     policy.c      tables, rules, and the ways of one route
+ *     route.c       ip_route: next hop and source; default gateways
+ *     route_change.c  routes and rules as they are configured
+ *     route_why.c   how a route was found
  *     dstcache.c    what was learnt about single destinations: path MTUs and redirects
  *     input.c       ip_input: validation, in the order of RFC 1122 3.2.1
  *     output.c      ip_output, fragmentation
@@ -25,6 +28,7 @@
 
 #include "arp/arp.h"
 #include "ip/ip.h"
+#include "tapdeck/stack.h"
 #include "wire/checksum.h"
 
 /* ---- dstcache.c ---- */
@@ -53,6 +57,7 @@ struct dst_entry *dst_find(struct td_stack *st, td_ip4 dst);
 void dst_redirect(struct td_stack *st, td_ip4 from, td_ip4 dst, td_ip4 gateway, td_ip4 instead_of,
                   uint32_t ifindex);
 void dst_forget_redirect(struct td_stack *st, struct dst_entry *e); /* may free e */
+void dst_forget_all(struct td_stack *st); /* `ip route flush cache` */
 void dst_forget_interface(struct td_stack *st, uint32_t ifindex);
 
 /* ---- frag.c ---- */
@@ -98,7 +103,12 @@ uint16_t ipid_next(struct td_stack *st, td_ip4 src, td_ip4 dst, uint8_t proto);
 struct ip {
     const struct ip_protocol *proto[256];
     const struct fib_ops *fib_ops;
-    struct fib *fib;
+    struct fib *fib;            /* the local and the main table in one: policy.c */
+    struct fib *own;            /* the local table alone */
+    struct fib_table *tables;   /* the others, by number */
+    uint32_t ntables, nrules;
+    struct ip_rule *rules;      /* by priority */
+    bool rules_plain;           /* local, main, default: nobody has added any */
     struct timer gateway_timer; /* dead gateways are tried again */
     struct hash dst;            /* struct dst_entry */
     struct hash groups;         /* struct ip_group */
@@ -118,6 +128,13 @@ static inline const struct fib_hop *ip_fib_lookup(const struct td_stack *st, td_
 {
     if (FAULT_ON(st, WRONG_PREFIX))
         dst &= 0xffffff00;
+    if (FAULT_ON(st, LARGEST_METRIC)) {
+        const struct fib_route *r = st->ip->fib_ops->lookup(st->ip->fib, dst, ifindex);
+
+        while (r != NULL && r->next != NULL)
+            r = r->next;
+        return r != NULL ? r->hop : NULL;
+    }
     return st->ip->fib_ops->find(st->ip->fib, dst, ifindex);
 }
 
@@ -129,6 +146,64 @@ static inline struct fib_route *ip_fib_route(const struct td_stack *st, td_ip4 d
         dst &= 0xffffff00;
     return st->ip->fib_ops->lookup(st->ip->fib, dst, ifindex);
 }
+
+/* ---- policy.c: tables and rules, and one of several ways ---- */
+
+#define RULE_MAIN    32766
+#define RULE_DEFAULT 32767
+
+struct fib_table {
+    struct fib_table *next;
+    uint32_t id;
+    struct fib *fib;
+};
+
+struct ip_rule {
+    struct ip_rule *next;
+    struct td_rule r;
+    uint32_t iif, oif; /* 0: there is no such interface now */
+};
+
+struct route_key { /* what a datagram is routed by */
+    td_ip4 dst, src;
+    uint32_t iif, oif;  /* iif: of what we send, the loopback interface's; oif: only by this one; 0 = any */
+    uint8_t proto;
+    uint32_t ports;     /* both, as on the wire; 0 = none */
+};
+
+struct route_step { /* the way taken */
+    td_ip4 gateway; /* 0 = on-link */
+    uint32_t ifindex;
+};
+
+int policy_init(struct td_stack *st); /* -ENOMEM */
+void policy_done(struct td_stack *st);
+int policy_rule_add(struct td_stack *st, struct td_rule *r); /* fills in the priority */
+int policy_rule_del(struct td_stack *st, struct td_rule *r, bool exact); /* r: the one that went */
+void policy_interface(struct td_stack *st, const struct netif *nif, bool there);
+struct fib *ip_table(const struct td_stack *st, uint32_t id); /* NULL: it has no routes */
+/* As fib_ops has them, into the table that r names. Also -ENOSPC: too many tables. */
+int table_insert(struct td_stack *st, const struct fib_route *r);
+int table_remove(struct td_stack *st, const struct fib_route *r);
+bool ip_rule_matches(const struct ip_rule *i, const struct route_key *k);
+const struct fib_hop *ip_rule_verdict(uint8_t type);
+/* By the rules: the hop, which may be one that refuses; never THROW; NULL: there is no route. */
+const struct fib_hop *ip_resolve(const struct td_stack *st, const struct route_key *k);
+/* The way that the flow takes; of a hop with one way, that. */
+struct route_step ip_step(const struct td_stack *st, const struct fib_hop *h,
+                          const struct route_key *k);
+/* The ports of a datagram whose transport header is `at` bytes behind p->data; 0: it shows none. */
+uint32_t ip_flow_ports(const struct pkt *p, uint32_t at, const struct ipv4_hdr *h);
+
+/* What is ours, and broadcasts: the local table. */
+static inline const struct fib_hop *ip_own(const struct td_stack *st, td_ip4 dst, uint32_t ifindex)
+{
+    return st->ip->fib_ops->find(st->ip->own, dst, ifindex);
+}
+
+/* ---- route_change.c ---- */
+
+void route_journal(struct td_stack *st, enum event_id ev, const struct fib_route *r);
 
 /* ---- addr.c ---- */
 
@@ -155,6 +230,10 @@ bool route_nexthop_failed(struct td_stack *st, const struct netif *nif, td_ip4 d
 /* Routes ip_route()s without needing a source: out->src may be 0. */
 int route_find(struct td_stack *st, td_ip4 dst, td_ip4 src, uint32_t ifindex,
                struct ip_route_result *out);
+/* The same for a flow whose ports are known. k->iif is filled in. */
+int route_find_flow(struct td_stack *st, struct route_key k, struct ip_route_result *out);
+int route_type_error(enum fib_type t); /* 0, or why it takes no datagrams */
+uint32_t route_loopback(const struct td_stack *st); /* the loopback interface's index; 0 = none */
 
 /* ---- mcast.c ---- */
 

@@ -99,13 +99,18 @@ static int output_route(struct td_stack *st, const struct pkt *p, const struct i
                         struct ip_route_result *r)
 {
     struct journal_subject sub = {.pkt = p->id, .addr = tx->dst, .ifindex = tx->ifindex};
+    struct route_key k = {
+        .dst = tx->dst, .src = tx->src, .oif = tx->ifindex, .proto = tx->proto};
+    const struct ipv4_hdr whole = {.proto = tx->proto};
     int err;
 
     if (!output_destination_ok(tx, NULL)) {
         JOURNAL(st, EV_IP_OUT_DROP_DESTINATION, &sub, tx->dst);
         return -EINVAL;
     }
-    err = route_find(st, tx->dst, tx->src, tx->ifindex, r);
+    if (tx->proto == IPPROTO_UDP_ || tx->proto == IPPROTO_TCP_)
+        k.ports = ip_flow_ports(p, 0, &whole);
+    err = route_find_flow(st, k, r);
     if (err == 0 && (tx->flags & IP_TX_DONTROUTE) != 0 && r->nexthop != tx->dst)
         err = -ENETUNREACH;
     if (err == 0 && (tx->flags & IP_TX_NO_SRC_CHECK) != 0)

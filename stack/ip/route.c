@@ -71,7 +71,7 @@ static int route_direct(struct td_stack *st, td_ip4 dst, td_ip4 src, uint32_t if
 
 /* ---- steps 2 to 4 ---- */
 
-static int route_type_error(enum fib_type t)
+int route_type_error(enum fib_type t)
 {
     switch (t) {
     case FIB_BLACKHOLE:
@@ -80,31 +80,34 @@ static int route_type_error(enum fib_type t)
         return -EHOSTUNREACH;
     case FIB_PROHIBIT:
         return -EACCES;
+    case FIB_THROW:
+        return -ENETUNREACH;
     default:
         return 0;
     }
 }
 
 /* Is the cached redirect still what it was given for? */
-static bool redirect_holds(const struct dst_entry *e, const struct fib_hop *r)
+static bool redirect_holds(const struct dst_entry *e, const struct route_step *r)
 {
     return e->gw_expires != 0 && r->gateway != 0 && r->gateway == e->instead_of &&
            r->ifindex == e->ifindex;
 }
 
-static int route_unicast(struct td_stack *st, td_ip4 dst, const struct fib_hop *r,
+static int route_unicast(struct td_stack *st, const struct route_key *k, const struct fib_hop *r,
                          struct ip_route_result *out)
 {
+    struct route_step step = ip_step(st, r, k);
     struct dst_entry *e;
 
-    out->nif = netif_by_index(st, r->ifindex);
+    out->nif = netif_by_index(st, step.ifindex);
     if (out->nif == NULL || !netif_is_up(out->nif))
         return -ENETUNREACH;
-    out->nexthop = r->gateway != 0 ? r->gateway : dst;
+    out->nexthop = step.gateway != 0 ? step.gateway : k->dst;
     out->mtu = r->mtu != 0 && r->mtu < out->nif->mtu ? r->mtu : out->nif->mtu;
-    e = dst_find(st, dst);
+    e = dst_find(st, k->dst);
     if (e != NULL) {
-        if (redirect_holds(e, r))
+        if (redirect_holds(e, &step))
             out->nexthop = e->gateway;
         if (e->mtu_expires != 0 && e->mtu < out->mtu)
             out->mtu = e->mtu;
@@ -115,43 +118,63 @@ static int route_unicast(struct td_stack *st, td_ip4 dst, const struct fib_hop *
     return 0;
 }
 
-int route_find(struct td_stack *st, td_ip4 dst, td_ip4 src, uint32_t ifindex,
-               struct ip_route_result *out)
+uint32_t route_loopback(const struct td_stack *st)
+{
+    const struct netif *nif = netif_first(st);
+
+    while (nif != NULL && (nif->flags & TD_IF_LOOPBACK) == 0)
+        nif = nif->next;
+    return nif != NULL ? nif->index : 0;
+}
+
+/* Ours, whatever interface was named. */
+static int route_own(struct td_stack *st, td_ip4 dst, const struct fib_hop *r,
+                     struct ip_route_result *out)
+{
+    out->type = FIB_LOCAL;
+    out->route = r;
+    out->nexthop = dst;
+    out->nif = netif_by_index(st, route_loopback(st));
+    if (out->nif == NULL)
+        return -ENETUNREACH;
+    out->mtu = out->nif->mtu;
+    if (out->src == 0)
+        out->src = r->src != 0 ? r->src : dst;
+    return 0;
+}
+
+int route_find_flow(struct td_stack *st, struct route_key k, struct ip_route_result *out)
 {
     const struct fib_hop *r;
     int err;
 
-    *out = (struct ip_route_result){.src = src};
-    if (dst == TD_IP4_BROADCAST || ip4_is_multicast(dst))
-        return route_direct(st, dst, src, ifindex, out);
-    r = ip_fib_lookup(st, dst, 0);
-    if (r != NULL && r->type == FIB_LOCAL) { /* ours, whatever interface was named */
-        out->type = FIB_LOCAL;
-        out->route = r;
-        out->nexthop = dst;
-        for (out->nif = netif_first(st);
-             out->nif != NULL && (out->nif->flags & TD_IF_LOOPBACK) == 0; out->nif = out->nif->next)
-            ;
-        if (out->nif == NULL)
-            return -ENETUNREACH;
-        out->mtu = out->nif->mtu;
-        if (src == 0)
-            out->src = r->src != 0 ? r->src : dst;
-        return 0;
-    }
-    if (ifindex == 0 && src != 0 && knob(st, IP_STRONG_HOST) != 0) {
-        const struct netif *own = addr_owner(st, src);
+    *out = (struct ip_route_result){.src = k.src};
+    if (k.dst == TD_IP4_BROADCAST || ip4_is_multicast(k.dst))
+        return route_direct(st, k.dst, k.src, k.oif, out);
+    r = ip_own(st, k.dst, 0);
+    if (r != NULL && r->type == FIB_LOCAL)
+        return route_own(st, k.dst, r, out);
+    if (k.oif == 0 && k.src != 0 && knob(st, IP_STRONG_HOST) != 0) {
+        const struct netif *owner = addr_owner(st, k.src);
 
-        ifindex = own != NULL && (own->flags & TD_IF_LOOPBACK) == 0 ? own->index : 0;
+        k.oif = owner != NULL && (owner->flags & TD_IF_LOOPBACK) == 0 ? owner->index : 0;
     }
-    if (ifindex != 0)
-        r = ip_fib_lookup(st, dst, ifindex);
+    k.iif = route_loopback(st);
+    r = ip_resolve(st, &k);
     if (r == NULL)
         return -ENETUNREACH;
     out->type = r->type;
     out->route = r;
     err = route_type_error(r->type);
-    return err != 0 ? err : route_unicast(st, dst, r, out);
+    return err != 0 ? err : route_unicast(st, &k, r, out);
+}
+
+int route_find(struct td_stack *st, td_ip4 dst, td_ip4 src, uint32_t ifindex,
+               struct ip_route_result *out)
+{
+    struct route_key k = {.dst = dst, .src = src, .oif = ifindex};
+
+    return route_find_flow(st, k, out);
 }
 
 int ip_route(struct td_stack *st, td_ip4 dst, td_ip4 src, uint32_t ifindex,
@@ -164,15 +187,15 @@ int ip_route(struct td_stack *st, td_ip4 dst, td_ip4 src, uint32_t ifindex,
 
 /* ---- advice, and gateways that fail ---- */
 
-/* Calls fn for every route; fn may not add or remove. Not for a data path. */
-static void route_each(struct td_stack *st,
+/* Calls fn for every route of a table; fn may not add or remove. Not for a data path. */
+static void route_each(struct td_stack *st, struct fib *f,
                        bool (*fn)(struct td_stack *st, struct fib_route *r, const void *arg),
                        const void *arg)
 {
     uint64_t cursor = 0;
     struct fib_route *r;
 
-    while ((r = st->ip->fib_ops->next(st->ip->fib, &cursor)) != NULL)
+    while ((r = st->ip->fib_ops->next(f, &cursor)) != NULL)
         if (fn(st, r, arg))
             return;
 }
@@ -194,7 +217,7 @@ static bool route_revive(struct td_stack *st, struct fib_route *r, const void *a
 void route_gateway_timer(struct td_stack *st, struct timer *t)
 {
     (void)t;
-    route_each(st, route_revive, NULL);
+    route_each(st, st->ip->fib, route_revive, NULL);
 }
 
 /* The usable route for dst that isn't r but has its prefix. r is marked dead when it returns. */
@@ -207,7 +230,7 @@ static struct fib_route *route_alternative(struct td_stack *st, td_ip4 dst, stru
     other = ip_fib_route(st, dst, 0);
     if (other != NULL && other->plen == r->plen)
         return other;
-    route_each(st, route_revive, r); /* those before it had two minutes, or less: round again */
+    route_each(st, st->ip->fib, route_revive, r); /* those before it had two minutes, or less: round again */
     other = ip_fib_route(st, dst, 0);
     return other != NULL && other->plen == r->plen ? other : NULL;
 }
@@ -230,11 +253,11 @@ static bool route_gateway_failed(struct td_stack *st, td_ip4 dst, struct fib_rou
 }
 
 /* Forgets a redirect that is in use for dst. True: there was one. */
-static bool route_unredirect(struct td_stack *st, td_ip4 dst, const struct fib_hop *r)
+static bool route_unredirect(struct td_stack *st, td_ip4 dst, const struct fib_route *r)
 {
     struct dst_entry *e = dst_find(st, dst);
 
-    if (e == NULL || !redirect_holds(e, r))
+    if (e == NULL || !redirect_holds(e, &(struct route_step){r->gateway, r->ifindex}))
         return false;
     dst_forget_redirect(st, e);
     return true;
@@ -245,8 +268,8 @@ bool route_nexthop_failed(struct td_stack *st, const struct netif *nif, td_ip4 d
     struct fib_route *r = ip_fib_route(st, dst, 0);
 
     if (r == NULL || r->type != FIB_UNICAST || r->gateway == 0 || r->ifindex != nif->index)
-        return false;
-    return route_unredirect(st, dst, r->hop) || route_gateway_failed(st, dst, r);
+        return false; /* also: one of several ways; they go with their interfaces only */
+    return route_unredirect(st, dst, r) || route_gateway_failed(st, dst, r);
 }
 
 void ip_advise_bad(struct td_stack *st, td_ip4 dst)
@@ -258,7 +281,7 @@ void ip_advise_bad(struct td_stack *st, td_ip4 dst)
 
     if (nif == NULL || r->type != FIB_UNICAST)
         return;
-    if (r->gateway != 0 && (route_unredirect(st, dst, r->hop) || route_gateway_failed(st, dst, r)))
+    if (r->gateway != 0 && (route_unredirect(st, dst, r) || route_gateway_failed(st, dst, r)))
         return;
     nexthop = r->gateway != 0 ? r->gateway : dst;
     if (neigh_lookup(st, nif, nexthop, &mac) == NEIGH_REACHABLE)
@@ -269,105 +292,9 @@ void ip_advise_good(struct td_stack *st, td_ip4 dst)
 {
     struct ip_route_result r;
 
-    if (route_find(st, dst, 0, 0, &r) == 0 && r.type == FIB_UNICAST)
+    /* Of several ways nobody knows here which one was taken. */
+    if (route_find(st, dst, 0, 0, &r) == 0 && r.type == FIB_UNICAST && r.route->npaths == 0)
         arp_confirm(st, r.nif, r.nexthop);
-}
-
-/* ---- configuration ---- */
-
-static void route_journal(struct td_stack *st, enum event_id ev, const struct fib_route *r)
-{
-    struct journal_subject sub = {.addr = r->gateway, .ifindex = r->ifindex};
-
-    JOURNAL_CAUSE(st, ev, &sub, (uint64_t)r->prefix << 8 | r->plen, r->gateway, r->ifindex,
-                  r->metric);
-}
-
-/* Fills in the interface, and judges the gateway: on-link, and not ourselves. */
-static int route_check_gateway(struct td_stack *st, struct fib_route *r)
-{
-    const struct fib_hop *to = ip_fib_lookup(st, r->gateway, 0);
-
-    if (addr_is_no_host(st, r->gateway) || (to != NULL && to->type == FIB_LOCAL))
-        return -EINVAL;
-    if (r->ifindex != 0)
-        to = ip_fib_lookup(st, r->gateway, r->ifindex);
-    if (to == NULL || to->type != FIB_UNICAST || to->gateway != 0)
-        return -ENETUNREACH;
-    r->ifindex = to->ifindex;
-    return 0;
-}
-
-static int route_check(struct td_stack *st, struct fib_route *r)
-{
-    const struct netif *nif;
-    int err;
-
-    if (r->plen > 32 || (r->prefix & ~ip4_mask(r->plen)) != 0 || r->metric == UINT32_MAX)
-        return -EINVAL;
-    if (route_type_error(r->type) != 0)
-        return r->gateway != 0 ? -EINVAL : 0;
-    if (r->type != FIB_UNICAST)
-        return -EINVAL; /* local and broadcast routes follow from addresses */
-    if (r->ifindex != 0 && netif_by_index(st, r->ifindex) == NULL)
-        return -ENODEV;
-    if (r->src != 0 && !ip_is_local(st, r->src))
-        return -EINVAL;
-    if (r->gateway != 0) {
-        err = route_check_gateway(st, r);
-        if (err < 0)
-            return err;
-    }
-    nif = netif_by_index(st, r->ifindex);
-    if (nif == NULL)
-        return -ENODEV;
-    r->linkdown = !netif_is_up(nif);
-    return 0;
-}
-
-int ip_route_add(struct td_stack *st, const struct fib_route *r, bool replace)
-{
-    const struct fib_ops *ops = st->ip->fib_ops;
-    struct fib_route add = *r, same = {.prefix = r->prefix, .plen = r->plen, .metric = r->metric};
-    uint64_t cursor = fib_cursor(r->prefix, r->plen);
-    const struct fib_route *i;
-    bool taken = false;
-    int err;
-
-    add.dead = false;
-    add.next = NULL;
-    if (add.proto == FIB_PROTO_KERNEL)
-        add.proto = FIB_PROTO_STATIC; /* the kernel's follow from addresses */
-    err = route_check(st, &add);
-    if (err < 0)
-        return err;
-    /* As in Linux, a prefix and metric belong to one configured route. */
-    while ((i = ops->next(st->ip->fib, &cursor)) != NULL && i->prefix == r->prefix &&
-           i->plen == r->plen)
-        if (i->metric == r->metric && i->type != FIB_LOCAL && i->type != FIB_BROADCAST)
-            taken = true;
-    if (taken && !replace)
-        return -EEXIST;
-    if (taken)
-        while (ops->remove(st->ip->fib, &same) == 0)
-            ;
-    err = ops->insert(st->ip->fib, &add);
-    if (err == 0)
-        route_journal(st, EV_ROUTE_ADDED, &add);
-    return err;
-}
-
-int ip_route_del(struct td_stack *st, const struct fib_route *r)
-{
-    struct fib_route del = *r;
-    int err;
-
-    if (r->plen > 32 || (r->prefix & ~ip4_mask(r->plen)) != 0)
-        return -EINVAL;
-    err = st->ip->fib_ops->remove(st->ip->fib, &del);
-    if (err == 0)
-        route_journal(st, EV_ROUTE_REMOVED, &del);
-    return err;
 }
 
 /* ---- news from below ---- */
@@ -384,39 +311,91 @@ static bool route_set_linkdown(struct td_stack *st, struct fib_route *r, const v
     (void)st;
     if (r->ifindex == news->ifindex)
         r->linkdown = news->down;
+    for (unsigned i = 0; i < r->npaths; i++)
+        if (r->paths[i].ifindex == news->ifindex)
+            r->paths[i].linkdown = news->down;
     return false;
+}
+
+static void table_linkdown(struct td_stack *st, struct fib *f, const struct link_news *news)
+{
+    route_each(st, f, route_set_linkdown, news);
+    st->ip->fib_ops->changed(f, 0, 0);
 }
 
 void route_interface_changed(struct td_stack *st, uint32_t ifindex, bool up)
 {
     struct link_news news = {.ifindex = ifindex, .down = !up};
 
-    route_each(st, route_set_linkdown, &news);
-    st->ip->fib_ops->changed(st->ip->fib, 0, 0);
+    table_linkdown(st, st->ip->fib, &news);
+    table_linkdown(st, st->ip->own, &news);
+    for (struct fib_table *t = st->ip->tables; t != NULL; t = t->next)
+        table_linkdown(st, t->fib, &news);
 }
 
-/* Removes every route for which gone() is true. */
-static void route_purge(struct td_stack *st, bool (*gone)(const struct fib_route *r, uint32_t arg),
-                        uint32_t arg)
+/* Removes every route of a table for which gone() is true; what it says instead, when anything, is
+ * written in its place. */
+static void table_purge(struct td_stack *st, uint32_t id, struct fib *f,
+                        bool (*gone)(const struct fib_route *r, uint32_t arg), uint32_t arg)
 {
     uint64_t cursor = 0, at = 0;
     struct fib_route *r;
 
-    while ((r = st->ip->fib_ops->next(st->ip->fib, &cursor)) != NULL) {
-        struct fib_route copy = *r;
+    while ((r = st->ip->fib_ops->next(f, &cursor)) != NULL) {
+        struct fib_route copy = *r, less = *r;
+        struct fib_path paths[FIB_PATHS_MAX], left[FIB_PATHS_MAX];
 
         if (!gone(r, arg)) {
             at = cursor;
             continue;
         }
-        if (st->ip->fib_ops->remove(st->ip->fib, &copy) == 0)
+        copy.exact = true;
+        copy.table = copy.type == FIB_LOCAL || copy.type == FIB_BROADCAST ? TD_TABLE_LOCAL : id;
+        less.table = copy.table;
+        less.npaths = 0;
+        for (unsigned i = 0; i < r->npaths; i++) {
+            paths[i] = r->paths[i];
+            if (paths[i].ifindex != arg)
+                left[less.npaths++] = paths[i];
+        }
+        copy.paths = paths;
+        less.paths = left;
+        if (table_remove(st, &copy) == 0)
             cursor = at; /* its successor took its place */
         route_journal(st, EV_ROUTE_REMOVED, &copy);
+        if (less.npaths == 1) {
+            less.npaths = 0;
+            less.gateway = left[0].gateway;
+            less.ifindex = left[0].ifindex;
+            less.onlink = left[0].onlink;
+            less.linkdown = left[0].linkdown;
+        }
+        if (copy.npaths > 0 && (less.npaths > 0 || less.ifindex != 0)) {
+            (void)table_insert(st, &less); /* one way less; without memory, none */
+            route_journal(st, EV_ROUTE_ADDED, &less);
+        }
+        if (ip_table(st, id) != f)
+            return; /* that was its last one */
+    }
+}
+
+static void route_purge(struct td_stack *st, bool (*gone)(const struct fib_route *r, uint32_t arg),
+                        uint32_t arg)
+{
+    struct fib_table *t, *next;
+
+    table_purge(st, TD_TABLE_MAIN, st->ip->fib, gone, arg);
+    for (t = st->ip->tables; t != NULL; t = next) {
+        next = t->next;
+        table_purge(st, t->id, t->fib, gone, arg);
     }
 }
 
 static bool route_on_interface(const struct fib_route *r, uint32_t ifindex)
 {
+    for (unsigned i = 0; i < r->npaths; i++)
+        if (r->paths[i].ifindex == ifindex)
+            return true;
     return r->ifindex == ifindex;
 }
 

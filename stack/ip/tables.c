@@ -89,10 +89,11 @@ enum {
     ROUTE_METRIC,
     ROUTE_MTU,
     ROUTE_FLAGS,
+    ROUTE_WAYS,
 };
 
 static const struct column route_columns[] = {
-    [ROUTE_TYPE] = {"type", VAL_STR, "unicast, local, broadcast, blackhole, unreachable, prohibit"},
+    [ROUTE_TYPE] = {"type", VAL_STR, "unicast, local, broadcast, blackhole, unreachable, prohibit, throw"},
     [ROUTE_DST] = {"dst", VAL_PREFIX, "destination prefix"},
     [ROUTE_GATEWAY] = {"gateway", VAL_IP4, "next hop; none: on-link"},
     [ROUTE_DEV] = {"dev", VAL_STR, "interface"},
@@ -102,6 +103,7 @@ static const struct column route_columns[] = {
     [ROUTE_METRIC] = {"metric", VAL_U64, "of several the smallest is used; none: 0"},
     [ROUTE_MTU] = {"mtu", VAL_U64, "bytes; none: the interface's"},
     [ROUTE_FLAGS] = {"flags", VAL_STR, "dead (its gateway is believed dead), linkdown"},
+    [ROUTE_WAYS] = {"ways", VAL_U64, "ways among which its flows are shared out; none: the one named"},
 };
 
 static void route_row_dev(const struct td_stack *st, struct row *row, uint32_t ifindex)
@@ -128,7 +130,9 @@ static void route_row(const struct td_stack *st, const struct fib_route *r, stru
     if (r->gateway != 0)
         row_ip4(row, ROUTE_GATEWAY, r->gateway);
     route_row_dev(st, row, r->ifindex);
-    row_word(row, ROUTE_PROTOCOL, r->proto == FIB_PROTO_KERNEL ? "kernel" : "static");
+    row_word(row, ROUTE_PROTOCOL, r->proto == FIB_PROTO_KERNEL ? "kernel"
+                                  : r->proto == FIB_PROTO_BOOT ? "boot"
+                                                               : "static");
     row_word(row, ROUTE_SCOPE, route_scope(r));
     if (r->src != 0)
         row_ip4(row, ROUTE_PREFSRC, r->src);
@@ -138,6 +142,8 @@ static void route_row(const struct td_stack *st, const struct fib_route *r, stru
         row_u64(row, ROUTE_MTU, r->mtu);
     if (r->linkdown || r->dead)
         row_word(row, ROUTE_FLAGS, r->linkdown ? "linkdown" : "dead");
+    if (r->npaths != 0)
+        row_u64(row, ROUTE_WAYS, r->npaths);
 }
 
 static void redirect_row(const struct td_stack *st, const struct dst_entry *e, struct row *row)

@@ -107,6 +107,13 @@ void tape_record(void *ctx, const struct td_call *call, int64_t result)
     case TD_CALL_ROUTE_DEL:
         keep(e, call->u.route.r, sizeof *call->u.route.r);
         break;
+    case TD_CALL_ROUTE_CHANGE:
+        keep(e, call->u.change.list, sizeof *call->u.change.list);
+        e->name = copy(call->u.change.list->change,
+                       call->u.change.list->n * sizeof *call->u.change.list->change);
+        e->control = copy(call->u.change.list->path,
+                          call->u.change.list->npaths * sizeof *call->u.change.list->path);
+        break;
     case TD_CALL_KNOB_SET:
         e->name = copy(call->u.knob.name, strlen(call->u.knob.name) + 1);
         e->control = copy(call->u.knob.value, strlen(call->u.knob.value) + 1);
@@ -155,6 +162,7 @@ void tape_replay(const struct tape *t, struct td_stack *st, void *const *devices
         struct td_call c = e->call;
         struct td_if_config config;
         uint32_t ifindex;
+        struct td_change_list changes;
         struct iovec iov[TAPE_IOVS];
         struct msghdr m = {.msg_iov = iov,
                            .msg_iovlen = e->niov,
@@ -194,6 +202,13 @@ void tape_replay(const struct tape *t, struct td_stack *st, void *const *devices
         case TD_CALL_ROUTE_ADD:
         case TD_CALL_ROUTE_DEL:
             c.u.route.r = e->bytes;
+            break;
+        case TD_CALL_ROUTE_CHANGE:
+            memcpy(&changes, e->bytes, sizeof changes);
+            changes.change = e->name;
+            changes.path = e->control;
+            c.u.change.list = &changes;
+            c.u.change.bad = NULL;
             break;
         case TD_CALL_KNOB_SET:
             c.u.knob.name = e->name;

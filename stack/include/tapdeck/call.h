@@ -48,6 +48,7 @@ enum td_call_kind {
     TD_CALL_FDB_FLUSH,
     TD_CALL_ROUTE_ADD,
     TD_CALL_ROUTE_DEL,
+    TD_CALL_ROUTE_CHANGE,
     TD_CALL_NEIGH_ADD,
     TD_CALL_NEIGH_DEL,
     TD_CALL_NEIGH_FLUSH,
@@ -114,6 +115,10 @@ struct td_call {
             const struct td_route *r;
             bool replace;
         } route;
+        struct {
+            const struct td_change_list *list;
+            size_t *bad; /* may be NULL */
+        } change;
         struct {
             uint32_t ifindex;
             td_ip4 addr;

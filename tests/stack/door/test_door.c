@@ -134,6 +134,14 @@ static void on_call(void *ctx, const struct td_call *c, int64_t result)
     case TD_CALL_ROUTE_DEL:
         e->c.u.route.r = copy(r, c->u.route.r, sizeof *c->u.route.r);
         break;
+    case TD_CALL_ROUTE_CHANGE: {
+        struct td_change_list *l = copy(r, c->u.change.list, sizeof *l);
+        l->change = copy(r, l->change, l->n * sizeof *l->change);
+        l->path = copy(r, l->path, l->npaths * sizeof *l->path);
+        e->c.u.change.list = l;
+        e->c.u.change.bad = NULL;
+        break;
+    }
     case TD_CALL_KNOB_SET:
         e->c.u.knob.name = copy(r, c->u.knob.name, strlen(c->u.knob.name) + 1);
         e->c.u.knob.value = copy(r, c->u.knob.value, strlen(c->u.knob.value) + 1);

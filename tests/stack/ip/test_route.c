@@ -109,13 +109,14 @@ START_TEST(test_configuration_is_judged)
     ck_assert_int_eq(ip_route_add(stack(), &route, false), -ENODEV);
     route.ifindex = eth1->index;
     route.src = PEER;
-    ck_assert_int_eq(ip_route_add(stack(), &route, false), -EINVAL); /* not our address */
+    ck_assert_int_eq(ip_route_add(stack(), &route, false), -EADDRNOTAVAIL); /* not our address */
     route.src = US;
     ck_assert_int_eq(ip_route_add(stack(), &route, false), 0); /* on-link, preferred source */
     ck_assert_uint_eq(via(TD_IP4(20, 5, 5, 5)), TD_IP4(20, 5, 5, 5));
     ck_assert_uint_eq(res.src, US);
     ck_assert_ptr_eq(res.nif, eth1);
     route.type = FIB_LOCAL;
+    route.gateway = PEER; /* what is ours is not beyond anybody */
     ck_assert_int_eq(ip_route_add(stack(), &route, false), -EINVAL);
     ck_assert_int_eq(del(TD_IP4(30, 0, 0, 0), 8), -ESRCH);
     ck_assert_int_eq(del(TD_IP4(30, 0, 0, 1), 8), -EINVAL);
