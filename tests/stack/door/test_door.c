@@ -411,6 +411,16 @@ static struct record *record_make(struct host *b, struct prng *r)
     td_stack_entropy(st, "noise", 5);
     ck_assert_int_eq(td_route_add(st, &route, false), 0);
     ck_assert_int_eq(td_route_del(st, &route), 0);
+    const struct td_path ways[] = {{.gateway = TD_IP4(10, 0, 0, 9), .weight = 1},
+                                   {.gateway = TD_IP4(10, 0, 0, 8), .weight = 2}};
+    const struct td_change changes[] = {
+        {.kind = TD_CHANGE_ADD, .route = {.prefix = TD_IP4(192, 0, 2, 0), .plen = 24, .npaths = 2}},
+        {.kind = TD_CHANGE_RULE_ADD, .rule = {.priority = 100, .table = 7}},
+        {.kind = TD_CHANGE_RULE_DEL, .rule = {.priority = 100}},
+        {.kind = TD_CHANGE_DEL, .route = {.prefix = TD_IP4(192, 0, 2, 0), .plen = 24}},
+    };
+    const struct td_change_list list = {.change = changes, .n = 4, .path = ways, .npaths = 2};
+    ck_assert_int_eq(td_route_change(st, &list, NULL), 0);
     ck_assert_int_eq(td_neigh_add(st, b->eth, TD_IP4(10, 0, 0, 9), mac, TD_NEIGH_PERMANENT), 0);
     ck_assert_int_eq(td_neigh_del(st, b->eth, TD_IP4(10, 0, 0, 9)), 0);
     ck_assert_int_eq(td_neigh_flush(st, 0), 0);
