@@ -21,7 +21,9 @@
  * What it says goes to IP, which never goes below net.ipv4.route.min_pmtu: a path that wants less
  * gets datagrams without DF. What was in flight and is too large is sent again at once, cut anew,
  * once for each real decrease. That is no sign of congestion: cwnd stays the same number of
- * segments, fewer bytes (RFC 5681 3.1), and ssthresh stays.
+ * segments, fewer bytes (RFC 5681 3.1), and ssthresh doesn't shrink. Where the knob
+ * tcp_pmtu_slow_start is set, one segment goes first, and slow start leads back to that cwnd (1191
+ * 6.4).
  *
  * IP_MTU_DISCOVER: WANT, the default, is all of the above. DO has DF even where fragments would
  * help. With DONT, PROBE, INTERFACE and OMIT the interface's MTU is what counts, messages are
@@ -122,6 +124,20 @@ bool tcp_pmtu_changed(struct td_stack *st, struct tcb *t)
     return true;
 }
 
+/* RFC 1191 6.4: the window isn't reduced, but one segment goes out until ACKs come again. */
+static void restart_slowly(struct td_stack *st, struct tcb *t)
+{
+    uint32_t from = t->cc.cwnd, to = tcp_pipe_bytes(t) + t->mss;
+    if (knob(st, TCP_PMTU_SLOW_START) == 0 || from <= to) {
+        return;
+    }
+    t->cc.ssthresh = t->cc.ssthresh > from ? t->cc.ssthresh : from;
+    t->cc.cwnd = to;
+    t->cc.count = 0;
+    const struct journal_subject subject = tcp_subject(t);
+    JOURNAL(st, EV_TCP_CWND, &subject, W_TCP_SMALLER_MTU, from, to, t->cc.ssthresh, tcp_flight(t));
+}
+
 static void lower(struct td_stack *st, struct tcb *t, uint32_t mtu)
 {
     uint16_t old_mss = t->mss;
@@ -131,6 +147,7 @@ static void lower(struct td_stack *st, struct tcb *t, uint32_t mtu)
         return;
     }
     tcp_resend_large(st, t);
+    restart_slowly(st, t);
     tcp_mark(st, t);
 }
 

@@ -128,7 +128,7 @@ START_TEST(all_connections_of_the_path)
 }
 END_TEST
 
-/* RFC 1191 6.4 would also go into slow start; RFC 5681 3.1 scales cwnd, which is what happens here. */
+/* As Linux: no slow start. */
 START_TEST(a_burst_of_messages_is_one_decrease)
 {
     struct conv c = in_flight();
@@ -139,6 +139,41 @@ START_TEST(a_burst_of_messages_is_one_decrease)
     struct heard x = hear(&c);
     ck_assert_uint_eq(x.segments, 2 + 4); /* the two of before; then all that was in flight, once */
     ck_assert_uint_eq(conv_tcb(&c)->cc.cwnd / conv_tcb(&c)->mss, cwnd / 1460);
+    leave(&c);
+}
+END_TEST
+
+/* RFC 1191 6.4: one segment, cut anew, once however many messages come; slow start leads back to the window there was. */
+/* shows: 1191-07 */
+START_TEST(slow_start_after_a_decrease)
+{
+    struct conv c = conv_new(TD_PROFILE_LINUX);
+    knob_set(c.h, "net.ipv4.tcp_pmtu_slow_start", "1");
+    knob_set(c.h, "net.ipv4.tcp_early_retrans", "0");
+    c = talk(c, (struct hx_opts){.mss = 1460}, 60000, 0);
+    struct tcb *t = conv_tcb(&c);
+    t->cc.ssthresh = 4 * 1460; /* congestion avoidance */
+    say(&c, 1, 30 * 1460);
+    tcp_out(c.h, NOW, .flags = ACK, .seq = 1, .ack = 1, .len = 1460);
+    for (int i = 0; i < 5; i++) {
+        too_big(&c, 1400);
+    }
+    for (int i = 1; i < 10; i++) { /* the rest of the flight */
+        ip_out(c.h, NOW, IPPROTO_TCP_);
+        ck_assert_uint_eq(c.h->got.len, 1460);
+    }
+    tcp_out(c.h, NOW, .flags = ACK, .seq = 1, .ack = 1, .len = 1360);
+    hx_quiet(c.h, MS(100));
+    ck_assert_uint_eq(t->cc.cwnd, 1360);
+    ck_assert_uint_eq(t->cc.ssthresh, 10 * 1360); /* the window there was */
+    int64_t ack = 1;
+    for (unsigned n = 1, round = 0; round < 3; round++, n *= 2) { /* 1, 2, 4 */
+        ack += 1360 * (int64_t)n;
+        ack_in(&c, MS(110 + 10 * round), ack, 60000);
+        ck_assert_uint_eq(hear(&c).segments, 2 * n);
+        ck_assert_uint_eq(t->cc.cwnd, 2 * n * 1360);
+    }
+    hx_drain(c.h);
     leave(&c);
 }
 END_TEST
@@ -228,6 +263,7 @@ static Suite *suite(void)
     tcase_add_test(tc, what_was_learnt_grows_old);
     tcase_add_test(tc, discovery_is_the_users_choice);
     tcase_add_test(tc, a_burst_of_messages_is_one_decrease);
+    tcase_add_test(tc, slow_start_after_a_decrease);
     suite_add_tcase(s, tc);
     return s;
 }
