@@ -193,6 +193,7 @@ static void syn_sent_segment(struct td_stack *st, struct tcb *t, struct tcp_seg 
         t->rtx_nxt = seq_max(t->rtx_nxt, s->ack);
         tcp_handshake_sample(st, t, s);
         tcp_enter_established(st, t, W_TCP_SYN_ACKED);
+        tcp_uto_received(st, t, s);
         tcp_ack_handshake(st, t);
         /* "if there are other controls or text in the segment, then continue at the sixth step" */
         s->seq++;
@@ -234,6 +235,7 @@ void tcp_enter_established(struct td_stack *st, struct tcb *t, enum journal_word
     t->soft_err = 0;
     tcp_rtx_stop(st, t);
     tcp_mtup_init(st, t);
+    tcp_uto_begin(st, t);
     tcp_mss_update(st, t);
     if (t->tfo_serial == 0 || t->ever_rexmt_syn) { /* else it has begun */
         tcp_start_cwnd(st, t);

@@ -737,6 +737,7 @@ void tcp_segment_synchronized(struct td_stack *st, struct tcb *t, struct tcp_seg
     if (!ack_step(st, t, s)) {
         return;
     }
+    tcp_uto_received(st, t, s);
     tcp_mark(st, t);
     tcp_segment_rest(st, t, s); /* sixth to eighth */
 }
@@ -750,7 +751,7 @@ void tcp_segment_synchronized(struct td_stack *st, struct tcb *t, struct tcp_seg
 bool tcp_fast_path(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
 {
     if (t->state != TCPS_ESTABLISHED || (s->flags & ~TCP_PSH) != TCP_ACK || s->seq != t->rcv_nxt ||
-        s->len > t->rcv_wnd || s->wnd != t->snd_wnd) {
+        s->len > t->rcv_wnd || s->wnd != t->snd_wnd || s->h->o.has_uto) {
         return false;
     }
     /* Timestamps: it must have one, and not an old one. */

@@ -261,6 +261,7 @@ static int set_tcp(struct td_stack *st, struct tcb *t, int name, int v)
             return -EINVAL;
         }
         t->user_timeout_ms = (uint32_t)v;
+        tcp_uto_user_set(st, t);
         return 0;
     case TCP_QUICKACK:
         tcp_quickack_set(st, t, v);

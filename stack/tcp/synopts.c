@@ -49,6 +49,7 @@ void tcp_syn_options_offer(struct td_stack *st, struct tcb *t, struct tcp_opts *
 {
     o->has_mss = true;
     o->mss = tcp_rcv_mss(st, t);
+    tcp_uto_offer(st, t, o);
     if (t->state == TCPS_SYN_SENT) {
         o->has_wscale = knob(st, TCP_WINDOW_SCALING) != 0;
         o->wscale = tcp_window_scale(st, t);
@@ -83,8 +84,9 @@ void tcp_options_fill(struct td_stack *st, struct tcb *t, struct tcp_emit *e)
         e->o.ts_ecr = t->ts_recent;
         room -= TCP_TS_LEN;
     }
+    room -= tcp_uto_fill(st, t, e, room);
     if (t->sacks != NULL) { /* full text has no room for blocks: the datagram would be too large */
-        uint32_t used = IPV4_HLEN + TCP_HLEN + e->len + (t->ts_ok ? TCP_TS_LEN : 0);
+        uint32_t used = IPV4_HLEN + TCP_HLEN + e->len + OPT_SPACE - room;
         uint32_t left = t->pmtu > used ? t->pmtu - used : 0;
         tcp_sack_fill(st, t, &e->o, e->len > 0 && left < room ? left & ~3u : room);
     }

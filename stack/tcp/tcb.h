@@ -167,6 +167,10 @@ struct tcp_more {
     td_time chrono_sum[3];        /* busy with nothing in the way, by enum tcp_chrono - 1 */
     uint8_t chrono;               /* enum tcp_chrono: since chrono_since */
     struct tcp_mtup mtup;
+    uint32_t remote_uto;          /* REMOTE_UTO (RFC 5482), seconds; 0 = none was told */
+    bool uto_on : 1;              /* the option is used (uto.c) */
+    bool uto_due : 1;             /* the next segment that has room carries it */
+    bool uto_adopted : 1;         /* user_timeout_ms follows the peer's */
     struct tcp_pacer *pacer;      /* pacing.c; NULL: not paced yet */
     struct tcp_series *series;    /* series.c; NULL: no samples */
 };

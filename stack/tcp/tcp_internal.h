@@ -467,6 +467,22 @@ void tcp_options_fill(struct td_stack *st, struct tcb *t, struct tcp_emit *e);
  * timestamp, SACK blocks take their place from the text. */
 uint32_t tcp_options_sack_len(const struct tcb *t);
 
+/* ---- uto.c (RFC 5482) ---- */
+/* Seconds, and the option's field. Longer ones are rounded up to minutes, and end at 32767 of them. */
+uint16_t tcp_uto_encode(uint32_t seconds);
+uint32_t tcp_uto_decode(uint16_t field);
+static inline bool tcp_uto_adopted(const struct tcb *t) /* the user time-out follows the peer's */
+{
+    return t->more_state != NULL && t->more_state->uto_adopted;
+}
+void tcp_uto_offer(const struct td_stack *st, const struct tcb *t, struct tcp_opts *o); /* on a SYN */
+void tcp_uto_begin(struct td_stack *st, struct tcb *t); /* the connection is up */
+/* On a segment without SYN, if it is due and room octets of options suffice. What it takes of them. */
+unsigned tcp_uto_fill(const struct td_stack *st, const struct tcb *t, struct tcp_emit *e,
+                      unsigned room);
+void tcp_uto_received(struct td_stack *st, struct tcb *t, const struct tcp_seg *s);
+void tcp_uto_user_set(struct td_stack *st, struct tcb *t); /* TCP_USER_TIMEOUT was set */
+
 /* ---- timestamps.c (RFC 7323 3 to 5) ---- */
 #define TCP_TS_LEN 12 /* octets of a segment that the option takes, aligned */
 /* 0, or a number of the connection's own that its clock is shifted by (7.1). */

@@ -286,7 +286,9 @@ static void rtx_fired(struct td_stack *st, struct timer *tm)
 
 static td_time keepidle(const struct td_stack *st, const struct tcb *t)
 {
-    return (td_time)(t->keepidle != 0 ? t->keepidle : knob(st, TCP_KEEPALIVE_TIME)) * TD_SEC;
+    td_time wait = (td_time)(t->keepidle != 0 ? t->keepidle : knob(st, TCP_KEEPALIVE_TIME)) * TD_SEC;
+    td_time uto = (td_time)t->user_timeout_ms * TD_MS;
+    return tcp_uto_adopted(t) && wait <= uto ? uto + TD_SEC : wait; /* RFC 5482 4.2 */
 }
 
 static td_time keepintvl(const struct td_stack *st, const struct tcb *t)

@@ -72,6 +72,15 @@ static void decode_option(struct tcp_opts *o, const uint8_t *p, unsigned len)
             return;
         }
         break;
+    case TCPOPT_UTO_:
+        if (len == 4) {
+            if (!o->has_uto) {
+                o->has_uto = true;
+                o->uto = wire_get16(p + 2);
+            }
+            return;
+        }
+        break;
     case TCPOPT_FASTOPEN_: /* RFC 7413 4.1.1: empty, or an even 4 to 16 octets */
         if (len == 2 || (len >= 6 && len <= 18 && len % 2 == 0)) {
             if (!o->has_fastopen) {
@@ -211,6 +220,16 @@ static void put_ts(struct tcp_hdr *h)
     put32(h, h->o.ts_ecr);
 }
 
+/* Last, and left out when it doesn't fit: it is only advice. */
+static void put_uto(struct tcp_hdr *h)
+{
+    if (h->o.has_uto && h->raw_len + 4 <= OPT_SPACE) {
+        put_kind(h, TCPOPT_UTO_, 4);
+        put8(h, (uint8_t)(h->o.uto >> 8));
+        put8(h, (uint8_t)h->o.uto);
+    }
+}
+
 /* As many blocks as there is room for, leaving `reserve` octets free behind them. */
 static void put_sack(struct tcp_hdr *h, unsigned reserve)
 {
@@ -281,11 +300,12 @@ static void layout_linux(struct tcp_hdr *h, bool syn)
         put_wscale(h);
     }
     if (!syn) {
-        put_sack(h, 0);
+        put_sack(h, o->has_uto ? 4 : 0);
     }
     if (syn && o->has_fastopen) {
         put_fastopen(h, TCP_OPTS_LINUX);
     }
+    put_uto(h);
 }
 
 static void layout_plain(struct tcp_hdr *h, bool syn)
@@ -302,7 +322,7 @@ static void layout_plain(struct tcp_hdr *h, bool syn)
         put_kind(h, TCPOPT_SACK_PERM_, 2);
     }
     if (!syn) {
-        put_sack(h, o->has_ts ? 12 : 0);
+        put_sack(h, (o->has_ts ? 12u : 0u) + (o->has_uto ? 4u : 0u));
     }
     if (o->has_ts) {
         put_nops(h, 2);
@@ -311,6 +331,7 @@ static void layout_plain(struct tcp_hdr *h, bool syn)
     if (syn && o->has_fastopen) {
         put_fastopen(h, TCP_OPTS_PLAIN);
     }
+    put_uto(h);
 }
 
 unsigned tcp_opts_layout(struct tcp_hdr *h, bool syn, enum tcp_opt_style style)

@@ -15,7 +15,7 @@ enum tcp_flags {
 
 enum tcp_opt_kind {
     TCPOPT_EOL_ = 0, TCPOPT_NOP_ = 1, TCPOPT_MSS_ = 2, TCPOPT_WSCALE_ = 3, TCPOPT_SACK_PERM_ = 4,
-    TCPOPT_SACK_ = 5, TCPOPT_TS_ = 8, TCPOPT_FASTOPEN_ = 34, TCPOPT_EXP_ = 254,
+    TCPOPT_SACK_ = 5, TCPOPT_TS_ = 8, TCPOPT_UTO_ = 28, TCPOPT_FASTOPEN_ = 34, TCPOPT_EXP_ = 254,
 };
 
 struct tcp_sack_block {
@@ -26,8 +26,9 @@ struct tcp_sack_block {
  * option with a wrong length for its kind (but a sane one) is skipped as unknown. The first MSS,
  * WSCALE, TS … counts; repeats are ignored. */
 struct tcp_opts {
-    bool has_mss, has_wscale, has_sack_perm, has_ts, has_fastopen;
+    bool has_mss, has_wscale, has_sack_perm, has_ts, has_fastopen, has_uto;
     uint16_t mss;
+    uint16_t uto;           /* User Timeout (RFC 5482): the field, with its G bit */
     uint8_t wscale;         /* as sent; > 14 is to be used as 14 (RFC 7323 2.3) */
     uint32_t ts_val, ts_ecr;
     uint8_t nsack;          /* 0..4 */

@@ -138,8 +138,11 @@ START_TEST(every_kind_at_every_length)
             ck_assert_int_eq(h.o.has_sack_perm, perm);
             ck_assert_int_eq(h.o.has_ts, ts);
             ck_assert_int_eq(h.o.has_fastopen, fo);
+            bool uto = kind == 28 && len == 4;
+            ck_assert_int_eq(h.o.has_uto, uto);
+            ck_assert(!uto || h.o.uto == 0x0203);
             ck_assert_uint_eq(h.o.nsack, sack ? (unsigned)(len - 2) / 8 : 0);
-            ck_assert_uint_eq(h.o.unknown, mss || ws || perm || sack || ts || fo ? 0 : 1);
+            ck_assert_uint_eq(h.o.unknown, mss || ws || perm || sack || ts || fo || uto ? 0 : 1);
             if (mss) {
                 ck_assert_uint_eq(h.o.mss, 0x0203);
             }
@@ -315,6 +318,8 @@ START_TEST(layout_then_parse)
         o.has_sack_perm = prng_below(&r, 2) == 1;
         o.has_ts = prng_below(&r, 2) == 1;
         o.has_fastopen = prng_below(&r, 2) == 1;
+        o.has_uto = prng_below(&r, 2) == 1;
+        o.uto = o.has_uto ? prng_u16(&r) : 0;
         o.mss = o.has_mss ? prng_u16(&r) : 0;
         o.wscale = o.has_wscale ? prng_u8(&r) : 0;
         if (o.has_ts) {
@@ -346,7 +351,9 @@ START_TEST(layout_then_parse)
         ck_assert(!back.o.has_mss || back.o.mss == o.mss);
         ck_assert(!back.o.has_wscale || back.o.wscale == o.wscale);
         ck_assert(!back.o.has_ts || (back.o.ts_val == o.ts_val && back.o.ts_ecr == o.ts_ecr));
-        unsigned fit = syn ? 0 : o.has_ts && o.nsack > 3 ? 3 : o.nsack;
+        unsigned most = !o.has_ts ? 4 : o.has_uto ? 2 : 3;
+        unsigned fit = syn ? 0 : o.nsack > most ? most : o.nsack;
+        ck_assert(back.o.has_uto ? back.o.uto == o.uto : !o.has_uto || (syn && len > 36));
         ck_assert_uint_eq(back.o.nsack, fit);
         ck_assert_mem_eq(back.o.sack, o.sack, fit * sizeof o.sack[0]);
         if (back.o.has_fastopen) {
