@@ -1,13 +1,16 @@
-/* tapdeckd/cmd_ip.c: `ip`: its objects, and the first two of them, addresses and links.
+/* tapdeckd/cmd_ip.c: `ip`: its objects, addresses, and what is shown of links.
  *
  * Grammar, abbreviations, output and JSON keys are iproute2's, the useful subset; what is shown
- * comes from the stack's interfaces. Routes and neighbours are in cmd_route.c.
+ * comes from the stack's interfaces. What changes links is in cmd_link.c, routes and neighbours are
+ * in cmd_route.c.
  */
 #include "tapdeckd/cmd_ip.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "ip/ip.h"
 #include "link/link.h"
 
 enum ip_verb ip_verb(const char *word)
@@ -34,26 +37,36 @@ static const struct {
     const char *name;
 } flag_names[] = {
     {TD_IF_LOOPBACK, "LOOPBACK"}, {TD_IF_BROADCAST, "BROADCAST"}, {TD_IF_MULTICAST, "MULTICAST"},
-    {TD_IF_PROMISC, "PROMISC"},   {TD_IF_NOARP, "NOARP"},         {TD_IF_UP, "UP"},
+    {TD_IF_NOARP, "NOARP"},       {TD_IF_PROMISC, "PROMISC"},     {TD_IF_UP, "UP"},
 };
+#define LINK_FLAGS 10
 
 /* Fills names with the words between < and >; returns how many. A device is always attached, so
- * what is up has a carrier: LOWER_UP. */
-static int link_flags(const struct netif *nif, const char *names[8])
+ * what is up has a carrier (LOWER_UP); but a bridge has one only when a port has, and a VLAN whose
+ * lower interface is down is M-DOWN. */
+static int link_flags(const struct netif *nif, const char *names[LINK_FLAGS])
 {
     bool loopback = (nif->flags & TD_IF_LOOPBACK) != 0; /* Linux's doesn't say NOARP */
     int n = 0;
+    if (netif_is_up(nif) && !netif_running(nif))
+        names[n++] = "NO-CARRIER";
     for (size_t i = 0; i < sizeof(flag_names) / sizeof(*flag_names); i++)
         if (nif->flags & flag_names[i].flag && !(loopback && flag_names[i].flag == TD_IF_NOARP))
             names[n++] = flag_names[i].name;
-    if (netif_is_up(nif))
+    if (netif_running(nif))
         names[n++] = "LOWER_UP";
+    if (nif->lower != NULL && !netif_is_up(nif->lower))
+        names[n++] = "M-DOWN";
     return n;
 }
 
 static const char *operstate(const struct netif *nif)
 {
-    return nif->flags & TD_IF_LOOPBACK ? "UNKNOWN" : netif_is_up(nif) ? "UP" : "DOWN";
+    if (nif->kind == TD_LINK_LOOPBACK || (nif->kind == TD_LINK_DUMMY && netif_is_up(nif)))
+        return "UNKNOWN";
+    if (netif_running(nif))
+        return "UP";
+    return netif_is_up(nif) && nif->kind == TD_LINK_VLAN ? "LOWERLAYERDOWN" : "DOWN";
 }
 
 static const char *qdisc_kind(const struct netif *nif)
@@ -70,10 +83,12 @@ static const char *scope_of(const struct netif *nif, const struct netif_addr *a)
 
 static void link_head_json(struct run *r, const struct netif *nif, bool link)
 {
-    const char *names[8];
+    const char *names[LINK_FLAGS];
     char mac[18];
     int n = link_flags(nif, names);
     jw_u64(&r->jw, "ifindex", nif->index);
+    if (nif->lower != NULL)
+        jw_str(&r->jw, "link", nif->lower->name);
     jw_str(&r->jw, "ifname", nif->name);
     jw_open(&r->jw, "flags", '[');
     for (int i = 0; i < n; i++)
@@ -81,6 +96,8 @@ static void link_head_json(struct run *r, const struct netif *nif, bool link)
     jw_close(&r->jw, ']');
     jw_u64(&r->jw, "mtu", nif->mtu);
     jw_str(&r->jw, "qdisc", qdisc_kind(nif));
+    if (netif_master(nif) != NULL)
+        jw_str(&r->jw, "master", netif_master(nif)->name);
     jw_str(&r->jw, "operstate", operstate(nif));
     if (link)
         jw_str(&r->jw, "linkmode", "DEFAULT");
@@ -96,17 +113,93 @@ static void link_head_json(struct run *r, const struct netif *nif, bool link)
 /* `link`: `ip link` shows the mode, `ip addr` doesn't. */
 static void link_head(struct run *r, const struct netif *nif, bool link)
 {
-    const char *names[8];
+    const char *names[LINK_FLAGS];
     char mac[18];
     int n = link_flags(nif, names);
-    run_printf(r, "%u: %s: <", nif->index, nif->name);
+    const struct netif *master = netif_master(nif);
+    run_printf(r, "%u: %s%s%s: <", nif->index, nif->name, nif->lower != NULL ? "@" : "",
+               nif->lower != NULL ? nif->lower->name : "");
     for (int i = 0; i < n; i++)
         run_printf(r, "%s%s", i ? "," : "", names[i]);
     format_mac(nif->mac, mac);
-    run_printf(r, "> mtu %u qdisc %s state %s%s group default qlen %u\n    link/%s %s brd %s\n",
-               nif->mtu, qdisc_kind(nif), operstate(nif), link ? " mode DEFAULT" : "", nif->txqlen,
-               nif->flags & TD_IF_LOOPBACK ? "loopback" : "ether", mac,
+    run_printf(r, "> mtu %u qdisc %s%s%s state %s%s group default qlen %u\n    link/%s %s brd %s",
+               nif->mtu, qdisc_kind(nif), master != NULL ? " master " : "",
+               master != NULL ? master->name : "", operstate(nif), link ? " mode DEFAULT" : "",
+               nif->txqlen, nif->flags & TD_IF_LOOPBACK ? "loopback" : "ether", mac,
                nif->flags & TD_IF_LOOPBACK ? "00:00:00:00:00:00" : "ff:ff:ff:ff:ff:ff");
+}
+
+static bool port_has(const struct netif *nif, uint32_t flag)
+{
+    return (bridge_port_flags(nif) & flag) != 0;
+}
+
+/* -d: what the kind of the interface has, and what it is to its bridge. */
+static void link_details_json(struct run *r, const struct netif *nif)
+{
+    jw_u64(&r->jw, "promiscuity", (nif->flags & TD_IF_PROMISC) != 0 || nif->port != NULL);
+    jw_u64(&r->jw, "min_mtu", 68);
+    jw_u64(&r->jw, "max_mtu", nif->lower != NULL ? nif->lower->mtu : 65535);
+    if (nif->kind <= TD_LINK_LOOPBACK && nif->port == NULL)
+        return;
+    jw_open(&r->jw, "linkinfo", '{');
+    if (nif->kind > TD_LINK_LOOPBACK)
+        jw_str(&r->jw, "info_kind", td_link_kind_name(nif->kind));
+    if (nif->kind == TD_LINK_VLAN) {
+        jw_open(&r->jw, "info_data", '{');
+        jw_str(&r->jw, "protocol", "802.1Q");
+        jw_u64(&r->jw, "id", nif->vid);
+        jw_open(&r->jw, "flags", '[');
+        jw_str(&r->jw, NULL, "REORDER_HDR");
+        jw_close(&r->jw, ']');
+        jw_close(&r->jw, '}');
+    } else if (nif->kind == TD_LINK_BRIDGE) {
+        struct td_bridge_config c = bridge_config(nif);
+        jw_open(&r->jw, "info_data", '{');
+        jw_u64(&r->jw, "ageing_time", c.ageing / (10 * TD_MS));
+        jw_u64(&r->jw, "stp_state", 0);
+        jw_u64(&r->jw, "vlan_filtering", 0);
+        jw_u64(&r->jw, "fdb_n_learned", bridge_fdb_learned(nif));
+        jw_u64(&r->jw, "fdb_max_learned", c.fdb_max);
+        jw_close(&r->jw, '}');
+    }
+    if (nif->port != NULL) {
+        jw_str(&r->jw, "info_slave_kind", "bridge");
+        jw_open(&r->jw, "info_slave_data", '{');
+        jw_str(&r->jw, "state", netif_is_up(nif) ? "forwarding" : "disabled");
+        jw_bool(&r->jw, "hairpin", port_has(nif, TD_PORT_HAIRPIN));
+        jw_bool(&r->jw, "learning", port_has(nif, TD_PORT_LEARNING));
+        jw_bool(&r->jw, "flood", port_has(nif, TD_PORT_FLOOD));
+        jw_bool(&r->jw, "isolated", port_has(nif, TD_PORT_ISOLATED));
+        jw_close(&r->jw, '}');
+    }
+    jw_close(&r->jw, '}');
+}
+
+static void link_details(struct run *r, const struct netif *nif)
+{
+    run_printf(r, " promiscuity %d minmtu 68 maxmtu %u",
+               (nif->flags & TD_IF_PROMISC) != 0 || nif->port != NULL,
+               nif->lower != NULL ? nif->lower->mtu : 65535U);
+    if (nif->kind == TD_LINK_VLAN) {
+        run_printf(r, "\n    vlan protocol 802.1Q id %u <REORDER_HDR>", nif->vid);
+    } else if (nif->kind == TD_LINK_BRIDGE) {
+        struct td_bridge_config c = bridge_config(nif);
+        run_printf(r,
+                   "\n    bridge ageing_time %llu stp_state 0 vlan_filtering 0 fdb_n_learned %u "
+                   "fdb_max_learned %u",
+                   (unsigned long long)(c.ageing / (10 * TD_MS)), bridge_fdb_learned(nif),
+                   c.fdb_max);
+    } else if (nif->kind == TD_LINK_DUMMY) {
+        run_puts(r, "\n    dummy");
+    }
+    if (nif->port != NULL)
+        run_printf(r, "\n    bridge_slave state %s hairpin %s learning %s flood %s isolated %s",
+                   netif_is_up(nif) ? "forwarding" : "disabled",
+                   port_has(nif, TD_PORT_HAIRPIN) ? "on" : "off",
+                   port_has(nif, TD_PORT_LEARNING) ? "on" : "off",
+                   port_has(nif, TD_PORT_FLOOD) ? "on" : "off",
+                   port_has(nif, TD_PORT_ISOLATED) ? "on" : "off");
 }
 
 static void link_stats(struct run *r, const struct netif *nif)
@@ -159,11 +252,13 @@ static void addr_json(struct run *r, const struct netif *nif, const struct netif
         jw_str(&r->jw, "broadcast", text);
     }
     jw_str(&r->jw, "scope", scope_of(nif, a));
+    if (ip_addr_is_secondary(nif, a))
+        jw_bool(&r->jw, "secondary", true);
     if (a->state == ADDR_TENTATIVE)
         jw_bool(&r->jw, "tentative", true);
     if (a->state == ADDR_CONFLICT)
         jw_bool(&r->jw, "dadfailed", true);
-    jw_str(&r->jw, "label", nif->name);
+    jw_str(&r->jw, "label", a->label[0] != '\0' ? a->label : nif->name);
     jw_u64(&r->jw, "valid_life_time", 4294967295U);
     jw_u64(&r->jw, "preferred_life_time", 4294967295U);
     jw_close(&r->jw, '}');
@@ -178,22 +273,27 @@ static void addr_text(struct run *r, const struct netif *nif, const struct netif
         format_ip4(a->broadcast, text);
         run_printf(r, " brd %s", text);
     }
-    run_printf(r, " scope %s%s%s %s\n       valid_lft forever preferred_lft forever\n",
-               scope_of(nif, a), a->state == ADDR_TENTATIVE ? " tentative" : "",
-               a->state == ADDR_CONFLICT ? " dadfailed" : "", nif->name);
+    run_printf(r, " scope %s%s%s%s %s\n       valid_lft forever preferred_lft forever\n",
+               scope_of(nif, a), ip_addr_is_secondary(nif, a) ? " secondary" : "",
+               a->state == ADDR_TENTATIVE ? " tentative" : "",
+               a->state == ADDR_CONFLICT ? " dadfailed" : "",
+               a->label[0] != '\0' ? a->label : nif->name);
 }
 
 static void brief(struct run *r, const struct netif *nif, bool addresses)
 {
     char text[18];
-    run_printf(r, "%-16s %-14s ", nif->name, operstate(nif));
+    char name[2 * NETIF_NAME_LEN];
+    snprintf(name, sizeof(name), "%s%s%s", nif->name, nif->lower != NULL ? "@" : "",
+             nif->lower != NULL ? nif->lower->name : "");
+    run_printf(r, "%-16s %-14s ", name, operstate(nif));
     if (addresses) {
         for (const struct netif_addr *a = nif->addrs; a != NULL; a = a->next) {
             format_ip4(a->addr, text);
             run_printf(r, "%s/%u ", text, a->plen);
         }
     } else {
-        const char *names[8];
+        const char *names[LINK_FLAGS];
         int n = link_flags(nif, names);
         format_mac(nif->mac, text);
         run_printf(r, "%s <", text);
@@ -204,15 +304,36 @@ static void brief(struct run *r, const struct netif *nif, bool addresses)
     run_puts(r, "\n");
 }
 
-/* `ip addr show` and `ip link show`: optional `dev X` or just X, `up`. */
+/* `ip addr show` and `ip link show`: optional `dev X` or just X, `up`, `type KIND`, `master
+ * BRIDGE`. */
 static int show(struct run *r, int at, const struct ip_options *o, bool addresses)
 {
-    uint32_t only = 0;
+    uint32_t only = 0, master = 0;
+    int kind = -1;
     bool up = false;
     for (int i = at; i < r->argc; i++) {
         const char *name = r->argv[i];
         if (strcmp(name, "up") == 0) {
             up = true;
+            continue;
+        }
+        if (strcmp(name, "type") == 0) {
+            if ((name = run_value(r, i++, "a type")) == NULL)
+                return EXIT_USAGE;
+            for (kind = TD_LINK_VLAN;
+                 kind < TD_LINK_KINDS &&
+                 strcmp(name, td_link_kind_name((enum td_link_kind)kind)) != 0;)
+                kind++;
+            if (kind == TD_LINK_KINDS)
+                return run_fail(r, EXIT_USAGE,
+                                "'%s' is not a type of interface: write vlan, bridge or dummy",
+                                name);
+            continue;
+        }
+        if (strcmp(name, "master") == 0) {
+            if ((name = run_value(r, i++, "the bridge's name")) == NULL ||
+                (master = run_interface(r, name)) == 0)
+                return EXIT_USAGE;
             continue;
         }
         if (strcmp(name, "dev") == 0 && (name = run_value(r, i++, "the interface's name")) == NULL)
@@ -224,11 +345,15 @@ static int show(struct run *r, int at, const struct ip_options *o, bool addresse
     if (r->json)
         jw_open(&r->jw, NULL, '[');
     for (const struct netif *nif = netif_first(r->deck->st); nif != NULL; nif = nif->next) {
-        if ((only != 0 && nif->index != only) || (up && !netif_is_up(nif)))
+        if ((only != 0 && nif->index != only) || (up && !netif_is_up(nif)) ||
+            (kind >= 0 && (int)nif->kind != kind) ||
+            (master != 0 && (netif_master(nif) == NULL || netif_master(nif)->index != master)))
             continue;
         if (r->json) {
             jw_open(&r->jw, NULL, '{');
             link_head_json(r, nif, !addresses);
+            if (o->details)
+                link_details_json(r, nif);
             if (addresses) {
                 jw_open(&r->jw, "addr_info", '[');
                 for (const struct netif_addr *a = nif->addrs; a != NULL; a = a->next)
@@ -242,6 +367,9 @@ static int show(struct run *r, int at, const struct ip_options *o, bool addresse
             brief(r, nif, addresses);
         } else {
             link_head(r, nif, !addresses);
+            if (o->details)
+                link_details(r, nif);
+            run_puts(r, "\n");
             for (const struct netif_addr *a = addresses ? nif->addrs : NULL; a != NULL; a = a->next)
                 addr_text(r, nif, a);
             if (o->stats)
@@ -257,33 +385,91 @@ static int show(struct run *r, int at, const struct ip_options *o, bool addresse
 
 /* ---- ip addr ---- */
 
+/* The words behind the address: dev X, broadcast, label. False: the sentence is set. */
+static bool addr_words(struct run *r, int at, bool adding, struct td_addr *a, uint32_t *ifindex)
+{
+    for (int i = at; i < r->argc; i += 2) {
+        const char *word = r->argv[i], *value;
+        bool dev = strcmp(word, "dev") == 0, label = strcmp(word, "label") == 0;
+        bool brd = strcmp(word, "brd") == 0 || strcmp(word, "broadcast") == 0;
+        if (!dev && !(adding && (label || brd))) {
+            run_bad_word(
+                r, i,
+                adding ? "write `dev` and an interface, `brd` and an address, or `label` and a name"
+                       : "write `dev` and an interface");
+            return false;
+        }
+        value = run_value(r, i,
+                          dev     ? "the interface's name"
+                          : label ? "the label"
+                                  : "the broadcast address");
+        if (value == NULL)
+            return false;
+        if (dev) {
+            if ((*ifindex = run_interface(r, value)) == 0)
+                return false;
+        } else if (label) {
+            if (strlen(value) >= sizeof(a->label)) {
+                run_fail(r, EXIT_USAGE, "'%s' is too long for a label: 15 characters at most",
+                         value);
+                return false;
+            }
+            snprintf(a->label, sizeof(a->label), "%s", value);
+        } else if (strcmp(value, "-") == 0 || strcmp(value, "0.0.0.0") == 0) {
+            a->no_broadcast = true;
+        } else if (strcmp(value, "+") != 0 && !parse_ip4(value, &a->broadcast)) {
+            run_fail(r, EXIT_USAGE, "'%s' is not a broadcast address: write +, - or an address",
+                     value);
+            return false;
+        }
+    }
+    return true;
+}
+
+static int addr_flush(struct run *r, int at)
+{
+    struct td_addr unused = {0};
+    uint32_t ifindex = 0;
+    if (!addr_words(r, at, false, &unused, &ifindex))
+        return EXIT_USAGE;
+    if (ifindex == 0)
+        return run_fail(r, EXIT_USAGE, "which interface? write `ip addr flush dev eth0`");
+    const struct netif *nif = netif_by_index(r->deck->st, ifindex);
+    while (nif->addrs != NULL)
+        if (td_addr_del(r->deck->st, ifindex, nif->addrs->addr, nif->addrs->plen) < 0)
+            return run_fail(r, EXIT_FAILED, "an address of %s can't be removed", nif->name);
+    return EXIT_DONE;
+}
+
 int ip_address(struct run *r, int at, const struct ip_options *o)
 {
     enum ip_verb verb = at < r->argc ? ip_verb(r->argv[at]) : VERB_SHOW;
     if (verb == VERB_SHOW)
         return show(r, at + 1, o, true);
+    if (verb == VERB_FLUSH)
+        return addr_flush(r, at + 1);
     if (verb != VERB_ADD && verb != VERB_DEL)
-        return run_bad_word(r, at, "write `ip addr show|add|del`");
+        return run_bad_word(r, at, "write `ip addr show|add|del|flush`");
     const char *text = run_value(r, at, "the address with its prefix length");
     if (text == NULL)
         return EXIT_USAGE;
-    td_ip4 addr;
-    uint8_t plen;
-    if (!parse_prefix(text, &addr, &plen))
-        return run_fail(r, EXIT_USAGE, "'%s' is not an address: write it as 10.0.0.2/24", text);
+    struct td_addr a = {0};
     uint32_t ifindex = 0;
-    for (int i = at + 2; i < r->argc; i++) {
-        if (strcmp(r->argv[i], "dev") != 0)
-            return run_bad_word(r, i, "write `dev` and an interface");
-        const char *name = run_value(r, i++, "the interface's name");
-        if (name == NULL || (ifindex = run_interface(r, name)) == 0)
-            return EXIT_USAGE;
-    }
+    if (!parse_prefix(text, &a.addr, &a.plen))
+        return run_fail(r, EXIT_USAGE, "'%s' is not an address: write it as 10.0.0.2/24", text);
+    if (!addr_words(r, at + 2, verb == VERB_ADD, &a, &ifindex))
+        return EXIT_USAGE;
     if (ifindex == 0)
         return run_fail(r, EXIT_USAGE, "which interface? write `ip addr %s %s dev eth0`",
                         verb == VERB_ADD ? "add" : "del", text);
-    int err = verb == VERB_ADD ? td_addr_add(r->deck->st, ifindex, addr, plen)
-                               : td_addr_del(r->deck->st, ifindex, addr, plen);
+    const char *name = netif_by_index(r->deck->st, ifindex)->name;
+    size_t n = strlen(name);
+    if (a.label[0] != '\0' &&
+        (strncmp(a.label, name, n) != 0 || (a.label[n] != '\0' && a.label[n] != ':')))
+        return run_fail(r, EXIT_USAGE, "'%s' can't be the label of an address on %s: write %s:%s",
+                        a.label, name, name, a.label);
+    int err = verb == VERB_ADD ? td_addr_add_full(r->deck->st, ifindex, &a)
+                               : td_addr_del(r->deck->st, ifindex, a.addr, a.plen);
     if (err == -EEXIST)
         return run_fail(r, EXIT_USAGE, "%s is already an address of the interface", text);
     if (err == -ENOENT || err == -EADDRNOTAVAIL || err == -ESRCH)
@@ -297,72 +483,9 @@ int ip_address(struct run *r, int at, const struct ip_options *o)
     return err == 0 ? EXIT_DONE : run_fail(r, EXIT_FAILED, "%s: %s", text, error_text(err));
 }
 
-/* ---- ip link ---- */
-
-static int link_set(struct run *r, int at)
+int ip_link_show(struct run *r, int at, const struct ip_options *o)
 {
-    struct td_stack *st = r->deck->st;
-    const char *name = at < r->argc ? r->argv[at] : NULL;
-    if (name != NULL && strcmp(name, "dev") == 0)
-        name = run_value(r, at++, "the interface's name");
-    if (name == NULL)
-        return r->err[0] ? EXIT_USAGE
-                         : run_fail(r, EXIT_USAGE, "which interface? write `ip link set eth0 up`");
-    uint32_t ifindex = run_interface(r, name);
-    if (ifindex == 0)
-        return EXIT_USAGE;
-    if (at + 1 >= r->argc)
-        return run_fail(r, EXIT_USAGE,
-                        "what is to be set? write `ip link set %s up|down|mtu N|address MAC`",
-                        name);
-    for (int i = at + 1; i < r->argc; i++) {
-        const char *word = r->argv[i], *value;
-        int err = 0;
-        if (strcmp(word, "up") == 0 || strcmp(word, "down") == 0) {
-            err = td_if_up(st, ifindex, word[0] == 'u');
-        } else if (strcmp(word, "mtu") == 0) {
-            uint32_t mtu;
-            if ((value = run_value(r, i++, "the MTU in bytes")) == NULL)
-                return EXIT_USAGE;
-            if (!parse_u32(value, 65535, &mtu) || mtu < 68)
-                return run_fail(r, EXIT_USAGE, "'%s' is not an MTU: write 68 to 65535 (bytes)",
-                                value);
-            struct deck_tap *tap = deck_tap_find(r->deck, name);
-            char msg[256];
-            if (tap != NULL && tap_set_mtu(tap->tap, mtu, msg, sizeof(msg)) < 0)
-                return run_fail(r, EXIT_FAILED, "%s", msg);
-            if (tap == NULL)
-                err = td_if_set_mtu(st, ifindex, mtu);
-        } else if (strcmp(word, "address") == 0) {
-            struct td_mac mac;
-            if ((value = run_value(r, i++, "the MAC address")) == NULL)
-                return EXIT_USAGE;
-            if (!parse_mac(value, &mac))
-                return run_fail(r, EXIT_USAGE,
-                                "'%s' is not a MAC address: write it as 02:00:00:00:00:01", value);
-            if (mac.b[0] & 1)
-                return run_fail(r, EXIT_USAGE,
-                                "'%s' is a group address: a station's first byte is even", value);
-            err = td_if_set_mac(st, ifindex, mac);
-        } else {
-            return run_bad_word(r, i, "write up, down, mtu N or address MAC");
-        }
-        if (err < 0)
-            return run_fail(r, EXIT_FAILED, "%s %s: %s", name, word, error_text(err));
-    }
-    return EXIT_DONE;
-}
-
-int ip_link(struct run *r, int at, const struct ip_options *o)
-{
-    enum ip_verb verb = at < r->argc ? ip_verb(r->argv[at]) : VERB_SHOW;
-    if (at < r->argc && strcmp(r->argv[at], "s") == 0)
-        verb = VERB_SET; /* iproute2's own surprise: `ip link s` is set, `ip addr s` is show */
-    if (verb == VERB_SHOW)
-        return show(r, at + 1, o, false);
-    if (verb == VERB_SET)
-        return link_set(r, at + 1);
-    return run_bad_word(r, at, "write `ip link show|set` (`tap add` makes interfaces)");
+    return show(r, at, o, false);
 }
 
 /* ---- ip ---- */
@@ -379,9 +502,10 @@ static int ip_main(struct run *r)
             o.stats = true;
         else if (strcmp(w, "-br") == 0 || strcmp(w, "-brief") == 0)
             o.brief = true;
-        else if (strcmp(w, "-4") != 0 && strcmp(w, "-d") != 0 && strcmp(w, "-p") != 0 &&
-                 strcmp(w, "-c") != 0)
-            return run_bad_word(r, at, "the options here are -j, -s, -br and -4");
+        else if (strcmp(w, "-d") == 0 || strcmp(w, "-details") == 0)
+            o.details = true;
+        else if (strcmp(w, "-4") != 0 && strcmp(w, "-p") != 0 && strcmp(w, "-c") != 0)
+            return run_bad_word(r, at, "the options here are -j, -s, -d, -br and -4");
     }
     if (at >= r->argc)
         return run_bad_word(r, at, "write `ip addr`, `ip link`, `ip route` or `ip neigh`");
@@ -399,8 +523,20 @@ static int ip_main(struct run *r)
 
 const struct command command_ip = {
     .name = "ip",
-    .usage = "ip [-j] [-br] addr [show] [dev X] | addr add|del ADDR/PLEN dev X\n"
-             "ip [-j] [-s] [-br] link [show] [dev X] | link set X up|down|mtu N|address MAC\n"
+    .usage = "ip [-j] [-s] [-br] addr [show] [dev X] [up] | addr add|del ADDR/PLEN dev X [brd "
+             "+|-|ADDR] [label X:NAME] | "
+             "addr flush dev X\n"
+             "ip [-j] [-s] [-d] [-br] link [show] [dev X] [up] [type KIND] [master BRIDGE]\n"
+             "ip link add [link X] [name] NAME [mtu N] [address MAC] [master BRIDGE] [up] type "
+             "vlan id N | bridge "
+             "[ageing_time CS] [fdb_max_learned N] | dummy\n"
+             "ip link set X [up|down] [mtu N] [address MAC] [promisc on|off] [arp on|off] "
+             "[multicast on|off] [master "
+             "BRIDGE | nomaster]\n"
+             "ip link set X type bridge [ageing_time CS] [fdb_max_learned N] | type bridge_slave "
+             "[hairpin on|off] "
+             "[learning on|off] [flood on|off] [isolated on|off]\n"
+             "ip link del X\n"
              "ip [-j] route [show [table all]] | route add|del|replace PREFIX [via GW] [dev X] "
              "[src A] [metric N] [mtu N] | route get ADDR\n"
              "ip [-j] neigh [show] [dev X] | neigh add|replace ADDR lladdr MAC dev X [nud STATE] | "
@@ -412,6 +548,10 @@ const struct command command_ip = {
             "  ip route add default via 10.0.0.1\n"
             "  ip route get 192.0.2.1\n"
             "  ip neigh replace 10.0.0.1 lladdr 02:00:00:00:00:01 dev eth0 nud permanent\n"
-            "  ip -s link show eth0",
+            "  ip -s link show eth0\n"
+            "  ip link add link eth0 name eth0.10 type vlan id 10\n"
+            "  ip link add br0 type bridge ageing_time 30000     (hundredths of a second, as Linux "
+            "has it)\n"
+            "  ip link set eth1 master br0",
     .fn = ip_main,
 };

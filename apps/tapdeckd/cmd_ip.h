@@ -8,9 +8,11 @@
 struct ip_options {
     bool stats; /* -s */
     bool brief; /* -br */
+    bool details; /* -d */
 };
 int ip_address(struct run *r, int at, const struct ip_options *o);
 int ip_link(struct run *r, int at, const struct ip_options *o);
+int ip_link_show(struct run *r, int at, const struct ip_options *o);
 int ip_route_cmd(struct run *r, int at);
 int ip_neigh(struct run *r, int at);
 

@@ -9,7 +9,7 @@
 
 const struct command *const commands[] = {
     &command_ip,     &command_ss,   &command_ping,    &command_why,      &command_sysctl,
-    &command_nstat,  &command_app,  &command_tap,     &command_tc,       &command_capture,
+    &command_bridge, &command_nstat,  &command_app,  &command_tap,     &command_tc,       &command_capture,
     &command_iptables, &command_iptables_save, &command_iptables_restore, &command_conntrack,
     &command_timers, &command_table, &command_fault, &command_help, &command_version, &command_shutdown, NULL,
 };

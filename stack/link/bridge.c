@@ -261,7 +261,9 @@ int link_set_master(struct td_stack *st, struct netif *nif, struct netif *master
         return 0;
     if (master != NULL && (master->bridge == NULL || nif->kind == TD_LINK_LOOPBACK))
         return -EINVAL;
-    if (master != NULL && bridge_stands_on(nif, master))
+    /* A bridge as a port, Linux refuses too; what stands on the bridge, however far up, would be a
+     * circle. */
+    if (master != NULL && (nif->bridge != NULL || bridge_stands_on(nif, master)))
         return -ELOOP;
     if (from != NULL)
         port_leave(st, nif->port);

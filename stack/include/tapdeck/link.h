@@ -68,7 +68,8 @@ int td_link_add(struct td_stack *st, const struct td_link_config *c, uint32_t *i
 /* Makes an interface a port of a bridge (it leaves the one it was in), or with master 0 of none. A
  * port's frames belong to the bridge: what the host has to say and hear there, addresses too,
  * belongs on the bridge's own interface. -ENODEV, -EINVAL (loopback; or master isn't a bridge),
- * -ELOOP (the bridge would stand on itself), -EMLINK, -ENOMEM. */
+ * -ELOOP (it is a bridge, or stands on
+ * that bridge itself), -EMLINK, -ENOMEM. */
 int td_link_set_master(struct td_stack *st, uint32_t ifindex, uint32_t master);
 
 /* Sets and clears flags: TD_IF_UP, TD_IF_PROMISC, TD_IF_NOARP, TD_IF_MULTICAST. -ENODEV, -EINVAL
