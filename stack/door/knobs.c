@@ -245,6 +245,11 @@ static const struct text_knob {
      "what keeps the text that came beyond a hole, of new connections: runs, or an organ that was "
      "added (tapdeck/reassembly.h)",
      tcp_reassembly_set, tcp_reassembly_get},
+    {"tapdeck.loss_detection",
+     "what says which segments in flight are lost, in new connections: auto (with SACK by "
+     "tcp_recovery, without by tcp_newreno_prr), rack, rfc6675, newreno, newreno-prr, or an organ "
+     "that was added (tapdeck/loss.h)",
+     tcp_loss_detection_set, tcp_loss_detection_get},
     {"net.netfilter.nf_conntrack_count", "flows now (can be read only)", flows_set, flows_get},
 };
 #define TEXT_KNOBS (sizeof text_knobs / sizeof text_knobs[0])

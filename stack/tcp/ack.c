@@ -140,7 +140,7 @@ static void take_rtt_sample(struct td_stack *st, struct tcb *t, struct tcp_news 
 
 /* ---- what SND.UNA has passed ---- */
 
-static void segment_acked(struct td_stack *st, struct tcb *t, struct tcp_news *n)
+static void segment_acked(struct tcb *t, struct tcp_news *n)
 {
     struct txq *q = t->txq;
     const struct txseg *x = txq_head(q);
@@ -164,7 +164,7 @@ static void segment_acked(struct td_stack *st, struct tcb *t, struct tcp_news *n
         n->delivered_bytes += txseg_text(x);
         if (t->sack_ok) {
             t->delivered++;
-            tcp_rack_delivered(st, t, n, q->first);
+            tcp_loss_delivered(q, q->first);
         }
         if (!n->delivered_any || seq_gt(x->delivered, n->prior_delivered)) {
             n->delivered_any = true;
@@ -193,7 +193,7 @@ static void take_off(struct td_stack *st, struct tcb *t, struct tcp_news *n)
 {
     struct txq *q = t->txq;
     while (!txq_empty(q) && seq_le(txseg_end(txq_head(q)), t->snd_una)) {
-        segment_acked(st, t, n);
+        segment_acked(t, n);
     }
     const struct txseg *x = txq_head(q);
     if (x != NULL && seq_lt(x->seq, t->snd_una)) { /* a part of one */
@@ -252,13 +252,13 @@ static void control(struct td_stack *st, struct tcb *t, const struct tcp_news *n
     uint32_t segs = t->delivered - n->delivered_before;
     uint32_t lost = q->lost_ever - n->lost_before;
     uint32_t delivered = q->by_segments ? segs : n->delivered_bytes;
-    if (q->in_reduction && (q->ops->prr || t->ca_state == TCPE_CWR)) {
+    if (q->in_reduction && (tcp_loss_prr(q) || t->ca_state == TCPE_CWR)) {
         tcp_prr_ack(st, t, delivered, lost, n->advanced);
         return;
     }
-    if (before == TCPE_RECOVERY && !q->ops->prr) {
+    if (before == TCPE_RECOVERY && !tcp_loss_prr(q)) {
         if (t->ca_state == TCPE_RECOVERY) {
-            q->ops->in_recovery(st, t, n);
+            tcp_loss_in_recovery(st, t, n);
         }
         return;
     }
@@ -295,7 +295,9 @@ static void digest(struct td_stack *st, struct tcb *t, struct tcp_news *n)
         take_off(st, t, n);
     }
     take_rtt_sample(st, t, n);
-    tcp_rack_reo_wnd(st, t, n);
+    if (q->came_twice && n->delivered_any) {
+        tcp_loss_came_twice(st, t, n);
+    }
     if (q->tlp_out) {
         tcp_tlp_ack(st, t, n);
     }
@@ -321,7 +323,7 @@ static void digest(struct td_stack *st, struct tcb *t, struct tcp_news *n)
     if (!was_empty) {
         control(st, t, n, before);
     }
-    if (!q->ops->prr && t->ca_state == TCPE_OPEN && seq_gt(t->snd_una, t->recover)) {
+    if (!tcp_loss_prr(q) && t->ca_state == TCPE_OPEN && seq_gt(t->snd_una, t->recover)) {
         t->recover = t->snd_una - 1; /* kept close: half a circle behind it would lie ahead */
     }
     tcp_mtup_verify(st, t, t->delivered - n->delivered_before, q->lost_ever);
@@ -364,6 +366,9 @@ void tcp_ack_received(struct td_stack *st, struct tcb *t, const struct tcp_seg *
         return;
     }
     n.window = t->snd_wnd != wnd;
+    if (q != NULL) {
+        tcp_loss_ack_begins(st, t, &n);
+    }
     if (blocks) {
         tcp_sack_received(st, t, &n);
     }

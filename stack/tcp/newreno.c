@@ -1,4 +1,5 @@
-/* tcp/newreno.c: what is lost, without SACK (RFC 5681 3.2, 6582 NewReno).
+/* tcp/newreno.c: what is lost, without SACK (RFC 5681 3.2, 6582 NewReno): two organs of
+ * tapdeck/loss.h.
  *
  * Theory of operation. An acknowledgment that repeats SND.UNA says that something arrived, but not
  * what is expected next. One or two may be reordering: each lets one new segment go (limited
@@ -19,109 +20,96 @@
  * (6582 3.2 step 2). Forged duplicates can't blow cwnd up: of what was in flight when SND.UNA last
  * moved each segment can cause one, and no more than that are counted (5681 3.2 step 4).
  */
-#include "tcp/xmit.h"
+#include "tapdeck/loss.h"
 
-static void head_lost(struct td_stack *st, struct tcb *t, enum journal_word why)
-{
-    struct txq *q = t->txq;
-    const struct txseg *x = txq_head(q);
-    if (x != NULL && txq_mark_lost(st, q, q->first)) {
-        const struct journal_subject subject = tcp_subject(t);
-        JOURNAL(st, EV_TCP_LOST, &subject, x->seq, x->len, why, st->now - x->sent, 0);
-    }
-}
+extern const struct td_loss_ops tcp_newreno, tcp_newreno_prr;
+
+struct newreno {
+    uint32_t dup_flight; /* FlightSize when SND.UNA last moved, bytes */
+    bool partial_seen;   /* a partial ACK came in this recovery */
+};
 
 /* ---- with proportional rate reduction ---- */
 
-static bool prr_detect(struct td_stack *st, struct tcb *t, struct tcp_news *n)
+static td_time prr_detect(struct td_loss *l)
 {
-    struct txq *q = t->txq;
-    bool recovery = t->ca_state == TCPE_RECOVERY;
-    if (t->ca_state < TCPE_RECOVERY ? q->dup_sacked >= t->reordering : recovery && n->advanced) {
-        const struct txseg *x = txq_head(q);
-        if (x != NULL && (x->marks & TXS_LOST) == 0) {
-            head_lost(st, t, recovery ? W_TCP_PARTIAL : W_TCP_FAST);
+    bool recovery = l->episode == TD_EPISODE_RECOVERY;
+    if (l->episode < TD_EPISODE_RECOVERY ? l->duplicates >= l->reordering
+                                         : recovery && l->advanced) {
+        if (l->segs > 0 && (td_loss_at(l, l->first)->marks & TD_SENT_LOST) == 0) {
+            (void)l->host->lost(l, l->first, recovery ? TD_LOSS_PARTIAL : TD_LOSS_DUPLICATE, 0);
         }
     }
-    return false;
+    return 0;
 }
 
-static bool prr_begins(const struct td_stack *st, const struct tcb *t)
-{
-    (void)st;
-    return t->txq->lost.segs > 0;
-}
-
-const struct tcp_recovery_ops tcp_newreno_prr = {
+const struct td_loss_ops tcp_newreno_prr = {
     .name = "newreno-prr",
-    .prr = true,
+    .doc = "by duplicate acknowledgments (RFC 6582), cwnd by RFC 9937",
     .detect = prr_detect,
-    .begins = prr_begins,
 };
 
 /* ---- by the letter of RFC 6582 ---- */
 
-static bool begins(const struct td_stack *st, const struct tcb *t)
+static bool begins(const struct td_loss *l)
 {
-    (void)st;
-    return t->ca_state <= TCPE_CWR && t->dupacks == t->reordering && seq_gt(t->snd_una, t->recover);
+    return l->episode <= TD_EPISODE_CWR && l->dupacks == l->reordering &&
+           td_seq_before(l->recover, l->una);
 }
 
-static void entered(struct td_stack *st, struct tcb *t)
+static void entered(struct td_loss *l)
 {
-    struct txq *q = t->txq;
-    head_lost(st, t, W_TCP_FAST);
-    q->rtx_now = true;
-    q->partial_seen = false;
-    q->dup_flight = tcp_flight(t);
-    t->cc.cwnd = t->cc.ssthresh + 3u * t->mss; /* 3.2 step 3 */
-    tcp_journal_cwnd(st, t, W_TCP_FAST, t->cc.prior_cwnd);
+    struct newreno *r = l->state;
+    (void)l->host->lost(l, l->first, TD_LOSS_DUPLICATE, 0);
+    l->host->send_now(l);
+    r->partial_seen = false;
+    r->dup_flight = td_loss_flight(l);
+    l->cc->cwnd = l->cc->ssthresh + 3 * l->cc->mss; /* 3.2 step 3 */
 }
 
-static void in_recovery(struct td_stack *st, struct tcb *t, const struct tcp_news *n)
+static void in_recovery(struct td_loss *l)
 {
-    struct txq *q = t->txq;
-    uint32_t from = t->cc.cwnd;
-    if (n->dup && (uint64_t)t->dupacks * t->mss <= q->dup_flight) {
-        t->cc.cwnd += t->mss;
+    struct newreno *r = l->state;
+    struct td_cc *cc = l->cc;
+    if (l->duplicate && (uint64_t)l->dupacks * cc->mss <= r->dup_flight) {
+        cc->cwnd += cc->mss;
     }
-    if (!n->advanced) {
+    if (!l->advanced) {
         return;
     }
-    uint32_t acked = t->snd_una - n->una_before; /* partial */
-    t->cc.cwnd = t->cc.cwnd > acked ? t->cc.cwnd - acked : 0;
-    if (acked >= t->mss || t->cc.cwnd < t->mss) {
-        t->cc.cwnd += t->mss;
+    uint32_t acked = l->una - l->una_before; /* partial */
+    cc->cwnd = cc->cwnd > acked ? cc->cwnd - acked : 0;
+    if (acked >= cc->mss || cc->cwnd < cc->mss) {
+        cc->cwnd += cc->mss;
     }
-    q->dup_flight = tcp_flight(t);
-    head_lost(st, t, W_TCP_PARTIAL);
-    q->rtx_now = true;
-    tcp_journal_cwnd(st, t, W_TCP_PARTIAL, from);
+    r->dup_flight = td_loss_flight(l);
+    (void)l->host->lost(l, l->first, TD_LOSS_PARTIAL, 0);
+    l->host->send_now(l);
 }
 
-static void done(struct td_stack *st, struct tcb *t)
+static void done(struct td_loss *l)
 {
-    uint32_t from = t->cc.cwnd;
-    uint32_t flight = tcp_flight(t);
-    uint32_t w = (flight > t->mss ? flight : t->mss) + t->mss;
-    t->cc.cwnd = w < t->cc.ssthresh ? w : t->cc.ssthresh;
-    tcp_cc_event(st, t, TD_CC_RECOVERED);
-    tcp_journal_cwnd(st, t, W_TCP_FULL_ACK, from);
+    struct td_cc *cc = l->cc;
+    uint32_t flight = td_loss_flight(l);
+    uint32_t w = (flight > cc->mss ? flight : cc->mss) + cc->mss;
+    cc->cwnd = w < cc->ssthresh ? w : cc->ssthresh;
 }
 
-static bool detect(struct td_stack *st, struct tcb *t, struct tcp_news *n)
+static td_time detect(struct td_loss *l)
 {
-    struct txq *q = t->txq;
-    (void)st;
-    if (n != NULL && t->ca_state == TCPE_RECOVERY && n->advanced) {
-        n->set_timer = !q->partial_seen; /* the impatient variant: only the first restarts it */
-        q->partial_seen = true;
+    struct newreno *r = l->state;
+    if (l->episode == TD_EPISODE_RECOVERY && l->advanced) {
+        l->restart_timer = !r->partial_seen; /* the impatient variant: only the first restarts it */
+        r->partial_seen = true;
     }
-    return false;
+    return 0;
 }
 
-const struct tcp_recovery_ops tcp_newreno = {
+const struct td_loss_ops tcp_newreno = {
     .name = "newreno",
+    .doc = "by duplicate acknowledgments (RFC 6582, to the letter)",
+    .state_size = sizeof(struct newreno),
+    .own_cwnd = true,
     .detect = detect,
     .begins = begins,
     .entered = entered,

@@ -13,10 +13,18 @@
 
 #define ORGAN_NAME_LEN 16u /* as for TCP_CONGESTION, with the zero behind it */
 
+/* Number TCP_LOSS_AUTO: stands for one of the others (lossdet.c), and is never asked. */
+static const struct td_loss_ops automatic = {.name = "auto", .doc = "by what was negotiated"};
+
 void tcp_organs_init(struct td_stack *st)
 {
     struct tcp_organs *o = &st->tcp->organs;
     o->reassembly[o->count[TD_ORGAN_REASSEMBLY]++] = &tcp_reassembly_runs;
+    static const struct td_loss_ops *const ours[] = {&automatic, &tcp_rack, &tcp_sack6675,
+                                                     &tcp_newreno, &tcp_newreno_prr};
+    for (unsigned i = 0; i < sizeof ours / sizeof ours[0]; i++) {
+        o->loss[o->count[TD_ORGAN_LOSS]++] = ours[i];
+    }
 }
 
 static const char *organ_name(const struct tcp_organs *o, enum td_organ_kind kind, unsigned n)
@@ -24,6 +32,8 @@ static const char *organ_name(const struct tcp_organs *o, enum td_organ_kind kin
     switch (kind) {
     case TD_ORGAN_REASSEMBLY:
         return o->reassembly[n]->name;
+    case TD_ORGAN_LOSS:
+        return o->loss[n]->name;
     default:
         return "";
     }
@@ -31,8 +41,7 @@ static const char *organ_name(const struct tcp_organs *o, enum td_organ_kind kin
 
 static enum journal_word kind_word(enum td_organ_kind kind)
 {
-    (void)kind;
-    return W_TCP_REASSEMBLY;
+    return kind == TD_ORGAN_LOSS ? W_TCP_LOSS_DETECTION : W_TCP_REASSEMBLY;
 }
 
 /* Its number; -ENOENT. */
@@ -52,6 +61,12 @@ static bool complete_reassembly(const struct td_reassembly_ops *r)
     return r->insert != NULL && r->take != NULL && r->range != NULL && r->clear != NULL;
 }
 
+static bool complete_loss(const struct td_loss_ops *l)
+{
+    bool cwnd = l->entered != NULL && l->in_recovery != NULL && l->done != NULL;
+    return l->detect != NULL && (cwnd || !l->own_cwnd);
+}
+
 int tcp_organ_add(struct td_stack *st, enum td_organ_kind kind, const void *ops)
 {
     struct tcp_organs *o = &st->tcp->organs;
@@ -66,6 +81,12 @@ int tcp_organ_add(struct td_stack *st, enum td_organ_kind kind, const void *ops)
     case TD_ORGAN_REASSEMBLY:
         o->reassembly[n] = ops;
         if (!complete_reassembly(o->reassembly[n])) {
+            return -EINVAL;
+        }
+        break;
+    case TD_ORGAN_LOSS:
+        o->loss[n] = ops;
+        if (!complete_loss(o->loss[n])) {
             return -EINVAL;
         }
         break;
@@ -110,4 +131,14 @@ int tcp_reassembly_set(struct td_stack *st, const char *name)
 int tcp_reassembly_get(const struct td_stack *st, char *dst, size_t size)
 {
     return chosen(st, TD_ORGAN_REASSEMBLY, dst, size);
+}
+
+int tcp_loss_detection_set(struct td_stack *st, const char *name)
+{
+    return choose(st, TD_ORGAN_LOSS, name);
+}
+
+int tcp_loss_detection_get(const struct td_stack *st, char *dst, size_t size)
+{
+    return chosen(st, TD_ORGAN_LOSS, dst, size);
 }

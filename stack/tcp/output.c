@@ -193,7 +193,7 @@ static uint32_t cwnd_room(const struct tcb *t)
     uint32_t unit = tcp_unit(t);
     uint32_t cwnd = tcp_cwnd_units(t);
     uint32_t pipe = tcp_pipe_units(t);
-    if (q != NULL && !q->ops->prr && t->ca_state < TCPE_RECOVERY && t->dupacks > 0) {
+    if (q != NULL && !tcp_loss_prr(q) && t->ca_state < TCPE_RECOVERY && t->dupacks > 0) {
         uint32_t extra = t->dupacks < LIMITED_TRANSMIT ? t->dupacks : LIMITED_TRANSMIT;
         cwnd += q->by_segments ? extra : extra * t->mss;
     }
@@ -249,7 +249,7 @@ static int send_again(struct td_stack *st, struct tcb *t, uint32_t n, enum journ
     } else {
         count(st, TcpExtTCPFastRetrans);
     }
-    if (n == q->first && q->ops->prr && t->rtx_kind != TRTX_REO) {
+    if (n == q->first && tcp_loss_prr(q) && t->rtx_kind != TRTX_REO) {
         tcp_rtx_arm(st, t, TRTX_REXMT);
     }
     return 0;
@@ -495,8 +495,8 @@ static void send_what_may(struct td_stack *st, struct tcb *t, bool force)
             sent += send_new(st, t, force);
             struct txq *q = t->txq;
             uint32_t n;
-            while (q != NULL && q->ops->next != NULL && cwnd_room(t) >= t->mss &&
-                   q->ops->next(st, t, &n) && send_again(st, t, n, W_TCP_RESCUE) == 0) {
+            while (q != NULL && q->loss.ops->next != NULL && cwnd_room(t) >= t->mss &&
+                   tcp_loss_next(st, t, &n) && send_again(st, t, n, W_TCP_RESCUE) == 0) {
             }
         }
     }

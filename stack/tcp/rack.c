@@ -1,4 +1,4 @@
-/* tcp/rack.c: loss found by time (RACK, RFC 8985).
+/* tcp/rack.c: loss found by time (RACK, RFC 8985): an organ of tapdeck/loss.h.
  *
  * Theory of operation. If a segment has arrived that left later than another one, the other one
  * should have arrived too. It may only be late: so much later as packets get reordered on this path
@@ -9,177 +9,157 @@
  *      lost:      those of A, B, C for which  now - sent >= R + reo_wnd
  *      otherwise: look again when the youngest of them will have waited so long (timer)
  *
- * The list by time (txq.c) holds just the segments that are waited for, oldest first: the lost ones
- * are its beginning, the walk ends at the first that isn't. `rack_mark` is the youngest in the list
- * that left before the youngest delivered one; it is what the timer waits for. So an
- * acknowledgment costs no more than what it changes.
+ * The list by time holds just the segments that are waited for, oldest first: the lost ones are its
+ * beginning, the walk ends at the first that isn't. The bookmark is the youngest in the list that
+ * left before the youngest delivered one; it is what the timer waits for. So an acknowledgment
+ * costs no more than what it changes.
  *
  * The window (6.2 step 4): none as long as no reordering was seen and the case is clear (three
  * SACKed, or already in recovery); else a quarter of the least round trip, times a factor that a
  * D-SACK raises, because it says that a segment was sent again for nothing; never more than SRTT.
  */
-#include "tcp/xmit.h"
+#include "tcp/rack.h"
 
-#define PERSIST   16 /* recoveries that a raised factor lasts for (6.2 step 4) */
-#define STEPS_MAX 255
-#define TIMER_ADD (2 * TD_MS) /* the reordering timer is never shorter: Linux's least time-out */
+#define PERSIST  16  /* recoveries that a raised factor lasts for (6.2 step 4) */
+#define MULT_MAX 254 /* less one, as it is kept */
+
+enum { STATIC_WINDOW = 2, NO_DUPTHRESH = 4 }; /* of the knob tcp_recovery */
+
+extern const struct td_loss_ops tcp_rack;
 
 /* RACK_sent_after of 6.2 step 2: by time, then by place. */
-static bool sent_after(td_time t1, tcp_seq end1, td_time t2, tcp_seq end2)
+static bool sent_after(td_time t1, uint32_t end1, td_time t2, uint32_t end2)
 {
-    return t1 > t2 || (t1 == t2 && seq_gt(end1, end2));
+    return t1 > t2 || (t1 == t2 && td_seq_before(end2, end1));
 }
 
-void tcp_rack_delivered(struct td_stack *st, struct tcb *t, struct tcp_news *n, uint32_t num)
+static void rack_init(struct td_loss *l)
 {
-    struct txq *q = t->txq;
-    const struct txseg *x = txq_at(q, num);
-    td_time rtt = st->now - x->sent;
-    if ((x->marks & TXS_EVER) != 0) {
+    struct rack *r = l->state;
+    r->rtt = l->cc->srtt;
+}
+
+static void rack_delivered(struct td_loss *l, uint32_t n)
+{
+    struct rack *r = l->state;
+    const struct td_sent *x = td_loss_at(l, n);
+    td_time rtt = l->now - x->sent;
+    if (l->keep[RACK_PERSIST] == 0 && (l->options & STATIC_WINDOW) == 0) {
+        l->keep[RACK_MULT] = 0;
+    }
+    if ((x->marks & TD_SENT_EVER) != 0) {
         /* The acknowledgment may be the original's: too early for the copy. */
-        bool cumulative = seq_le(txseg_end(x), n->s->ack); /* else TSecr is of something older */
-        if (rtt < t->cc.min_rtt || (cumulative && tcp_ecr_before(t, n->s, tcp_ts_at(t, x->sent)))) {
+        bool cumulative =
+            !td_seq_before(l->una, td_sent_end(x)); /* else TSecr is of something older */
+        if (rtt < l->cc->min_rtt || (cumulative && l->host->echoes_older(l, x->sent))) {
             return;
         }
     }
-    q->rack_advanced = true;
-    q->rack_rtt = rtt;
-    if (q->rack_sent == 0 || sent_after(x->sent, txseg_end(x), q->rack_sent, q->rack_end)) {
-        q->rack_sent = x->sent;
-        q->rack_end = txseg_end(x);
-        if ((x->marks & TXS_LISTED) != 0) {
-            q->rack_below = x->older != num;
-            q->rack_mark = x->older;
+    r->advanced = true;
+    r->rtt = rtt;
+    if (r->xmit_ts == 0 || sent_after(x->sent, td_sent_end(x), r->xmit_ts, r->end_seq)) {
+        r->xmit_ts = x->sent;
+        r->end_seq = td_sent_end(x);
+        if ((x->marks & TD_SENT_LISTED) != 0) {
+            l->marked = x->older != n;
+            l->mark = x->older;
         } else { /* it was believed lost: all that left before it is settled too */
-            q->rack_below = false;
+            l->marked = false;
         }
     }
 }
 
 /* 6.2 step 4 */
-static td_time reo_wnd(const struct td_stack *st, const struct tcb *t)
+static td_time window(const struct td_loss *l, unsigned mult)
 {
-    const struct txq *q = t->txq;
-    if (t->reord_seen == 0) {
-        if (t->ca_state >= TCPE_RECOVERY) {
-            return 0;
-        }
-        if (q->sacked.segs >= t->reordering && (knob(st, TCP_RECOVERY) & 4) == 0) {
-            return 0;
-        }
-    }
-    td_time w = t->cc.min_rtt / 4 * t->rack_steps;
-    td_time srtt = t->cc.srtt;
-    return w < srtt ? w : srtt;
+    return l->cc->min_rtt / 4 * (mult + 1);
 }
 
-void tcp_rack_reo_wnd(struct td_stack *st, struct tcb *t, const struct tcp_news *n)
+static td_time reo_wnd(const struct td_loss *l)
 {
-    struct txq *q = t->txq;
-    if ((knob(st, TCP_RECOVERY) & 2) != 0 || !n->delivered_any) {
-        return;
+    if (!l->reordered) {
+        if (l->episode >= TD_EPISODE_RECOVERY) {
+            return 0;
+        }
+        if (l->sacked >= l->reordering && (l->options & NO_DUPTHRESH) == 0) {
+            return 0;
+        }
     }
-    if (seq_lt(n->prior_delivered, q->rack_round)) { /* of a round that was counted already */
-        q->rack_dsack = false;
-    }
-    if (q->rack_dsack) {
-        q->rack_dsack = false;
-        t->rack_steps = (uint8_t)(t->rack_steps < STEPS_MAX ? t->rack_steps + 1 : STEPS_MAX);
-        q->rack_round = t->delivered;
-        t->rack_persist = PERSIST;
-        const struct journal_subject subject = tcp_subject(t);
-        JOURNAL(st, EV_TCP_REO_WND, &subject, t->rack_steps, t->cc.min_rtt / 4 * t->rack_steps);
-    } else if (t->rack_persist == 0) {
-        t->rack_steps = 1;
-    }
+    td_time w = window(l, l->keep[RACK_MULT]);
+    return w < l->cc->srtt ? w : l->cc->srtt;
 }
 
-/* 6.2 step 5. How long until the youngest candidate is lost; 0: there is none. */
-static td_time detect_loss(struct td_stack *st, struct tcb *t, bool *any)
+static void rack_came_twice(struct td_loss *l, uint32_t sent_at)
 {
-    struct txq *q = t->txq;
-    td_time patience = q->rack_rtt + reo_wnd(st, t);
-    const struct journal_subject subject = tcp_subject(t);
-    while (q->rack_below) { /* then the list isn't empty, and its oldest left no later than that */
-        uint32_t n = q->oldest;
-        const struct txseg *x = txq_at(q, n);
-        td_time waited = st->now - x->sent;
-        if (waited < patience) {
-            td_time last = st->now - txq_at(q, q->rack_mark)->sent;
+    struct rack *r = l->state;
+    if ((l->options & STATIC_WINDOW) != 0 || td_seq_before(sent_at, r->round)) {
+        return; /* of a round that was counted already */
+    }
+    l->keep[RACK_MULT] =
+        (uint8_t)(l->keep[RACK_MULT] < MULT_MAX ? l->keep[RACK_MULT] + 1 : MULT_MAX);
+    l->keep[RACK_PERSIST] = PERSIST;
+    r->round = l->delivered;
+    l->host->patience_changed(l, l->keep[RACK_MULT] + 1u, window(l, l->keep[RACK_MULT]));
+}
+
+/* 6.2 step 5 */
+static td_time rack_detect(struct td_loss *l)
+{
+    struct rack *r = l->state;
+    td_time patience = r->rtt + reo_wnd(l);
+    if (!r->advanced && !l->timer) {
+        return 0;
+    }
+    r->advanced = r->advanced && l->timer;
+    while (l->marked) { /* then the list isn't empty, and its oldest left no later than that */
+        const struct td_sent *x = td_loss_at(l, l->oldest);
+        if (l->now - x->sent < patience) {
+            td_time last = l->now - td_loss_at(l, l->mark)->sent;
             return last < patience ? patience - last : 1;
         }
-        bool again = (x->marks & TXS_RETRANS) != 0;
-        JOURNAL(st, EV_TCP_LOST, &subject, x->seq, x->len, again ? W_TCP_RTX_LOST : W_TCP_BY_TIME,
-                waited, patience);
-        (void)txq_mark_lost(st, q, n);
-        txq_unlist(q, n);
-        *any = true;
+        bool again = (x->marks & TD_SENT_RETRANS) != 0;
+        if (!l->host->lost(l, l->oldest, again ? TD_LOSS_COPY : TD_LOSS_BY_TIME, patience)) {
+            return 0;
+        }
     }
     return 0;
 }
 
-static bool rack_detect(struct td_stack *st, struct tcb *t, struct tcp_news *n)
-{
-    struct txq *q = t->txq;
-    if (!q->rack_advanced) {
-        return false;
-    }
-    q->rack_advanced = false;
-    uint32_t retrans = q->retrans.segs;
-    bool any = false;
-    td_time wait = detect_loss(st, t, &any);
-    n->lost_retrans = n->lost_retrans || q->retrans.segs < retrans;
-    if (wait == 0) {
-        return false;
-    }
-    td_time most = t->rtt.rto;
-    wait += TIMER_ADD;
-    tcp_rtx_arm_at(st, t, TRTX_REO, st->now + (wait < most ? wait : most));
-    n->set_timer = false; /* 8985 8: one timer at a time */
-    return true;
-}
-
-/* The reordering timer. */
-void tcp_rack_timeout(struct td_stack *st, struct tcb *t)
-{
-    bool any = false;
-    if (t->txq == NULL) {
-        return;
-    }
-    (void)detect_loss(st, t, &any);
-    if (any) {
-        if (t->ca_state != TCPE_RECOVERY) {
-            tcp_enter_recovery(st, t, false, 0);
-            tcp_prr_ack(st, t, t->txq->by_segments ? 1 : t->mss, 0, false);
-            if (!t->txq->by_segments) { /* nothing was delivered; Linux counts one */
-                t->txq->prr_delivered = 0;
-            }
-        }
-        t->txq->rtx_now = t->txq->rtx_now || t->txq->prr_out == 0;
-    }
-    tcp_rtx_rearm(st, t);
-    tcp_output(st, t);
-}
-
-static bool rack_begins(const struct td_stack *st, const struct tcb *t)
-{
-    (void)st;
-    return t->txq->lost.segs > 0;
-}
-
 /* 6.3: after a time-out the first segment is lost, the others only if they have waited for a round
  * trip. */
-static bool rack_stale(const struct td_stack *st, const struct tcb *t, const struct txseg *x)
+static bool rack_stale(const struct td_loss *l, uint32_t n)
 {
-    return st->now - x->sent >= t->txq->rack_rtt;
+    const struct rack *r = l->state;
+    return l->now - td_loss_at(l, n)->sent >= r->rtt;
 }
 
-const struct tcp_recovery_ops tcp_rack = {
+static void rack_event(struct td_loss *l, enum td_loss_event what)
+{
+    struct rack *r = l->state;
+    switch (what) {
+    case TD_LOSS_RECOVERED:
+        l->keep[RACK_PERSIST] = (uint8_t)(l->keep[RACK_PERSIST] - (l->keep[RACK_PERSIST] > 0));
+        break;
+    case TD_LOSS_SPURIOUS: /* 6.2 step 4: it ends no recovery */
+        l->keep[RACK_PERSIST] =
+            (uint8_t)(l->keep[RACK_PERSIST] + (l->keep[RACK_PERSIST] < PERSIST));
+        break;
+    case TD_LOSS_UNDONE:
+        r->advanced = r->xmit_ts != 0;
+        break;
+    }
+}
+
+const struct td_loss_ops tcp_rack = {
     .name = "rack",
+    .doc = "by time: what left before something that has arrived (RFC 8985)",
+    .state_size = sizeof(struct rack),
     .sack = true,
-    .prr = true,
     .timed = true,
+    .init = rack_init,
+    .delivered = rack_delivered,
+    .came_twice = rack_came_twice,
     .detect = rack_detect,
-    .begins = rack_begins,
     .stale = rack_stale,
+    .event = rack_event,
 };

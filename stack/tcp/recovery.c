@@ -13,8 +13,8 @@
  *        └────────► CWR ────────────┘  │                 SND.NXT as it was when it began
  *      any ── time-out ──► LOSS ◄──────┘
  *
- * What is lost is for one of three organs to say: rack.c by time (RFC 8985), sack6675.c by counting
- * SACKed bytes (RFC 6675), newreno.c without SACK (RFC 6582). They only mark; sending again is
+ * What is lost is for an organ to say (lossdet.c): rack.c by time (RFC 8985), sack6675.c by counting
+ * SACKed bytes (RFC 6675), newreno.c without SACK (RFC 6582), or another. They only mark; sending again is
  * output.c's, as far as cwnd allows. prr.c brings cwnd down, undo.c takes back what was wrong.
  *
  * After a time-out F-RTO (RFC 5682) doubts it: the first segment goes again; when an ACK moves
@@ -36,7 +36,6 @@ void tcp_recovery_init(struct td_stack *st, struct tcb *t)
     t->ca_state = TCPE_OPEN;
     t->dupacks = 0;
     t->reordering = (uint16_t)knob(st, TCP_REORDERING);
-    t->rack_steps = 1;
     t->delivered = 1; /* the SYN, as Linux counts it */
 }
 
@@ -67,7 +66,7 @@ void tcp_open_or_disorder(struct td_stack *st, struct tcb *t)
     enum tcp_episode to = odd ? TCPE_DISORDER : TCPE_OPEN;
     if (t->ca_state != to) {
         tcp_ca_set(st, t, to);
-        if (q->ops->prr) {
+        if (tcp_loss_prr(q)) {
             t->recover = t->snd_nxt;
         }
     }
@@ -92,7 +91,7 @@ void tcp_enter_cwr(struct td_stack *st, struct tcb *t, uint32_t fresh)
 void tcp_enter_recovery(struct td_stack *st, struct tcb *t, bool ece, uint32_t fresh)
 {
     struct txq *q = t->txq;
-    bool sack = q->ops->sack;
+    bool sack = q->loss.ops->sack;
     if (sack) {
         count(st, TcpExtTCPSackRecovery);
     } else {
@@ -107,9 +106,7 @@ void tcp_enter_recovery(struct td_stack *st, struct tcb *t, bool ece, uint32_t f
         q->restore = false;
     }
     tcp_ca_set(st, t, TCPE_RECOVERY);
-    if (q->ops->entered != NULL) {
-        q->ops->entered(st, t);
-    }
+    tcp_loss_entered(st, t);
 }
 
 /* Does this time-out call for a reduction? Not again for the same segment (RFC 5681 3.1). While
@@ -138,9 +135,9 @@ static void timeout_marks(struct td_stack *st, struct tcb *t)
         txq_clear_sacked(q);
     }
     q->dup_sacked = 0;
+    const struct td_loss *l = tcp_loss_view(st, t);
     for (uint32_t n = q->first; n != q->end; n = txq_unsacked(q, n + 1)) {
-        const struct txseg *x = txq_at(q, n);
-        if (reneged || n == q->first || q->ops->stale == NULL || q->ops->stale(st, t, x)) {
+        if (reneged || n == q->first || tcp_loss_stale(l, n)) {
             (void)txq_mark_lost(st, q, n);
         }
     }
@@ -186,7 +183,7 @@ void tcp_enter_loss(struct td_stack *st, struct tcb *t)
 static void count_dup(struct td_stack *st, struct tcb *t, const struct tcp_news *n)
 {
     struct txq *q = t->txq;
-    if (!n->dup || !q->ops->prr || q->ops->sack) {
+    if (!n->dup || !tcp_loss_prr(q) || q->loss.ops->sack) {
         return;
     }
     uint32_t holes = q->lost.segs > 1 ? q->lost.segs : 1;
@@ -249,7 +246,7 @@ static void loss_state(struct td_stack *st, struct tcb *t, struct tcp_news *n)
         (void)tcp_undo_recovery(st, t, n);
         return;
     }
-    if (q->ops->prr && !q->ops->sack) {
+    if (tcp_loss_prr(q) && !q->loss.ops->sack) {
         if (seq_gt(t->snd_nxt, t->recover) && n->dup) {
             count_dup(st, t, n);
         } else if (n->advanced) {
@@ -273,9 +270,9 @@ static bool episode_over(struct td_stack *st, struct tcb *t, struct tcp_news *n)
         if (tcp_undo_recovery(st, t, n)) {
             return true;
         }
-        if (q->ops->done != NULL) {
+        if (!tcp_loss_prr(q)) {
             if (q->undo) {
-                q->ops->done(st, t);
+                tcp_loss_done(st, t);
             }
             q->in_reduction = false;
         } else {
@@ -313,15 +310,15 @@ void tcp_recovery_alert(struct td_stack *st, struct tcb *t, struct tcp_news *n)
         if (tcp_undo_dsack(st, t)) {
             try_to_open(st, t, n);
         }
-        (void)q->ops->detect(st, t, n);
-        if (t->ca_state == TCPE_RECOVERY || !q->ops->begins(st, t)) {
+        tcp_loss_detect(st, t, n);
+        if (t->ca_state == TCPE_RECOVERY || !tcp_loss_begins(st, t, n)) {
             return;
         }
         tcp_enter_recovery(st, t, n->ece, n->delivered_bytes);
         return;
     case TCPE_LOSS:
         loss_state(st, t, n);
-        (void)q->ops->detect(st, t, n);
+        tcp_loss_detect(st, t, n);
         if (t->ca_state != TCPE_OPEN && !n->lost_retrans) {
             return;
         }
@@ -334,10 +331,10 @@ void tcp_recovery_alert(struct td_stack *st, struct tcb *t, struct tcp_news *n)
         if (t->ca_state <= TCPE_DISORDER) {
             (void)tcp_undo_dsack(st, t);
         }
-        (void)q->ops->detect(st, t, n);
+        tcp_loss_detect(st, t, n);
         break;
     }
-    if (!q->ops->begins(st, t) || FAULT_ON(st, NO_FAST_RETRANSMIT)) {
+    if (!tcp_loss_begins(st, t, n) || FAULT_ON(st, NO_FAST_RETRANSMIT)) {
         try_to_open(st, t, n);
         return;
     }

@@ -111,7 +111,7 @@ static void dsack_received(struct td_stack *st, struct tcb *t, struct tcp_news *
         return;
     }
     if (t->reord_seen > 0 && !probe) { /* 8985 6.2 step 4 */
-        q->rack_dsack = true;
+        q->came_twice = true;
     }
     if (below && q->undo && q->undo_retrans > 0 && seq_le(b->right, n->una_before) &&
         seq_gt(b->right, q->undo_marker)) {
@@ -124,14 +124,14 @@ static void dsack_received(struct td_stack *st, struct tcb *t, struct tcp_news *
 
 /* ---- SACK ---- */
 
-static void arrived(struct td_stack *st, struct tcb *t, struct tcp_news *n, uint32_t num)
+static void arrived(struct tcb *t, struct tcp_news *n, uint32_t num)
 {
     struct txq *q = t->txq;
     const struct txseg *x = txq_at(q, num);
     if ((x->marks & TXS_GONE) != 0) {
         return;
     }
-    tcp_rack_delivered(st, t, n, num);
+    tcp_loss_delivered(q, num);
     if (!n->delivered_any || seq_gt(x->delivered, n->prior_delivered)) {
         n->delivered_any = true;
         n->prior_delivered = x->delivered;
@@ -157,7 +157,7 @@ static void arrived(struct td_stack *st, struct tcb *t, struct tcp_news *n, uint
     txq_mark_sacked(q, num);
 }
 
-static void take_block(struct td_stack *st, struct tcb *t, struct tcp_news *n,
+static void take_block(struct tcb *t, struct tcp_news *n,
                        const struct tcp_sack_block *b)
 {
     struct txq *q = t->txq;
@@ -174,7 +174,7 @@ static void take_block(struct td_stack *st, struct tcb *t, struct tcp_news *n,
         if (seq_gt(txseg_end(txq_at(q, i)), b->right)) {
             break;
         }
-        arrived(st, t, n, i);
+        arrived(t, n, i);
     }
 }
 
@@ -200,7 +200,7 @@ void tcp_sack_received(struct td_stack *st, struct tcb *t, struct tcp_news *n)
         if (!valid(t, b)) {
             refuse(st, t, n, b, W_TCP_SACK_RANGE);
         } else if (seq_gt(b->right, t->snd_una)) { /* else it is old news */
-            take_block(st, t, n, b);
+            take_block(t, n, b);
         }
     }
     if (n->sacked) {

@@ -22,6 +22,7 @@
 #include "core/seq.h"
 #include "core/stack.h"
 #include "ip/ip.h"
+#include "tapdeck/loss.h"
 #include "tapdeck/organs.h"
 #include "tapdeck/reassembly.h"
 #include "tcp/tcp.h"
@@ -321,7 +322,7 @@ struct tcb {
     uint32_t tfo_serial;          /* made by a SYN with text, not acknowledged yet: by this listener */
     tcp_seq fin_seq;
     struct rcvbuf rcv;
-    uint8_t reassembly;           /* its organ, by number (organs.c) */
+    uint8_t reassembly, loss_detection; /* organs, by number (organs.c) */
     uint8_t win_ratio;            /* payload per memory of what arrives, in 256ths */
     tcp_seq space_seq;            /* receive auto-tuning: copied_seq and time at its last turn */
     uint32_t space;               /* bytes the user took in the best round trip */
@@ -340,8 +341,7 @@ struct tcb {
     uint8_t rtx_kind;             /* enum tcp_rtx_timer */
     uint8_t ctl_kind;             /* enum tcp_ctl_timer */
     uint8_t ca_state;             /* enum tcp_episode: how the sender sees the path */
-    uint8_t rack_steps;           /* RACK.reo_wnd_mult (RFC 8985 6.1) */
-    uint8_t rack_persist;         /* RACK.reo_wnd_persist */
+    uint8_t loss_keep[2];         /* of the loss-detection organ (RACK: rack.h) */
     uint16_t reordering;          /* so many segments a late one may lie behind */
     uint16_t reord_seen;          /* how often one did */
 
@@ -431,6 +431,7 @@ struct half_open {
 #define TCP_ORGANS_MAX 16u
 struct tcp_organs {
     const struct td_reassembly_ops *reassembly[TCP_ORGANS_MAX];
+    const struct td_loss_ops *loss[TCP_ORGANS_MAX];
     uint8_t count[TD_ORGAN_KINDS], chosen[TD_ORGAN_KINDS];
 };
 

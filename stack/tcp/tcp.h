@@ -104,6 +104,8 @@ int tcp_fastopen_key_get(const struct td_stack *st, char *dst, size_t size);
 int tcp_organ_add(struct td_stack *st, enum td_organ_kind kind, const void *ops);
 int tcp_reassembly_set(struct td_stack *st, const char *name);
 int tcp_reassembly_get(const struct td_stack *st, char *dst, size_t size);
+int tcp_loss_detection_set(struct td_stack *st, const char *name);
+int tcp_loss_detection_get(const struct td_stack *st, char *dst, size_t size);
 /* tcp_output for every connection marked since the last flush. */
 void tcp_flush(struct td_stack *st);
 

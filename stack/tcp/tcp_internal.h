@@ -293,6 +293,9 @@ static inline tcp_seq sndbuf_end(const struct sndbuf *b)
 }
 
 /* ---- organs.c ---- */
+extern const struct td_reassembly_ops tcp_reassembly_runs; /* reasm.c */
+extern const struct td_loss_ops tcp_rack, tcp_sack6675, tcp_newreno, tcp_newreno_prr;
+#define TCP_LOSS_AUTO 0 /* number of the loss-detection organ that stands for "by what was negotiated" */
 void tcp_organs_init(struct td_stack *st);
 static inline const struct td_reassembly_ops *tcp_reassembly(const struct td_stack *st,
                                                              const struct tcb *t)
@@ -301,7 +304,6 @@ static inline const struct td_reassembly_ops *tcp_reassembly(const struct td_sta
 }
 
 /* ---- rcvbuf.c ---- */
-extern const struct td_reassembly_ops tcp_reassembly_runs; /* reasm.c */
 void rcvbuf_init(struct rcvbuf *b);
 void rcvbuf_clear(struct rcvbuf *b);
 /* In-order text (p->data at RCV.NXT). Consumes p. */

@@ -263,7 +263,7 @@ static void rtx_fired(struct td_stack *st, struct timer *tm)
         tcp_tlp_fired(st, t);
         break;
     case TRTX_REO:
-        tcp_rack_timeout(st, t);
+        tcp_loss_timeout(st, t);
         break;
     case TRTX_PERSIST:
         persist_fired(st, t);

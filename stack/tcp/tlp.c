@@ -19,7 +19,7 @@
 bool tcp_tlp_schedule(struct td_stack *st, struct tcb *t, bool progress)
 {
     struct txq *q = t->txq;
-    if (knob(st, TCP_EARLY_RETRANS) < 3 || t->tfo_serial != 0 || txq_empty(q) || !q->ops->timed || t->snd_wnd == 0 ||
+    if (knob(st, TCP_EARLY_RETRANS) < 3 || t->tfo_serial != 0 || txq_empty(q) || !q->loss.ops->timed || t->snd_wnd == 0 ||
         (t->ca_state != TCPE_OPEN && t->ca_state != TCPE_CWR) || q->sacked.segs > 0) {
         return false;
     }

@@ -104,27 +104,19 @@ static int ring_resize(struct td_stack *st, struct txq *q, uint32_t cap)
     return 0;
 }
 
-static const struct tcp_recovery_ops *choose(const struct td_stack *st, const struct tcb *t)
-{
-    if (!t->sack_ok) {
-        return knob(st, TCP_NEWRENO_PRR) != 0 ? &tcp_newreno_prr : &tcp_newreno;
-    }
-    return (knob(st, TCP_RECOVERY) & 1) != 0 ? &tcp_rack : &tcp_sack6675;
-}
-
 static int txq_new(struct td_stack *st, struct tcb *t)
 {
-    struct txq *q = mem_alloc(&st->mem, MEM_TCP, sizeof *q);
+    const struct td_loss_ops *ops = tcp_loss_choose(st, t);
+    struct txq *q = mem_alloc(&st->mem, MEM_TCP, sizeof *q + ops->state_size);
     if (q == NULL) {
         return -ENOMEM;
     }
     q->ring = q->inline_ring;
     q->cap = TXQ_INLINE;
     q->by_segments = knob(st, TCP_CWND_SEGMENTS) != 0;
-    q->ops = choose(st, t);
-    q->rack_rtt = t->cc.srtt;
     q->tlp_sampled = true;
     t->txq = q;
+    tcp_loss_init(st, t, ops);
     return 0;
 }
 
@@ -132,7 +124,7 @@ void txq_free(struct td_stack *st, struct tcb *t)
 {
     if (t->txq != NULL) {
         ring_free(st, t->txq);
-        mem_free(&st->mem, MEM_TCP, t->txq, sizeof *t->txq);
+        mem_free(&st->mem, MEM_TCP, t->txq, sizeof *t->txq + t->txq->loss.ops->state_size);
         t->txq = NULL;
     }
 }
@@ -184,9 +176,9 @@ void txq_unlist(struct txq *q, uint32_t n)
     if ((x->marks & TXS_LISTED) == 0) {
         return;
     }
-    if (q->rack_below && q->rack_mark == n) {
-        q->rack_below = x->older != n;
-        q->rack_mark = x->older;
+    if (q->loss.marked && q->loss.mark == n) {
+        q->loss.marked = x->older != n;
+        q->loss.mark = x->older;
     }
     if (x->older != n) {
         txq_at(q, x->older)->newer = x->newer != n ? x->newer : x->older;
@@ -565,7 +557,7 @@ int txq_recut(struct td_stack *st, struct tcb *t, uint32_t mss)
     q->end = at;
     q->longest = mss;
     q->listed = 0;
-    q->rack_below = false;
+    q->loss.marked = false;
     q->rtx_hint = q->first;
     for (uint32_t n = old.oldest, left = old.listed; left > 0; left--) {
         const struct txseg *x = &from[n & (old.cap - 1)];

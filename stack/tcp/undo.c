@@ -67,14 +67,14 @@ static void undo_reduction(struct td_stack *st, struct tcb *t, bool unmark, enum
         JOURNAL(st, EV_TCP_UNDO, &subject, why, from, t->cc.cwnd, t->cc.ssthresh);
     }
     q->undo = false;
-    q->rack_advanced = q->rack_sent != 0; /* look at all again */
+    tcp_loss_event(st, t, TD_LOSS_UNDONE);
 }
 
 /* Without SACK, duplicates of our own retransmissions may still come: the state stays until
  * something above the episode is acknowledged (RFC 6582 3.2 step 2). */
 static bool holds_state(struct tcb *t)
 {
-    if (t->sack_ok || t->snd_una != t->recover || !t->txq->ops->prr) {
+    if (t->sack_ok || t->snd_una != t->recover || !tcp_loss_prr(t->txq)) {
         return false;
     }
     if (!tcp_any_retrans(t)) {
@@ -94,8 +94,8 @@ bool tcp_undo_recovery(struct td_stack *st, struct tcb *t, const struct tcp_news
         } else {
             count(st, TcpExtTCPFullUndo);
         }
-    } else if (t->rack_persist > 0) {
-        t->rack_persist--;
+    } else {
+        tcp_loss_event(st, t, TD_LOSS_RECOVERED);
     }
     if (holds_state(t)) {
         return true;
@@ -133,9 +133,7 @@ bool tcp_undo_dsack(struct td_stack *st, struct tcb *t)
     if (!q->undo || q->undo_retrans != 0) {
         return false;
     }
-    if (t->rack_persist < 16) { /* 8985 6.2 step 4: it ends no recovery */
-        t->rack_persist++;
-    }
+    tcp_loss_event(st, t, TD_LOSS_SPURIOUS);
     undo_reduction(st, t, false, W_TCP_DSACK);
     count(st, TcpExtTCPDSACKUndo);
     return true;

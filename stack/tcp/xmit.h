@@ -1,36 +1,28 @@
 /* tcp/xmit.h: the sender's inside: what is in flight, what is known about it, and how losses are
  * found and repaired. Only the files of the send side include it: ack.c, txq.c, sack_send.c,
- * recovery.c, the detectors (rack.c, sack6675.c, newreno.c), prr.c, undo.c, tlp.c, output.c,
- * timers.c.
+ * recovery.c, lossdet.c, prr.c, undo.c, tlp.c, output.c, timers.c.
  */
 #ifndef TCP_XMIT_H
 #define TCP_XMIT_H
 
+#include "tapdeck/loss.h"
 #include "tcp/tcp_internal.h"
 
 /* ---- segments in flight (txq.c) ---- */
 
-enum txseg_mark {
-    TXS_SACKED = 0x01,  /* the peer holds it (RFC 2018) */
-    TXS_LOST = 0x02,    /* believed lost; never together with SACKED */
-    TXS_RETRANS = 0x04, /* sent again since it was last believed lost; only together with LOST, but
-                           for an undo that takes LOST back */
-    TXS_EVER = 0x08,    /* sent more than once: no round trip is measured on it (Karn) */
-    TXS_FIN = 0x10,
-    TXS_PSH = 0x20,
-    TXS_GONE = 0x40,    /* empty: it was joined with the one before it when that was sent again */
-    TXS_LISTED = 0x80,  /* in the list by time */
-};
+/* A record is the public one of tapdeck/loss.h, as are its marks: the organ reads it as it is. */
+#define txseg td_sent
 
-struct txseg {
-    td_time sent;         /* when it left last */
-    tcp_seq seq;
-    uint32_t delivered;   /* segments delivered (tcb.delivered) when it left last */
-    uint32_t older, newer; /* neighbours in the list by time; its own number: there is none */
-    uint32_t jump;        /* SACKED: where to look for the next that isn't */
-    uint16_t len;         /* of sequence space: text and FIN */
-    uint8_t marks;        /* enum txseg_mark */
-    bool joined;          /* left in one burst with the one before it */
+enum txseg_mark {
+    TXS_SACKED = TD_SENT_SACKED,   /* the peer holds it (RFC 2018) */
+    TXS_LOST = TD_SENT_LOST,       /* believed lost; never together with SACKED */
+    TXS_RETRANS = TD_SENT_RETRANS, /* sent again since it was last believed lost; only together with
+                                      LOST, but for an undo that takes LOST back */
+    TXS_EVER = TD_SENT_EVER,       /* sent more than once: no round trip is measured on it (Karn) */
+    TXS_FIN = TD_SENT_FIN,
+    TXS_PSH = TD_SENT_PSH,
+    TXS_GONE = TD_SENT_GONE,       /* empty: joined with the one before it when that was sent again */
+    TXS_LISTED = TD_SENT_LISTED,   /* in the list by time */
 };
 
 struct txcount {
@@ -54,20 +46,16 @@ struct txq {
     uint32_t dup_sacked;       /* without SACK: duplicate ACKs, each a segment that arrived */
     uint32_t rtx_hint;         /* none below this number waits to be sent again */
     uint32_t fack;             /* number of the highest SACKED, if sacked.segs > 0 */
-    const struct tcp_recovery_ops *ops;
+
+    /* lossdet.c: the organ, and for whom it works while it is asked */
+    struct td_loss loss;
+    struct td_stack *st;
+    struct tcb *t;
+    const struct tcp_news *news;
+    bool came_twice : 1;       /* a D-SACK that it wasn't told of yet */
 
     tcp_seq rtt_seq;           /* SND.NXT when a round trip was last measured, if rtt_taken */
     bool rtt_taken : 1;
-
-    /* rack.c (RFC 8985 6.1) */
-    uint32_t rack_round;       /* RACK.dsack_round: tcb.delivered when it began */
-    bool rack_dsack : 1;       /* a D-SACK came in this round */
-    td_time rack_sent;         /* RACK.xmit_ts; 0 = nothing delivered yet */
-    td_time rack_rtt;
-    tcp_seq rack_end;
-    uint32_t rack_mark;        /* the youngest listed segment that left before it, if rack_below */
-    bool rack_below : 1;
-    bool rack_advanced : 1;    /* news since detection last ran */
 
     /* tlp.c */
     bool tlp_out : 1;          /* a probe is in flight */
@@ -75,7 +63,7 @@ struct txq {
     bool tlp_sampled : 1;      /* a round trip was measured since the last probe (8985 7.3) */
     tcp_seq tlp_end;           /* SND.NXT when it left */
 
-    /* recovery.c, prr.c, undo.c, newreno.c */
+    /* recovery.c, prr.c, undo.c */
     bool by_segments : 1;      /* knob tcp_cwnd_segments when it began */
     bool in_reduction : 1;     /* PRR is at work: prr_* count */
     bool restore : 1;          /* ... cwnd and ssthresh too: no ECN mark asked for it */
@@ -84,17 +72,15 @@ struct txq {
     bool frto : 1;             /* this time-out may prove spurious (RFC 5682) */
     bool frto_new : 1;         /* ... new text is to show it: before any retransmission */
     bool reneged : 1;          /* the peer took back what it had SACKed */
-    bool partial_seen : 1;     /* newreno: a partial ACK came in this recovery */
     tcp_seq undo_marker;       /* SND.UNA when the episode began */
     int32_t undo_retrans;      /* retransmissions not yet known to be needless; -1 none was sent */
     td_time retrans_time;      /* when the episode's first retransmission left; 0 = none yet */
     uint32_t retrans_ts;       /* its TSval */
     uint32_t prr_delivered, prr_out, recover_fs; /* in units of tcp_unit() */
     uint32_t prr_target;       /* cwnd when the reduction is over, bytes: ssthresh; after ECN perhaps less */
-    uint32_t rescue;           /* sack6675: the rescue retransmission was used */
     uint32_t run;              /* segments of one burst that were just sent again in a row */
-    uint32_t dup_flight;       /* newreno: FlightSize when SND.UNA last moved, bytes */
     struct txseg inline_ring[TXQ_INLINE];
+    _Alignas(16) unsigned char loss_state[]; /* the organ's */
 };
 
 static inline struct txseg *txq_at(const struct txq *q, uint32_t n)
@@ -241,30 +227,39 @@ bool tcp_any_retrans(const struct tcb *t);
 void tcp_journal_cwnd(struct td_stack *st, const struct tcb *t, enum journal_word why,
                       uint32_t from);
 
-/* Loss detection and repair: an organ. cwnd during an episode is its business too. */
-struct tcp_recovery_ops {
-    const char *name;
-    bool sack;  /* needs SACK */
-    bool prr;   /* cwnd in recovery follows RFC 9937; else entered(), in_recovery(), done() set it */
-    bool timed; /* finds loss by time (RACK): the reordering timer, probes */
-    /* Marks what is lost now. True: the reordering timer was armed. n is NULL when that fired. */
-    bool (*detect)(struct td_stack *st, struct tcb *t, struct tcp_news *n);
-    bool (*begins)(const struct td_stack *st, const struct tcb *t); /* is it time for recovery? */
-    void (*entered)(struct td_stack *st, struct tcb *t);
-    void (*in_recovery)(struct td_stack *st, struct tcb *t, const struct tcp_news *n);
-    void (*done)(struct td_stack *st, struct tcb *t);
-    /* After a time-out: is this segment, sent at x->sent, to be believed lost? NULL: all are. */
-    bool (*stale)(const struct td_stack *st, const struct tcb *t, const struct txseg *x);
-    /* Nothing waits to be sent again: what else may fill the pipe (6675's NextSeg 3 and 4)? */
-    bool (*next)(struct td_stack *st, struct tcb *t, uint32_t *n);
-};
-extern const struct tcp_recovery_ops tcp_rack, tcp_sack6675, tcp_newreno, tcp_newreno_prr;
-
-/* ---- rack.c ---- */
-/* A segment was delivered (RFC 8985 6.2 step 2). Before it leaves the list by time. */
-void tcp_rack_delivered(struct td_stack *st, struct tcb *t, struct tcp_news *n, uint32_t num);
-void tcp_rack_reo_wnd(struct td_stack *st, struct tcb *t, const struct tcp_news *n);
-void tcp_rack_timeout(struct td_stack *st, struct tcb *t);
+/* ---- lossdet.c: the organ that says what is lost ---- */
+/* Which one this connection's next flight gets; and that it is there now, in t->txq. */
+const struct td_loss_ops *tcp_loss_choose(const struct td_stack *st, const struct tcb *t);
+void tcp_loss_init(struct td_stack *st, struct tcb *t, const struct td_loss_ops *ops);
+/* Before the first tcp_loss_delivered of an acknowledgment, when SND.UNA has moved. */
+void tcp_loss_ack_begins(struct td_stack *st, struct tcb *t, const struct tcp_news *n);
+/* Record num was delivered (RFC 8985 6.2 step 2). Before it leaves the list by time. */
+static inline void tcp_loss_delivered(struct txq *q, uint32_t num)
+{
+    if (q->loss.ops->delivered != NULL) {
+        q->loss.ops->delivered(&q->loss, num);
+    }
+}
+void tcp_loss_came_twice(struct td_stack *st, struct tcb *t, const struct tcp_news *n);
+void tcp_loss_detect(struct td_stack *st, struct tcb *t, struct tcp_news *n);
+bool tcp_loss_begins(struct td_stack *st, struct tcb *t, const struct tcp_news *n);
+void tcp_loss_entered(struct td_stack *st, struct tcb *t);
+void tcp_loss_in_recovery(struct td_stack *st, struct tcb *t, const struct tcp_news *n);
+void tcp_loss_done(struct td_stack *st, struct tcb *t);
+/* For one time-out: what it tells, and may record n still arrive? */
+const struct td_loss *tcp_loss_view(struct td_stack *st, struct tcb *t);
+static inline bool tcp_loss_stale(const struct td_loss *l, uint32_t n)
+{
+    return l->ops->stale == NULL || l->ops->stale(l, n);
+}
+bool tcp_loss_next(struct td_stack *st, struct tcb *t, uint32_t *n);
+void tcp_loss_event(struct td_stack *st, struct tcb *t, enum td_loss_event what);
+void tcp_loss_timeout(struct td_stack *st, struct tcb *t);
+/* cwnd in recovery follows RFC 9937; else the organ sets it. */
+static inline bool tcp_loss_prr(const struct txq *q)
+{
+    return !q->loss.ops->own_cwnd;
+}
 
 /* ---- tlp.c ---- */
 /* Arms the probe if it is the time for one; else false. progress: the RTO starts over too. */

@@ -13,12 +13,14 @@
  *
  *      tapdeck/organs.h      congestion control; the retransmission time-out
  *      tapdeck/reassembly.h  the receiver's text beyond a hole
+ *      tapdeck/loss.h        which segments in flight are lost
  *
  * Each is complete in itself: a file with an organ includes that one header and nothing else of
  * ours.
  *
  * An organ is given to one instance by td_organ_add and chosen by its name, for the instance by a
- * knob (tapdeck.reassembly); a connection has the one that was chosen when it was born, for life.
+ * knob (tapdeck.reassembly,
+ * tapdeck.loss_detection); a connection has the one that was chosen when it was born, for life.
  */
 #ifndef TAPDECK_ORGAN_H
 #define TAPDECK_ORGAN_H
@@ -48,6 +50,7 @@ struct td_range { /* [left, right) of sequence space */
 
 enum td_organ_kind {                      /* and what `ops` points to */
                      TD_ORGAN_REASSEMBLY, /* struct td_reassembly_ops */
+    TD_ORGAN_LOSS,       /* struct td_loss_ops */
                      TD_ORGAN_KINDS
 };
 

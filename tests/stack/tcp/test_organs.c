@@ -1,8 +1,10 @@
 /* Organs: each by itself, against its oracle, and a student's in a running stack. */
 #include "check_main.h"
+#include "loss_bench.h"
+#include "loss_simple.h"
 #include "reasm_bench.h"
 #include "reasm_simple.h"
-#include "tcp_talk.h"
+#include "sack_talk.h"
 #include "transfer.h"
 
 #include <errno.h>
@@ -141,6 +143,62 @@ static const struct td_reassembly_ops one = {
     "one",    "one range, in order", sizeof(struct one), NULL, one_insert, one_take, one_range,
     one_clear};
 
+/* ---- loss detection ---- */
+
+/* Those that are fast mark what those do that look at everything. */
+static bool agree(const struct td_loss_ops *words, const struct td_loss_ops *fast, uint64_t seed,
+                  char *why, size_t size)
+{
+    uint32_t isn =
+        seed % 2 == 0 ? 1000 : 0xffffffffu - (uint32_t)(seed * 131 % 50000); /* the wrap */
+    return loss_differ(words, fast, seed, isn, why, size);
+}
+
+/* shows: 8985-10 */
+START_TEST(rack_by_its_words)
+{
+    char why[300];
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        ck_assert_msg(agree(&loss_rack, &tcp_rack, seed, why, sizeof why), "seed %lu: %s",
+                      (unsigned long)seed, why);
+    }
+}
+END_TEST
+
+/* The same from IsLost alone: what is entered with is the connection's business. */
+/* shows: 6675-02 */
+START_TEST(is_lost_by_its_words)
+{
+    char why[300];
+    struct td_loss_ops fast = tcp_sack6675;
+    fast.begins = NULL;
+    fast.entered = NULL;
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        ck_assert_msg(agree(&loss_is_lost, &fast, seed, why, sizeof why), "seed %lu: %s",
+                      (unsigned long)seed, why);
+    }
+}
+END_TEST
+
+static td_time impatient(struct td_loss *l)
+{
+    l->now += 10 * TD_MS;
+    td_time wait = tcp_rack.detect(l);
+    l->now -= 10 * TD_MS;
+    return wait;
+}
+
+START_TEST(comparison_of_detectors_finds_mistakes)
+{
+    char why[300];
+    ck_assert(!agree(&loss_rack, &loss_simple, 1, why, sizeof why)); /* another idea altogether */
+    ck_assert_ptr_nonnull(strstr(why, "lost"));
+    struct td_loss_ops bad = tcp_rack;
+    bad.detect = impatient;
+    ck_assert(!agree(&loss_rack, &bad, 1, why, sizeof why));
+}
+END_TEST
+
 /* ---- a student's organ in a running stack ---- */
 
 static char *knob_text(struct td_stack *st, const char *name)
@@ -238,6 +296,98 @@ START_TEST(streams_through_another_reassembler)
 }
 END_TEST
 
+static void with_detector(struct td_stack *st, const struct td_loss_ops *ops)
+{
+    ck_assert_int_eq(td_organ_add(st, TD_ORGAN_LOSS, ops), 0);
+    ck_assert_int_eq(td_knob_set(st, "tapdeck.loss_detection", ops->name), 0);
+}
+static void with_loss_simple(struct td_stack *st)
+{
+    with_detector(st, &loss_simple);
+}
+static void with_is_lost(struct td_stack *st)
+{
+    with_detector(st, &loss_is_lost);
+}
+static void with_rack_words(struct td_stack *st)
+{
+    with_detector(st, &loss_rack);
+}
+
+START_TEST(streams_with_another_detector)
+{
+    static void (*const with[])(struct td_stack *) = {with_loss_simple, with_is_lost,
+                                                      with_rack_words};
+    struct transfer_plan plan;
+    struct transfer_result r;
+    uint64_t again = 0;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        transfer_draw(&plan, seed);
+        plan.prepare = with[_i];
+        transfer_run(&plan, &r);
+        ck_assert_msg(r.fail[0] == '\0', "seed %lu: %s", (unsigned long)seed, r.fail);
+        again += r.rexmitted;
+    }
+    ck_assert_uint_gt(again, 100);
+}
+END_TEST
+
+/* It is the student's detector that finds the loss: three SACKed above it, and not two. */
+START_TEST(a_detector_of_ones_own_at_work)
+{
+    struct conv c = conv_new(TD_PROFILE_LINUX);
+    with_loss_simple(c.h->st);
+    knob_set(c.h, "net.ipv4.tcp_early_retrans", "0");
+    c = sack_flight(c, 8000);
+    ck_assert_str_eq(conv_tcb(&c)->txq->loss.ops->name, "simple");
+    sack_in(&c, MS(100), 1, B1(1, 3));
+    hx_drain(c.h);
+    ck_assert_uint_eq(flight_of(&c).lost, 0);
+    sack_in(&c, MS(101), 1, B1(1, 4));
+    again_out(&c, NOW, 0);
+    ck_assert_uint_eq(flight_of(&c).lost, 1);
+    hx_drain(c.h);
+    leave(&c);
+    /* without SACK it isn't asked: NewReno is */
+    c = conv_new(TD_PROFILE_LINUX);
+    with_loss_simple(c.h->st);
+    c = talk(c, (struct hx_opts){.mss = SMSS, .wscale = 5}, WND, MS(100));
+    say(&c, 1, 5000);
+    ck_assert_str_eq(conv_tcb(&c)->txq->loss.ops->name, "newreno-prr");
+    hx_drain(c.h);
+    leave(&c);
+}
+END_TEST
+
+/* Each of ours by its name, whatever tcp_recovery says. */
+START_TEST(chosen_by_name)
+{
+    static const struct {
+        const char *name, *got;
+    } want[] = {{"auto", "rack"}, {"rack", "rack"}, {"rfc6675", "rfc6675"}, {"newreno", "rack"}};
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        struct conv c = conv_new(TD_PROFILE_LINUX);
+        ck_assert_str_eq(knob_text(c.h->st, "tapdeck.loss_detection"), "auto");
+        knob_set(c.h, "tapdeck.loss_detection", want[i].name);
+        c = sack_flight(c, 3000);
+        ck_assert_str_eq(conv_tcb(&c)->txq->loss.ops->name, want[i].got);
+        hx_drain(c.h);
+        leave(&c);
+    }
+    struct hx *h = hx_new();
+    struct td_loss_ops bad = loss_simple;
+    bad.own_cwnd = true; /* and then doesn't set it */
+    ck_assert_int_eq(td_organ_add(h->st, TD_ORGAN_LOSS, &bad), -EINVAL);
+    bad = loss_simple;
+    bad.detect = NULL;
+    ck_assert_int_eq(td_organ_add(h->st, TD_ORGAN_LOSS, &bad), -EINVAL);
+    bad = loss_simple;
+    bad.name = "auto";
+    ck_assert_int_eq(td_organ_add(h->st, TD_ORGAN_LOSS, &bad), -EEXIST);
+    hx_free(h);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("organs");
@@ -249,6 +399,15 @@ static Suite *suite(void)
     tcase_add_test(tc, added_and_chosen_by_name);
     tcase_add_test(tc, for_life);
     tcase_add_loop_test(tc, streams_through_another_reassembler, 0, 2);
+    suite_add_tcase(s, tc);
+    tc = tcase_create("loss detection");
+    tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, rack_by_its_words);
+    tcase_add_test(tc, is_lost_by_its_words);
+    tcase_add_test(tc, comparison_of_detectors_finds_mistakes);
+    tcase_add_test(tc, a_detector_of_ones_own_at_work);
+    tcase_add_test(tc, chosen_by_name);
+    tcase_add_loop_test(tc, streams_with_another_detector, 0, 3);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -2,6 +2,7 @@
 #include "check_main.h"
 #include "prng.h"
 #include "sack_talk.h"
+#include "tcp/rack.h"
 
 /* shows: 8985-08 8985-10 8985-11 8985-20 */
 START_TEST(late_is_not_lost_yet)
@@ -87,7 +88,7 @@ START_TEST(not_without_sack)
     struct conv c = conv_new(TD_PROFILE_LINUX);
     c = talk(c, (struct hx_opts){.mss = SMSS, .wscale = 5}, WND, MS(100));
     say(&c, 1, 5000);
-    ck_assert(conv_tcb(&c)->txq->ops == &tcp_newreno_prr);
+    ck_assert(conv_tcb(&c)->txq->loss.ops == &tcp_newreno_prr);
     ck_assert_uint_eq(conv_tcb(&c)->rtx_kind, TRTX_REXMT);
     hx_drain(c.h);
     leave(&c);
@@ -157,6 +158,12 @@ START_TEST(the_least_round_trip_grows_old)
 }
 END_TEST
 
+static const struct rack *rack_of(const struct tcb *t)
+{
+    ck_assert_str_eq(t->txq->loss.ops->name, "rack");
+    return t->txq->loss.state;
+}
+
 /* The first of ten is sent again at 100 ms, and an acknowledgment comes that may be the original's. If it were taken
  * for the copy's, all that left before the copy would be lost. */
 /* shows: 8985-06 */
@@ -166,10 +173,10 @@ START_TEST(whose_acknowledgment_is_it)
     struct tcb *t = conv_tcb(&c);
     sack_in(&c, MS(100), 1, B1(1, 4));
     again_out(&c, NOW, 0);
-    td_time first = t->txq->rack_sent;
+    td_time first = rack_of(t)->xmit_ts;
     ack_in(&c, MS(150), 4001, WND); /* too soon for it: less than the least round trip */
-    ck_assert_uint_eq(t->txq->rack_sent, first);
-    ck_assert_uint_eq(t->txq->rack_end - t->iss, 4001); /* the latest sent: equal times, so the highest */
+    ck_assert_uint_eq(rack_of(t)->xmit_ts, first);
+    ck_assert_uint_eq(rack_of(t)->end_seq - t->iss, 4001); /* the latest sent: equal times, so the highest */
     ck_assert_uint_eq(flight_of(&c).lost, 0);
     hx_quiet(c.h, MS(190));
     sack_in(&c, MS(190), 4001, B1(4, 10));
@@ -180,10 +187,10 @@ START_TEST(whose_acknowledgment_is_it)
     t = conv_tcb(&c);
     sack_in(&c, MS(100), 1, B1(1, 4));
     again_out(&c, NOW, 0);
-    first = t->txq->rack_sent;
+    first = rack_of(t)->xmit_ts;
     ack_in(&c, MS(210), 4001, WND);
-    ck_assert_uint_eq(t->txq->rack_sent, first + MS(100));
-    ck_assert_uint_eq(t->txq->rack_rtt, MS(110));
+    ck_assert_uint_eq(rack_of(t)->xmit_ts, first + MS(100));
+    ck_assert_uint_eq(rack_of(t)->rtt, MS(110));
     ck_assert_uint_eq(flight_of(&c).lost, 6);
     hx_drain(c.h);
     leave(&c);
@@ -224,10 +231,10 @@ START_TEST(the_echo_tells_whose)
         tcp_in(h, MS(100), .flags = ACK, .seq = 1, .ack = 1, .wnd = WND,
                .opts = {.ts = true, .ts_val = 3, .ts_ecr = val, .nsack = 1, .sack = {{1001, 4001}}});
         again_out(&c, NOW, 0);
-        td_time first = t->txq->rack_sent;
+        td_time first = rack_of(t)->xmit_ts;
         tcp_in(h, MS(210), .flags = ACK, .seq = 1, .ack = 4001, .wnd = WND,
                .opts = {.ts = true, .ts_val = 4, .ts_ecr = val + (copy ? 100u : 0u)});
-        ck_assert_uint_eq(t->txq->rack_sent, first + (copy ? MS(100) : 0));
+        ck_assert_uint_eq(rack_of(t)->xmit_ts, first + (copy ? MS(100) : 0));
         hx_drain(h);
         leave(&c);
     }

@@ -2,6 +2,7 @@
  * timestamps can measure. MSS 1000, round trip 100 ms, so the RTO is 300 ms. */
 #include "check_main.h"
 #include "sack_talk.h"
+#include "tcp/rack.h"
 
 static struct conv reno_sack(size_t total)
 {
@@ -322,7 +323,7 @@ START_TEST(dsack_widens_for_sixteen_recoveries)
     sack_in(&c, MS(100), 1, B1(1, 2));
     sack_in(&c, MS(105), 2001, (struct blocks){0}); /* reordering */
     sack_in(&c, MS(110), 2001, B1(3, 5));
-    ck_assert_uint_eq(t->rack_steps, 1);
+    ck_assert_uint_eq(t->loss_keep[RACK_MULT] + 1, 1);
     hx_until(c.h, MS(140));
     hx_drain(c.h);
     ck_assert_uint_eq(hx_counter(c.h, "TcpRetransSegs"), 1); /* the third, needlessly */
@@ -330,17 +331,17 @@ START_TEST(dsack_widens_for_sixteen_recoveries)
     say(&c, 5001, 2000);
     hx_drain(c.h);
     sack_in(&c, MS(240), 6001, B1(2, 3)); /* D-SACK */
-    ck_assert_uint_eq(t->rack_steps, 2);
-    ck_assert_uint_eq(t->rack_persist, 16);
+    ck_assert_uint_eq(t->loss_keep[RACK_MULT] + 1, 2);
+    ck_assert_uint_eq(t->loss_keep[RACK_PERSIST], 16);
     ack_in(&c, MS(250), 7001, WND);
     unsigned at = 7;
     for (int i = 1; i <= 16; i++) {
-        ck_assert_uint_eq(t->rack_steps, 2);
+        ck_assert_uint_eq(t->loss_keep[RACK_MULT] + 1, 2);
         at = recovery(&c, at);
     }
-    ck_assert_uint_eq(t->rack_steps, 2);
+    ck_assert_uint_eq(t->loss_keep[RACK_MULT] + 1, 2);
     (void)recovery(&c, at);
-    ck_assert_uint_eq(t->rack_steps, 1);
+    ck_assert_uint_eq(t->loss_keep[RACK_MULT] + 1, 1);
     leave(&c);
 }
 END_TEST
