@@ -120,7 +120,7 @@ sim: deps-test ## flows over a bottleneck in virtual time, beside theory: a TSV;
 	fi
 
 bench: deps-bench ## the measured figures, side by side with peers
-	@$(MAKE) --no-print-directory -s all $(BUILD)/bench/bulk
+	@$(MAKE) --no-print-directory -s all $(BUILD)/bench/bulk $(BUILD)/bench/forward
 	@BUILD=$(BUILD) scripts/bench.sh
 goodput: deps-bench ## of them, the goodput over a line that loses 1 %, beside the kernel's (ROUNDS=15)
 	@$(MAKE) --no-print-directory -s all $(BUILD)/bench/bulk
@@ -131,6 +131,9 @@ $(BUILD)/bench/fib: tests/bench/fib.c $(BUILD)/libtapdeck.a
 $(BUILD)/bench/fib-dpdk: tests/bench/fib.c $(BUILD)/libtapdeck.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -w -DWITH_DPDK $$(pkg-config --cflags libdpdk) $(LDFLAGS) -o $@ $^ -lnettle -lrte_eal -lrte_lpm
+$(BUILD)/bench/forward: tests/bench/forward.c $(BUILD)/libtapdeck-dev.a $(BUILD)/libtapdeck.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DEV_LIBS)
 $(BUILD)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<

@@ -6,7 +6,8 @@
 # runs against each. Rounds are interleaved (tapdeck, veth, veth without offloads, slirp; again), and
 # the median of ROUNDS (5) is printed with the ratio to tapdeck. Everything happens in network
 # namespaces made here, which end with this process. At the end scripts/goodput.sh compares the goodput
-# over a line that loses 1 % of the frames with the kernel's own. JSON goes to $BUILD/bench.json.
+# over a line that loses 1 % of the frames with the kernel's own, and scripts/forward.sh what a router carries between two
+# TAPs with the kernel's between two veths. JSON goes to $BUILD/bench.json.
 set -eu
 cd "$(dirname "$0")/.."
 BUILD=${BUILD:-build}
@@ -182,7 +183,9 @@ PY
 # goodput over a bad line, in namespaces of its own
 GOODPUT_ROUNDS=${GOODPUT_ROUNDS:-15}
 ROUNDS=$GOODPUT_ROUNDS scripts/goodput.sh
-python3 - "$BUILD/bench.json" "$BUILD/goodput.json" <<'PY'
+# what a router carries, likewise
+ROUNDS=${FORWARD_ROUNDS:-5} scripts/forward.sh
+python3 - "$BUILD/bench.json" "$BUILD/goodput.json" "$BUILD/forward.json" <<'PY'
 import json, sys
 both = [row for path in sys.argv[1:] for row in json.load(open(path))]
 json.dump(both, open(sys.argv[1], "w"), indent=1)
