@@ -17,7 +17,9 @@
  * Linux's HyStart ends slow start at once, from 16 segments on, by either of two signs: the delay
  * as above, but against the least round trip ever, and from the ninth sample of the round; or ACKs
  * that keep coming within 2 ms of each other (a train) for longer than half the least round trip:
- * the window fills the path then.
+ * the window fills the path then. Where packets overtake each other the least round trip ever is that of
+ * one which overtook all, and the next round looks long beside it: slow start ends far too early,
+ * the kernel's as well. HyStart++ compares round with round, and isn't misled.
  *
  * HyStart++ is for the initial slow start alone (4.3): after a loss ssthresh says where to stop.
  */

@@ -8,6 +8,10 @@
  * virtual time and no more: a stack that recovers from each loss by a time-out doesn't pass. The
  * figures are printed; `make bench` compares them with the kernel's.
  *
+ * At 20 % a segment or its ACK is lost in 36 of 100 cases, and a time-out that fails doubles the next,
+ * until text that was sent once is acknowledged (Karn's rule). Of 800 runs, 25 s each on the
+ * average, 14 took more than 100 s and two more than 300 s; the seeds here don't.
+ *
  * PAIRS=all runs every seed of every row; otherwise the large transfers have fewer.
  */
 #include "check_main.h"
@@ -30,7 +34,7 @@ static const struct pair {
     {50000000, 0, false, 1, 6, 0},    {50000000, 0, true, 1, 20, 0},
     {50000000, 1, false, 2, 180, 6},  {50000000, 1, true, 1, 180, 6},
     {5000000, 5, false, 5, 60, 3},    {5000000, 5, true, 5, 60, 3},
-    {500000, 20, false, 10, 7200, 0}, {500000, 20, true, 10, 7200, 0},
+    {500000, 20, false, 10, 300, 0},  {500000, 20, true, 10, 300, 0},
 };
 static const char *const controls[] = {"reno", "cubic"};
 #define PAIRS    (sizeof pairs / sizeof pairs[0])
@@ -98,12 +102,40 @@ START_TEST(pair_carries_everything)
 }
 END_TEST
 
+/* Nothing is lost, but one frame in two hundred overtakes all others, and comes back in half the
+ * round trip. Measured against that, every other round trip looks as if a queue had built up: Linux's
+ * HyStart leaves slow start there, ours and the kernel's own (31 of 100 Mbit/s). HyStart++ compares
+ * round with round, and CUBIC fills the line as Reno does. Nothing else may keep it from that: the
+ * reductions are all undone. */
+START_TEST(overtakers_are_no_queue)
+{
+    const struct pair p = {20000000, 0, true, 1, 20, 0};
+    static const char *const which[] = {"reno", "cubic"};
+    double mbit[2] = {0, 0};
+    for (int cc = 0; cc < 2; cc++) {
+        for (unsigned seed = 1; seed <= 3; seed++) {
+            struct transfer_plan t = plan_of(&p, which[cc], seed, 0);
+            struct transfer_result r;
+            t.profile[0] = t.profile[1] = TD_PROFILE_RFC;
+            transfer_run(&t, &r);
+            ck_assert_msg(r.fail[0] == '\0', "%s, seed %u: %s", which[cc], seed, r.fail);
+            mbit[cc] += (double)r.bytes * 8e3 / (double)r.took / 3;
+        }
+    }
+    printf("reordered, HyStart++: cubic %.3f Mbit/s, reno %.3f\n", mbit[1], mbit[0]);
+    fflush(stdout);
+    ck_assert_msg(mbit[1] > 0.9 * mbit[0], "cubic %.3f Mbit/s, reno %.3f", mbit[1], mbit[0]);
+    ck_assert_msg(mbit[1] > 70, "cubic %.3f Mbit/s: what was undone was lost", mbit[1]);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("pairs");
     TCase *t = tcase_create("pairs");
     tcase_set_timeout(t, 900);
     tcase_add_loop_test(t, pair_carries_everything, 0, (int)(PAIRS * CONTROLS));
+    tcase_add_test(t, overtakers_are_no_queue);
     suite_add_tcase(s, t);
     return s;
 }
