@@ -49,6 +49,12 @@ void jw_i64(struct jsonw *w, const char *key, int64_t v)
     text_printf(w->t, "%" PRId64, v);
 }
 
+void jw_double(struct jsonw *w, const char *key, double v)
+{
+    name(w, key);
+    text_printf(w->t, "%.9g", v);
+}
+
 void jw_bool(struct jsonw *w, const char *key, bool v)
 {
     name(w, key);

@@ -216,6 +216,20 @@ bool parse_rate(const char *s, uint64_t *bits)
     return with_unit(s, units, 1e15, bits);
 }
 
+bool parse_size(const char *s, uint32_t max, uint32_t *bytes)
+{
+    static const struct unit units[] = {
+        {"", 1},           {"b", 1},           {"k", 1024.0},     {"kb", 1024.0},
+        {"m", 1048576.0},  {"mb", 1048576.0},  {"g", 1073741824.0}, {"gb", 1073741824.0},
+        {"kbit", 128.0},   {"mbit", 131072.0}, {NULL, 0},
+    };
+    uint64_t v;
+    if (!with_unit(s, units, max, &v))
+        return false;
+    *bytes = (uint32_t)v;
+    return true;
+}
+
 bool parse_percent(const char *s, double *percent)
 {
     double v;
@@ -249,6 +263,16 @@ void format_time(td_time t, char *dst, size_t size)
         snprintf(dst, size, "%uns", (unsigned)t);
 }
 
+void format_size(uint64_t bytes, char *dst, size_t size)
+{
+    if (bytes >= 1 << 20 && bytes % (1 << 20) == 0)
+        snprintf(dst, size, "%lluMb", (unsigned long long)bytes >> 20);
+    else if (bytes >= 1024 && bytes % 1024 == 0)
+        snprintf(dst, size, "%lluKb", (unsigned long long)bytes >> 10);
+    else
+        snprintf(dst, size, "%llub", (unsigned long long)bytes);
+}
+
 void format_rate(uint64_t bits, char *dst, size_t size)
 {
     double v = (double)bits;
@@ -260,225 +284,4 @@ void format_rate(uint64_t bits, char *dst, size_t size)
         snprintf(dst, size, "%.12gKbit", v / 1e3);
     else
         snprintf(dst, size, "%.12gbit", v);
-}
-
-/* ---- netem ---- */
-
-struct words {
-    int argc, at;
-    char *const *argv;
-    char *msg;
-    size_t msg_size;
-};
-
-static const char *peek(const struct words *w)
-{
-    return w->at < w->argc ? w->argv[w->at] : NULL;
-}
-
-/* Takes a percentage for `what`. */
-static bool take_percent(struct words *w, const char *what, uint32_t *out)
-{
-    double p;
-    const char *s = peek(w);
-    if (s == NULL) {
-        snprintf(w->msg, w->msg_size, "'%s' needs a percentage, for example '%s 1%%'", what, what);
-        return false;
-    }
-    if (!parse_percent(s, &p)) {
-        snprintf(w->msg, w->msg_size,
-                 "'%s' after '%s' is not a percentage: write 0%% to 100%%, for example 0.5%%", s,
-                 what);
-        return false;
-    }
-    w->at++;
-    *out = td_percent(p);
-    return true;
-}
-
-/* An optional one: taken when the next word reads as a percentage. */
-static void take_more_percent(struct words *w, uint32_t *out)
-{
-    double p;
-    if (peek(w) != NULL && parse_percent(peek(w), &p)) {
-        *out = td_percent(p);
-        w->at++;
-    }
-}
-
-static bool take_number(struct words *w, const char *what, uint64_t max, uint64_t *out)
-{
-    const char *s = peek(w);
-    if (s == NULL || !parse_u64(s, max, out)) {
-        snprintf(w->msg, w->msg_size, "'%s' needs a whole number%s%s%s, for example '%s 1000'",
-                 what, s ? " instead of '" : "", s ? s : "", s ? "'" : "", what);
-        return false;
-    }
-    w->at++;
-    return true;
-}
-
-static bool take_correlation(struct words *w, const char *what)
-{
-    double p;
-    const char *s = peek(w);
-    if (s != NULL && strchr(s, '%') != NULL && parse_percent(s, &p)) {
-        snprintf(w->msg, w->msg_size,
-                 "'%s' has a correlation ('%s') that is not offered here: for losses in bursts use "
-                 "'loss gemodel P R'",
-                 what, s);
-        return false;
-    }
-    return true;
-}
-
-static bool netem_loss(struct words *w, struct td_netem *n)
-{
-    const char *s = peek(w);
-    if (s != NULL && strcmp(s, "gemodel") == 0) {
-        w->at++;
-        if (!take_percent(w, "loss gemodel", &n->ge_p))
-            return false;
-        n->ge_r = UINT32_MAX - n->ge_p; /* netem's defaults: the Bernoulli model */
-        n->ge_bad = UINT32_MAX;
-        n->ge_good = 0;
-        take_more_percent(w, &n->ge_r);
-        take_more_percent(w, &n->ge_bad);
-        take_more_percent(w, &n->ge_good);
-        return true;
-    }
-    if (s != NULL && strcmp(s, "random") == 0)
-        w->at++;
-    return take_percent(w, "loss", &n->loss) && take_correlation(w, "loss");
-}
-
-static bool netem_delay(struct words *w, struct td_netem *n)
-{
-    const char *s = peek(w);
-    if (s == NULL || !parse_time(s, &n->delay)) {
-        snprintf(w->msg, w->msg_size,
-                 "'delay' needs a time%s%s%s, for example 'delay 20ms' or 'delay 20ms 5ms'",
-                 s ? " instead of '" : "", s ? s : "", s ? "'" : "");
-        return false;
-    }
-    w->at++;
-    s = peek(w);
-    if (s != NULL && parse_time(s, &n->jitter))
-        w->at++;
-    return take_correlation(w, "delay");
-}
-
-static bool netem_rate(struct words *w, struct td_netem *n)
-{
-    const char *s = peek(w);
-    if (s == NULL || !parse_rate(s, &n->rate) || n->rate == 0) {
-        snprintf(w->msg, w->msg_size, "'rate' needs a rate%s%s%s, for example 'rate 100mbit'",
-                 s ? " instead of '" : "", s ? s : "", s ? "'" : "");
-        return false;
-    }
-    w->at++;
-    return true;
-}
-
-/* One option; *known tells whether the word was netem's. */
-static bool netem_word(struct words *w, struct td_netem *n, bool *known)
-{
-    const char *s = peek(w);
-    uint64_t v = 0;
-    *known = true;
-    w->at++;
-    if (strcmp(s, "delay") == 0 || strcmp(s, "latency") == 0)
-        return netem_delay(w, n);
-    if (strcmp(s, "loss") == 0 || strcmp(s, "drop") == 0)
-        return netem_loss(w, n);
-    if (strcmp(s, "duplicate") == 0)
-        return take_percent(w, s, &n->duplicate) && take_correlation(w, s);
-    if (strcmp(s, "corrupt") == 0)
-        return take_percent(w, s, &n->corrupt) && take_correlation(w, s);
-    if (strcmp(s, "reorder") == 0)
-        return take_percent(w, s, &n->reorder) && take_correlation(w, s);
-    if (strcmp(s, "rate") == 0)
-        return netem_rate(w, n);
-    if (strcmp(s, "gap") == 0) {
-        if (!take_number(w, s, 1000000, &v))
-            return false;
-        n->gap = (uint32_t)v;
-        return true;
-    }
-    if (strcmp(s, "limit") == 0) {
-        if (!take_number(w, s, 10000000, &v))
-            return false;
-        n->limit = (uint32_t)v;
-        return true;
-    }
-    if (strcmp(s, "seed") == 0)
-        return take_number(w, s, UINT64_MAX, &n->seed);
-    w->at--;
-    *known = false;
-    return true;
-}
-
-int parse_netem(int argc, char *const *argv, struct td_netem *out, char *msg, size_t msg_size)
-{
-    struct words w = {argc, 0, argv, msg, msg_size};
-    memset(out, 0, sizeof(*out));
-    while (w.at < argc) {
-        bool known;
-        if (!netem_word(&w, out, &known))
-            return -1;
-        if (!known)
-            break;
-    }
-    if (out->reorder > 0 && out->delay == 0) {
-        snprintf(msg, msg_size,
-                 "'reorder' needs a 'delay': frames that overtake must have something to overtake");
-        return -1;
-    }
-    return w.at;
-}
-
-static int percent_text(char *dst, size_t size, const char *what, uint32_t p)
-{
-    double v = (double)(uint64_t)((double)p / 4294967295.0 * 1e8 + 0.5) / 1e6;
-    return snprintf(dst, size, " %s %.6g%%", what, v);
-}
-
-void format_netem(const struct td_netem *n, char *dst, size_t size)
-{
-    char a[32], b[32], buf[512];
-    size_t at = (size_t)snprintf(buf, sizeof(buf), "limit %u", n->limit ? n->limit : 1000);
-#define ADD(...)             at += (size_t)snprintf(buf + at, sizeof(buf) - at, __VA_ARGS__)
-#define ADD_PERCENT(what, p) at += (size_t)percent_text(buf + at, sizeof(buf) - at, what, p)
-    if (n->delay || n->jitter) {
-        format_time(n->delay, a, sizeof(a));
-        format_time(n->jitter, b, sizeof(b));
-        ADD(" delay %s", a);
-        if (n->jitter)
-            ADD(" %s", b);
-    }
-    if (n->loss)
-        ADD_PERCENT("loss", n->loss);
-    if (n->ge_p) {
-        ADD_PERCENT("loss gemodel p", n->ge_p);
-        ADD_PERCENT("r", n->ge_r);
-        ADD_PERCENT("1-h", n->ge_bad);
-        ADD_PERCENT("1-k", n->ge_good);
-    }
-    if (n->duplicate)
-        ADD_PERCENT("duplicate", n->duplicate);
-    if (n->reorder)
-        ADD_PERCENT("reorder", n->reorder);
-    if (n->corrupt)
-        ADD_PERCENT("corrupt", n->corrupt);
-    if (n->rate) {
-        format_rate(n->rate, a, sizeof(a));
-        ADD(" rate %s", a);
-    }
-    if (n->gap)
-        ADD(" gap %u", n->gap);
-    if (n->seed)
-        ADD(" seed %llu", (unsigned long long)n->seed);
-#undef ADD
-#undef ADD_PERCENT
-    snprintf(dst, size, "%s", buf);
 }

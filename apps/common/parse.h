@@ -28,20 +28,15 @@ bool parse_seconds(const char *s, td_time *out);
 /* tc's rates, in bits a second: "100mbit", "1.5gbit", "64kbit", "9600bit", "9600"; "10mbps" is
  * bytes; with an i (kibit, mibps) powers of 1024. */
 bool parse_rate(const char *s, uint64_t *bits);
+/* tc's sizes, in bytes: "1600", "10kb" (10240), "2mb", "64kbit". At most max. */
+bool parse_size(const char *s, uint32_t max, uint32_t *bytes);
 /* "1%", "0.1%", "1" (percent too, as in tc): 0..100. */
 bool parse_percent(const char *s, double *percent);
 
 void format_ip4(td_ip4 a, char dst[16]);
 void format_mac(struct td_mac m, char dst[18]);
 void format_time(td_time t, char *dst, size_t size);     /* as tc prints: "20ms", "1.5s", "300us" */
+void format_size(uint64_t bytes, char *dst, size_t size); /* "10Kb", "1540b", as tc prints */
 void format_rate(uint64_t bits, char *dst, size_t size); /* "100Mbit" */
-
-/* netem's words (tc-netem(8)): delay TIME [JITTER], loss [random] P%, loss gemodel P [R [1-H
- * [1-K]]], duplicate P%, corrupt P%, reorder P% [gap N], gap N, rate RATE, limit N, seed N. Fills
- * *out from zero and returns the number of words taken: it stops at the first word it doesn't know.
- * -1: msg is one sentence that says which word is wrong and what would be right. */
-int parse_netem(int argc, char *const *argv, struct td_netem *out, char *msg, size_t msg_size);
-/* The same in words, as `tc qdisc show` prints them: "limit 1000 delay 20ms loss 1%". */
-void format_netem(const struct td_netem *n, char *dst, size_t size);
 
 #endif

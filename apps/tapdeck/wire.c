@@ -11,28 +11,42 @@
 
 #include "common/control.h"
 #include "common/parse.h"
+#include "common/qdisc.h"
 #include "dev/tap.h"
 #include "dev/wire.h"
 
 const char wire_usage[] =
-    "tapdeck wire TAP1 TAP2 [mtu N] [persist] [NETEM...] [back NETEM...]\n"
+    "tapdeck wire TAP1 TAP2 [mtu N] [persist] [IMPAIRMENT...] [back IMPAIRMENT...]\n"
     "\n"
     "Makes (or attaches to) the TAP devices TAP1 and TAP2 and carries frames between them, in real "
     "time,\n"
-    "until it is interrupted. NETEM are tc-netem's words, for both directions, or with `back` for "
-    "the\n"
-    "way from TAP2 to TAP1 on its own:\n"
+    "until it is interrupted. An IMPAIRMENT is in tc's words, for both directions, or with `back` for the\n"
+    "way from TAP2 to TAP1 on its own: netem's words, or queue disciplines by name, divided by a slash\n"
+    "where one stands inside the other:\n"
     "  delay TIME [JITTER]  loss P%  loss gemodel P [R [1-H [1-K]]]  duplicate P%  corrupt P%\n"
     "  reorder P% [gap N]  rate RATE  limit N  seed N\n"
+    "  tbf rate 10mbit burst 15kb latency 500ms / fq_codel\n"
     "A TAP written as NETNS:NAME is made in that network namespace (`ip netns`).\n"
     "\n"
     "Example: tapdeck wire left:tap0 right:tap0 delay 20ms loss 1% rate 100mbit seed 7\n";
+
+/* A direction: disciplines by name, or netem's words without it. */
+static int way_words(int argc, char *const *argv, struct td_qdisc_chain *out, char *msg, size_t msg_size)
+{
+    enum td_qdisc_kind kind;
+    if (qdisc_kind_parse(argv[0], &kind))
+        return parse_qdisc_chain(argc, argv, out, msg, msg_size);
+    *out = (struct td_qdisc_chain){.depth = 1, .q[0].kind = TD_QDISC_NETEM};
+    return parse_netem(argc, argv, &out->q[0].u.netem, msg, msg_size);
+}
 
 bool wire_words(int argc, char *const *argv, uint64_t seed, struct wire_options *o, char *msg,
                 size_t msg_size)
 {
     bool back = false, netem_seen = false;
     memset(o, 0, sizeof(*o));
+    for (int i = 0; i < 2; i++)
+        o->way[i] = (struct td_qdisc_chain){.depth = 1, .q[0].kind = TD_QDISC_NETEM};
     if (argc < 2) {
         snprintf(
             msg, msg_size,
@@ -56,8 +70,8 @@ bool wire_words(int argc, char *const *argv, uint64_t seed, struct wire_options 
             back = true;
             i++;
         } else {
-            struct td_netem n;
-            int used = parse_netem(argc - i, argv + i, &n, msg, msg_size);
+            struct td_qdisc_chain n;
+            int used = way_words(argc - i, argv + i, &n, msg, msg_size);
             if (used < 0)
                 return false;
             if (used == 0 || (netem_seen && !back)) {
@@ -68,16 +82,18 @@ bool wire_words(int argc, char *const *argv, uint64_t seed, struct wire_options 
             }
             netem_seen = true;
             if (!back)
-                o->netem[0] = n;
-            o->netem[1] = n;
+                o->way[0] = n;
+            o->way[1] = n;
             i += used;
         }
     }
-    if (o->netem[0].seed == 0)
-        o->netem[0].seed = seed;
+    struct td_netem *n[2] = {&o->way[0].q[0].u.netem, &o->way[1].q[0].u.netem};
+    bool netem[2] = {o->way[0].q[0].kind == TD_QDISC_NETEM, o->way[1].q[0].kind == TD_QDISC_NETEM};
+    if (netem[0] && n[0]->seed == 0)
+        n[0]->seed = seed;
     /* The same seed both ways would lose the same frames both ways. */
-    if (o->netem[1].seed == 0 || o->netem[1].seed == o->netem[0].seed)
-        o->netem[1].seed = o->netem[0].seed + 1;
+    if (netem[1] && (n[1]->seed == 0 || (netem[0] && n[1]->seed == n[0]->seed)))
+        n[1]->seed = (netem[0] ? n[0]->seed : seed) + 1;
     return true;
 }
 
@@ -118,7 +134,7 @@ static int carry(struct wire_options *o, int stop_fd)
     int status = open_ends(o, name, fd, &mtu);
     if (status != EXIT_DONE)
         return status;
-    struct wire *w = wire_new(fd[0], fd[1], mtu + 22, &o->netem[0], &o->netem[1]);
+    struct wire *w = wire_new(fd[0], fd[1], mtu + 22, &o->way[0], &o->way[1]);
     if (w == NULL) {
         close(fd[0]);
         close(fd[1]);
@@ -126,8 +142,13 @@ static int carry(struct wire_options *o, int stop_fd)
         return EXIT_FAILED;
     }
     for (int i = 0; i < 2; i++) {
-        format_netem(&o->netem[i], text, sizeof(text));
-        printf("%s -> %s: %s\n", o->tap[i], o->tap[1 - i], text);
+        printf("%s -> %s:", o->tap[i], o->tap[1 - i]);
+        for (uint32_t k = 0; k < o->way[i].depth; k++) {
+            const struct td_qdisc *d = &o->way[i].q[k];
+            format_qdisc(d, text, sizeof(text));
+            printf("%s%s %s", k > 0 ? " / " : " ", qdisc_kind_name(d->kind), text);
+        }
+        puts("");
     }
     puts("ready");
     fflush(stdout);

@@ -2,14 +2,14 @@
 #ifndef TAPDECK_WIRE_H
 #define TAPDECK_WIRE_H
 
-#include "tapdeck/device.h"
+#include "tapdeck/qdisc.h"
 #include "tapdeck/types.h"
 
 struct wire_options {
     const char *tap[2];
     uint32_t mtu;
     bool persist;
-    struct td_netem netem[2]; /* from the first to the second, and back */
+    struct td_qdisc_chain way[2]; /* from the first to the second, and back */
 };
 /* Reads the words behind `wire`; a direction without a seed gets one from `seed`. False: msg is a
  * sentence. */

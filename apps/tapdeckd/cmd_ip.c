@@ -71,7 +71,7 @@ static const char *operstate(const struct netif *nif)
 
 static const char *qdisc_kind(const struct netif *nif)
 {
-    return nif->egress != NULL ? nif->egress->ops->kind : "noqueue";
+    return netif_chain(nif, false) != NULL ? netif_chain(nif, false)->ops->kind : "noqueue";
 }
 
 static const char *scope_of(const struct netif *nif, const struct netif_addr *a)

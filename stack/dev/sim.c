@@ -44,6 +44,10 @@ struct sim_wire {
     void *tap_ctx;
     void (*arrivals)(void *ctx, int dir, td_time now, const struct pkt *p);
     void *arrivals_ctx;
+    uint64_t seed[2];
+    struct qdisc_sink sink[2];
+    void (*notes)(void *ctx, int dir, td_time now, const struct qdisc_note *n);
+    void *notes_ctx;
 };
 
 struct sim_host {
@@ -138,15 +142,24 @@ static int sim_transmit(void *dev, const struct pkt *p)
     const struct sim_end *e = dev;
     struct sim_wire *w = e->wire;
     struct qdisc *q = w->flight[e->dir];
-    const char *why = "";
     struct pkt *copy;
 
     if (w->tap != NULL)
         w->tap(w->tap_ctx, e->dir, w->sim->now, p);
     copy = pkt_copy(&w->mem, p, 0);
     if (copy != NULL)
-        (void)q->ops->enqueue(q, copy, w->sim->now, &why);
+        (void)qdisc_enqueue(q, copy, w->sim->now);
     return 0;
+}
+
+static void sim_note(void *ctx, const struct qdisc *q, const struct qdisc_note *n)
+{
+    const struct sim_end *e = ctx;
+    struct sim_wire *w = e->wire;
+
+    (void)q;
+    if (w->notes != NULL)
+        w->notes(w->notes_ctx, e->dir, w->sim->now, n);
 }
 
 static const struct td_device_ops sim_ops = {.transmit = sim_transmit};
@@ -192,11 +205,10 @@ struct sim_wire *sim_join(struct sim *s, struct td_stack *a, const char *a_name,
     mem_init(&w->mem, 0);
     w->mem.pkt_cache = 64;
     for (int dir = 0; dir < 2; dir++) {
-        struct td_netem plain = {.seed = seed_mix(~s->seed, s->nwires * 2 + (uint64_t)dir),
-                                 .limit = WIRE_LIMIT};
-
-        w->flight[dir] = qdisc_netem(&w->mem, &plain);
         w->end[dir] = (struct sim_end){.wire = w, .dir = dir};
+        w->sink[dir] = (struct qdisc_sink){.note = sim_note, .ctx = &w->end[dir]};
+        w->seed[dir] = seed_mix(~s->seed, s->nwires * 2 + (uint64_t)dir);
+        (void)sim_qdisc(w, dir, NULL); /* no memory: there is none then */
     }
     if (w->flight[0] == NULL || w->flight[1] == NULL ||
         end_attach(s, &w->end[0], a, a_name, mtu, a_if) < 0) {
@@ -217,22 +229,48 @@ struct sim_wire *sim_join(struct sim *s, struct td_stack *a, const char *a_name,
     return w;
 }
 
-static void flight_change(struct qdisc *q, const struct td_netem *params)
+int sim_qdisc(struct sim_wire *w, int dir, const struct td_qdisc_chain *chain)
 {
-    struct td_netem n = *params;
+    const struct td_qdisc_chain plain = {
+        .depth = 1, .q[0] = {.kind = TD_QDISC_NETEM, .u.netem.limit = WIRE_LIMIT}};
+    struct qdisc **place = qdisc_is_rules(w->flight[dir]) ? &w->flight[dir]->child : &w->flight[dir];
 
-    if (n.seed == 0)
-        n.seed = qdisc_netem_params(q)->seed;
-    qdisc_netem_change(q, &n);
+    return qdisc_chain_set(place, &w->mem, chain != NULL && chain->depth > 0 ? chain : &plain,
+                           w->seed[dir], &w->sink[dir], w->sim->now);
 }
 
 int sim_impair(struct sim_wire *w, const struct td_netem *a_to_b, const struct td_netem *b_to_a)
 {
-    if (a_to_b != NULL)
-        flight_change(w->flight[0], a_to_b);
-    if (b_to_a != NULL)
-        flight_change(w->flight[1], b_to_a);
-    return 0;
+    const struct td_netem *way[2] = {a_to_b, b_to_a};
+    struct td_qdisc_chain chain = {.depth = 1, .q[0].kind = TD_QDISC_NETEM};
+    int err = 0;
+
+    for (int dir = 0; dir < 2 && err == 0; dir++) {
+        if (way[dir] == NULL)
+            continue;
+        chain.q[0].u.netem = *way[dir];
+        err = sim_qdisc(w, dir, &chain);
+    }
+    return err;
+}
+
+int sim_rule(struct sim_wire *w, int dir, const struct td_rule *rule)
+{
+    if (!qdisc_is_rules(w->flight[dir])) {
+        struct qdisc *rules = qdisc_rules(&w->mem, w->flight[dir]);
+
+        if (rules == NULL)
+            return -ENOMEM;
+        w->flight[dir] = rules;
+    }
+    return qdisc_rule_add(w->flight[dir], rule);
+}
+
+void sim_notes(struct sim_wire *w,
+               void (*fn)(void *ctx, int dir, td_time now, const struct qdisc_note *n), void *ctx)
+{
+    w->notes = fn;
+    w->notes_ctx = ctx;
 }
 
 const struct qdisc *sim_flight(const struct sim_wire *w, int dir)
@@ -272,7 +310,7 @@ static td_time sim_earliest(const struct sim *s)
     }
     for (const struct sim_wire *w = s->wires; w != NULL; w = w->next) {
         for (int dir = 0; dir < 2; dir++) {
-            t = w->flight[dir]->ops->next(w->flight[dir]);
+            t = qdisc_next(w->flight[dir]);
             if (t < earliest)
                 earliest = t;
         }
@@ -287,7 +325,7 @@ static void wire_deliver(struct sim *s, struct sim_wire *w, int dir)
     struct sim_host *h = &s->hosts[to->host];
     struct pkt *p;
 
-    while ((p = q->ops->dequeue(q, s->now)) != NULL) {
+    while ((p = qdisc_dequeue(q, s->now)) != NULL) {
         struct pkt *copy;
 
         if (w->arrivals != NULL)

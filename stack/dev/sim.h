@@ -1,8 +1,9 @@
 /* dev/sim.h: the simulated wire: several stacks in one process, in virtual time.
  *
  * Theory of operation. A world has a clock that nobody waits for, hosts (each a td_stack) and wires.
- * A wire joins two interfaces; each direction is a netem queue discipline, so it has rate, delay,
- * jitter, loss, reordering, duplication and corruption, seeded. sim_run() takes the earliest of all
+ * A wire joins two interfaces; each direction is a chain of queue disciplines: a netem at first, so it has
+ * rate, delay, jitter, loss, reordering, duplication and corruption, seeded; or whatever else an
+ * interface may have (tapdeck/qdisc.h). sim_run() takes the earliest of all
  * deadlines (timers of every stack, departures of every wire), moves the clock there, and lets the
  * hosts do what is due, in order of creation, until time `until` or until a condition holds. The
  * same seeds give the same run, bit for bit.
@@ -10,12 +11,13 @@
 #ifndef DEV_SIM_H
 #define DEV_SIM_H
 
-#include "tapdeck/device.h"
+#include "tapdeck/qdisc.h"
 #include "tapdeck/stack.h"
 
 struct sim;
 struct sim_wire;
 struct qdisc;
+struct qdisc_note; /* link/qdisc.h */
 
 struct sim *sim_new(uint64_t seed, td_time start);
 void sim_free(struct sim *s); /* frees the stacks it made too */
@@ -29,13 +31,22 @@ struct sim_wire *sim_join(struct sim *s, struct td_stack *a, const char *a_name,
 /* Impairs a→b and/or b→a (either may be NULL: leave as it is). Frames in flight keep their
  * time. Seed 0: the direction keeps its own, which comes from the world's seed. */
 int sim_impair(struct sim_wire *w, const struct td_netem *a_to_b, const struct td_netem *b_to_a);
+/* The queue disciplines of a direction (0 a→b, 1 b→a), any that an interface can have; NULL: none, an
+ * unimpaired wire. -EINVAL, -ENOMEM: nothing changed. */
+int sim_qdisc(struct sim_wire *w, int dir, const struct td_qdisc_chain *chain);
+/* An addressed impairment in front of them: its number, or a negative errno as td_rule_add. */
+int sim_rule(struct sim_wire *w, int dir, const struct td_rule *rule);
+/* Is told what disciplines and rules of the wire do to frames: a wire has no journal of its own. */
+void sim_notes(struct sim_wire *w,
+               void (*fn)(void *ctx, int dir, td_time now, const struct qdisc_note *n), void *ctx);
 /* Sees (borrowed) every frame put on the wire before impairment: dir 0 a→b, 1 b→a. For captures. */
 void sim_tap(struct sim_wire *w, void (*fn)(void *ctx, int dir, td_time now, const struct pkt *p),
              void *ctx);
 /* Sees (borrowed) every frame that arrives, after impairment, just before the receiver does. */
 void sim_tap_arrivals(struct sim_wire *w,
                       void (*fn)(void *ctx, int dir, td_time now, const struct pkt *p), void *ctx);
-/* The frames in flight in a direction, and its counters (drops are the impairment's). Borrowed. */
+/* The frames in flight in a direction, and its counters: the outermost discipline, or the rules in front
+ * of it (link/qdisc.h sums over all of them). Borrowed. */
 const struct qdisc *sim_flight(const struct sim_wire *w, int dir);
 /* Runs until the clock reaches `until`, nothing is left to happen, or stop(ctx) (may be NULL) says
  * so; it is asked after every step, and may make calls on any host. When nothing is left before

@@ -1,8 +1,8 @@
 /* dev/wire.c: a wire between two TAP devices, in real time.
  *
- * Theory of operation. Each direction is a queue discipline (link/netem.c), the same object that
- * impairs an interface of a stack or a simulated wire. A frame read at one end is enqueued with the
- * time; netem decides at once what becomes of it and when it may leave; wire_send takes out what is
+ * Theory of operation. Each direction is a chain of queue disciplines (link/qdisc.h), the same objects that
+ * impair an interface of a stack or a simulated wire. A frame read at one end is enqueued with the
+ * time; they decide what becomes of it and when it may leave; wire_send takes out what is
  * due and writes it to the other end. If that end is full (EAGAIN) the frame is held and the
  * direction stands still until the descriptor is writable: a full cable delays, it doesn't reorder.
  *
@@ -37,10 +37,11 @@ struct wire {
     struct direction dir[2]; /* dir[i] starts at end i */
 };
 
-struct wire *wire_new(int fd_a, int fd_b, uint32_t frame_max, const struct td_netem *a_to_b,
-                      const struct td_netem *b_to_a)
+struct wire *wire_new(int fd_a, int fd_b, uint32_t frame_max, const struct td_qdisc_chain *a_to_b,
+                      const struct td_qdisc_chain *b_to_a)
 {
-    static const struct td_netem none = {0};
+    static const struct td_qdisc_chain none = {.depth = 1, .q[0].kind = TD_QDISC_NETEM};
+    const struct td_qdisc_chain *way[2] = {a_to_b, b_to_a};
     struct wire *w = calloc(1, sizeof(*w));
     if (w == NULL)
         return NULL;
@@ -49,9 +50,12 @@ struct wire *wire_new(int fd_a, int fd_b, uint32_t frame_max, const struct td_ne
     w->fd[0] = fd_a;
     w->fd[1] = fd_b;
     w->frame_max = frame_max;
-    w->dir[0].q = qdisc_netem(&w->mem, a_to_b != NULL ? a_to_b : &none);
-    w->dir[1].q = qdisc_netem(&w->mem, b_to_a != NULL ? b_to_a : &none);
-    if (w->dir[0].q == NULL || w->dir[1].q == NULL) {
+    bool made = true;
+    for (int i = 0; i < 2 && made; i++)
+        made = qdisc_chain_set(&w->dir[i].q, &w->mem,
+                               way[i] != NULL && way[i]->depth > 0 ? way[i] : &none,
+                               (uint64_t)i + 1, NULL, 0) == 0;
+    if (!made) {
         qdisc_destroy(w->dir[0].q);
         qdisc_destroy(w->dir[1].q);
         free(w);
@@ -97,9 +101,7 @@ int wire_read(struct wire *w, int end, td_time now, int budget)
             continue;
         }
         pkt_trim(p, (uint32_t)n);
-        const char *why;
-        if (d->q->ops->enqueue(d->q, p, now, &why) < 0)
-            d->stats.dropped++;
+        (void)qdisc_enqueue(d->q, p, now);
     }
     return frames;
 }
@@ -108,7 +110,7 @@ static void send_direction(struct wire *w, int i, td_time now)
 {
     struct direction *d = &w->dir[i];
     for (;;) {
-        struct pkt *p = d->held != NULL ? d->held : d->q->ops->dequeue(d->q, now);
+        struct pkt *p = d->held != NULL ? d->held : qdisc_dequeue(d->q, now);
         d->held = NULL;
         if (p == NULL)
             return;
@@ -136,7 +138,7 @@ td_time wire_next(const struct wire *w)
     td_time at = TD_NEVER;
     for (int i = 0; i < 2; i++) {
         struct qdisc *q = w->dir[i].q;
-        td_time t = w->dir[i].held == NULL ? q->ops->next(q) : TD_NEVER;
+        td_time t = w->dir[i].held == NULL ? qdisc_next(q) : TD_NEVER;
         at = t < at ? t : at;
     }
     return at;
@@ -149,7 +151,9 @@ bool wire_blocked(const struct wire *w, int end)
 
 struct wire_stats wire_stats(const struct wire *w, int direction)
 {
-    return w->dir[direction].stats;
+    struct wire_stats s = w->dir[direction].stats;
+    s.dropped = qdisc_all_drops(w->dir[direction].q);
+    return s;
 }
 
 /* ---- in real time ---- */

@@ -1,6 +1,6 @@
 /* dev/wire.h: a wire between two TAP devices, in real time.
  *
- * What the kernel sends into one TAP comes out of the other, after a netem queue discipline for its
+ * What the kernel sends into one TAP comes out of the other, after the queue disciplines (netem, say) for its
  * direction has delayed, lost, doubled, reordered or corrupted it. So two Linux hosts (two network
  * namespaces) can be joined by a line as bad as a lesson needs. The wire itself knows neither clock
  * nor stack: wire_read and wire_send are given the time, wire_run is the loop that has a clock.
@@ -8,7 +8,7 @@
 #ifndef DEV_WIRE_H
 #define DEV_WIRE_H
 
-#include "tapdeck/device.h"
+#include "tapdeck/qdisc.h"
 
 struct wire;
 
@@ -20,10 +20,10 @@ struct wire_stats {         /* of one direction */
 };
 
 /* fd_a and fd_b are non-blocking and keep message boundaries; they become the wire's. Frames of up
- * to frame_max bytes pass. a_to_b and b_to_a may be NULL: no impairment. NULL: no memory (the
- * descriptors stay the caller's). */
-struct wire *wire_new(int fd_a, int fd_b, uint32_t frame_max, const struct td_netem *a_to_b,
-                      const struct td_netem *b_to_a);
+ * to frame_max bytes pass. a_to_b and b_to_a may be NULL: no impairment. NULL: no memory, or a chain that isn't valid
+ * (the descriptors stay the caller's). */
+struct wire *wire_new(int fd_a, int fd_b, uint32_t frame_max, const struct td_qdisc_chain *a_to_b,
+                      const struct td_qdisc_chain *b_to_a);
 void wire_free(struct wire *w); /* closes both ends; NULL is allowed */
 
 /* end 0 is a, 1 is b. Reads at most `budget` frames that wait at this end; how many there were. */

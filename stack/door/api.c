@@ -152,8 +152,41 @@ uint32_t td_if_index(const struct td_stack *st, const char *name)
 
 int td_if_netem(struct td_stack *st, uint32_t ifindex, bool ingress, const struct td_netem *params)
 {
-    struct td_call c = {.u.iface.ingress = ingress, .u.iface.netem = params};
-    return iface_call(st, TD_CALL_IF_NETEM, ifindex, &c);
+    struct td_qdisc_chain chain = {.depth = 1, .q[0].kind = TD_QDISC_NETEM};
+
+    if (params == NULL)
+        return td_if_qdisc(st, ifindex, ingress, NULL);
+    chain.q[0].u.netem = *params;
+    return td_if_qdisc(st, ifindex, ingress, &chain);
+}
+
+int td_if_qdisc(struct td_stack *st, uint32_t ifindex, bool ingress, const struct td_qdisc_chain *chain)
+{
+    struct td_call c = {.u.iface.ingress = ingress, .u.iface.qdisc = chain};
+    return iface_call(st, TD_CALL_IF_QDISC, ifindex, &c);
+}
+
+static int rule_call(struct td_stack *st, uint32_t ifindex, bool ingress, enum td_rule_op op, uint32_t id,
+                     const struct td_rule *rule)
+{
+    struct td_call c = {
+        .u.iface.ingress = ingress, .u.iface.op = op, .u.iface.id = id, .u.iface.rule = rule};
+    return iface_call(st, TD_CALL_IF_RULE, ifindex, &c);
+}
+
+int td_rule_add(struct td_stack *st, uint32_t ifindex, bool ingress, const struct td_rule *rule)
+{
+    return rule_call(st, ifindex, ingress, TD_RULE_ADD, 0, rule);
+}
+
+int td_rule_del(struct td_stack *st, uint32_t ifindex, bool ingress, uint32_t id)
+{
+    return rule_call(st, ifindex, ingress, TD_RULE_DEL, id, NULL);
+}
+
+int td_rule_release(struct td_stack *st, uint32_t ifindex, bool ingress, uint32_t id)
+{
+    return rule_call(st, ifindex, ingress, TD_RULE_RELEASE, id, NULL);
 }
 
 static int addr_call(struct td_stack *st, enum td_call_kind kind, uint32_t ifindex, const struct td_addr *a)

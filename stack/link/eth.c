@@ -64,15 +64,6 @@ static void packet_name(struct td_stack *st, struct pkt *p)
         p->id = ++st->journal.next_packet;
 }
 
-/* The journal's word for a queue discipline's reason. */
-static enum journal_word why_word(const char *why)
-{
-    for (unsigned w = W_NONE + 1; w < W_COUNT; w++)
-        if (strcmp(journal_words[w], why) == 0)
-            return (enum journal_word)w;
-    return W_NONE;
-}
-
 /* ---- input ---- */
 
 /* A frame of an EtherType that nobody registered for. Every kernel on the cable speaks IPv6
@@ -185,12 +176,24 @@ static bool eth_header(struct td_stack *st, struct netif *nif, struct pkt *p, st
     return true;
 }
 
+/* Impairments count frames as the cable has them: a super-frame is cut first. */
+static void ingress_enqueue(struct td_stack *st, struct netif *nif, struct pkt *p)
+{
+    struct pkt_queue pieces;
+
+    if (p->gso_size == 0) {
+        (void)qdisc_enqueue(nif->ingress, p, st->now);
+        return;
+    }
+    pkt_queue_init(&pieces);
+    (void)offload_finish(st, nif, p, &pieces);
+    while ((p = pkt_queue_pop(&pieces)) != NULL)
+        (void)qdisc_enqueue(nif->ingress, p, st->now);
+}
+
 /* The frame goes on to the interface above. That, or NULL: it went no further. */
 static struct netif *eth_rise(struct td_stack *st, struct netif *above, struct pkt *p)
 {
-    const char *why = "";
-    struct journal_subject sub = netif_subject(above, p);
-
     p->ifindex = above->index;
     if (!netif_is_up(above)) {
         eth_drop(st, above, p, EV_LINK_DROP_DOWN_IN, p->len);
@@ -200,11 +203,7 @@ static struct netif *eth_rise(struct td_stack *st, struct netif *above, struct p
     above->stats.rx_bytes += p->len;
     if (above->ingress == NULL)
         return above;
-    if (above->ingress->ops->enqueue(above->ingress, p, st->now, &why) < 0) {
-        JOURNAL(st, EV_LINK_DROP_QDISC, &sub, above->index, true, why_word(why), above->ingress->packets);
-        above->stats.rx_dropped++;
-        count(st, EthInDrops);
-    }
+    ingress_enqueue(st, above, p);
     timer_arm(st, &above->ingress_timer, st->now); /* the next tick, not here: no recursion */
     return NULL;
 }
@@ -287,16 +286,17 @@ void eth_input(struct td_stack *st, struct netif *nif, struct pkt *p)
         nif = eth_round(st, nif, &p);
 }
 
-/* Lets in what the ingress queue discipline releases now, and sets the timer for the rest. */
-static void netif_ingress_run(struct td_stack *st, struct netif *nif)
+void netif_ingress_run(struct td_stack *st, struct netif *nif)
 {
     struct qdisc *q = nif->ingress;
     struct pkt *p;
     td_time next;
 
-    while ((p = q->ops->dequeue(q, st->now)) != NULL)
+    if (q == NULL)
+        return;
+    while ((p = qdisc_dequeue(q, st->now)) != NULL)
         eth_input(st, nif, p);
-    next = q->ops->next(q);
+    next = qdisc_next(q);
     if (next != TD_NEVER)
         timer_arm(st, &nif->ingress_timer, next);
 }
@@ -309,7 +309,6 @@ void netif_ingress_due(struct td_stack *st, struct timer *t)
 void link_input(struct td_stack *st, struct netif *nif, struct pkt *p)
 {
     struct journal_subject sub;
-    const char *why = "";
 
     packet_name(st, p);
     sub = netif_subject(nif, p);
@@ -329,12 +328,7 @@ void link_input(struct td_stack *st, struct netif *nif, struct pkt *p)
         eth_input(st, nif, p);
         return;
     }
-    if (nif->ingress->ops->enqueue(nif->ingress, p, st->now, &why) < 0) {
-        JOURNAL(st, EV_LINK_DROP_QDISC, &sub, nif->index, true, why_word(why),
-                nif->ingress->packets);
-        nif->stats.rx_dropped++;
-        count(st, EthInDrops);
-    }
+    ingress_enqueue(st, nif, p);
     netif_ingress_run(st, nif);
 }
 
@@ -399,29 +393,22 @@ static int loopback_output(struct td_stack *st, struct netif *nif, struct pkt *p
 static int egress_enqueue(struct td_stack *st, struct netif *nif, struct pkt *p)
 {
     struct journal_subject sub = netif_subject(nif, p);
-    const char *why = "";
     int rc;
 
     if (nif->ops != NULL && !eth_pad(p)) {
-        JOURNAL(st, EV_LINK_DROP_QDISC, &sub, nif->index, false, W_NO_MEMORY, nif->egress->packets);
+        JOURNAL(st, EV_LINK_DROP_QDISC, &sub, nif->index, false, W_NO_MEMORY, qdisc_all_packets(nif->egress));
         return eth_refused(st, nif, p, -ENOBUFS);
     }
     netif_mark_dirty(st, nif);
-    rc = nif->egress->ops->enqueue(nif->egress, p, st->now, &why);
-    if (rc < 0) {
-        JOURNAL(st, EV_LINK_DROP_QDISC, &sub, nif->index, false, why_word(why),
-                nif->egress->packets);
-        nif->stats.tx_dropped++;
-        count(st, EthOutDrops);
-    }
+    rc = qdisc_enqueue(nif->egress, p, st->now);
     return rc == -ECOMM ? 0 : rc; /* a loss on the wire is not for the sender to know */
 }
 
-/* Is it for this interface's queue to see frames as the cable will? Impairments count frames, and most
- * devices take nothing else. */
+/* Is it for this interface's queue to see frames as the cable will? Impairments and whatever shares out
+ * the line count frames, and most devices take nothing else. */
 static bool must_be_finished(const struct netif *nif)
 {
-    return (nif->ops != NULL && (nif->flags & TD_IF_OFFLOAD) == 0) || qdisc_netem_params(nif->egress) != NULL;
+    return (nif->ops != NULL && (nif->flags & TD_IF_OFFLOAD) == 0) || nif->egress->ops->id != TD_QDISC_PFIFO;
 }
 
 int link_xmit(struct td_stack *st, struct netif *nif, struct pkt *p)
@@ -482,7 +469,7 @@ uint64_t netif_backlog(const struct netif *nif)
     uint64_t bytes = nif->loop.bytes;
 
     for (; nif != NULL; nif = nif->lower)
-        bytes += (nif->egress != NULL ? nif->egress->bytes : 0) + (nif->held != NULL ? nif->held->len : 0);
+        bytes += qdisc_all_bytes(nif->egress) + (nif->held != NULL ? nif->held->len : 0);
     return bytes;
 }
 
@@ -501,7 +488,7 @@ static bool netif_transmit(struct td_stack *st, struct netif *nif, struct pkt *p
     if (rc == -EAGAIN) {
         nif->held = p;
         nif->busy = true;
-        JOURNAL(st, EV_LINK_BUSY, &sub, nif->index, nif->egress->packets + 1);
+        JOURNAL(st, EV_LINK_BUSY, &sub, nif->index, qdisc_all_packets(nif->egress) + 1);
         return false;
     }
     if (rc < 0) {
@@ -525,14 +512,14 @@ static void netif_egress_run(struct td_stack *st, struct netif *nif)
     td_time next;
 
     while (!nif->busy) {
-        p = nif->held != NULL ? nif->held : q->ops->dequeue(q, st->now);
+        p = nif->held != NULL ? nif->held : qdisc_dequeue(q, st->now);
         if (p == NULL)
             break;
         nif->held = NULL;
         if (!netif_transmit(st, nif, p))
             return;
     }
-    next = q->ops->next(q);
+    next = qdisc_next(q);
     if (!nif->busy && next != TD_NEVER)
         timer_arm(st, &nif->egress_timer, next);
 }
@@ -600,12 +587,12 @@ uint64_t netif_clear_queues(struct td_stack *st, struct netif *nif)
     nif->held = NULL;
     nif->busy = false;
     if (nif->egress != NULL) {
-        frames += nif->egress->packets;
-        nif->egress->ops->clear(nif->egress);
+        frames += qdisc_all_packets(nif->egress);
+        qdisc_chain_clear(nif->egress);
     }
     if (nif->ingress != NULL) {
-        frames += nif->ingress->packets;
-        nif->ingress->ops->clear(nif->ingress);
+        frames += qdisc_all_packets(nif->ingress);
+        qdisc_chain_clear(nif->ingress);
     }
     return frames;
 }

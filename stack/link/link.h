@@ -59,6 +59,7 @@ struct netif {
     struct netif_addr *addrs;
     struct qdisc *egress;    /* never NULL on a device interface; elsewhere there is none unless asked for */
     struct qdisc *ingress;   /* NULL = frames go straight in */
+    struct qdisc_sink sink[2]; /* of egress, of ingress */
     const struct td_device_ops *ops; /* NULL: there is no device */
     void *dev;
     bool busy;               /* the device said -EAGAIN */
@@ -148,9 +149,13 @@ int netif_set_flags(struct td_stack *st, struct netif *nif, uint32_t set, uint32
 int netif_set_mtu(struct td_stack *st, struct netif *nif, uint32_t mtu);
 int netif_set_mac(struct td_stack *st, struct netif *nif, struct td_mac mac);
 void netif_ready(struct td_stack *st, struct netif *nif);
-/* td_if_netem ends here: puts a netem in front of the device (egress) or of eth_input (ingress), or
- * changes the one that is there; frames waiting stay. NULL takes it off. -EOPNOTSUPP on loopback. */
-int netif_set_netem(struct td_stack *st, struct netif *nif, bool ingress,
-                    const struct td_netem *params);
+/* td_if_qdisc, td_rule_… end here: they stand in front of the device (egress) or of eth_input
+ * (ingress). -EOPNOTSUPP on loopback. */
+int netif_set_qdisc(struct td_stack *st, struct netif *nif, bool ingress,
+                    const struct td_qdisc_chain *chain);
+int netif_rule(struct td_stack *st, struct netif *nif, bool ingress, enum td_rule_op op,
+               uint32_t id, const struct td_rule *rule);
+/* The outermost queue discipline that somebody may see, behind the rules; NULL: none. */
+struct qdisc *netif_chain(const struct netif *nif, bool ingress);
 
 #endif

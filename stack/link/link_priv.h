@@ -21,7 +21,7 @@ struct link {
     struct netif *dirty_first, *dirty_last; /* interfaces with work at the next flush */
     struct pkt_queue forward; /* what bridges send: p->ifindex says by which port */
     bool forwarding;          /* link_forward_run is at work */
-    struct table link_table, qdisc_table, fdb_table;
+    struct table link_table, qdisc_table, rule_table, fdb_table;
 };
 
 #define LINK_NEST 8 /* interfaces one above the other at most, as in Linux */
@@ -34,6 +34,11 @@ void netif_mark_dirty(struct td_stack *st, struct netif *nif);
 /* Throws away what waits in both directions; returns how many frames that were. */
 uint64_t netif_clear_queues(struct td_stack *st, struct netif *nif);
 timer_fn netif_egress_due, netif_ingress_due;
+/* Lets in what the ingress queue disciplines release now, and sets the timer for the rest. */
+void netif_ingress_run(struct td_stack *st, struct netif *nif);
+
+/* link/netif_qdisc.c: an interface's first egress queue. -ENOMEM. */
+int netif_qdisc_init(struct netif *nif);
 
 /* A frame with its Ethernet header leaves by nif. Consumes p. 0, or a negative errno: dropped, told and counted. */
 int link_xmit(struct td_stack *st, struct netif *nif, struct pkt *p);

@@ -247,8 +247,7 @@ int netif_add(struct td_stack *st, const struct td_if_config *c, uint32_t *index
     nif->ops = c->ops;
     nif->dev = c->dev;
     if (!loopback) {
-        nif->egress = qdisc_pfifo(&st->mem, nif->txqlen);
-        if (nif->egress == NULL) {
+        if (netif_qdisc_init(nif) < 0) {
             netif_free(st, nif);
             return -ENOMEM;
         }
@@ -421,62 +420,6 @@ void netif_ready(struct td_stack *st, struct netif *nif)
         return;
     nif->busy = false;
     JOURNAL(st, EV_LINK_READY, &sub, nif->index,
-            (nif->egress != NULL ? nif->egress->packets : 0) + (nif->held != NULL));
+            qdisc_all_packets(nif->egress) + (nif->held != NULL));
     netif_mark_dirty(st, nif);
-}
-
-/* Moves what waits in `from` to `to` in the order in which it would have left. */
-static void qdisc_move(struct td_stack *st, struct netif *nif, struct qdisc *from, struct qdisc *to)
-{
-    const char *why = "";
-    struct pkt *p;
-
-    while ((p = from->ops->dequeue(from, TD_NEVER)) != NULL) {
-        struct journal_subject sub = netif_subject(nif, p);
-
-        if (to->ops->enqueue(to, p, st->now, &why) < 0) {
-            JOURNAL(st, EV_LINK_DROP_FLUSH, &sub, nif->index, 1);
-            count(st, EthOutDrops);
-            nif->stats.tx_dropped++;
-        }
-    }
-    qdisc_destroy(from);
-}
-
-int netif_set_netem(struct td_stack *st, struct netif *nif, bool ingress,
-                    const struct td_netem *params)
-{
-    struct qdisc **place = ingress ? &nif->ingress : &nif->egress, *old = *place, *fresh;
-    struct journal_subject sub = netif_subject(nif, NULL);
-
-    if ((nif->flags & TD_IF_LOOPBACK) != 0)
-        return -EOPNOTSUPP;
-    if (params != NULL && old != NULL && qdisc_netem_params(old) != NULL) {
-        qdisc_netem_change(old, params);
-    } else if (params != NULL) {
-        fresh = qdisc_netem(&st->mem, params);
-        if (fresh == NULL)
-            return -ENOMEM;
-        if (old != NULL)
-            qdisc_move(st, nif, old, fresh);
-        *place = fresh;
-    } else if (ingress && old != NULL) {
-        struct pkt *p;
-
-        *place = NULL;
-        timer_cancel(st, &nif->ingress_timer);
-        while ((p = old->ops->dequeue(old, TD_NEVER)) != NULL)
-            eth_input(st, nif, p);
-        qdisc_destroy(old);
-    } else if (!ingress && qdisc_netem_params(old) != NULL) {
-        fresh = qdisc_pfifo(&st->mem, nif->txqlen);
-        if (fresh == NULL)
-            return -ENOMEM;
-        qdisc_move(st, nif, old, fresh);
-        *place = fresh;
-    }
-    JOURNAL(st, EV_LINK_QDISC, &sub, nif->index, ingress, params != NULL);
-    if (!ingress)
-        netif_mark_dirty(st, nif);
-    return 0;
 }

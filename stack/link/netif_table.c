@@ -1,9 +1,9 @@
-/* link/netif_table.c: the tables "link" and "qdisc".
+/* link/netif_table.c: the tables "link", "qdisc" and "rule".
  *
  * "link" has a row an interface, its columns named as the keys of `ip -j -s link` (stats64
  * flattened: rx_bytes is stats64.rx.bytes). "qdisc" has a row a queue discipline, named as in `tc
- * -j -s qdisc`; netem's parameters are there when they are set. The cursors are interface indices
- * (times two in "qdisc", plus one for ingress).
+ * -j -s qdisc`; netem's parameters are there when they are set. "rule" has a row an addressed
+ * impairment.
  */
 #include "link/link_priv.h"
 
@@ -77,17 +77,18 @@ enum qdisc_col {
     Q_PACKETS,
     Q_DROPS,
     Q_OVERLIMITS,
+    Q_MARKS,
     Q_BACKLOG,
     Q_QLEN,
     Q_COLUMNS
 };
 
 static const struct column qdisc_columns[Q_COLUMNS] = {
-    [Q_KIND] = {"kind", VAL_STR, "pfifo, netem"},
+    [Q_KIND] = {"kind", VAL_STR, "pfifo, bfifo, netem, tbf, red, fq_codel"},
     [Q_DEV] = {"dev", VAL_STR, "interface"},
     [Q_DIRECTION] = {"direction", VAL_STR, "egress or ingress"},
     [Q_LIMIT] = {"limit", VAL_U64, "packets it holds at most"},
-    [Q_RATE] = {"rate", VAL_U64, "netem: bits a second"},
+    [Q_RATE] = {"rate", VAL_U64, "netem, tbf: bits a second"},
     [Q_DELAY] = {"delay", VAL_NS, "netem: delay"},
     [Q_JITTER] = {"jitter", VAL_NS, "netem: delay plus or minus this"},
     [Q_LOSS] = {"loss", VAL_STR, "netem: per cent lost"},
@@ -102,6 +103,7 @@ static const struct column qdisc_columns[Q_COLUMNS] = {
     [Q_PACKETS] = {"packets", VAL_U64, "packets sent"},
     [Q_DROPS] = {"drops", VAL_U64, "packets dropped"},
     [Q_OVERLIMITS] = {"overlimits", VAL_U64, "packets that had to wait for the rate"},
+    [Q_MARKS] = {"marks", VAL_U64, "packets marked: congestion experienced"},
     [Q_BACKLOG] = {"backlog", VAL_U64, "bytes waiting"},
     [Q_QLEN] = {"qlen", VAL_U64, "packets waiting"},
 };
@@ -151,7 +153,7 @@ static bool link_next(struct td_stack *st, uint64_t *cursor, struct row *row)
     link_flags_text(nif, flags, sizeof flags);
     row_str(row, L_FLAGS, flags);
     row_u64(row, L_MTU, nif->mtu);
-    row_word(row, L_QDISC, nif->egress != NULL ? nif->egress->ops->kind : "noqueue");
+    row_word(row, L_QDISC, netif_chain(nif, false) != NULL ? netif_chain(nif, false)->ops->kind : "noqueue");
     row_word(row, L_OPERSTATE, !netif_is_up(nif) ? "DOWN" : loopback ? "UNKNOWN" : "UP");
     row_word(row, L_LINK_TYPE, loopback ? "loopback" : "ether");
     row_mac(row, L_ADDRESS, nif->mac);
@@ -203,39 +205,103 @@ static void qdisc_netem_row(struct row *row, const struct td_netem *n)
     row_u64(row, Q_SEED, n->seed);
 }
 
-static bool qdisc_next(struct td_stack *st, uint64_t *cursor, struct row *row)
+/* What waits in front of the innermost discipline counts for all around it, as tc shows it. */
+static void qdisc_row(struct row *row, const struct netif *nif, const struct qdisc *q, bool ingress)
 {
-    const struct netif *nif;
-    const struct qdisc *q;
-    bool ingress;
+    struct td_qdisc d = {0};
 
-    for (;; ++*cursor) {
-        nif = netif_from(st, *cursor / 2);
-        if (nif == NULL)
-            return false;
-        if (*cursor / 2 < nif->index)
-            *cursor = (uint64_t)nif->index * 2;
-        ingress = *cursor % 2 != 0;
-        q = ingress ? nif->ingress : nif->egress;
-        if (q != NULL)
-            break;
-    }
-    ++*cursor;
+    q->ops->params(q, &d);
     row_clear(row);
     row_word(row, Q_KIND, q->ops->kind);
     row_str(row, Q_DEV, nif->name);
     row_word(row, Q_DIRECTION, ingress ? "ingress" : "egress");
-    if (qdisc_netem_params(q) != NULL)
-        qdisc_netem_row(row, qdisc_netem_params(q));
+    if (q->ops->id == TD_QDISC_NETEM)
+        qdisc_netem_row(row, &d.u.netem);
+    else if (q->ops->id == TD_QDISC_TBF)
+        row_u64(row, Q_RATE, d.u.tbf.rate);
+    else if (q->ops->id == TD_QDISC_FQ_CODEL)
+        row_u64(row, Q_LIMIT, d.u.fq_codel.limit);
     else
-        row_u64(row, Q_LIMIT, nif->txqlen);
+        row_u64(row, Q_LIMIT, q->ops->id == TD_QDISC_RED ? d.u.red.limit : d.u.fifo.limit);
     row_u64(row, Q_BYTES, q->sent_bytes);
     row_u64(row, Q_PACKETS, q->sent_packets);
-    row_u64(row, Q_DROPS, q->drops);
+    row_u64(row, Q_DROPS, qdisc_all_drops(q));
     row_u64(row, Q_OVERLIMITS, q->overlimits);
-    row_u64(row, Q_BACKLOG, q->bytes);
-    row_u64(row, Q_QLEN, q->packets);
-    return true;
+    row_u64(row, Q_MARKS, q->marks);
+    row_u64(row, Q_BACKLOG, qdisc_all_bytes(q));
+    row_u64(row, Q_QLEN, qdisc_all_packets(q));
+}
+
+/* A row's number: the interface, the direction, how deep in the chain. */
+#define Q_ROWS 16
+
+static bool qdisc_rows_next(struct td_stack *st, uint64_t *cursor, struct row *row)
+{
+    for (;; ++*cursor) {
+        const struct netif *nif = netif_from(st, *cursor / Q_ROWS);
+        const struct qdisc *q;
+        bool ingress;
+
+        if (nif == NULL)
+            return false;
+        if (*cursor / Q_ROWS < nif->index)
+            *cursor = (uint64_t)nif->index * Q_ROWS;
+        ingress = *cursor % Q_ROWS >= Q_ROWS / 2;
+        q = netif_chain(nif, ingress);
+        for (uint64_t depth = *cursor % (Q_ROWS / 2); q != NULL && depth > 0; depth--)
+            q = q->child;
+        if (q == NULL || q->implicit)
+            continue;
+        ++*cursor;
+        qdisc_row(row, nif, q, ingress);
+        return true;
+    }
+}
+
+/* ---- rules ---- */
+
+enum rule_col { R_RULE, R_DEV, R_DIRECTION, R_TEXT, R_MATCHED, R_ACTED, R_HELD, R_COLUMNS };
+
+static const struct column rule_columns[R_COLUMNS] = {
+    [R_RULE] = {"rule", VAL_U64, "its number"},
+    [R_DEV] = {"dev", VAL_STR, "interface"},
+    [R_DIRECTION] = {"direction", VAL_STR, "egress or ingress"},
+    [R_TEXT] = {"text", VAL_STR, "what it says"},
+    [R_MATCHED] = {"matched", VAL_U64, "frames it is about"},
+    [R_ACTED] = {"acted", VAL_U64, "of them those to which something was done"},
+    [R_HELD] = {"held", VAL_U64, "frames that it holds now"},
+};
+
+/* A row's number: the interface, the direction, the rule's number. */
+static bool rule_rows_next(struct td_stack *st, uint64_t *cursor, struct row *row)
+{
+    for (;;) {
+        const struct netif *nif = netif_from(st, *cursor >> 33);
+        struct rule_info info;
+        const struct qdisc *top;
+        bool ingress;
+
+        if (nif == NULL)
+            return false;
+        if (*cursor >> 33 < nif->index)
+            *cursor = (uint64_t)nif->index << 33;
+        ingress = (*cursor >> 32 & 1) != 0;
+        top = ingress ? nif->ingress : nif->egress;
+        if (!qdisc_is_rules(top) || !qdisc_rule_from(top, (uint32_t)*cursor, &info)) {
+            *cursor = ((*cursor >> 32) + 1) << 32;
+            continue;
+        }
+        *cursor = (*cursor >> 32 << 32) + info.id + 1;
+        row_clear(row);
+        row_u64(row, R_RULE, info.id);
+        row_str(row, R_DEV, nif->name);
+        row_word(row, R_DIRECTION, ingress ? "ingress" : "egress");
+        row_str(row, R_TEXT, info.rule->text);
+        row_u64(row, R_MATCHED, info.matched);
+        row_u64(row, R_ACTED, info.acted);
+        row_u64(row, R_HELD, info.held);
+        return true;
+    }
 }
 
 void netif_tables_init(struct td_stack *st)
@@ -254,9 +320,17 @@ void netif_tables_init(struct td_stack *st)
         .doc = "queue disciplines (tc -s qdisc)",
         .columns = qdisc_columns,
         .ncolumns = Q_COLUMNS,
-        .next = qdisc_next,
+        .next = qdisc_rows_next,
+    };
+    l->rule_table = (struct table){
+        .name = "rule",
+        .doc = "addressed impairments (tc rule show)",
+        .columns = rule_columns,
+        .ncolumns = R_COLUMNS,
+        .next = rule_rows_next,
     };
     table_register(st, &l->link_table);
     table_register(st, &l->qdisc_table);
+    table_register(st, &l->rule_table);
     fdb_table_init(st);
 }

@@ -99,6 +99,15 @@ void rig_addr(struct netif *nif, struct netif_addr *a, td_ip4 addr, uint8_t plen
     *end = a;
 }
 
+int rig_netem(struct netif *nif, bool ingress, const struct td_netem *n)
+{
+    struct td_qdisc_chain c = {.depth = 1, .q[0].kind = TD_QDISC_NETEM};
+
+    if (n != NULL)
+        c.q[0].u.netem = *n;
+    return netif_set_qdisc(nif->st, nif, ingress, n != NULL ? &c : NULL);
+}
+
 void rig_flush(struct rig *r)
 {
     while (link_flush(&r->st))

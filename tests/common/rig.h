@@ -44,6 +44,9 @@ struct netif *rig_if(struct rig *r);
 /* Puts a READY address on nif (of memory that the rig doesn't own). */
 void rig_addr(struct netif *nif, struct netif_addr *a, td_ip4 addr, uint8_t plen);
 
+/* As td_if_netem. */
+int rig_netem(struct netif *nif, bool ingress, const struct td_netem *n);
+
 void rig_flush(struct rig *r);
 void rig_input(struct rig *r, struct netif *nif, const void *frame, size_t len); /* and flush */
 /* Fires timers up to `until`, each at its time, flushing after each. */

@@ -90,8 +90,11 @@ void tape_record(void *ctx, const struct td_call *call, int64_t result)
     case TD_CALL_IF_ADD:
         keep(e, call->u.if_add.config, sizeof *call->u.if_add.config);
         break;
-    case TD_CALL_IF_NETEM:
-        keep(e, call->u.iface.netem, sizeof *call->u.iface.netem);
+    case TD_CALL_IF_QDISC:
+        keep(e, call->u.iface.qdisc, sizeof *call->u.iface.qdisc);
+        break;
+    case TD_CALL_IF_RULE:
+        keep(e, call->u.iface.rule, sizeof *call->u.iface.rule);
         break;
     case TD_CALL_ADDR_ADD:
     case TD_CALL_ADDR_DEL:
@@ -185,8 +188,11 @@ void tape_replay(const struct tape *t, struct td_stack *st, void *const *devices
             c.u.if_add.config = &config;
             c.u.if_add.ifindex = &ifindex;
             break;
-        case TD_CALL_IF_NETEM:
-            c.u.iface.netem = e->bytes;
+        case TD_CALL_IF_QDISC:
+            c.u.iface.qdisc = e->bytes;
+            break;
+        case TD_CALL_IF_RULE:
+            c.u.iface.rule = e->bytes;
             break;
         case TD_CALL_ADDR_ADD:
         case TD_CALL_ADDR_DEL:

@@ -12,6 +12,7 @@
 
 #include "tapdeck/link.h"
 #include "tapdeck/organ.h"
+#include "tapdeck/qdisc.h"
 #include "tapdeck/socket.h"
 #include "tapdeck/stack.h"
 
@@ -35,7 +36,8 @@ enum td_call_kind {
     TD_CALL_IF_MTU,
     TD_CALL_IF_MAC,
     TD_CALL_IF_READY,
-    TD_CALL_IF_NETEM,
+    TD_CALL_IF_QDISC,
+    TD_CALL_IF_RULE,
     TD_CALL_ADDR_ADD,
     TD_CALL_ADDR_DEL,
     TD_CALL_LINK_ADD,
@@ -97,7 +99,10 @@ struct td_call {
             uint32_t mtu;
             struct td_mac mac;
             bool ingress;
-            const struct td_netem *netem;
+            const struct td_qdisc_chain *qdisc; /* NULL: taken off */
+            enum td_rule_op op;
+            uint32_t id;
+            const struct td_rule *rule; /* of ADD */
         } iface;
         struct {
             uint32_t ifindex;

@@ -41,6 +41,8 @@ struct td_if_stats { /* as `ip -s link` prints them */
     uint64_t tx_bytes, tx_packets, tx_errors, tx_dropped;
 };
 
+enum td_netem_dist { TD_DIST_UNIFORM, TD_DIST_NORMAL, TD_DIST_PARETO, TD_DIST_PARETONORMAL };
+
 /* Impairments, in tc-netem's terms. Probabilities are in parts per 2^32 (UINT32_MAX = always);
  * td_percent() makes them. Zero everywhere: no impairment. */
 struct td_netem {
@@ -57,6 +59,18 @@ struct td_netem {
     uint32_t ge_p, ge_r, ge_bad, ge_good;
     uint32_t limit;       /* packets queued at most; 0 = 1000 */
     uint64_t seed;        /* of its generator */
+    /* How much each draw depends on the one before it, parts per 2^32. */
+    uint32_t delay_corr, loss_corr, duplicate_corr, corrupt_corr, reorder_corr;
+    enum td_netem_dist dist; /* of the delay; jitter is the deviation */
+    bool four_state;         /* loss state: a Markov chain of four states */
+    uint32_t p13, p31, p32, p23, p14;
+    bool ecn;                /* marks what it would lose, where the sender understands it */
+    int32_t overhead;        /* rate: bytes to add to every frame (or to take off) */
+    uint32_t cell, cell_overhead; /* rate: the line carries cells of so many bytes */
+    /* Slots: what is due leaves in bursts, the next slot opens slot_min to slot_max after the one
+     * before, and lets so many through (0 = no limit). slot_max 0: none. */
+    td_time slot_min, slot_max;
+    uint32_t slot_packets, slot_bytes;
 };
 static inline uint32_t td_percent(double percent) /* configuration only, never on a packet's path */
 {

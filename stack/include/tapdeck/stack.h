@@ -65,6 +65,17 @@ void td_if_ready(struct td_stack *st, uint32_t ifindex);  /* the device can take
 uint32_t td_if_index(const struct td_stack *st, const char *name); /* 0 = none */
 /* Impairments on an interface; NULL takes them off. */
 int td_if_netem(struct td_stack *st, uint32_t ifindex, bool ingress, const struct td_netem *params);
+/* The queue disciplines of a direction (tapdeck/qdisc.h). What keeps its place and kind is changed and keeps its frames
+ * and counters; what goes hands its frames on. NULL or depth 0: back to the interface's pfifo, or to nothing (ingress).
+ * -EINVAL (a value, or something inside a discipline that holds none), -EOPNOTSUPP (loopback), -ENOMEM: nothing changed. */
+struct td_qdisc_chain;
+int td_if_qdisc(struct td_stack *st, uint32_t ifindex, bool ingress, const struct td_qdisc_chain *chain);
+/* Rules for single frames, asked in the order in which they were added. Returns the rule's number (from 1 in each
+ * direction), -EINVAL (a program that isn't valid, a value), -ENOSPC (TD_RULES_MAX), -ENOMEM. */
+struct td_rule;
+int td_rule_add(struct td_stack *st, uint32_t ifindex, bool ingress, const struct td_rule *rule);
+int td_rule_del(struct td_stack *st, uint32_t ifindex, bool ingress, uint32_t id);     /* 0 = all. -ENOENT */
+int td_rule_release(struct td_stack *st, uint32_t ifindex, bool ingress, uint32_t id); /* what it holds. 0 = all */
 
 int td_addr_add(struct td_stack *st, uint32_t ifindex, td_ip4 addr, uint8_t plen);
 int td_addr_del(struct td_stack *st, uint32_t ifindex, td_ip4 addr, uint8_t plen);

@@ -1,4 +1,4 @@
-/* tests of apps/common/parse.c: addresses, times, rates, percentages, netem's words. */
+/* tests of apps/common/parse.c: addresses, times, rates, percentages. */
 #include "check_main.h"
 
 #include <string.h>
@@ -144,80 +144,6 @@ START_TEST(percentages)
 }
 END_TEST
 
-static int words(const char *const *w, struct td_netem *n, char *msg, size_t size)
-{
-    int argc = 0;
-    while (w[argc] != NULL)
-        argc++;
-    return parse_netem(argc, (char *const *)(uintptr_t)w, n, msg, size);
-}
-#define NETEM(n, msg, ...) words((const char *const[]){__VA_ARGS__, NULL}, n, msg, sizeof(msg))
-
-START_TEST(netem_words)
-{
-    struct td_netem n;
-    char msg[256], text[512];
-    ck_assert_int_eq(NETEM(&n, msg, "delay", "20ms", "5ms", "loss", "1%", "rate", "100mbit",
-                           "limit", "50", "seed", "7"),
-                     11);
-    ck_assert_uint_eq(n.delay, 20 * TD_MS);
-    ck_assert_uint_eq(n.jitter, 5 * TD_MS);
-    ck_assert_uint_eq(n.loss, td_percent(1));
-    ck_assert_uint_eq(n.rate, 100000000);
-    ck_assert_uint_eq(n.limit, 50);
-    ck_assert_uint_eq(n.seed, 7);
-    format_netem(&n, text, sizeof(text));
-    ck_assert_str_eq(text, "limit 50 delay 20ms 5ms loss 1% rate 100Mbit seed 7");
-
-    ck_assert_int_eq(NETEM(&n, msg, "duplicate", "2%", "corrupt", "0.5%"), 4);
-    ck_assert_uint_eq(n.duplicate, td_percent(2));
-    ck_assert_uint_eq(n.corrupt, td_percent(0.5));
-    ck_assert_uint_eq(n.delay, 0);
-
-    ck_assert_int_eq(NETEM(&n, msg, "delay", "10ms", "reorder", "25%", "gap", "5"), 6);
-    ck_assert_uint_eq(n.reorder, td_percent(25));
-    ck_assert_uint_eq(n.gap, 5);
-
-    ck_assert_int_eq(NETEM(&n, msg, "loss", "gemodel", "1%", "30%"), 4);
-    ck_assert_uint_eq(n.ge_p, td_percent(1));
-    ck_assert_uint_eq(n.ge_r, td_percent(30));
-    ck_assert_uint_eq(n.ge_bad, UINT32_MAX);
-    ck_assert_uint_eq(n.ge_good, 0);
-
-    ck_assert_int_eq(NETEM(&n, msg, "loss", "random", "3%"), 3);
-    ck_assert_uint_eq(n.loss, td_percent(3));
-}
-END_TEST
-
-/* The reader stops at a word it doesn't know: `wire` has words of its own behind them. */
-START_TEST(netem_stops)
-{
-    struct td_netem n;
-    char msg[256];
-    ck_assert_int_eq(NETEM(&n, msg, "delay", "20ms", "back", "loss", "1%"), 2);
-    ck_assert_uint_eq(n.loss, 0);
-}
-END_TEST
-
-START_TEST(netem_refusals)
-{
-    struct td_netem n;
-    char msg[256];
-    ck_assert_int_eq(NETEM(&n, msg, "delay"), -1);
-    ck_assert_ptr_nonnull(strstr(msg, "delay 20ms"));
-    ck_assert_int_eq(NETEM(&n, msg, "delay", "soon"), -1);
-    ck_assert_ptr_nonnull(strstr(msg, "'soon'"));
-    ck_assert_int_eq(NETEM(&n, msg, "loss", "101%"), -1);
-    ck_assert_ptr_nonnull(strstr(msg, "'101%'"));
-    ck_assert_int_eq(NETEM(&n, msg, "loss", "1%", "25%"), -1);
-    ck_assert_ptr_nonnull(strstr(msg, "correlation"));
-    ck_assert_int_eq(NETEM(&n, msg, "rate", "0"), -1);
-    ck_assert_int_eq(NETEM(&n, msg, "limit", "many"), -1);
-    ck_assert_int_eq(NETEM(&n, msg, "reorder", "25%"), -1);
-    ck_assert_ptr_nonnull(strstr(msg, "delay"));
-}
-END_TEST
-
 START_TEST(time_and_rate_text)
 {
     char s[32];
@@ -243,9 +169,6 @@ static Suite *suite(void)
     tcase_add_test(t, times);
     tcase_add_test(t, rates);
     tcase_add_test(t, percentages);
-    tcase_add_test(t, netem_words);
-    tcase_add_test(t, netem_stops);
-    tcase_add_test(t, netem_refusals);
     tcase_add_test(t, time_and_rate_text);
     suite_add_tcase(s, t);
     return s;

@@ -22,9 +22,9 @@ START_TEST(plain)
     ck_assert(WORDS("tap0", "tap1"));
     ck_assert_str_eq(o.tap[0], "tap0");
     ck_assert_str_eq(o.tap[1], "tap1");
-    ck_assert_uint_eq(o.netem[0].delay, 0);
-    ck_assert_uint_eq(o.netem[0].seed, 1000);
-    ck_assert_uint_ne(o.netem[1].seed, o.netem[0].seed);
+    ck_assert_uint_eq(o.way[0].q[0].u.netem.delay, 0);
+    ck_assert_uint_eq(o.way[0].q[0].u.netem.seed, 1000);
+    ck_assert_uint_ne(o.way[1].q[0].u.netem.seed, o.way[0].q[0].u.netem.seed);
     ck_assert(!o.persist);
 }
 END_TEST
@@ -35,12 +35,12 @@ START_TEST(both_ways)
     ck_assert(WORDS("a:tap0", "b:tap0", "delay", "20ms", "loss", "1%", "rate", "100mbit", "seed",
                     "7", "mtu", "9000", "persist"));
     for (int i = 0; i < 2; i++) {
-        ck_assert_uint_eq(o.netem[i].delay, 20 * TD_MS);
-        ck_assert_uint_eq(o.netem[i].loss, td_percent(1));
-        ck_assert_uint_eq(o.netem[i].rate, 100000000);
+        ck_assert_uint_eq(o.way[i].q[0].u.netem.delay, 20 * TD_MS);
+        ck_assert_uint_eq(o.way[i].q[0].u.netem.loss, td_percent(1));
+        ck_assert_uint_eq(o.way[i].q[0].u.netem.rate, 100000000);
     }
-    ck_assert_uint_eq(o.netem[0].seed, 7);
-    ck_assert_uint_eq(o.netem[1].seed, 8);
+    ck_assert_uint_eq(o.way[0].q[0].u.netem.seed, 7);
+    ck_assert_uint_eq(o.way[1].q[0].u.netem.seed, 8);
     ck_assert_uint_eq(o.mtu, 9000);
     ck_assert(o.persist);
 }
@@ -49,14 +49,14 @@ END_TEST
 START_TEST(back)
 {
     ck_assert(WORDS("tap0", "tap1", "delay", "20ms", "back", "rate", "1mbit", "seed", "99"));
-    ck_assert_uint_eq(o.netem[0].delay, 20 * TD_MS);
-    ck_assert_uint_eq(o.netem[0].rate, 0);
-    ck_assert_uint_eq(o.netem[1].delay, 0);
-    ck_assert_uint_eq(o.netem[1].rate, 1000000);
-    ck_assert_uint_eq(o.netem[1].seed, 99);
+    ck_assert_uint_eq(o.way[0].q[0].u.netem.delay, 20 * TD_MS);
+    ck_assert_uint_eq(o.way[0].q[0].u.netem.rate, 0);
+    ck_assert_uint_eq(o.way[1].q[0].u.netem.delay, 0);
+    ck_assert_uint_eq(o.way[1].q[0].u.netem.rate, 1000000);
+    ck_assert_uint_eq(o.way[1].q[0].u.netem.seed, 99);
     ck_assert(WORDS("tap0", "tap1", "back", "loss", "5%"));
-    ck_assert_uint_eq(o.netem[0].loss, 0);
-    ck_assert_uint_eq(o.netem[1].loss, td_percent(5));
+    ck_assert_uint_eq(o.way[0].q[0].u.netem.loss, 0);
+    ck_assert_uint_eq(o.way[1].q[0].u.netem.loss, td_percent(5));
 }
 END_TEST
 

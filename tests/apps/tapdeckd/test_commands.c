@@ -538,10 +538,10 @@ END_TEST
 START_TEST(tc)
 {
     good("tc qdisc show");
-    says("qdisc pfifo dev eth0 root limit 1000p");
+    says("qdisc pfifo 0: dev eth0 root refcnt 2 limit 1000p\n");
     good("tc qdisc add dev eth0 root netem delay 20ms 5ms loss 1% seed 7");
     good("tc qdisc show dev eth0");
-    says("qdisc netem dev eth0 root limit 1000 delay 20ms 5ms loss 1% seed 7\n");
+    says("qdisc netem 8001: dev eth0 root refcnt 2 limit 1000 delay 20ms 5ms loss 1% seed 7\n");
     refused("tc qdisc add dev eth0 root netem delay 1ms", "tc qdisc change");
     good("tc qdisc change dev eth0 netem rate 10mbit");
     good("tc -s qdisc");
@@ -549,12 +549,12 @@ START_TEST(tc)
     says("Sent 0 bytes");
     good("tc qdisc add dev eth0 ingress netem loss 5%");
     good("tc qdisc");
-    says("qdisc netem dev eth0 ingress limit 1000 loss 5%");
+    says("qdisc netem 8002: dev eth0 ingress refcnt 2 limit 1000 loss 5%");
     good("tc qdisc del dev eth0 ingress");
     good("tc qdisc del dev eth0");
     good("tc qdisc");
     silent_about("netem");
-    refused("tc qdisc del dev eth0", "has no netem");
+    refused("tc qdisc del dev eth0", "has no queue discipline of yours");
     refused("tc qdisc change dev eth0 netem delay 1ms", "has no netem");
     refused("tc qdisc add dev eth0 netem delay soon", "'soon'");
     refused("tc qdisc add dev eth0 netem delay 1ms speed 5", "'speed'");

@@ -20,7 +20,12 @@ static void make(const struct td_netem *ab, const struct td_netem *ba)
         near[i] = pair[0];
         far_end[i] = pair[1];
     }
-    wire = wire_new(near[0], near[1], 1522, ab, ba);
+    struct td_qdisc_chain way[2] = {{.depth = 1, .q[0].kind = TD_QDISC_NETEM}, {.depth = 1, .q[0].kind = TD_QDISC_NETEM}};
+    if (ab != NULL)
+        way[0].q[0].u.netem = *ab;
+    if (ba != NULL)
+        way[1].q[0].u.netem = *ba;
+    wire = wire_new(near[0], near[1], 1522, ab != NULL ? &way[0] : NULL, ba != NULL ? &way[1] : NULL);
     ck_assert_ptr_nonnull(wire);
 }
 

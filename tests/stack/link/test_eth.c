@@ -462,7 +462,7 @@ START_TEST(netem_egress_delays_and_loses_silently)
 {
     struct td_netem n = {.delay = 10 * TD_MS};
 
-    ck_assert_int_eq(netif_set_netem(&r->st, nif, false, &n), 0);
+    ck_assert_int_eq(rig_netem(nif, false, &n), 0);
     ck_assert_int_eq(eth_output(&r->st, nif, PEER, ETHERTYPE_IPV4, rig_datagram(r, 1, 2, 50)), 0);
     rig_flush(r);
     rig_run(r, RIG_START + 10 * TD_MS - 1);
@@ -470,16 +470,16 @@ START_TEST(netem_egress_delays_and_loses_silently)
     rig_run(r, RIG_START + 10 * TD_MS);
     ck_assert_uint_eq(r->nout, 1);
     n.loss = UINT32_MAX;
-    ck_assert_int_eq(netif_set_netem(&r->st, nif, false, &n), 0);
+    ck_assert_int_eq(rig_netem(nif, false, &n), 0);
     /* The sender isn't told what a wire loses. */
     ck_assert_int_eq(eth_output(&r->st, nif, PEER, ETHERTYPE_IPV4, rig_datagram(r, 1, 2, 50)), 0);
     ck_assert_uint_eq(events(EV_LINK_DROP_QDISC), 1);
     ck_assert_uint_eq(nif->stats.tx_dropped, 1);
     /* Taking it off lets go at once what it held. */
     n = (struct td_netem){.delay = TD_SEC};
-    ck_assert_int_eq(netif_set_netem(&r->st, nif, false, &n), 0);
+    ck_assert_int_eq(rig_netem(nif, false, &n), 0);
     ck_assert_int_eq(eth_output(&r->st, nif, PEER, ETHERTYPE_IPV4, rig_datagram(r, 1, 2, 50)), 0);
-    ck_assert_int_eq(netif_set_netem(&r->st, nif, false, NULL), 0);
+    ck_assert_int_eq(rig_netem(nif, false, NULL), 0);
     ck_assert_str_eq(nif->egress->ops->kind, "pfifo");
     rig_flush(r);
     ck_assert_uint_eq(r->nout, 2);
@@ -490,17 +490,17 @@ START_TEST(netem_ingress_delays)
 {
     struct td_netem n = {.delay = 10 * TD_MS};
 
-    ck_assert_int_eq(netif_set_netem(&r->st, nif, true, &n), 0);
+    ck_assert_int_eq(rig_netem(nif, true, &n), 0);
     in(nif->mac, PEER, 0x0800, 46);
     ck_assert_uint_eq(seen.n, 0);
     rig_run(r, RIG_START + 10 * TD_MS);
     ck_assert_uint_eq(seen.n, 1);
     in(nif->mac, PEER, 0x0800, 46);
-    ck_assert_int_eq(netif_set_netem(&r->st, nif, true, NULL), 0);
+    ck_assert_int_eq(rig_netem(nif, true, NULL), 0);
     ck_assert_uint_eq(seen.n, 2);
     ck_assert_ptr_null(nif->ingress);
     n.loss = UINT32_MAX;
-    ck_assert_int_eq(netif_set_netem(&r->st, nif, true, &n), 0);
+    ck_assert_int_eq(rig_netem(nif, true, &n), 0);
     in(nif->mac, PEER, 0x0800, 46);
     ck_assert_uint_eq(seen.n, 2);
     ck_assert_uint_eq(events(EV_LINK_DROP_QDISC), 1);

@@ -2,6 +2,7 @@
 #include "check_main.h"
 #include "core/pkt.h"
 #include "link/qdisc.h"
+#include "sink.h"
 
 #include <errno.h>
 #include <string.h>
@@ -33,10 +34,9 @@ static int put(uint64_t id, uint32_t len, td_time now)
 {
     uint8_t b[2000] = {0};
     struct pkt *p = pkt_from_bytes(&m, 0, b, len);
-    const char *why = "";
 
     p->id = id;
-    return q->ops->enqueue(q, p, now, &why);
+    return qdisc_enqueue(q, p, now);
 }
 
 /* The id of the frame that leaves at `now`; 0 = none. */
@@ -197,10 +197,9 @@ START_TEST(corruption_flips_one_bit_of_a_copy)
         uint8_t head[28] = {0}, all[128];
         struct pkt *p = pkt_from_bytes(&m, 0, head, sizeof head);
         unsigned ones = 0;
-        const char *why;
 
         ck_assert_int_eq(pkt_append_slice(p, blk, 0, 100), 0);
-        ck_assert_int_eq(q->ops->enqueue(q, p, 0, &why), 0);
+        ck_assert_int_eq(qdisc_enqueue(q, p, 0), 0);
         p = q->ops->dequeue(q, 0);
         ck_assert_uint_eq(p->len, 128);
         ck_assert(pkt_read(p, 0, all, 128));
@@ -252,7 +251,7 @@ START_TEST(limit_bounds_what_is_in_flight)
     ck_assert_uint_eq(q->drops, 1);
     ck_assert_uint_eq(get(TD_SEC), 1);
     ck_assert_int_eq(put(5, 60, TD_SEC), 0);
-    q->ops->clear(q);
+    qdisc_chain_clear(q);
     ck_assert_uint_eq(q->packets, 0);
     ck_assert_uint_eq(q->ops->next(q), TD_NEVER);
     make((struct td_netem){.delay = TD_SEC}); /* the default is 1000 */
@@ -308,14 +307,16 @@ END_TEST
 
 START_TEST(no_memory_drops)
 {
-    const char *why = "";
+    struct heard h;
     struct pkt *p;
 
     make((struct td_netem){0});
+    heard_init(&h);
+    q->sink = &h.sink;
     p = pkt_alloc(&m, 0, 60);
     m.fail_after = 1;
-    ck_assert_int_eq(q->ops->enqueue(q, p, 0, &why), -ENOBUFS);
-    ck_assert_str_eq(why, "no memory");
+    ck_assert_int_eq(qdisc_enqueue(q, p, 0), -ENOBUFS);
+    ck_assert_uint_eq(h.why[W_NO_MEMORY], 1);
     ck_assert_ptr_null(qdisc_netem(&m, &(struct td_netem){0}));
     ck_assert_ptr_null(qdisc_pfifo(&m, 1));
     m.fail_after = 0;

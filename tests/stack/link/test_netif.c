@@ -269,9 +269,9 @@ START_TEST(qdisc_table)
 
     ck_assert_int_eq(add("eth0", 0, &i), 0);
     ck_assert_int_eq(netif_add(&r->st, &c, &i), 0);
-    ck_assert_int_eq(netif_set_netem(&r->st, netif_by_index(&r->st, i), true, &n), -EOPNOTSUPP);
+    ck_assert_int_eq(rig_netem(netif_by_index(&r->st, i), true, &n), -EOPNOTSUPP);
     ck_assert_int_eq(add("eth1", 0, &i), 0);
-    ck_assert_int_eq(netif_set_netem(&r->st, netif_by_index(&r->st, i), true, &n), 0);
+    ck_assert_int_eq(rig_netem(netif_by_index(&r->st, i), true, &n), 0);
     ck_assert(t->next(&r->st, &cursor, &row));
     ck_assert_str_eq(cell(t, &row, "kind")->s, "pfifo");
     ck_assert_str_eq(cell(t, &row, "dev")->s, "eth0");

@@ -283,7 +283,7 @@ START_TEST(impairments_on_a_vlan_alone)
 {
     struct td_netem slow = {.delay = 10 * TD_MS};
 
-    ck_assert_int_eq(netif_set_netem(&r->st, v10, false, &slow), 0);
+    ck_assert_int_eq(rig_netem(v10, false, &slow), 0);
     ck_assert_int_eq(eth_output(&r->st, v10, A, ETHERTYPE_IPV4, rig_datagram(r, 1, 2, 30)), 0);
     ck_assert_int_eq(eth_output(&r->st, v20, A, ETHERTYPE_IPV4, rig_datagram(r, 1, 2, 30)), 0);
     rig_flush(r);
@@ -293,7 +293,7 @@ START_TEST(impairments_on_a_vlan_alone)
     ck_assert_uint_eq(r->nout, 2);
     ck_assert_uint_eq(r->out[1].b[15], 10);
     ck_assert_uint_eq(r->out[1].at, RIG_START + 10 * TD_MS);
-    ck_assert_int_eq(netif_set_netem(&r->st, v10, true, &slow), 0);
+    ck_assert_int_eq(rig_netem(v10, true, &slow), 0);
     lx_in(eth0, eth0->mac, A, 10);
     ck_assert_uint_eq(seen.n, 0);
     rig_run(r, RIG_START + 22 * TD_MS);
