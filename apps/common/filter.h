@@ -1,4 +1,5 @@
-/* common/filter.h: filter expressions in libpcap's language (pcap-filter(7)), compiled for the stack. */
+/* common/filter.h: filter expressions in libpcap's language (pcap-filter(7)), compiled for the
+ * stack. */
 #ifndef APPS_COMMON_FILTER_H
 #define APPS_COMMON_FILTER_H
 
@@ -6,9 +7,9 @@
 
 #include "tapdeck/qdisc.h"
 
-/* Compiles `expr` for Ethernet frames into code[0 .. *len), at most `room` instructions. Names of hosts
- * are not looked up: that would wait for a name server. False: msg is one sentence. */
-bool filter_compile(const char *expr, struct td_bpf_insn *code, uint32_t room, uint32_t *len, char *msg,
-                    size_t msg_size);
+/* Compiles `expr` for Ethernet frames into code[0 .. *len), at most `room` instructions. Names of
+ * hosts are not looked up: that would wait for a name server. False: msg is one sentence. */
+bool filter_compile(const char *expr, struct td_bpf_insn *code, uint32_t room, uint32_t *len,
+                    char *msg, size_t msg_size);
 
 #endif

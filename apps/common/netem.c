@@ -13,7 +13,9 @@ static bool take_percent(struct words *w, const char *what, uint32_t *out)
     if (s == NULL)
         return words_fail(w, "'%s' needs a percentage, for example '%s 1%%'", what, what);
     if (!parse_percent(s, &p))
-        return words_fail(w, "'%s' after '%s' is not a percentage: write 0%% to 100%%, for example 0.5%%", s, what);
+        return words_fail(
+            w, "'%s' after '%s' is not a percentage: write 0%% to 100%%, for example 0.5%%", s,
+            what);
     w->at++;
     *out = td_percent(p);
     return true;
@@ -23,7 +25,8 @@ static bool take_percent(struct words *w, const char *what, uint32_t *out)
 static bool take_more_percent(struct words *w, const char *what, uint32_t *out)
 {
     const char *s = words_peek(w);
-    return s == NULL || !((s[0] >= '0' && s[0] <= '9') || s[0] == '.') || take_percent(w, what, out);
+    return s == NULL || !((s[0] >= '0' && s[0] <= '9') || s[0] == '.') ||
+           take_percent(w, what, out);
 }
 
 static bool take_chance(struct words *w, const char *what, uint32_t *p, uint32_t *correlation)
@@ -36,11 +39,13 @@ static bool loss_gemodel(struct words *w, struct td_netem *n)
     if (!take_percent(w, "loss gemodel", &n->ge_p))
         return false;
     if (n->ge_p == 0)
-        return words_fail(w, "'loss gemodel 0%%' would never lose anything: P is how often a bad period begins");
+        return words_fail(
+            w, "'loss gemodel 0%%' would never lose anything: P is how often a bad period begins");
     n->ge_r = UINT32_MAX - n->ge_p; /* netem's defaults: the Bernoulli model */
     n->ge_bad = UINT32_MAX;
     n->ge_good = 0;
-    return take_more_percent(w, "loss gemodel", &n->ge_r) && take_more_percent(w, "loss gemodel", &n->ge_bad) &&
+    return take_more_percent(w, "loss gemodel", &n->ge_r) &&
+           take_more_percent(w, "loss gemodel", &n->ge_bad) &&
            take_more_percent(w, "loss gemodel", &n->ge_good);
 }
 
@@ -53,10 +58,13 @@ static bool loss_state(struct words *w, struct td_netem *n)
     n->p32 = 0;
     n->p23 = UINT32_MAX;
     n->p14 = 0;
-    if (!take_more_percent(w, "loss state", &n->p31) || !take_more_percent(w, "loss state", &n->p32) ||
-        !take_more_percent(w, "loss state", &n->p23) || !take_more_percent(w, "loss state", &n->p14))
+    if (!take_more_percent(w, "loss state", &n->p31) ||
+        !take_more_percent(w, "loss state", &n->p32) ||
+        !take_more_percent(w, "loss state", &n->p23) ||
+        !take_more_percent(w, "loss state", &n->p14))
         return false;
-    if ((uint64_t)n->p13 + n->p14 > (uint64_t)UINT32_MAX + 1 || (uint64_t)n->p31 + n->p32 > (uint64_t)UINT32_MAX + 1)
+    if ((uint64_t)n->p13 + n->p14 > (uint64_t)UINT32_MAX + 1 ||
+        (uint64_t)n->p31 + n->p32 > (uint64_t)UINT32_MAX + 1)
         return words_fail(w, "'loss state': %s are more than 100%% together",
                           (uint64_t)n->p13 + n->p14 > UINT32_MAX ? "p13 and p14" : "p31 and p32");
     return true;
@@ -82,7 +90,9 @@ static bool netem_delay(struct words *w, struct td_netem *n)
 {
     const char *s = words_peek(w);
     if (s == NULL || !parse_time(s, &n->delay) || n->delay > 1000 * TD_SEC)
-        return words_fail(w, "'delay' needs a time%s%s%s, for example 'delay 20ms' or 'delay 20ms 5ms' (at most 1000s)",
+        return words_fail(w,
+                          "'delay' needs a time%s%s%s, for example 'delay 20ms' or 'delay 20ms "
+                          "5ms' (at most 1000s)",
                           s ? " instead of '" : "", s ? s : "", s ? "'" : "");
     w->at++;
     s = words_peek(w);
@@ -105,13 +115,14 @@ static bool netem_distribution(struct words *w, struct td_netem *n)
             return true;
         }
     }
-    return words_fail(w, "'distribution' needs uniform, normal, pareto or paretonormal%s%s%s", s ? " instead of '" : "",
-                      s ? s : "", s ? "'" : "");
+    return words_fail(w, "'distribution' needs uniform, normal, pareto or paretonormal%s%s%s",
+                      s ? " instead of '" : "", s ? s : "", s ? "'" : "");
 }
 
 static bool is_number(const char *s)
 {
-    return s != NULL && ((s[0] >= '0' && s[0] <= '9') || (s[0] == '-' && s[1] >= '0' && s[1] <= '9'));
+    return s != NULL &&
+           ((s[0] >= '0' && s[0] <= '9') || (s[0] == '-' && s[1] >= '0' && s[1] <= '9'));
 }
 
 static bool netem_rate(struct words *w, struct td_netem *n)
@@ -123,13 +134,18 @@ static bool netem_rate(struct words *w, struct td_netem *n)
         return true;
     uint32_t v;
     if (!parse_u32(s[0] == '-' ? s + 1 : s, 65536, &v))
-        return words_fail(w, "'%s' is not an overhead in bytes: write for example 'rate 10mbit 18' or 'rate 2mbit 0 48 5'", s);
+        return words_fail(w,
+                          "'%s' is not an overhead in bytes: write for example 'rate 10mbit 18' or "
+                          "'rate 2mbit 0 48 5'",
+                          s);
     n->overhead = s[0] == '-' ? -(int32_t)v : (int32_t)v;
     w->at++;
     uint32_t *more[2] = {&n->cell, &n->cell_overhead};
     for (int i = 0; i < 2 && is_number(words_peek(w)); i++) {
         if (!parse_u32(words_peek(w), 65536, more[i]))
-            return words_fail(w, "'%s' is not a size of cells in bytes: write for example 'rate 2mbit 0 48 5'", words_peek(w));
+            return words_fail(
+                w, "'%s' is not a size of cells in bytes: write for example 'rate 2mbit 0 48 5'",
+                words_peek(w));
         w->at++;
     }
     return true;
@@ -145,7 +161,8 @@ static bool netem_slot(struct words *w, struct td_netem *n)
     if (is_number(s) && !words_time(w, "slot", &n->slot_max))
         return false;
     if (n->slot_max == 0 || n->slot_max < n->slot_min)
-        return words_fail(w, "'slot' needs times from the least to the most, for example 'slot 1ms 5ms'");
+        return words_fail(
+            w, "'slot' needs times from the least to the most, for example 'slot 1ms 5ms'");
     while ((s = words_peek(w)) != NULL && (strcmp(s, "packets") == 0 || strcmp(s, "bytes") == 0)) {
         uint64_t v;
         w->at++;
@@ -200,11 +217,14 @@ static bool netem_word(struct words *w, struct td_netem *n, bool *known)
 static bool netem_sensible(struct words *w, const struct td_netem *n)
 {
     if (n->reorder > 0 && n->delay == 0)
-        return words_fail(w, "'reorder' needs a 'delay': frames that overtake must have something to overtake");
+        return words_fail(
+            w, "'reorder' needs a 'delay': frames that overtake must have something to overtake");
     if (n->gap > 0 && n->reorder == 0)
-        return words_fail(w, "'gap' needs a 'reorder', for example 'delay 10ms reorder 25%% gap 5'");
+        return words_fail(w,
+                          "'gap' needs a 'reorder', for example 'delay 10ms reorder 25%% gap 5'");
     if (n->dist != TD_DIST_UNIFORM && n->jitter == 0)
-        return words_fail(w, "'distribution' needs a delay with jitter, for example 'delay 20ms 5ms distribution normal'");
+        return words_fail(w, "'distribution' needs a delay with jitter, for example 'delay 20ms "
+                             "5ms distribution normal'");
     if (n->ecn && n->loss == 0 && n->ge_p == 0 && !n->four_state)
         return words_fail(w, "'ecn' marks what would be lost: it needs a 'loss'");
     return true;
@@ -258,7 +278,8 @@ static void put_percent(struct sheet *b, const char *what, uint32_t p, uint32_t 
     const uint32_t v[2] = {p, correlation};
     for (int i = 0; i < (correlation != 0 ? 2 : 1); i++) {
         double percent = (double)(uint64_t)((double)v[i] / 4294967295.0 * 1e8 + 0.5) / 1e6;
-        snprintf(s, sizeof(s), "%s%s%.6g%%", i == 0 ? what : "", i == 0 && *what != '\0' ? " " : "", percent);
+        snprintf(s, sizeof(s), "%s%s%.6g%%", i == 0 ? what : "", i == 0 && *what != '\0' ? " " : "",
+                 percent);
         put(b, s);
     }
 }

@@ -1,4 +1,5 @@
-/* common/qdisc.c: queue disciplines as tc writes them (common/qdisc.h); netem's words are in netem.c. */
+/* common/qdisc.c: queue disciplines as tc writes them (common/qdisc.h); netem's words are in
+ * netem.c. */
 #include "common/qdisc.h"
 
 #include <stdarg.h>
@@ -27,8 +28,8 @@ bool words_fail(struct words *w, const char *fmt, ...)
 static bool words_want(struct words *w, const char *what, const char *want, const char *example)
 {
     const char *s = words_peek(w);
-    return words_fail(w, "'%s' needs %s%s%s%s, for example '%s %s'", what, want, s ? " instead of '" : "",
-                      s ? s : "", s ? "'" : "", what, example);
+    return words_fail(w, "'%s' needs %s%s%s%s, for example '%s %s'", what, want,
+                      s ? " instead of '" : "", s ? s : "", s ? "'" : "", what, example);
 }
 
 bool words_number(struct words *w, const char *what, uint64_t min, uint64_t max, uint64_t *out)
@@ -100,12 +101,11 @@ static bool netem_option(struct words *w, const char *word, struct td_qdisc *d, 
     return n >= 0;
 }
 
-
 static bool tbf_words(struct words *w, struct td_tbf *t)
 {
     td_time latency = 0;
     const char *s;
-    for (; (s = words_peek(w)) != NULL; ) {
+    for (; (s = words_peek(w)) != NULL;) {
         w->at++;
         bool good;
         if (strcmp(s, "rate") == 0)
@@ -128,13 +128,16 @@ static bool tbf_words(struct words *w, struct td_tbf *t)
             return false;
     }
     if (t->rate == 0 || t->burst == 0)
-        return words_fail(w, "tbf needs a %s: write for example 'tbf rate 10mbit burst 15kb latency 50ms'",
-                          t->rate == 0 ? "rate" : "burst");
+        return words_fail(
+            w, "tbf needs a %s: write for example 'tbf rate 10mbit burst 15kb latency 50ms'",
+            t->rate == 0 ? "rate" : "burst");
     if ((latency != 0) == (t->limit != 0))
-        return words_fail(w, "tbf needs either 'latency' or 'limit'%s: write for example 'latency 50ms'",
-                          latency != 0 ? ", not both" : "");
+        return words_fail(
+            w, "tbf needs either 'latency' or 'limit'%s: write for example 'latency 50ms'",
+            latency != 0 ? ", not both" : "");
     if ((t->peakrate != 0) != (t->mtu != 0))
-        return words_fail(w, "tbf's peakrate and mtu go together: write for example 'peakrate 20mbit mtu 1540'");
+        return words_fail(
+            w, "tbf's peakrate and mtu go together: write for example 'peakrate 20mbit mtu 1540'");
     if (t->peakrate != 0 && t->peakrate < t->rate)
         return words_fail(w, "tbf's peakrate is to be more than its rate");
     if (latency != 0) {
@@ -198,7 +201,8 @@ static bool red_option(struct words *w, const char *word, struct td_qdisc *d, bo
         return words_number(w, word, 0, UINT64_MAX, &r->seed);
     if (strcmp(word, "probability") == 0)
         return words_probability(w, word, &r->max_p);
-    *known = strcmp(word, "ecn") == 0 || strcmp(word, "harddrop") == 0 || strcmp(word, "adaptive") == 0;
+    *known =
+        strcmp(word, "ecn") == 0 || strcmp(word, "harddrop") == 0 || strcmp(word, "adaptive") == 0;
     if (*known)
         *(word[0] == 'e' ? &r->ecn : word[0] == 'h' ? &r->harddrop : &r->adaptive) = true;
     return true;
@@ -215,8 +219,8 @@ bool words_probability(struct words *w, const char *what, uint32_t *out)
     return true;
 }
 
-/* The weight 2^-wlog of the average, such that a burst of so many average frames into an empty queue
- * still passes (tc-red(8): burst). 0: no weight does. */
+/* The weight 2^-wlog of the average, such that a burst of so many average frames into an empty
+ * queue still passes (tc-red(8): burst). 0: no weight does. */
 static uint8_t red_weight(const struct td_red *r)
 {
     double a = r->burst + 1 - (double)r->min / r->avpkt, weight = 0.5;
@@ -244,8 +248,9 @@ static bool red_complete(struct words *w, struct td_red *r)
     if (r->min == 0)
         r->min = r->max / 3;
     if (r->min == 0 || r->min >= r->max || r->max > r->limit)
-        return words_fail(w, "red needs min below max and max not above limit: write for example 'red limit "
-                             "400kb min 30kb max 100kb'");
+        return words_fail(
+            w, "red needs min below max and max not above limit: write for example 'red limit "
+               "400kb min 30kb max 100kb'");
     if (r->burst == 0)
         r->burst = (2 * r->min + r->max) / (3 * r->avpkt);
     if (r->max_p == 0)
@@ -254,8 +259,9 @@ static bool red_complete(struct words *w, struct td_red *r)
         r->bandwidth = 10000000;
     r->wlog = red_weight(r);
     if (r->wlog == 0)
-        return words_fail(w, "red can't work with a burst of %u frames: at least min / avpkt = %u are needed",
-                          r->burst, r->min / r->avpkt + 1);
+        return words_fail(
+            w, "red can't work with a burst of %u frames: at least min / avpkt = %u are needed",
+            r->burst, r->min / r->avpkt + 1);
     return true;
 }
 
@@ -263,12 +269,9 @@ static const struct {
     const char *name;
     option_fn *option; /* NULL: reads all of its words at once */
 } kinds[TD_QDISC_KINDS] = {
-    [TD_QDISC_PFIFO] = {"pfifo", fifo_option},
-    [TD_QDISC_BFIFO] = {"bfifo", fifo_option},
-    [TD_QDISC_NETEM] = {"netem", netem_option},
-    [TD_QDISC_TBF] = {"tbf", NULL},
-    [TD_QDISC_RED] = {"red", red_option},
-    [TD_QDISC_FQ_CODEL] = {"fq_codel", fq_codel_option},
+    [TD_QDISC_PFIFO] = {"pfifo", fifo_option},  [TD_QDISC_BFIFO] = {"bfifo", fifo_option},
+    [TD_QDISC_NETEM] = {"netem", netem_option}, [TD_QDISC_TBF] = {"tbf", NULL},
+    [TD_QDISC_RED] = {"red", red_option},       [TD_QDISC_FQ_CODEL] = {"fq_codel", fq_codel_option},
 };
 
 const char *qdisc_kind_name(enum td_qdisc_kind kind)
@@ -293,8 +296,10 @@ int parse_qdisc(int argc, char *const *argv, struct td_qdisc *out, char *msg, si
     enum td_qdisc_kind kind;
     const char *s;
     if (argc == 0 || !qdisc_kind_parse(argv[0], &kind)) {
-        words_fail(&w, "'%s' is no queue discipline here: they are pfifo, bfifo, netem, tbf, red and fq_codel",
-                   argc > 0 ? argv[0] : "");
+        words_fail(
+            &w,
+            "'%s' is no queue discipline here: they are pfifo, bfifo, netem, tbf, red and fq_codel",
+            argc > 0 ? argv[0] : "");
         return -1;
     }
     *out = (struct td_qdisc){.kind = kind};
@@ -321,13 +326,15 @@ int parse_qdisc(int argc, char *const *argv, struct td_qdisc *out, char *msg, si
     return w.at;
 }
 
-int parse_qdisc_chain(int argc, char *const *argv, struct td_qdisc_chain *out, char *msg, size_t msg_size)
+int parse_qdisc_chain(int argc, char *const *argv, struct td_qdisc_chain *out, char *msg,
+                      size_t msg_size)
 {
     int at = 0;
     *out = (struct td_qdisc_chain){0};
     for (;;) {
         if (out->depth == TD_QDISC_DEPTH) {
-            snprintf(msg, msg_size, "at most %d queue disciplines stand inside each other", TD_QDISC_DEPTH);
+            snprintf(msg, msg_size, "at most %d queue disciplines stand inside each other",
+                     TD_QDISC_DEPTH);
             return -1;
         }
         int n = parse_qdisc(argc - at, argv + at, &out->q[out->depth], msg, msg_size);
@@ -338,7 +345,8 @@ int parse_qdisc_chain(int argc, char *const *argv, struct td_qdisc_chain *out, c
         if (at == argc || strcmp(argv[at], "/") != 0)
             return at;
         if (!qdisc_holds_others(kind)) {
-            snprintf(msg, msg_size, "nothing can stand inside a %s: only netem and tbf hold another discipline",
+            snprintf(msg, msg_size,
+                     "nothing can stand inside a %s: only netem and tbf hold another discipline",
                      qdisc_kind_name(kind));
             return -1;
         }
@@ -355,10 +363,13 @@ bool parse_qdisc_text(const char *text, struct td_qdisc_chain *out, char *msg, s
         return false;
     int at = argc > 0 ? parse_qdisc_chain(argc, argv, &c, msg, msg_size) : -1;
     if (argc == 0)
-        snprintf(msg, msg_size, "there is no queue discipline: write for example 'netem delay 20ms'");
+        snprintf(msg, msg_size,
+                 "there is no queue discipline: write for example 'netem delay 20ms'");
     else if (at >= 0 && at < argc)
-        snprintf(msg, msg_size, "'%s' is none of %s's words ('/' divides disciplines that stand inside each other)",
-                 argv[at], qdisc_kind_name(c.q[c.depth - 1].kind));
+        snprintf(
+            msg, msg_size,
+            "'%s' is none of %s's words ('/' divides disciplines that stand inside each other)",
+            argv[at], qdisc_kind_name(c.q[c.depth - 1].kind));
     bool good = at == argc && argc > 0;
     words_free(argv);
     if (good)
@@ -412,9 +423,11 @@ static void format_fq_codel(const struct td_fq_codel *f, char *dst, size_t size)
         format_time(f->ce_threshold, ce, sizeof(ce));
         snprintf(threshold, sizeof(threshold), " ce_threshold %s", ce);
     }
-    snprintf(dst, size, "limit %up flows %u quantum %u target %s%s interval %s memory_limit %s%s drop_batch %u",
-             f->limit, f->flows, f->quantum, target, threshold, interval, memory, f->ecn ? " ecn" : "",
-             f->drop_batch);
+    snprintf(
+        dst, size,
+        "limit %up flows %u quantum %u target %s%s interval %s memory_limit %s%s drop_batch %u",
+        f->limit, f->flows, f->quantum, target, threshold, interval, memory, f->ecn ? " ecn" : "",
+        f->drop_batch);
 }
 
 static void format_red(const struct td_red *r, char *dst, size_t size)
@@ -424,8 +437,8 @@ static void format_red(const struct td_red *r, char *dst, size_t size)
     format_size(r->min, min, sizeof(min));
     format_size(r->max, max, sizeof(max));
     snprintf(dst, size, "limit %s min %s max %s%s%s%s ewma %u probability %.6g", limit, min, max,
-             r->ecn ? " ecn" : "", r->harddrop ? " harddrop" : "", r->adaptive ? " adaptive" : "", r->wlog,
-             (double)r->max_p / 4294967295.0);
+             r->ecn ? " ecn" : "", r->harddrop ? " harddrop" : "", r->adaptive ? " adaptive" : "",
+             r->wlog, (double)r->max_p / 4294967295.0);
 }
 
 void format_qdisc(const struct td_qdisc *d, char *dst, size_t size)

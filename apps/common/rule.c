@@ -1,8 +1,9 @@
 /* common/rule.c: addressed impairments as people say them (common/rule.h).
  *
- * The words are read from left to right into one of two descriptions of frames: the rule's own, and behind
- * `until` that of the frame that ends a hold. Their order doesn't matter otherwise, so that both
- * `drop nth 3 data match 'port 80'` and `drop the 3rd segment with data matching 'port 80'` are a rule.
+ * The words are read from left to right into one of two descriptions of frames: the rule's own, and
+ * behind `until` that of the frame that ends a hold. Their order doesn't matter otherwise, so that
+ * both `drop nth 3 data match 'port 80'` and `drop the 3rd segment with data matching 'port 80'`
+ * are a rule.
  */
 #include "common/rule.h"
 
@@ -14,7 +15,8 @@
 #include "common/parse.h"
 #include "common/qdisc_words.h"
 
-static const char *const example = "for example `drop the 3rd segment with data matching 'tcp dst port 80'`";
+static const char *const example =
+    "for example `drop the 3rd segment with data matching 'tcp dst port 80'`";
 
 struct frames { /* a description of frames */
     uint32_t from, to, step, kinds;
@@ -34,15 +36,39 @@ static const struct {
     const char *word;
     uint32_t kind;
 } kind_words[] = {
-    {"arp", TD_KIND_ARP},         {"ip", TD_KIND_IP},           {"datagram", TD_KIND_IP}, {"tcp", TD_KIND_TCP},
-    {"segment", TD_KIND_TCP},     {"udp", TD_KIND_UDP},         {"icmp", TD_KIND_ICMP},   {"syn", TD_KIND_SYN},
-    {"syn-ack", TD_KIND_SYN_ACK}, {"synack", TD_KIND_SYN_ACK},  {"syn,ack", TD_KIND_SYN_ACK},
-    {"syn/ack", TD_KIND_SYN_ACK}, {"fin", TD_KIND_FIN},         {"rst", TD_KIND_RST},     {"reset", TD_KIND_RST},
-    {"data", TD_KIND_DATA},       {"ack", TD_KIND_ACK},         {"fragment", TD_KIND_FRAGMENT},
-    {"ipv6", TD_KIND_IP6},        {"ip6", TD_KIND_IP6},         {"ce", TD_KIND_CE},       {"frame", 0},
-    {"packet", 0},                {"with", 0},                  {"the", 0},               {"of", 0},
-    {"has", 0},                   {"have", 0},                  {"passed", 0},            {"a", 0},
-    {"an", 0},                    {"next", 0},                  {"with-data", TD_KIND_DATA},
+    {"arp", TD_KIND_ARP},
+    {"ip", TD_KIND_IP},
+    {"datagram", TD_KIND_IP},
+    {"tcp", TD_KIND_TCP},
+    {"segment", TD_KIND_TCP},
+    {"udp", TD_KIND_UDP},
+    {"icmp", TD_KIND_ICMP},
+    {"syn", TD_KIND_SYN},
+    {"syn-ack", TD_KIND_SYN_ACK},
+    {"synack", TD_KIND_SYN_ACK},
+    {"syn,ack", TD_KIND_SYN_ACK},
+    {"syn/ack", TD_KIND_SYN_ACK},
+    {"fin", TD_KIND_FIN},
+    {"rst", TD_KIND_RST},
+    {"reset", TD_KIND_RST},
+    {"data", TD_KIND_DATA},
+    {"ack", TD_KIND_ACK},
+    {"fragment", TD_KIND_FRAGMENT},
+    {"ipv6", TD_KIND_IP6},
+    {"ip6", TD_KIND_IP6},
+    {"ce", TD_KIND_CE},
+    {"frame", 0},
+    {"packet", 0},
+    {"with", 0},
+    {"the", 0},
+    {"of", 0},
+    {"has", 0},
+    {"have", 0},
+    {"passed", 0},
+    {"a", 0},
+    {"an", 0},
+    {"next", 0},
+    {"with-data", TD_KIND_DATA},
 };
 
 /* "segments" is "segment". False: not a word for frames. */
@@ -52,7 +78,8 @@ static bool kind_word(const char *s, uint32_t *kind)
     for (size_t i = 0; i < sizeof(kind_words) / sizeof(kind_words[0]); i++) {
         const char *word = kind_words[i].word;
         size_t len = strlen(word);
-        if (strncasecmp(s, word, len) == 0 && (n == len || (n == len + 1 && (s[len] == 's' || s[len] == 'S')))) {
+        if (strncasecmp(s, word, len) == 0 &&
+            (n == len || (n == len + 1 && (s[len] == 's' || s[len] == 'S')))) {
             *kind = kind_words[i].kind;
             return true;
         }
@@ -85,8 +112,11 @@ static bool ordinal(const char *s, uint32_t *n)
 static bool counts(struct sentence *s, uint32_t from, uint32_t to, uint32_t step)
 {
     if (s->at->counted)
-        return words_fail(&s->w, "which frames? '%s' says it a second time: write one of '3rd', 'nth 3-5', 'first 3', "
-                                 "'every 10'", s->w.argv[s->w.at - 1]);
+        return words_fail(
+            &s->w,
+            "which frames? '%s' says it a second time: write one of '3rd', 'nth 3-5', 'first 3', "
+            "'every 10'",
+            s->w.argv[s->w.at - 1]);
     s->at->from = from;
     s->at->to = to;
     s->at->step = step;
@@ -110,8 +140,9 @@ static bool range(struct sentence *s, const char *what)
             }
         }
     }
-    return words_fail(&s->w, "'%s' needs a number from 1 or a range%s%s%s, for example 'nth 3' or 'nth 3-5'", what,
-                      word ? " instead of '" : "", word ? word : "", word ? "'" : "");
+    return words_fail(
+        &s->w, "'%s' needs a number from 1 or a range%s%s%s, for example 'nth 3' or 'nth 3-5'",
+        what, word ? " instead of '" : "", word ? word : "", word ? "'" : "");
 }
 
 static bool which(struct sentence *s, const char *word, bool *known)
@@ -147,11 +178,12 @@ static bool which(struct sentence *s, const char *word, bool *known)
     return true;
 }
 
-/* "1s", "200ms", and in two words "1 s". The unit must be there: tc's bare numbers are microseconds. */
+/* "1s", "200ms", and in two words "1 s". The unit must be there: tc's bare numbers are
+ * microseconds. */
 static bool duration(struct sentence *s, const char *what)
 {
-    static const char *const units[] = {"s",  "sec",  "secs", "second",  "seconds", "ms", "msec",
-                                        "us", "usec", "ns",   NULL};
+    static const char *const units[] = {"s",    "sec", "secs", "second", "seconds", "ms",
+                                        "msec", "us",  "usec", "ns",     NULL};
     const char *word = words_peek(&s->w);
     char joined[64] = "";
     int used = 1;
@@ -171,8 +203,9 @@ static bool duration(struct sentence *s, const char *what)
     }
     if (word == NULL || bare || !parse_time(joined, &s->rule.time) || s->rule.time == 0 ||
         s->rule.time > (s->rule.action == TD_RULE_DELAY ? 1000 : 1000000) * TD_SEC)
-        return words_fail(&s->w, "'%s' needs a time with its unit%s%s%s, for example '%s 1s' or '%s 200ms'", what,
-                          word ? " instead of '" : "", word ? word : "", word ? "'" : "", what, what);
+        return words_fail(
+            &s->w, "'%s' needs a time with its unit%s%s%s, for example '%s 1s' or '%s 200ms'", what,
+            word ? " instead of '" : "", word ? word : "", word ? "'" : "", what, what);
     s->w.at += used;
     s->time_said = true;
     return true;
@@ -235,7 +268,9 @@ static bool one_word(struct sentence *s)
     if (strcasecmp(word, "match") == 0 || strcasecmp(word, "matching") == 0) {
         s->at->expr = words_peek(&s->w);
         if (s->at->expr == NULL)
-            return words_fail(&s->w, "'%s' needs a filter expression in quotes, for example %s 'tcp dst port 80'", word, word);
+            return words_fail(
+                &s->w, "'%s' needs a filter expression in quotes, for example %s 'tcp dst port 80'",
+                word, word);
         s->w.at++;
         return true;
     }
@@ -249,7 +284,8 @@ static bool one_word(struct sentence *s)
 
 static bool action(struct sentence *s)
 {
-    static const char *const names[TD_RULE_ACTIONS] = {"drop", "delay", "duplicate", "corrupt", "mark", "hold"};
+    static const char *const names[TD_RULE_ACTIONS] = {"drop",    "delay", "duplicate",
+                                                       "corrupt", "mark",  "hold"};
     const char *word = words_peek(&s->w);
     for (unsigned i = 0; word != NULL && i < TD_RULE_ACTIONS; i++) {
         if (strcasecmp(word, names[i]) == 0) {
@@ -263,18 +299,22 @@ static bool action(struct sentence *s)
             return true;
         }
     }
-    return words_fail(&s->w, "'%s' is nothing that can be done to a frame: drop, delay, duplicate, corrupt, mark or hold "
-                             "it, %s", word != NULL ? word : "", example);
+    return words_fail(&s->w,
+                      "'%s' is nothing that can be done to a frame: drop, delay, duplicate, "
+                      "corrupt, mark or hold "
+                      "it, %s",
+                      word != NULL ? word : "", example);
 }
 
 static bool compile(struct sentence *s)
 {
     struct td_rule *r = &s->rule;
-    if (s->what.expr != NULL &&
-        !filter_compile(s->what.expr, r->code, TD_RULE_CODE, &r->match_len, s->w.msg, s->w.msg_size))
+    if (s->what.expr != NULL && !filter_compile(s->what.expr, r->code, TD_RULE_CODE, &r->match_len,
+                                                s->w.msg, s->w.msg_size))
         return false;
-    return s->until.expr == NULL || filter_compile(s->until.expr, r->code + r->match_len, TD_RULE_CODE - r->match_len,
-                                                   &r->until_len, s->w.msg, s->w.msg_size);
+    return s->until.expr == NULL ||
+           filter_compile(s->until.expr, r->code + r->match_len, TD_RULE_CODE - r->match_len,
+                          &r->until_len, s->w.msg, s->w.msg_size);
 }
 
 static bool finish(struct sentence *s)
@@ -292,9 +332,11 @@ static bool finish(struct sentence *s)
     r->until_kinds = s->until.kinds;
     r->until_count = s->until.counted ? s->until.from : 1;
     if (s->until.counted && s->until.from != s->until.to)
-        return words_fail(&s->w, "'until' is about one frame: write for example `until the 2nd ack`");
+        return words_fail(&s->w,
+                          "'until' is about one frame: write for example `until the 2nd ack`");
     if (s->until_said && s->until.kinds == 0 && s->until.expr == NULL && !s->until.counted)
-        return words_fail(&s->w, "until which frame? Write for example `hold the 1st data until the 3rd data`, or `for 2s`");
+        return words_fail(&s->w, "until which frame? Write for example `hold the 1st data until "
+                                 "the 3rd data`, or `for 2s`");
     return compile(s);
 }
 
@@ -304,9 +346,11 @@ static bool keep_text(struct sentence *s)
     size_t at = 0;
     for (int i = 0; i < s->w.argc; i++) {
         const char *word = s->w.argv[i], *quote = strpbrk(word, " \t") != NULL ? "'" : "";
-        int n = snprintf(s->rule.text + at, sizeof(s->rule.text) - at, "%s%s%s%s", i > 0 ? " " : "", quote, word, quote);
+        int n = snprintf(s->rule.text + at, sizeof(s->rule.text) - at, "%s%s%s%s", i > 0 ? " " : "",
+                         quote, word, quote);
         if ((size_t)n >= sizeof(s->rule.text) - at)
-            return words_fail(&s->w, "the rule is too long: %d characters have room", TD_RULE_TEXT - 1);
+            return words_fail(&s->w, "the rule is too long: %d characters have room",
+                              TD_RULE_TEXT - 1);
         at += (size_t)n;
     }
     return true;

@@ -3,13 +3,12 @@
  *     ACTION [WHICH] [FRAMES] [matching EXPRESSION] [HOW]
  *
  *     ACTION     drop, delay, duplicate, corrupt, mark, hold
- *     WHICH      the 3rd, nth 3, nth 3-5, first 3, from 3, every 10, all (all is meant when nothing is said)
- *     FRAMES     syn, syn-ack, ack (nothing but an acknowledgment), data, fin, rst, tcp, udp, icmp, arp, ip,
- *                ipv6, fragment, ce; several: all must hold. segment is tcp, datagram is ip; frame and
- *                packet are anything
- *     EXPRESSION libpcap's language, one word: 'tcp dst port 80'
- *     HOW        delay: by TIME; hold: until WHICH FRAMES [matching EXPRESSION], or for TIME, or neither (until
- *                `tc rule release`); duplicate: N times; corrupt: bit N (from 0), or seed N
+ *     WHICH      the 3rd, nth 3, nth 3-5, first 3, from 3, every 10, all (all is meant when nothing
+ * is said) FRAMES     syn, syn-ack, ack (nothing but an acknowledgment), data, fin, rst, tcp, udp,
+ * icmp, arp, ip, ipv6, fragment, ce; several: all must hold. segment is tcp, datagram is ip; frame
+ * and packet are anything EXPRESSION libpcap's language, one word: 'tcp dst port 80' HOW delay: by
+ * TIME; hold: until WHICH FRAMES [matching EXPRESSION], or for TIME, or neither (until `tc rule
+ * release`); duplicate: N times; corrupt: bit N (from 0), or seed N
  *
  * `the`, `with`, `of`, `has`, `passed` and the plural are welcome and mean nothing.
  */

@@ -1,11 +1,12 @@
 /* tapdeckd/cmd_tc.c: `tc`: queue disciplines in tc's words, and rules for single frames.
  *
- * A direction's disciplines are a chain that the stack takes as a whole (tapdeck/qdisc.h). A command here
- * changes one place of it: the root, or what stands inside the discipline with a handle (`parent 1:`). So the
- * chain that is there is read back, the place found, and the result given to the stack in one call: nothing
- * is ever half-applied.
+ * A direction's disciplines are a chain that the stack takes as a whole (tapdeck/qdisc.h). A
+ * command here changes one place of it: the root, or what stands inside the discipline with a
+ * handle (`parent 1:`). So the chain that is there is read back, the place found, and the result
+ * given to the stack in one call: nothing is ever half-applied.
  *
- * The queue that an interface starts with has no handle; whoever adds one gets 8001:, 8002: … as in Linux.
+ * The queue that an interface starts with has no handle; whoever adds one gets 8001:, 8002: … as in
+ * Linux.
  */
 #include "tapdeckd/deck.h"
 
@@ -39,13 +40,14 @@ static void show_stats(struct run *r, const struct qdisc *q)
     struct fq_codel_stats f;
     struct red_stats red;
     run_printf(r,
-               " Sent %llu bytes %llu pkt (dropped %llu, overlimits %llu requeues 0)\n backlog %llub %llup requeues 0\n",
+               " Sent %llu bytes %llu pkt (dropped %llu, overlimits %llu requeues 0)\n backlog "
+               "%llub %llup requeues 0\n",
                (unsigned long long)q->sent_bytes, (unsigned long long)q->sent_packets,
                (unsigned long long)qdisc_all_drops(q), (unsigned long long)q->overlimits,
                (unsigned long long)qdisc_all_bytes(q), (unsigned long long)qdisc_all_packets(q));
     if (qdisc_fq_codel_stats(q, &f)) {
-        run_printf(r, "  maxpacket %u drop_overlimit %u new_flow_count %u ecn_mark %u", f.maxpacket, f.drop_overlimit,
-                   f.new_flow_count, f.ecn_mark);
+        run_printf(r, "  maxpacket %u drop_overlimit %u new_flow_count %u ecn_mark %u", f.maxpacket,
+                   f.drop_overlimit, f.new_flow_count, f.ecn_mark);
         if (f.ce_mark > 0)
             run_printf(r, " ce_mark %u", f.ce_mark);
         if (f.drop_overmemory > 0)
@@ -53,12 +55,13 @@ static void show_stats(struct run *r, const struct qdisc *q)
         run_printf(r, "\n  new_flows_len %u old_flows_len %u\n", f.new_flows_len, f.old_flows_len);
     }
     if (qdisc_red_stats(q, &red))
-        run_printf(r, "  marked %llu early %llu pdrop %llu other %llu\n", (unsigned long long)red.marked,
-                   (unsigned long long)red.early, (unsigned long long)red.pdrop, (unsigned long long)red.other);
+        run_printf(r, "  marked %llu early %llu pdrop %llu other %llu\n",
+                   (unsigned long long)red.marked, (unsigned long long)red.early,
+                   (unsigned long long)red.pdrop, (unsigned long long)red.other);
 }
 
-static void show_one(struct run *r, const struct netif *nif, const struct qdisc *q, const struct qdisc *parent,
-                     bool ingress, bool stats)
+static void show_one(struct run *r, const struct netif *nif, const struct qdisc *q,
+                     const struct qdisc *parent, bool ingress, bool stats)
 {
     struct td_qdisc d = {.kind = q->ops->id};
     char handle[16], text[700];
@@ -94,7 +97,8 @@ static int qdisc_show(struct run *r, uint32_t only, bool stats)
             continue;
         for (int ingress = 0; ingress < 2; ingress++) {
             const struct qdisc *parent = NULL;
-            for (const struct qdisc *q = netif_chain(nif, ingress != 0); q != NULL && !q->implicit; q = q->child) {
+            for (const struct qdisc *q = netif_chain(nif, ingress != 0); q != NULL && !q->implicit;
+                 q = q->child) {
                 show_one(r, nif, q, parent, ingress != 0, stats);
                 parent = q;
             }
@@ -118,15 +122,17 @@ struct place { /* which discipline is meant */
     uint16_t handle, parent;
 };
 
-static const char *const qdisc_right = "write `tc qdisc add|change|replace|del|show dev X [root|egress|ingress] "
-                                       "[parent H:] [handle H:] netem|tbf|fq_codel|red|pfifo|bfifo ...`";
+static const char *const qdisc_right =
+    "write `tc qdisc add|change|replace|del|show dev X [root|egress|ingress] "
+    "[parent H:] [handle H:] netem|tbf|fq_codel|red|pfifo|bfifo ...`";
 
 /* "1:", "1:1", "8001:": hexadecimal, as in tc; the minor number says nothing here. */
 static bool parse_handle(const char *s, uint16_t *out)
 {
     char *end;
     unsigned long v = strtoul(s, &end, 16);
-    if (end == s || v == 0 || v > 0xffff || *end != ':' || strspn(end + 1, "0123456789abcdef") != strlen(end + 1))
+    if (end == s || v == 0 || v > 0xffff || *end != ':' ||
+        strspn(end + 1, "0123456789abcdef") != strlen(end + 1))
         return false;
     *out = (uint16_t)v;
     return true;
@@ -147,7 +153,8 @@ static int read_place(struct run *r, int at, struct place *p)
             if ((value = run_value(r, at++, "a handle")) == NULL)
                 return -1;
             if (!parse_handle(value, parent ? &p->parent : &p->handle)) {
-                run_fail(r, EXIT_USAGE, "'%s' is not a handle: write it as 1: (hexadecimal, up to ffff:)", value);
+                run_fail(r, EXIT_USAGE,
+                         "'%s' is not a handle: write it as 1: (hexadecimal, up to ffff:)", value);
                 return -1;
             }
             p->has_parent = p->has_parent || parent;
@@ -182,7 +189,8 @@ static uint16_t free_handle(const struct td_stack *st)
         bool taken = false;
         for (const struct netif *nif = netif_first(st); nif != NULL; nif = nif->next)
             for (int ingress = 0; ingress < 2; ingress++)
-                for (const struct qdisc *q = netif_chain(nif, ingress != 0); q != NULL; q = q->child)
+                for (const struct qdisc *q = netif_chain(nif, ingress != 0); q != NULL;
+                     q = q->child)
                     taken = taken || q->handle == h;
         if (!taken)
             return h;
@@ -199,27 +207,32 @@ static int chain_place(struct run *r, const struct place *p, const struct td_qdi
         if (c->q[i].handle != p->parent)
             continue;
         if (!qdisc_holds_others(c->q[i].kind)) {
-            run_fail(r, EXIT_USAGE, "nothing can stand inside a %s (%x:): only netem and tbf hold another discipline",
-                     qdisc_kind_name(c->q[i].kind), p->parent);
+            run_fail(
+                r, EXIT_USAGE,
+                "nothing can stand inside a %s (%x:): only netem and tbf hold another discipline",
+                qdisc_kind_name(c->q[i].kind), p->parent);
             return -1;
         }
         if (i + 1 == TD_QDISC_DEPTH) {
-            run_fail(r, EXIT_USAGE, "at most %d queue disciplines stand inside each other", TD_QDISC_DEPTH);
+            run_fail(r, EXIT_USAGE, "at most %d queue disciplines stand inside each other",
+                     TD_QDISC_DEPTH);
             return -1;
         }
         return (int)i + 1;
     }
-    run_fail(r, EXIT_USAGE, "%s has no queue discipline %x:%s: `tc qdisc show dev %s` lists their handles", p->nif->name,
-             p->parent, where(p), p->nif->name);
+    run_fail(r, EXIT_USAGE,
+             "%s has no queue discipline %x:%s: `tc qdisc show dev %s` lists their handles",
+             p->nif->name, p->parent, where(p), p->nif->name);
     return -1;
 }
 
-static bool handle_free(struct run *r, const struct place *p, const struct td_qdisc_chain *c, int at, uint16_t handle)
+static bool handle_free(struct run *r, const struct place *p, const struct td_qdisc_chain *c,
+                        int at, uint16_t handle)
 {
     for (uint32_t i = 0; i < c->depth; i++) {
         if ((int)i != at && c->q[i].handle == handle) {
-            run_fail(r, EXIT_USAGE, "the handle %x: is taken by the %s of %s: choose another", handle,
-                     qdisc_kind_name(c->q[i].kind), p->nif->name);
+            run_fail(r, EXIT_USAGE, "the handle %x: is taken by the %s of %s: choose another",
+                     handle, qdisc_kind_name(c->q[i].kind), p->nif->name);
             return false;
         }
     }
@@ -227,31 +240,39 @@ static bool handle_free(struct run *r, const struct place *p, const struct td_qd
 }
 
 /* Puts d at its place in the chain, as the verb wants it. False: a sentence is set. */
-static bool chain_edit(struct run *r, enum verb verb, const struct place *p, struct td_qdisc_chain *c, int at,
-                       const struct td_qdisc *d)
+static bool chain_edit(struct run *r, enum verb verb, const struct place *p,
+                       struct td_qdisc_chain *c, int at, const struct td_qdisc *d)
 {
     bool there = (uint32_t)at < c->depth;
     const char *is = there ? qdisc_kind_name(c->q[at].kind) : "", *name = p->nif->name;
     const char *wants = d != NULL ? qdisc_kind_name(d->kind) : "queue discipline";
     if (verb == VERB_ADD && there) {
-        run_fail(r, EXIT_USAGE, "%s has a %s already%s: `tc qdisc change` alters it, `tc qdisc replace` puts another in its "
-                                "place", name, is, where(p));
+        run_fail(r, EXIT_USAGE,
+                 "%s has a %s already%s: `tc qdisc change` alters it, `tc qdisc replace` puts "
+                 "another in its "
+                 "place",
+                 name, is, where(p));
         return false;
     }
     if ((verb == VERB_CHANGE || verb == VERB_DEL) && !there) {
-        run_fail(r, EXIT_USAGE, "%s has no %s%s: `tc qdisc add dev %s%s netem ...` puts one there", name,
-                 verb == VERB_DEL ? "queue discipline of yours" : wants, where(p), name, p->ingress ? " ingress" : "");
+        run_fail(r, EXIT_USAGE, "%s has no %s%s: `tc qdisc add dev %s%s netem ...` puts one there",
+                 name, verb == VERB_DEL ? "queue discipline of yours" : wants, where(p), name,
+                 p->ingress ? " ingress" : "");
         return false;
     }
     if (verb == VERB_CHANGE && c->q[at].kind != d->kind) {
-        run_fail(r, EXIT_USAGE, "%s has a %s%s, no %s: `tc qdisc replace` puts another in its place", name, is, where(p), wants);
+        run_fail(r, EXIT_USAGE,
+                 "%s has a %s%s, no %s: `tc qdisc replace` puts another in its place", name, is,
+                 where(p), wants);
         return false;
     }
     if (verb == VERB_DEL) {
         c->depth = (uint32_t)at;
         return true;
     }
-    uint16_t handle = p->handle != 0 ? p->handle : there && c->q[at].kind == d->kind ? c->q[at].handle : 0;
+    uint16_t handle = p->handle != 0                      ? p->handle
+                      : there && c->q[at].kind == d->kind ? c->q[at].handle
+                                                          : 0;
     if (handle == 0)
         handle = free_handle(r->deck->st);
     if (!handle_free(r, p, c, at, handle))
@@ -272,10 +293,14 @@ static int qdisc_set(struct run *r, enum verb verb, const char *verb_word, int a
     if (kind_at < 0)
         return EXIT_USAGE;
     if (p.nif == NULL)
-        return run_fail(r, EXIT_USAGE, "which interface? write `tc qdisc %s dev eth0 netem ...`", verb_word);
+        return run_fail(r, EXIT_USAGE, "which interface? write `tc qdisc %s dev eth0 netem ...`",
+                        verb_word);
     if (verb != VERB_DEL && kind_at >= r->argc)
-        return run_fail(r, EXIT_USAGE, "which queue discipline? write `tc qdisc %s dev %s netem delay 20ms loss 1%%`, or "
-                                       "tbf, fq_codel, red, pfifo, bfifo", verb_word, p.nif->name);
+        return run_fail(
+            r, EXIT_USAGE,
+            "which queue discipline? write `tc qdisc %s dev %s netem delay 20ms loss 1%%`, or "
+            "tbf, fq_codel, red, pfifo, bfifo",
+            verb_word, p.nif->name);
     chain_there(&p, &c);
     int place = chain_place(r, &p, &c);
     if (place < 0)
@@ -285,8 +310,8 @@ static int qdisc_set(struct run *r, enum verb verb, const char *verb_word, int a
         if (used < 0)
             return EXIT_USAGE;
         if (kind_at + used < r->argc)
-            return run_fail(r, EXIT_USAGE, "'%s' is none of %s's words: `help tc` lists them", r->argv[kind_at + used],
-                            r->argv[kind_at]);
+            return run_fail(r, EXIT_USAGE, "'%s' is none of %s's words: `help tc` lists them",
+                            r->argv[kind_at + used], r->argv[kind_at]);
     }
     if (!chain_edit(r, verb, &p, &c, place, verb != VERB_DEL ? &d : NULL))
         return EXIT_USAGE;
@@ -318,13 +343,16 @@ static int qdisc_main(struct run *r, int at, bool stats)
 /* ---- tc rule ---- */
 
 static const char *const rule_right =
-    "write `tc rule add dev X [egress|ingress] drop the 3rd segment with data matching 'tcp dst port 80'`, "
+    "write `tc rule add dev X [egress|ingress] drop the 3rd segment with data matching 'tcp dst "
+    "port 80'`, "
     "`tc rule del|release dev X [egress|ingress] N|all` or `tc rule show [dev X]`";
 
-static void rule_show_one(struct run *r, const struct netif *nif, bool ingress, const struct rule_info *info, bool stats)
+static void rule_show_one(struct run *r, const struct netif *nif, bool ingress,
+                          const struct rule_info *info, bool stats)
 {
     if (!r->json) {
-        run_printf(r, "rule %u dev %s %s %s\n", info->id, nif->name, ingress ? "ingress" : "egress", info->rule->text);
+        run_printf(r, "rule %u dev %s %s %s\n", info->id, nif->name, ingress ? "ingress" : "egress",
+                   info->rule->text);
         if (stats)
             run_printf(r, " matched %llu acted %llu held %llu\n", (unsigned long long)info->matched,
                        (unsigned long long)info->acted, (unsigned long long)info->held);
@@ -384,14 +412,17 @@ static int rule_add(struct run *r, const struct place *p, int at)
 static int rule_end(struct run *r, const struct place *p, int at, bool del)
 {
     uint32_t id = 0;
-    if (at >= r->argc || at + 1 < r->argc || (strcmp(r->argv[at], "all") != 0 && (!parse_u32(r->argv[at], INT32_MAX, &id) || id == 0)))
-        return run_fail(r, EXIT_USAGE, "which rule? `tc rule show` has their numbers: write `tc rule %s dev %s %s 1`, or all",
-                        del ? "del" : "release", p->nif->name, p->ingress ? "ingress" : "egress");
+    if (at >= r->argc || at + 1 < r->argc ||
+        (strcmp(r->argv[at], "all") != 0 && (!parse_u32(r->argv[at], INT32_MAX, &id) || id == 0)))
+        return run_fail(
+            r, EXIT_USAGE,
+            "which rule? `tc rule show` has their numbers: write `tc rule %s dev %s %s 1`, or all",
+            del ? "del" : "release", p->nif->name, p->ingress ? "ingress" : "egress");
     int err = del ? td_rule_del(r->deck->st, p->ifindex, p->ingress, id)
                   : td_rule_release(r->deck->st, p->ifindex, p->ingress, id);
     if (err < 0)
-        return run_fail(r, EXIT_USAGE, "%s has no rule %u%s: `tc rule show dev %s` lists them", p->nif->name, id, where(p),
-                        p->nif->name);
+        return run_fail(r, EXIT_USAGE, "%s has no rule %u%s: `tc rule show dev %s` lists them",
+                        p->nif->name, id, where(p), p->nif->name);
     return EXIT_DONE;
 }
 
@@ -443,39 +474,52 @@ static int tc_main(struct run *r)
 
 const struct command command_tc = {
     .name = "tc",
-    .usage = "tc [-s] [-j] qdisc [show] [dev X]\n"
-             "tc qdisc add|change|replace dev X [root|egress|ingress] [parent H:] [handle H:] DISCIPLINE\n"
-             "tc qdisc del dev X [root|egress|ingress] [parent H:]\n"
-             "tc [-s] [-j] rule [show] [dev X]\n"
-             "tc rule add dev X [egress|ingress] ACTION [WHICH] [FRAMES] [matching EXPRESSION] [HOW]\n"
-             "tc rule del|release dev X [egress|ingress] N|all",
-    .doc = "impairments, shapers and queue management of an interface, outgoing (egress) or incoming (ingress); rules for "
+    .usage =
+        "tc [-s] [-j] qdisc [show] [dev X]\n"
+        "tc qdisc add|change|replace dev X [root|egress|ingress] [parent H:] [handle H:] "
+        "DISCIPLINE\n"
+        "tc qdisc del dev X [root|egress|ingress] [parent H:]\n"
+        "tc [-s] [-j] rule [show] [dev X]\n"
+        "tc rule add dev X [egress|ingress] ACTION [WHICH] [FRAMES] [matching EXPRESSION] [HOW]\n"
+        "tc rule del|release dev X [egress|ingress] N|all",
+    .doc = "impairments, shapers and queue management of an interface, outgoing (egress) or "
+           "incoming (ingress); rules for "
            "single frames",
     .more =
         "DISCIPLINE is one of\n"
         "  netem [delay TIME [JITTER [CORR]]] [distribution uniform|normal|pareto|paretonormal]\n"
-        "      [loss [random] P% [CORR] | loss gemodel P [R [1-H [1-K]]] | loss state P13 [P31 [P32 [P23 [P14]]]]] [ecn]\n"
-        "      [duplicate P% [CORR]] [corrupt P% [CORR]] [reorder P% [CORR] [gap N]] [rate RATE [OVERHEAD [CELL [CELLOVERHEAD]]]]\n"
+        "      [loss [random] P% [CORR] | loss gemodel P [R [1-H [1-K]]] | loss state P13 [P31 "
+        "[P32 [P23 [P14]]]]] [ecn]\n"
+        "      [duplicate P% [CORR]] [corrupt P% [CORR]] [reorder P% [CORR] [gap N]] [rate RATE "
+        "[OVERHEAD [CELL [CELLOVERHEAD]]]]\n"
         "      [slot MIN [MAX] [packets N] [bytes N]] [limit N] [seed N]\n"
         "  tbf rate RATE burst SIZE latency TIME | limit SIZE [peakrate RATE mtu SIZE]\n"
-        "  fq_codel [limit N] [flows N] [quantum BYTES] [target TIME] [interval TIME] [ce_threshold TIME] [memory_limit SIZE]\n"
+        "  fq_codel [limit N] [flows N] [quantum BYTES] [target TIME] [interval TIME] "
+        "[ce_threshold TIME] [memory_limit SIZE]\n"
         "      [drop_batch N] [ecn|noecn] [seed N]\n"
-        "  red limit SIZE [min SIZE] [max SIZE] [avpkt SIZE] [burst N] [probability P] [bandwidth RATE] [ecn] [harddrop]\n"
+        "  red limit SIZE [min SIZE] [max SIZE] [avpkt SIZE] [burst N] [probability P] [bandwidth "
+        "RATE] [ecn] [harddrop]\n"
         "      [adaptive] [seed N]\n"
         "  pfifo [limit N]    bfifo limit SIZE\n"
-        "Inside a netem or a tbf another may stand: give the outer one a handle and name it as parent. What isn't said has its\n"
-        "default, also in `change`. The same seed gives the same losses. A bottleneck with a long queue, and one without:\n"
+        "Inside a netem or a tbf another may stand: give the outer one a handle and name it as "
+        "parent. What isn't said has its\n"
+        "default, also in `change`. The same seed gives the same losses. A bottleneck with a long "
+        "queue, and one without:\n"
         "  tc qdisc add dev eth0 root handle 1: tbf rate 10mbit burst 15kb latency 500ms\n"
         "  tc qdisc add dev eth0 parent 1: fq_codel\n"
-        "A rule is about single frames: what happens, to which of those that are described, in this order or near it.\n"
+        "A rule is about single frames: what happens, to which of those that are described, in "
+        "this order or near it.\n"
         "  ACTION  drop, delay, duplicate, corrupt, mark (congestion experienced), hold\n"
         "  WHICH   the 3rd, nth 3, nth 3-5, first 3, from 3, every 10, all (the default)\n"
-        "  FRAMES  syn, syn-ack, ack, data, fin, rst, tcp (segment), udp, icmp, arp, ip (datagram), ipv6, fragment, ce;\n"
+        "  FRAMES  syn, syn-ack, ack, data, fin, rst, tcp (segment), udp, icmp, arp, ip "
+        "(datagram), ipv6, fragment, ce;\n"
         "          several: all must hold. `ack` is an acknowledgment and nothing else\n"
         "  matching 'EXPRESSION'   libpcap's filter language, in quotes\n"
-        "  HOW     delay: by TIME; hold: until WHICH FRAMES [matching ...], or for TIME, or until `tc rule release`;\n"
+        "  HOW     delay: by TIME; hold: until WHICH FRAMES [matching ...], or for TIME, or until "
+        "`tc rule release`;\n"
         "          duplicate: N times; corrupt: bit N\n"
-        "Rules see frames before the queue disciplines do, one rule after the other; `why rule` tells what they did.\n"
+        "Rules see frames before the queue disciplines do, one rule after the other; `why rule` "
+        "tells what they did.\n"
         "Examples:\n"
         "  tc qdisc add dev eth0 netem delay 20ms 5ms distribution normal loss 1% seed 7\n"
         "  tc qdisc add dev eth0 ingress netem loss gemodel 1% 30%\n"

@@ -5,7 +5,8 @@
 #include "common/jsonw.h"
 #include "link/qdisc.h"
 
-/* Into an open object, with the keys of `tc -j qdisc`: what a discipline was told; what it counted. */
+/* Into an open object, with the keys of `tc -j qdisc`: what a discipline was told; what it counted.
+ */
 void tc_json_options(struct jsonw *w, const struct td_qdisc *d);
 void tc_json_stats(struct jsonw *w, const struct qdisc *q);
 

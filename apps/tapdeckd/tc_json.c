@@ -1,5 +1,5 @@
-/* tapdeckd/tc_json.c: queue disciplines in JSON, with iproute2's keys and units: probabilities from 0 to 1,
- * netem's times in seconds, the others' in microseconds, rates in bytes a second.
+/* tapdeckd/tc_json.c: queue disciplines in JSON, with iproute2's keys and units: probabilities from
+ * 0 to 1, netem's times in seconds, the others' in microseconds, rates in bytes a second.
  */
 #include "tapdeckd/cmd_tc.h"
 
@@ -10,7 +10,8 @@ static double share(uint32_t p)
     return (double)(uint64_t)((double)p / 4294967295.0 * 1e8 + 0.5) / 1e8;
 }
 
-static void chance(struct jsonw *w, const char *key, const char *name, uint32_t p, uint32_t correlation)
+static void chance(struct jsonw *w, const char *key, const char *name, uint32_t p,
+                   uint32_t correlation)
 {
     jw_open(w, key, '{');
     jw_double(w, name, share(p));

@@ -4,7 +4,7 @@
 
 #include "tapdeck/types.h"
 
-struct codel { /* of one queue; zero: at the start */
+struct codel {           /* of one queue; zero: at the start */
     td_time first_above; /* when the delay will have been above target for an interval; 0: isn't */
     td_time drop_next;
     uint32_t count, last_count; /* drops since dropping began; when it began the time before */
@@ -12,7 +12,8 @@ struct codel { /* of one queue; zero: at the start */
 };
 
 /* A frame left the queue after `sojourn`; `left` bytes still wait. Is the delay bad long enough to
- * act (RFC 8289 5.6, dodequeue)? maxpacket: a queue that holds no more than one such is never bad. */
+ * act (RFC 8289 5.6, dodequeue)? maxpacket: a queue that holds no more than one such is never bad.
+ */
 bool codel_above(struct codel *c, td_time now, td_time sojourn, uint64_t left, uint32_t maxpacket,
                  td_time target, td_time interval);
 /* Begins to drop (5.6, deque): the caller has found codel_above and disposes of this frame. */

@@ -24,8 +24,8 @@ struct departures {
 /* Room for one more. False: no memory. Ask before departures_push. */
 bool departures_reserve(struct departures *d);
 void departures_push(struct departures *d, td_time time, struct pkt *p);
-struct pkt *departures_pop(struct departures *d); /* the first; NULL: none */
+struct pkt *departures_pop(struct departures *d);    /* the first; NULL: none */
 td_time departures_next(const struct departures *d); /* TD_NEVER: none */
-void departures_done(struct departures *d); /* frees what waits, and itself */
+void departures_done(struct departures *d);          /* frees what waits, and itself */
 
 #endif

@@ -2,16 +2,16 @@
  *
  * Theory of operation. Each frame goes into one of `flows` queues, chosen by a hash of addresses,
  * protocol and ports. The queues take turns by deficit round robin: a queue may send `quantum`
- * bytes, then it is the next one's turn. A queue that has just become busy stands in the list of new
- * queues, which goes before the list of old ones: so a flow that sends little (an interactive
+ * bytes, then it is the next one's turn. A queue that has just become busy stands in the list of
+ * new queues, which goes before the list of old ones: so a flow that sends little (an interactive
  * session, a handshake, DNS) hardly waits, however long the queues of the others are. A queue that
  * was new and is empty goes to the end of the old ones first, lest it be new again with the next
  * frame and starve them (RFC 8290 4.2).
  *
  * In each queue CoDel (link/codel.c) watches how long frames have waited, and drops or marks from
  * its head. When all together are over their limit, frames go from the head of the longest queue,
- * `drop_batch` at a time at most or half of it: finding the longest takes a look at every queue, and
- * that is then paid once a batch (RFC 8290 4.1).
+ * `drop_batch` at a time at most or half of it: finding the longest takes a look at every queue,
+ * and that is then paid once a batch (RFC 8290 4.1).
  *
  * p->cb[0] is when the frame came, p->cb[1] the memory it was charged for.
  */
@@ -128,7 +128,8 @@ static void fq_shed(struct fq_codel *s)
 
     if (s->stats.memory_used > s->par.memory_limit)
         s->stats.drop_overmemory++;
-    for (uint32_t i = 0; i < s->par.drop_batch && f->fifo.count > 0 && (i == 0 || gone < half); i++) {
+    for (uint32_t i = 0; i < s->par.drop_batch && f->fifo.count > 0 && (i == 0 || gone < half);
+         i++) {
         struct pkt *p = fq_get(s, f);
 
         gone += p->len;

@@ -15,9 +15,9 @@
 
 #include <string.h>
 
-#define ETH_MAX   26
-#define IP6_HLEN  40
-#define LOOK      (ETH_MAX + IPV4_MAX_HLEN + TCP_MAX_HLEN)
+#define ETH_MAX  26
+#define IP6_HLEN 40
+#define LOOK     (ETH_MAX + IPV4_MAX_HLEN + TCP_MAX_HLEN)
 
 #define ECN_MASK 3U
 #define ECN_CE   3U

@@ -37,7 +37,9 @@ timer_fn netif_egress_due, netif_ingress_due;
 /* Lets in what the ingress queue disciplines release now, and sets the timer for the rest. */
 void netif_ingress_run(struct td_stack *st, struct netif *nif);
 
-/* link/netif_qdisc.c: an interface's first egress queue. -ENOMEM. */
+/* link/netif_qdisc.c: hears what the disciplines of a new interface will say; a device's first egress queue
+ * (once ops and txqlen are set; -ENOMEM). */
+void netif_qdisc_listen(struct netif *nif);
 int netif_qdisc_init(struct netif *nif);
 
 /* A frame with its Ethernet header leaves by nif. Consumes p. 0, or a negative errno: dropped, told and counted. */

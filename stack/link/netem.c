@@ -4,21 +4,18 @@
  *
  *     duplicate   a second copy of the frame takes the same way with its own jitter; a frame may be
  *                 both duplicated and lost, and then one copy is left, as in Linux's netem.
- *     loss        dropped with probability `loss`, or by a model of bursts (link/netem_loss.c). With
- *                 `ecn`, a frame that can be marked is marked instead.
- *     limit       no more than `limit` frames are in flight.
- *     corrupt     one bit, anywhere in the frame, is flipped: in a private copy, payload may be
- *                 shared.
- *     rate        the wire serialises: a frame starts when the one before it has left, and takes
- *                 bytes * 8 / rate. Integer nanoseconds, rounded up. Frames may be counted longer
- *                 by `overhead`, or as whole cells (ATM: 48 bytes that cost 53).
- *     delay       then it travels for delay ± jitter, by the distribution asked for. Jitter may
- *                 overtake, as in netem.
- *     reorder     with probability `reorder`, every `gap`-th frame skips the delay.
+ *     loss        dropped with probability `loss`, or by a model of bursts (link/netem_loss.c).
+ * With `ecn`, a frame that can be marked is marked instead. limit       no more than `limit` frames
+ * are in flight. corrupt     one bit, anywhere in the frame, is flipped: in a private copy, payload
+ * may be shared. rate        the wire serialises: a frame starts when the one before it has left,
+ * and takes bytes * 8 / rate. Integer nanoseconds, rounded up. Frames may be counted longer by
+ * `overhead`, or as whole cells (ATM: 48 bytes that cost 53). delay       then it travels for delay
+ * ± jitter, by the distribution asked for. Jitter may overtake, as in netem. reorder     with
+ * probability `reorder`, every `gap`-th frame skips the delay.
  *
- * The frame then waits for its time (link/departures.c). With slots it waits for the next slot, too:
- * what is due when a slot opens leaves in one burst, up to so many frames or bytes, and the next
- * slot opens a while later. At last it leaves, or goes into the discipline inside.
+ * The frame then waits for its time (link/departures.c). With slots it waits for the next slot,
+ * too: what is due when a slot opens leaves in one burst, up to so many frames or bytes, and the
+ * next slot opens a while later. At last it leaves, or goes into the discipline inside.
  */
 #include "core/hash.h"
 #include "link/chance.h"
@@ -36,9 +33,9 @@ struct netem {
     struct chance rng;
     struct netem_loss loss;
     struct chance_lean delay_lean, duplicate_lean, corrupt_lean, reorder_lean;
-    td_time line_free;      /* when the serialiser has sent what it was given */
-    uint32_t since_reorder; /* frames since the last one that skipped the delay */
-    td_time slot_open;      /* slots: when the next one opens */
+    td_time line_free;                 /* when the serialiser has sent what it was given */
+    uint32_t since_reorder;            /* frames since the last one that skipped the delay */
+    td_time slot_open;                 /* slots: when the next one opens */
     uint64_t slot_packets, slot_bytes; /* that this one has let through */
     struct departures flight;
 };
@@ -78,9 +75,10 @@ static td_time netem_delay(struct netem *n)
         return d;
     if (n->par.dist == TD_DIST_UNIFORM) {
         uint64_t span = 2 * j + 1; /* 0 .. 2j stands for -j .. +j */
-        uint64_t at = n->par.delay_corr == 0
-                          ? chance_below(&n->rng, span)
-                          : chance_share(span, chance_leaning(&n->rng, &n->delay_lean, n->par.delay_corr));
+        uint64_t at =
+            n->par.delay_corr == 0
+                ? chance_below(&n->rng, span)
+                : chance_share(span, chance_leaning(&n->rng, &n->delay_lean, n->par.delay_corr));
 
         off = (int64_t)at - (int64_t)j;
     } else {
@@ -177,7 +175,8 @@ static int netem_enqueue(struct qdisc *q, struct pkt *p, td_time now)
     if (twin != NULL) {
         twin->id = p->id;
         qdisc_note(q, &(struct qdisc_note){.what = QDISC_DUPLICATED, .p = p});
-        (void)netem_admit(n, twin, now); /* what becomes of it is not for the sender, who sent one */
+        (void)netem_admit(n, twin,
+                          now); /* what becomes of it is not for the sender, who sent one */
     }
     return netem_admit(n, p, now);
 }

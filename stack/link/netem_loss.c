@@ -2,18 +2,19 @@
  *
  * Theory of operation.
  *
- *     random     each frame with probability `loss`; with a correlation, each draw leans on the last
+ *     random     each frame with probability `loss`; with a correlation, each draw leans on the
+ * last
  *
- *     gemodel    Gilbert-Elliott: a channel that is in a good or a bad state; each frame is lost with
- *                that state's probability (1-k good, 1-h bad), then the state may change (p good to
- *                bad, r bad to good). With 1-h = 100 % losses come in bursts of 1/r frames.
+ *     gemodel    Gilbert-Elliott: a channel that is in a good or a bad state; each frame is lost
+ * with that state's probability (1-k good, 1-h bad), then the state may change (p good to bad, r
+ * bad to good). With 1-h = 100 % losses come in bursts of 1/r frames.
  *
  *     state      a Markov chain of four states, entered before the frame is judged:
  *                     1  gap, received      2  burst, received
  *                     4  gap, lost alone    3  burst, lost
- *                From 1 to 4 with p14, to 3 with p13; from 3 to 2 with p32, to 1 with p31; from 2 to
- *                3 with p23; from 4 always back to 1. So bursts of loss may have frames that get
- *                through in between, and single losses may stand between bursts.
+ *                From 1 to 4 with p14, to 3 with p13; from 3 to 2 with p32, to 1 with p31; from 2
+ * to 3 with p23; from 4 always back to 1. So bursts of loss may have frames that get through in
+ * between, and single losses may stand between bursts.
  */
 #include "link/netem_loss.h"
 

@@ -206,6 +206,7 @@ int netif_new(struct td_stack *st, const char *name, enum td_link_kind kind, str
     pkt_queue_init(&nif->loop);
     timer_init(&nif->egress_timer, netif_egress_due, "egress");
     timer_init(&nif->ingress_timer, netif_ingress_due, "ingress");
+    netif_qdisc_listen(nif);
     if (kind != TD_LINK_LOOPBACK) {
         nif->flags |= TD_IF_BROADCAST | TD_IF_MULTICAST;
         nif->mac = mac_is_zero(mac) ? mac_random(st) : mac;

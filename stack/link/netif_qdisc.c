@@ -1,10 +1,10 @@
 /* link/netif_qdisc.c: the queue disciplines and rules of an interface, and what they have to tell.
  *
- * Theory of operation. Each direction of an interface has a chain of queue disciplines (link/qdisc.c):
- * that of a device egress always, at least a pfifo as long as txqueuelen; else only when somebody
- * asked for it. As
- * soon as there is a rule for a direction, the rules (link/rules.c) stand in front of its chain, and an
- * ingress direction without disciplines gets a pfifo for them to feed, which isn't shown.
+ * Theory of operation. Each direction of an interface has a chain of queue disciplines
+ * (link/qdisc.c): that of a device egress always, at least a pfifo as long as txqueuelen; else only
+ * when somebody asked for it. As soon as there is a rule for a direction, the rules (link/rules.c)
+ * stand in front of its chain; where there are no disciplines they get a pfifo to feed, which isn't
+ * shown.
  *
  * What the disciplines do to frames they tell their sink. That is here: it writes the journal, with
  * the interface and the direction, and counts drops, whenever in a frame's stay they happen.
@@ -116,8 +116,8 @@ static uint64_t netif_seed(const struct netif *nif, bool ingress)
 
 static int place_set(struct netif *nif, bool ingress, const struct td_qdisc_chain *chain)
 {
-    return qdisc_chain_set(netif_place(nif, ingress), &nif->st->mem, chain, netif_seed(nif, ingress),
-                           &nif->sink[ingress ? 1 : 0], nif->st->now);
+    return qdisc_chain_set(netif_place(nif, ingress), &nif->st->mem, chain,
+                           netif_seed(nif, ingress), &nif->sink[ingress ? 1 : 0], nif->st->now);
 }
 
 /* The chain that stands where nobody asked for one. */
@@ -133,10 +133,14 @@ static int place_default(struct netif *nif, bool ingress)
     return err;
 }
 
-int netif_qdisc_init(struct netif *nif)
+void netif_qdisc_listen(struct netif *nif)
 {
     nif->sink[0] = (struct qdisc_sink){.note = note_egress, .ctx = nif};
     nif->sink[1] = (struct qdisc_sink){.note = note_ingress, .ctx = nif};
+}
+
+int netif_qdisc_init(struct netif *nif)
+{
     return place_default(nif, false);
 }
 

@@ -242,7 +242,8 @@ static void plan_make(struct plan *plan, const struct td_qdisc_chain *chain, uin
             *own = seed + i;
     }
     if (last->kind == TD_QDISC_TBF) {
-        plan->q[plan->depth] = (struct td_qdisc){.kind = TD_QDISC_BFIFO, .u.fifo.limit = last->u.tbf.limit};
+        plan->q[plan->depth] =
+            (struct td_qdisc){.kind = TD_QDISC_BFIFO, .u.fifo.limit = last->u.tbf.limit};
         plan->depth++;
         plan->implicit_last = true;
     }

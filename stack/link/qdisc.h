@@ -24,15 +24,15 @@
 
 struct qdisc;
 enum qdisc_what {
-    QDISC_DROPPED,    /* why */
-    QDISC_MARKED,     /* why */
-    QDISC_DELAYED,    /* a: ns */
+    QDISC_DROPPED, /* why */
+    QDISC_MARKED,  /* why */
+    QDISC_DELAYED, /* a: ns */
     QDISC_DUPLICATED,
-    QDISC_CORRUPTED,  /* a: bit */
-    QDISC_REORDERED,  /* goes ahead of those that are delayed */
-    QDISC_CODEL,      /* a: 1 begins to drop or mark, 0 ends; b: ns the frame waited */
-    QDISC_RULE,       /* a: the rule's number; b: which of its frames; rule; why on HOLD's limits */
-    QDISC_RELEASED,   /* a: the rule's number; b: frames that it held; why */
+    QDISC_CORRUPTED, /* a: bit */
+    QDISC_REORDERED, /* goes ahead of those that are delayed */
+    QDISC_CODEL,     /* a: 1 begins to drop or mark, 0 ends; b: ns the frame waited */
+    QDISC_RULE,      /* a: the rule's number; b: which of its frames; rule; why on HOLD's limits */
+    QDISC_RELEASED,  /* a: the rule's number; b: frames that it held; why */
 };
 struct qdisc_note {
     enum qdisc_what what;
@@ -49,12 +49,13 @@ struct qdisc_sink {
 struct qdisc_ops {
     const char *kind; /* "pfifo", "netem" … as tc names it */
     enum td_qdisc_kind id;
-    /* Consumes p. 0; -ENOBUFS: dropped for want of room; -ECOMM: dropped as an impairment asks, which
-     * the sender is not told, as it wouldn't be by a wire. The sink has been told. */
+    /* Consumes p. 0; -ENOBUFS: dropped for want of room; -ECOMM: dropped as an impairment asks,
+     * which the sender is not told, as it wouldn't be by a wire. The sink has been told. */
     int (*enqueue)(struct qdisc *q, struct pkt *p, td_time now);
     struct pkt *(*dequeue)(struct qdisc *q, td_time now);
     td_time (*next)(struct qdisc *q);
-    struct pkt *(*take)(struct qdisc *q); /* the next of its own frames, whatever the time and law */
+    struct pkt *(*take)(
+        struct qdisc *q); /* the next of its own frames, whatever the time and law */
     /* A frame that was further along already comes back: it has nothing left to wait for. NULL:
      * enqueue does. Consumes p. */
     void (*adopt)(struct qdisc *q, struct pkt *p, td_time now);
@@ -67,11 +68,11 @@ struct qdisc_ops {
 struct qdisc {
     const struct qdisc_ops *ops;
     struct mem *mem;
-    struct qdisc *child;          /* NULL: none */
+    struct qdisc *child;           /* NULL: none */
     const struct qdisc_sink *sink; /* NULL: nobody listens */
-    uint16_t handle;              /* major number; 0 = none */
-    bool implicit;                /* nobody asked for it: not shown */
-    uint64_t packets, bytes;      /* waiting in itself now */
+    uint16_t handle;               /* major number; 0 = none */
+    bool implicit;                 /* nobody asked for it: not shown */
+    uint64_t packets, bytes;       /* waiting in itself now */
     uint64_t sent_packets, sent_bytes, drops, overlimits, marks;
 };
 
@@ -111,15 +112,15 @@ bool qdisc_red_stats(const struct qdisc *q, struct red_stats *out);
 /* 0, or -EINVAL: a value is out of its range, or something stands inside what can't hold it. */
 int qdisc_chain_valid(const struct td_qdisc_chain *chain);
 /* Makes *root as `chain` says (depth > 0). What keeps its place and kind from the outside on is
- * changed, and keeps its frames; the others are new, and get the frames of what they replace. `seed`
- * stands in where a discipline has none. 0; -EINVAL, -ENOMEM: nothing changed. */
+ * changed, and keeps its frames; the others are new, and get the frames of what they replace.
+ * `seed` stands in where a discipline has none. 0; -EINVAL, -ENOMEM: nothing changed. */
 int qdisc_chain_set(struct qdisc **root, struct mem *m, const struct td_qdisc_chain *chain,
                     uint64_t seed, const struct qdisc_sink *sink, td_time now);
 /* What it would take to make it so. Depth 0: nobody asked for anything. */
 void qdisc_chain_get(const struct qdisc *root, struct td_qdisc_chain *out);
 /* The next frame of the chain, whatever the time; innermost first: in the order of leaving. */
 struct pkt *qdisc_chain_take(struct qdisc *root);
-void qdisc_chain_clear(struct qdisc *root); /* frees the frames */
+void qdisc_chain_clear(struct qdisc *root);           /* frees the frames */
 uint64_t qdisc_all_packets(const struct qdisc *root); /* waiting */
 uint64_t qdisc_all_bytes(const struct qdisc *root);
 uint64_t qdisc_all_drops(const struct qdisc *root);
@@ -127,7 +128,8 @@ void qdisc_destroy(struct qdisc *root); /* with all in it; NULL is allowed */
 
 /* ---- rules (link/rules.c): the outermost discipline where there are any ---- */
 
-struct qdisc *qdisc_rules(struct mem *m, struct qdisc *child); /* takes child on; NULL = no memory */
+struct qdisc *qdisc_rules(struct mem *m,
+                          struct qdisc *child); /* takes child on; NULL = no memory */
 bool qdisc_is_rules(const struct qdisc *q);
 /* The chain behind the rules; q itself where there are none. q may be NULL. */
 struct qdisc *qdisc_behind_rules(struct qdisc *q);

@@ -2,18 +2,18 @@
  * Congestion Avoidance", 1993; tc-red(8)).
  *
  * Theory of operation. An average of the queue's length in bytes is kept, avg += (length - avg) /
- * 2^wlog at every frame that comes, so that bursts pass and only a queue that stands raises it. Below
- * `min` nothing happens; above `max` every frame is dropped or marked; in between with a probability
- * that grows from 0 to max_p: pb = max_p (avg - min) / (max - min). Frames since the last drop are
- * counted, and the probability is pb / (1 - count * pb): that spreads the drops evenly, about every
- * 1/pb frames, instead of in clumps.
+ * 2^wlog at every frame that comes, so that bursts pass and only a queue that stands raises it.
+ * Below `min` nothing happens; above `max` every frame is dropped or marked; in between with a
+ * probability that grows from 0 to max_p: pb = max_p (avg - min) / (max - min). Frames since the
+ * last drop are counted, and the probability is pb / (1 - count * pb): that spreads the drops
+ * evenly, about every 1/pb frames, instead of in clumps.
  *
- * While the queue is empty nothing comes that could lower the average. So the next frame lowers it by
- * as many steps as average frames could have left meanwhile at `bandwidth`: avg (1 - 2^-wlog)^m.
+ * While the queue is empty nothing comes that could lower the average. So the next frame lowers it
+ * by as many steps as average frames could have left meanwhile at `bandwidth`: avg (1 - 2^-wlog)^m.
  *
  * adaptive (Floyd, Gummadi, Shenker 2001): twice a second max_p is moved so that the average comes
- * to lie in the middle between min and max: up by the lesser of 1 % and a quarter of itself, down by
- * a tenth.
+ * to lie in the middle between min and max: up by the lesser of 1 % and a quarter of itself, down
+ * by a tenth.
  *
  * In integers: the average and probabilities with 32 binary places.
  */

@@ -7,18 +7,17 @@
  * such a frame it does one thing:
  *
  *     drop        it is gone, and the sender isn't told
- *     delay       it goes on into the queue disciplines so much later (delays of several rules add up)
- *     duplicate   copies of it go on right behind it
- *     corrupt     one bit is flipped, in a private copy
- *     mark        "congestion experienced" is set, if its sender said that it understands (RFC 3168)
- *     hold        it is kept until another frame, described in the same way, has passed; then it goes
- *                 on, behind that one. Or until a time is over, or somebody lets it go
+ *     delay       it goes on into the queue disciplines so much later (delays of several rules add
+ * up) duplicate   copies of it go on right behind it corrupt     one bit is flipped, in a private
+ * copy mark        "congestion experienced" is set, if its sender said that it understands (RFC
+ * 3168) hold        it is kept until another frame, described in the same way, has passed; then it
+ * goes on, behind that one. Or until a time is over, or somebody lets it go
  *
  * Rules are asked in the order in which they were added. All that match count the frame, so their
  * numbers don't depend on each other; but what one drops or holds, the later ones don't see.
  *
- * A frame that is delayed waits in here, in order of time. There is room for HELD_MAX frames in all;
- * where there is none, a frame to be held or delayed is dropped, and that is told.
+ * A frame that is delayed waits in here, in order of time. There is room for HELD_MAX frames in
+ * all; where there is none, a frame to be held or delayed is dropped, and that is told.
  */
 #include "core/bpf.h"
 #include "core/hash.h"
@@ -40,9 +39,9 @@ struct rule {
     uint64_t matched, acted;
     struct chance rng;
     struct pkt_queue held;
-    td_time deadline;     /* of what is held; TD_NEVER: none */
-    uint64_t until_seen;  /* frames of the `until` kind since it began to hold */
-    bool open;            /* let go, as soon as the frame that did it has passed */
+    td_time deadline;    /* of what is held; TD_NEVER: none */
+    uint64_t until_seen; /* frames of the `until` kind since it began to hold */
+    bool open;           /* let go, as soon as the frame that did it has passed */
 };
 
 struct rules {
@@ -88,11 +87,9 @@ static bool rule_picks(const struct rule *r)
 
 static void rule_note(const struct rules *s, const struct rule *r, const struct pkt *p)
 {
-    qdisc_note(&s->q, &(struct qdisc_note){.what = QDISC_RULE,
-                                           .p = p,
-                                           .a = r->id,
-                                           .b = r->matched,
-                                           .rule = &r->par});
+    qdisc_note(&s->q,
+               &(struct qdisc_note){
+                   .what = QDISC_RULE, .p = p, .a = r->id, .b = r->matched, .rule = &r->par});
 }
 
 static bool rules_full(const struct rules *s)
@@ -124,7 +121,8 @@ static void rule_release(struct rules *s, struct rule *r, enum journal_word why,
     r->deadline = TD_NEVER;
     if (frames == 0)
         return;
-    qdisc_note(&s->q, &(struct qdisc_note){.what = QDISC_RELEASED, .why = why, .a = r->id, .b = frames});
+    qdisc_note(&s->q,
+               &(struct qdisc_note){.what = QDISC_RELEASED, .why = why, .a = r->id, .b = frames});
     while ((p = pkt_queue_pop(&r->held)) != NULL) {
         s->held--;
         s->held_bytes -= p->len;

@@ -63,8 +63,8 @@ static void tbf_fill(struct tbf *t, td_time now)
     t->filled = now;
 }
 
-/* What a frame takes out of it: never more than it holds, which may have become less since the frame
- * was let in. */
+/* What a frame takes out of it: never more than it holds, which may have become less since the
+ * frame was let in. */
 static uint64_t bucket_price(const struct bucket *b, uint32_t len)
 {
     uint64_t price = tokens_of(len);

@@ -1,10 +1,10 @@
 /* tapdeck/qdisc.h: what may stand in a frame's way: queue disciplines and addressed impairments.
  *
  * A direction of an interface (or of a simulated wire) has a chain of queue disciplines, the
- * outermost first: a frame goes through the first, then through what stands inside it. pfifo, bfifo,
- * red and fq_codel are ends of a chain; netem and tbf can hold another, as `tc qdisc add … parent
- * 1:` makes it. In front of the chain stand rules, which pick single frames ("the 3rd segment with
- * data to port 80") and do something to just these.
+ * outermost first: a frame goes through the first, then through what stands inside it. pfifo,
+ * bfifo, red and fq_codel are ends of a chain; netem and tbf can hold another, as `tc qdisc add …
+ * parent 1:` makes it. In front of the chain stand rules, which pick single frames ("the 3rd
+ * segment with data to port 80") and do something to just these.
  *
  * Everything here is flat (no pointers), so that a call can be recorded by copying it.
  */
@@ -38,12 +38,12 @@ struct td_tbf {
 
 /* Random early detection (Floyd and Jacobson 1993; tc-red(8)). All lengths in bytes. */
 struct td_red {
-    uint32_t limit;  /* of the queue */
+    uint32_t limit; /* of the queue */
     uint32_t min, max;
-    uint32_t avpkt;  /* an average frame */
-    uint32_t burst;  /* frames: what wlog was made from, for show */
-    uint8_t wlog;    /* weight of the average: 2^-wlog */
-    uint32_t max_p;  /* probability at max, parts per 2^32 */
+    uint32_t avpkt;     /* an average frame */
+    uint32_t burst;     /* frames: what wlog was made from, for show */
+    uint8_t wlog;       /* weight of the average: 2^-wlog */
+    uint32_t max_p;     /* probability at max, parts per 2^32 */
     uint64_t bandwidth; /* bits a second: how fast an idle queue forgets */
     bool ecn, harddrop, adaptive;
     uint64_t seed;
@@ -57,9 +57,9 @@ struct td_fq_codel {
     uint32_t memory_limit; /* bytes of memory that waiting frames pin */
     uint32_t drop_batch;   /* dropped at most at a time when it is over its limit */
     td_time target, interval;
-    td_time ce_threshold;  /* mark whatever waited longer; TD_NEVER = off */
-    bool ecn;              /* mark instead of drop where the sender understands it */
-    uint64_t seed;         /* of the hash that tells flows apart */
+    td_time ce_threshold; /* mark whatever waited longer; TD_NEVER = off */
+    bool ecn;             /* mark instead of drop where the sender understands it */
+    uint64_t seed;        /* of the hash that tells flows apart */
 };
 #define TD_FQ_CODEL_DEFAULTS                                                                       \
     ((struct td_fq_codel){.limit = 10240,                                                          \
@@ -107,30 +107,30 @@ enum td_frame_kind {
     TD_KIND_TCP = 1 << 2,
     TD_KIND_UDP = 1 << 3,
     TD_KIND_ICMP = 1 << 4,
-    TD_KIND_SYN = 1 << 5,    /* SYN without ACK */
+    TD_KIND_SYN = 1 << 5, /* SYN without ACK */
     TD_KIND_SYN_ACK = 1 << 6,
     TD_KIND_FIN = 1 << 7,
     TD_KIND_RST = 1 << 8,
-    TD_KIND_DATA = 1 << 9,   /* TCP or UDP with payload */
-    TD_KIND_ACK = 1 << 10,   /* TCP's acknowledgment and nothing else */
+    TD_KIND_DATA = 1 << 9, /* TCP or UDP with payload */
+    TD_KIND_ACK = 1 << 10, /* TCP's acknowledgment and nothing else */
     TD_KIND_FRAGMENT = 1 << 11,
     TD_KIND_IP6 = 1 << 12,
-    TD_KIND_CE = 1 << 13,    /* marked: congestion experienced (RFC 3168 5) */
+    TD_KIND_CE = 1 << 13, /* marked: congestion experienced (RFC 3168 5) */
 };
 
 enum td_rule_action {
     TD_RULE_DROP,
     TD_RULE_DELAY,     /* by `time` */
     TD_RULE_DUPLICATE, /* `copies` more */
-    TD_RULE_CORRUPT,   /* one bit: `bit`, counted from the frame's first, or any (TD_RULE_ANY_BIT) */
-    TD_RULE_MARK,      /* congestion experienced */
-    TD_RULE_HOLD,      /* until another frame passes, for `time`, or until td_rule_release */
+    TD_RULE_CORRUPT, /* one bit: `bit`, counted from the frame's first, or any (TD_RULE_ANY_BIT) */
+    TD_RULE_MARK,    /* congestion experienced */
+    TD_RULE_HOLD,    /* until another frame passes, for `time`, or until td_rule_release */
     TD_RULE_ACTIONS
 };
 
 #define TD_RULE_CODE    256 /* instructions for both expressions of a rule together */
 #define TD_RULE_TEXT    256
-#define TD_RULES_MAX    64  /* a direction */
+#define TD_RULES_MAX    64 /* a direction */
 #define TD_RULE_ANY_BIT UINT32_MAX
 
 struct td_rule {

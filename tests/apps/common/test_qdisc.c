@@ -95,7 +95,9 @@ START_TEST(netem_correlations_distributions_and_states)
     struct td_netem n;
     char msg[256], text[512];
 
-    ck_assert_int_eq(NETEM(&n, msg, "delay", "100ms", "10ms", "25%", "distribution", "normal", "loss", "0.3%", "25%"), 9);
+    ck_assert_int_eq(NETEM(&n, msg, "delay", "100ms", "10ms", "25%", "distribution", "normal",
+                           "loss", "0.3%", "25%"),
+                     9);
     ck_assert_uint_eq(n.delay_corr, td_percent(25));
     ck_assert_int_eq(n.dist, TD_DIST_NORMAL);
     ck_assert_uint_eq(n.loss_corr, td_percent(25));
@@ -125,7 +127,9 @@ START_TEST(netem_correlations_distributions_and_states)
     ck_assert_uint_eq(n.slot_max, 5 * TD_MS);
     ck_assert_uint_eq(n.slot_packets, 16);
     ck_assert_uint_eq(n.slot_bytes, 20000);
-    ck_assert_int_eq(NETEM(&n, msg, "duplicate", "1%", "50%", "delay", "1ms", "reorder", "25%", "50%", "corrupt", "0.1%", "1%"), 11);
+    ck_assert_int_eq(NETEM(&n, msg, "duplicate", "1%", "50%", "delay", "1ms", "reorder", "25%",
+                           "50%", "corrupt", "0.1%", "1%"),
+                     11);
     ck_assert_uint_eq(n.duplicate_corr, td_percent(50));
     ck_assert_uint_eq(n.reorder_corr, td_percent(50));
     ck_assert_uint_eq(n.corrupt_corr, td_percent(1));
@@ -167,7 +171,8 @@ START_TEST(tbf_words)
     ck_assert_int_eq(d->kind, TD_QDISC_TBF);
     ck_assert_uint_eq(d->u.tbf.rate, 10000000);
     ck_assert_uint_eq(d->u.tbf.burst, 15360);
-    ck_assert_uint_eq(d->u.tbf.limit, 62500 + 15360); /* rate * latency + burst, as tc-tbf(8) says */
+    ck_assert_uint_eq(d->u.tbf.limit,
+                      62500 + 15360); /* rate * latency + burst, as tc-tbf(8) says */
     writes("tbf rate 10mbit burst 15kb latency 50ms", "rate 10Mbit burst 15Kb lat 50ms");
     writes("tbf rate 1mbit buffer 1540 limit 1000", "rate 1Mbit burst 1540b limit 1000b");
     d = reads("tbf rate 1mbit burst 5kb latency 70ms peakrate 2mbit minburst 1540");
@@ -179,7 +184,8 @@ START_TEST(tbf_words)
     refuses("tbf rate 10mbit burst 15kb", "either 'latency' or 'limit'");
     refuses("tbf rate 10mbit burst 15kb latency 50ms limit 10kb", "not both");
     refuses("tbf rate 10mbit burst 15kb latency 50ms peakrate 20mbit", "go together");
-    refuses("tbf rate 10mbit burst 15kb latency 50ms peakrate 5mbit mtu 1540", "more than its rate");
+    refuses("tbf rate 10mbit burst 15kb latency 50ms peakrate 5mbit mtu 1540",
+            "more than its rate");
     refuses("tbf rate fast burst 15kb latency 50ms", "'fast'");
     refuses("tbf rate 10mbit burst many latency 50ms", "'many'");
 }
@@ -189,9 +195,12 @@ START_TEST(fq_codel_words)
 {
     const struct td_qdisc *d;
 
-    writes("fq_codel", "limit 10240p flows 1024 quantum 1514 target 5ms interval 100ms memory_limit 32Mb ecn drop_batch 64");
-    writes("fq_codel limit 100 flows 16 quantum 300 target 1ms interval 20ms ce_threshold 2ms memory_limit 1mb noecn drop_batch 1",
-           "limit 100p flows 16 quantum 300 target 1ms ce_threshold 2ms interval 20ms memory_limit 1Mb drop_batch 1");
+    writes("fq_codel", "limit 10240p flows 1024 quantum 1514 target 5ms interval 100ms "
+                       "memory_limit 32Mb ecn drop_batch 64");
+    writes("fq_codel limit 100 flows 16 quantum 300 target 1ms interval 20ms ce_threshold 2ms "
+           "memory_limit 1mb noecn drop_batch 1",
+           "limit 100p flows 16 quantum 300 target 1ms ce_threshold 2ms interval 20ms memory_limit "
+           "1Mb drop_batch 1");
     d = reads("fq_codel seed 9");
     ck_assert_uint_eq(d->u.fq_codel.seed, 9);
     refuses("fq_codel flows 0", "'flows'");
@@ -212,7 +221,8 @@ START_TEST(red_words)
     ck_assert_uint_eq(d->u.red.burst, (2 * 34133 + 102400) / 3000);
     ck_assert_uint_eq(d->u.red.max_p, td_percent(2));
     ck_assert_uint_ge(d->u.red.wlog, 1);
-    d = reads("red limit 400000 min 30000 max 90000 avpkt 1000 burst 55 probability 0.1 bandwidth 10mbit ecn adaptive");
+    d = reads("red limit 400000 min 30000 max 90000 avpkt 1000 burst 55 probability 0.1 bandwidth "
+              "10mbit ecn adaptive");
     ck_assert_uint_eq(d->u.red.max_p, td_percent(10));
     ck_assert(d->u.red.ecn && d->u.red.adaptive && !d->u.red.harddrop);
     ck_assert_uint_eq(d->u.red.wlog, 5); /* 26 <= (1 - (1 - W)^55) / W first for W = 1/32 */

@@ -229,7 +229,7 @@ START_TEST(a_device_that_can_gets_them_whole)
     ck_assert_uint_eq(whole_csum, PKT_CSUM_PARTIAL);
     ck_assert_uint_eq(whole_start, 18 + 20);
     /* impairments count frames: cut first */
-    ck_assert_int_eq(netif_set_netem(&r->st, netif_by_index(&r->st, index), false, &slow), 0);
+    ck_assert_int_eq(rig_netem(netif_by_index(&r->st, index), false, &slow), 0);
     ck_assert_int_eq(eth_output(&r->st, v, A, ETHERTYPE_IPV4, unfinished(IPPROTO_TCP_, 2800, 1400)),
                      0);
     rig_flush(r);
