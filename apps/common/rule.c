@@ -26,7 +26,7 @@ struct frames { /* a description of frames */
 
 struct sentence {
     struct words w;
-    struct td_rule rule;
+    struct td_impair rule;
     struct frames what, until;
     struct frames *at; /* the one that is being read */
     bool until_said, time_said;
@@ -202,7 +202,7 @@ static bool duration(struct sentence *s, const char *what)
         }
     }
     if (word == NULL || bare || !parse_time(joined, &s->rule.time) || s->rule.time == 0 ||
-        s->rule.time > (s->rule.action == TD_RULE_DELAY ? 1000 : 1000000) * TD_SEC)
+        s->rule.time > (s->rule.action == TD_IMPAIR_DELAY ? 1000 : 1000000) * TD_SEC)
         return words_fail(
             &s->w, "'%s' needs a time with its unit%s%s%s, for example '%s 1s' or '%s 200ms'", what,
             word ? " instead of '" : "", word ? word : "", word ? "'" : "", what, what);
@@ -219,29 +219,29 @@ static bool begins_with_digit(const char *s)
 /* What only some actions have. */
 static bool how(struct sentence *s, const char *word, bool *known)
 {
-    enum td_rule_action a = s->rule.action;
+    enum td_impair_action a = s->rule.action;
     uint64_t v;
     *known = true;
-    if (a == TD_RULE_DELAY && strcasecmp(word, "by") == 0)
+    if (a == TD_IMPAIR_DELAY && strcasecmp(word, "by") == 0)
         return duration(s, word);
-    if (a == TD_RULE_HOLD && strcasecmp(word, "for") == 0)
+    if (a == TD_IMPAIR_HOLD && strcasecmp(word, "for") == 0)
         return duration(s, word);
-    if (a == TD_RULE_HOLD && strcasecmp(word, "until") == 0) {
+    if (a == TD_IMPAIR_HOLD && strcasecmp(word, "until") == 0) {
         if (s->until_said)
             return words_fail(&s->w, "'until' was said before");
         s->until_said = true;
         s->at = &s->until;
         return true;
     }
-    if (a == TD_RULE_CORRUPT && strcasecmp(word, "bit") == 0) {
+    if (a == TD_IMPAIR_CORRUPT && strcasecmp(word, "bit") == 0) {
         if (!words_number(&s->w, word, 0, 524279, &v))
             return false;
         s->rule.bit = (uint32_t)v;
         return true;
     }
-    if (a == TD_RULE_CORRUPT && strcasecmp(word, "seed") == 0)
+    if (a == TD_IMPAIR_CORRUPT && strcasecmp(word, "seed") == 0)
         return words_number(&s->w, word, 0, UINT64_MAX, &s->rule.seed);
-    if (a == TD_RULE_DUPLICATE && parse_u64(word, 100, &v) && v > 0) {
+    if (a == TD_IMPAIR_DUPLICATE && parse_u64(word, 100, &v) && v > 0) {
         s->rule.copies = (uint32_t)v;
         if (words_peek(&s->w) != NULL && strcasecmp(words_peek(&s->w), "times") == 0)
             s->w.at++;
@@ -284,17 +284,17 @@ static bool one_word(struct sentence *s)
 
 static bool action(struct sentence *s)
 {
-    static const char *const names[TD_RULE_ACTIONS] = {"drop",    "delay", "duplicate",
+    static const char *const names[TD_IMPAIR_ACTIONS] = {"drop",    "delay", "duplicate",
                                                        "corrupt", "mark",  "hold"};
     const char *word = words_peek(&s->w);
-    for (unsigned i = 0; word != NULL && i < TD_RULE_ACTIONS; i++) {
+    for (unsigned i = 0; word != NULL && i < TD_IMPAIR_ACTIONS; i++) {
         if (strcasecmp(word, names[i]) == 0) {
-            s->rule.action = (enum td_rule_action)i;
+            s->rule.action = (enum td_impair_action)i;
             s->w.at++;
             /* `delay 1s the 2nd …` as well as `delay the 2nd … by 1s` */
             const char *next = words_peek(&s->w);
             uint32_t n;
-            if (s->rule.action == TD_RULE_DELAY && begins_with_digit(next) && !ordinal(next, &n))
+            if (s->rule.action == TD_IMPAIR_DELAY && begins_with_digit(next) && !ordinal(next, &n))
                 return duration(s, word);
             return true;
         }
@@ -308,21 +308,21 @@ static bool action(struct sentence *s)
 
 static bool compile(struct sentence *s)
 {
-    struct td_rule *r = &s->rule;
-    if (s->what.expr != NULL && !filter_compile(s->what.expr, r->code, TD_RULE_CODE, &r->match_len,
+    struct td_impair *r = &s->rule;
+    if (s->what.expr != NULL && !filter_compile(s->what.expr, r->code, TD_IMPAIR_CODE, &r->match_len,
                                                 s->w.msg, s->w.msg_size))
         return false;
     return s->until.expr == NULL ||
-           filter_compile(s->until.expr, r->code + r->match_len, TD_RULE_CODE - r->match_len,
+           filter_compile(s->until.expr, r->code + r->match_len, TD_IMPAIR_CODE - r->match_len,
                           &r->until_len, s->w.msg, s->w.msg_size);
 }
 
 static bool finish(struct sentence *s)
 {
-    struct td_rule *r = &s->rule;
-    if (r->action == TD_RULE_DELAY && !s->time_said)
+    struct td_impair *r = &s->rule;
+    if (r->action == TD_IMPAIR_DELAY && !s->time_said)
         return words_fail(&s->w, "by how much? Write for example `delay the 2nd SYN-ACK by 1s`");
-    if (r->action == TD_RULE_HOLD && !s->time_said)
+    if (r->action == TD_IMPAIR_HOLD && !s->time_said)
         r->time = TD_NEVER;
     r->from = s->what.from;
     r->to = s->what.to;
@@ -350,16 +350,16 @@ static bool keep_text(struct sentence *s)
                          quote, word, quote);
         if ((size_t)n >= sizeof(s->rule.text) - at)
             return words_fail(&s->w, "the rule is too long: %d characters have room",
-                              TD_RULE_TEXT - 1);
+                              TD_IMPAIR_TEXT - 1);
         at += (size_t)n;
     }
     return true;
 }
 
-bool parse_rule(int argc, char *const *argv, struct td_rule *out, char *msg, size_t msg_size)
+bool parse_rule(int argc, char *const *argv, struct td_impair *out, char *msg, size_t msg_size)
 {
     struct sentence s = {.w = {argc, 0, argv, msg, msg_size},
-                         .rule = {.copies = 1, .bit = TD_RULE_ANY_BIT, .seed = 1},
+                         .rule = {.copies = 1, .bit = TD_IMPAIR_ANY_BIT, .seed = 1},
                          .what = {.from = 1, .to = UINT32_MAX, .step = 1},
                          .until = {.from = 1, .to = 1, .step = 1}};
     s.at = &s.what;

@@ -20,6 +20,6 @@
 #include "tapdeck/qdisc.h"
 
 /* All of the words, or false and one sentence. */
-bool parse_rule(int argc, char *const *argv, struct td_rule *out, char *msg, size_t msg_size);
+bool parse_rule(int argc, char *const *argv, struct td_impair *out, char *msg, size_t msg_size);
 
 #endif

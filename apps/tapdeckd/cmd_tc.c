@@ -390,12 +390,12 @@ static int rule_show(struct run *r, uint32_t only, bool stats)
 
 static int rule_add(struct run *r, const struct place *p, int at)
 {
-    struct td_rule rule;
+    struct td_impair rule;
     if (at >= r->argc)
         return run_fail(r, EXIT_USAGE, "what is to happen to which frames? %s", rule_right);
     if (!parse_rule(r->argc - at, r->argv + at, &rule, r->err, sizeof(r->err)))
         return EXIT_USAGE;
-    int id = td_rule_add(r->deck->st, p->ifindex, p->ingress, &rule);
+    int id = td_impair_add(r->deck->st, p->ifindex, p->ingress, &rule);
     if (id < 0)
         return run_fail(r, EXIT_FAILED, "%s: %s", p->nif->name, error_text(id));
     if (r->json) {
@@ -418,8 +418,8 @@ static int rule_end(struct run *r, const struct place *p, int at, bool del)
             r, EXIT_USAGE,
             "which rule? `tc rule show` has their numbers: write `tc rule %s dev %s %s 1`, or all",
             del ? "del" : "release", p->nif->name, p->ingress ? "ingress" : "egress");
-    int err = del ? td_rule_del(r->deck->st, p->ifindex, p->ingress, id)
-                  : td_rule_release(r->deck->st, p->ifindex, p->ingress, id);
+    int err = del ? td_impair_del(r->deck->st, p->ifindex, p->ingress, id)
+                  : td_impair_release(r->deck->st, p->ifindex, p->ingress, id);
     if (err < 0)
         return run_fail(r, EXIT_USAGE, "%s has no rule %u%s: `tc rule show dev %s` lists them",
                         p->nif->name, id, where(p), p->nif->name);

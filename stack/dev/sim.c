@@ -254,7 +254,7 @@ int sim_impair(struct sim_wire *w, const struct td_netem *a_to_b, const struct t
     return err;
 }
 
-int sim_rule(struct sim_wire *w, int dir, const struct td_rule *rule)
+int sim_rule(struct sim_wire *w, int dir, const struct td_impair *rule)
 {
     if (!qdisc_is_rules(w->flight[dir])) {
         struct qdisc *rules = qdisc_rules(&w->mem, w->flight[dir]);

@@ -34,8 +34,8 @@ int sim_impair(struct sim_wire *w, const struct td_netem *a_to_b, const struct t
 /* The queue disciplines of a direction (0 a→b, 1 b→a), any that an interface can have; NULL: none, an
  * unimpaired wire. -EINVAL, -ENOMEM: nothing changed. */
 int sim_qdisc(struct sim_wire *w, int dir, const struct td_qdisc_chain *chain);
-/* An addressed impairment in front of them: its number, or a negative errno as td_rule_add. */
-int sim_rule(struct sim_wire *w, int dir, const struct td_rule *rule);
+/* An addressed impairment in front of them: its number, or a negative errno as td_impair_add. */
+int sim_rule(struct sim_wire *w, int dir, const struct td_impair *rule);
 /* Is told what disciplines and rules of the wire do to frames: a wire has no journal of its own. */
 void sim_notes(struct sim_wire *w,
                void (*fn)(void *ctx, int dir, td_time now, const struct qdisc_note *n), void *ctx);

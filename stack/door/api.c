@@ -166,27 +166,27 @@ int td_if_qdisc(struct td_stack *st, uint32_t ifindex, bool ingress, const struc
     return iface_call(st, TD_CALL_IF_QDISC, ifindex, &c);
 }
 
-static int rule_call(struct td_stack *st, uint32_t ifindex, bool ingress, enum td_rule_op op, uint32_t id,
-                     const struct td_rule *rule)
+static int impair_call(struct td_stack *st, uint32_t ifindex, bool ingress, enum td_impair_op op, uint32_t id,
+                     const struct td_impair *rule)
 {
     struct td_call c = {
         .u.iface.ingress = ingress, .u.iface.op = op, .u.iface.id = id, .u.iface.rule = rule};
-    return iface_call(st, TD_CALL_IF_RULE, ifindex, &c);
+    return iface_call(st, TD_CALL_IF_IMPAIR, ifindex, &c);
 }
 
-int td_rule_add(struct td_stack *st, uint32_t ifindex, bool ingress, const struct td_rule *rule)
+int td_impair_add(struct td_stack *st, uint32_t ifindex, bool ingress, const struct td_impair *rule)
 {
-    return rule_call(st, ifindex, ingress, TD_RULE_ADD, 0, rule);
+    return impair_call(st, ifindex, ingress, TD_IMPAIR_ADD, 0, rule);
 }
 
-int td_rule_del(struct td_stack *st, uint32_t ifindex, bool ingress, uint32_t id)
+int td_impair_del(struct td_stack *st, uint32_t ifindex, bool ingress, uint32_t id)
 {
-    return rule_call(st, ifindex, ingress, TD_RULE_DEL, id, NULL);
+    return impair_call(st, ifindex, ingress, TD_IMPAIR_DEL, id, NULL);
 }
 
-int td_rule_release(struct td_stack *st, uint32_t ifindex, bool ingress, uint32_t id)
+int td_impair_release(struct td_stack *st, uint32_t ifindex, bool ingress, uint32_t id)
 {
-    return rule_call(st, ifindex, ingress, TD_RULE_RELEASE, id, NULL);
+    return impair_call(st, ifindex, ingress, TD_IMPAIR_RELEASE, id, NULL);
 }
 
 static int addr_call(struct td_stack *st, enum td_call_kind kind, uint32_t ifindex, const struct td_addr *a)

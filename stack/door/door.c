@@ -32,7 +32,7 @@
 
 static const char *const call_names[TD_CALL_KINDS] = {
     "input",     "clock",     "tick",      "flush",      "entropy",   "if-add",    "if-del",
-    "if-up",     "if-mtu",    "if-mac",    "if-ready",   "if-qdisc",  "if-rule",   "addr-add",  "addr-del",
+    "if-up",     "if-mtu",    "if-mac",    "if-ready",   "if-qdisc",  "if-impair",   "addr-add",  "addr-del",
     "link-add",  "link-flags", "link-master", "bridge-set", "port-flags", "fdb-add", "fdb-del", "fdb-flush",
     "route-add", "route-del", "route-change", "neigh-add", "neigh-del",  "neigh-flush", "knob-set",
     "nf-restore", "nf-forget", "organ-add", "socket",
@@ -146,7 +146,7 @@ static int64_t do_iface(struct td_stack *st, const struct td_call *c)
     case TD_CALL_IF_READY:
         netif_ready(st, nif);
         return 0;
-    case TD_CALL_IF_RULE:
+    case TD_CALL_IF_IMPAIR:
         return netif_rule(st, nif, c->u.iface.ingress, c->u.iface.op, c->u.iface.id, c->u.iface.rule);
     default:
         return netif_set_qdisc(st, nif, c->u.iface.ingress, c->u.iface.qdisc);
@@ -277,7 +277,7 @@ static int64_t do_call(struct td_stack *st, struct td_call *c)
     case TD_CALL_IF_MAC:
     case TD_CALL_IF_READY:
     case TD_CALL_IF_QDISC:
-    case TD_CALL_IF_RULE:
+    case TD_CALL_IF_IMPAIR:
         return do_iface(st, c);
     case TD_CALL_ADDR_ADD:
         return ip_addr_add_full(st, c->u.addr.ifindex, c->u.addr.a);

@@ -149,12 +149,12 @@ int netif_set_flags(struct td_stack *st, struct netif *nif, uint32_t set, uint32
 int netif_set_mtu(struct td_stack *st, struct netif *nif, uint32_t mtu);
 int netif_set_mac(struct td_stack *st, struct netif *nif, struct td_mac mac);
 void netif_ready(struct td_stack *st, struct netif *nif);
-/* td_if_qdisc, td_rule_… end here: they stand in front of the device (egress) or of eth_input
+/* td_if_qdisc, td_impair_… end here: they stand in front of the device (egress) or of eth_input
  * (ingress). -EOPNOTSUPP on loopback. */
 int netif_set_qdisc(struct td_stack *st, struct netif *nif, bool ingress,
                     const struct td_qdisc_chain *chain);
-int netif_rule(struct td_stack *st, struct netif *nif, bool ingress, enum td_rule_op op,
-               uint32_t id, const struct td_rule *rule);
+int netif_rule(struct td_stack *st, struct netif *nif, bool ingress, enum td_impair_op op,
+               uint32_t id, const struct td_impair *rule);
 /* The outermost queue discipline that somebody may see, behind the rules; NULL: none. */
 struct qdisc *netif_chain(const struct netif *nif, bool ingress);
 

@@ -19,23 +19,23 @@ static void note_rule(struct td_stack *st, const struct netif *nif, bool ingress
                       const struct qdisc_note *n, const struct journal_subject *sub)
 {
     switch (n->rule->action) {
-    case TD_RULE_DROP:
-        JOURNAL(st, EV_RULE_DROP, sub, n->a, nif->index, ingress, n->b, n->p->len);
+    case TD_IMPAIR_DROP:
+        JOURNAL(st, EV_IMPAIR_DROP, sub, n->a, nif->index, ingress, n->b, n->p->len);
         break;
-    case TD_RULE_DELAY:
-        JOURNAL(st, EV_RULE_DELAY, sub, n->a, nif->index, ingress, n->b, n->rule->time);
+    case TD_IMPAIR_DELAY:
+        JOURNAL(st, EV_IMPAIR_DELAY, sub, n->a, nif->index, ingress, n->b, n->rule->time);
         break;
-    case TD_RULE_DUPLICATE:
-        JOURNAL(st, EV_RULE_DUPLICATE, sub, n->a, nif->index, ingress, n->b, n->rule->copies);
+    case TD_IMPAIR_DUPLICATE:
+        JOURNAL(st, EV_IMPAIR_DUPLICATE, sub, n->a, nif->index, ingress, n->b, n->rule->copies);
         break;
-    case TD_RULE_CORRUPT:
-        JOURNAL(st, EV_RULE_CORRUPT, sub, n->a, nif->index, ingress, n->b);
+    case TD_IMPAIR_CORRUPT:
+        JOURNAL(st, EV_IMPAIR_CORRUPT, sub, n->a, nif->index, ingress, n->b);
         break;
-    case TD_RULE_MARK:
-        JOURNAL(st, EV_RULE_MARK, sub, n->a, nif->index, ingress, n->b);
+    case TD_IMPAIR_MARK:
+        JOURNAL(st, EV_IMPAIR_MARK, sub, n->a, nif->index, ingress, n->b);
         break;
     default:
-        JOURNAL(st, EV_RULE_HOLD, sub, n->a, nif->index, ingress, n->b);
+        JOURNAL(st, EV_IMPAIR_HOLD, sub, n->a, nif->index, ingress, n->b);
         break;
     }
 }
@@ -81,11 +81,11 @@ static void netif_note(struct netif *nif, bool ingress, const struct qdisc *q,
         JOURNAL(st, EV_LINK_CODEL, &sub, nif->index, ingress, n->a, n->b);
         break;
     case QDISC_RELEASED:
-        JOURNAL(st, EV_RULE_RELEASED, &sub, n->a, nif->index, ingress, n->b, n->why);
+        JOURNAL(st, EV_IMPAIR_RELEASED, &sub, n->a, nif->index, ingress, n->b, n->why);
         break;
     case QDISC_RULE:
         note_rule(st, nif, ingress, n, &sub);
-        if (n->rule->action == TD_RULE_DROP)
+        if (n->rule->action == TD_IMPAIR_DROP)
             netif_dropped(st, nif, ingress);
         break;
     }
@@ -231,8 +231,8 @@ static void rules_remove(struct td_stack *st, struct netif *nif, bool ingress)
         ingress_remove(st, nif);
 }
 
-int netif_rule(struct td_stack *st, struct netif *nif, bool ingress, enum td_rule_op op,
-               uint32_t id, const struct td_rule *rule)
+int netif_rule(struct td_stack *st, struct netif *nif, bool ingress, enum td_impair_op op,
+               uint32_t id, const struct td_impair *rule)
 {
     struct journal_subject sub = netif_subject(nif, NULL);
     struct qdisc *top;
@@ -240,21 +240,21 @@ int netif_rule(struct td_stack *st, struct netif *nif, bool ingress, enum td_rul
 
     if ((nif->flags & TD_IF_LOOPBACK) != 0)
         return -EOPNOTSUPP;
-    if (op == TD_RULE_ADD && rules_install(nif, ingress) < 0)
+    if (op == TD_IMPAIR_ADD && rules_install(nif, ingress) < 0)
         return -ENOMEM;
     top = ingress ? nif->ingress : nif->egress;
     if (!qdisc_is_rules(top))
         return id == 0 ? 0 : -ENOENT;
-    if (op == TD_RULE_ADD)
+    if (op == TD_IMPAIR_ADD)
         rc = qdisc_rule_add(top, rule);
-    else if (op == TD_RULE_DEL)
+    else if (op == TD_IMPAIR_DEL)
         rc = qdisc_rule_del(top, id, st->now);
     else
         rc = qdisc_rule_release(top, id, st->now);
-    if (op == TD_RULE_ADD && rc > 0)
-        JOURNAL(st, EV_RULE_ADDED, &sub, (uint64_t)rc, nif->index, ingress);
-    if (op == TD_RULE_DEL && rc == 0)
-        JOURNAL(st, EV_RULE_REMOVED, &sub, id, nif->index, ingress);
+    if (op == TD_IMPAIR_ADD && rc > 0)
+        JOURNAL(st, EV_IMPAIR_ADDED, &sub, (uint64_t)rc, nif->index, ingress);
+    if (op == TD_IMPAIR_DEL && rc == 0)
+        JOURNAL(st, EV_IMPAIR_REMOVED, &sub, id, nif->index, ingress);
     rules_remove(st, nif, ingress);
     if (!ingress)
         netif_mark_dirty(st, nif);

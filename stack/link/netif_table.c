@@ -1,8 +1,8 @@
-/* link/netif_table.c: the tables "link", "qdisc" and "rule".
+/* link/netif_table.c: the tables "link", "qdisc" and "impair".
  *
  * "link" has a row an interface, its columns named as the keys of `ip -j -s link` (stats64
  * flattened: rx_bytes is stats64.rx.bytes). "qdisc" has a row a queue discipline, named as in `tc
- * -j -s qdisc`; netem's parameters are there when they are set. "rule" has a row an addressed
+ * -j -s qdisc`; netem's parameters are there when they are set. "impair" has a row an addressed
  * impairment.
  */
 #include "link/link_priv.h"
@@ -323,7 +323,7 @@ void netif_tables_init(struct td_stack *st)
         .next = qdisc_rows_next,
     };
     l->rule_table = (struct table){
-        .name = "rule",
+        .name = "impair",
         .doc = "addressed impairments (tc rule show)",
         .columns = rule_columns,
         .ncolumns = R_COLUMNS,

@@ -39,7 +39,7 @@ struct qdisc_note {
     enum journal_word why;
     const struct pkt *p; /* borrowed, still whole */
     uint64_t a, b;
-    const struct td_rule *rule;
+    const struct td_impair *rule;
 };
 struct qdisc_sink {
     void (*note)(void *ctx, const struct qdisc *q, const struct qdisc_note *n);
@@ -133,12 +133,12 @@ struct qdisc *qdisc_rules(struct mem *m,
 bool qdisc_is_rules(const struct qdisc *q);
 /* The chain behind the rules; q itself where there are none. q may be NULL. */
 struct qdisc *qdisc_behind_rules(struct qdisc *q);
-/* As td_rule_add, td_rule_del, td_rule_release. What is let go by the last two is in the chain. */
-int qdisc_rule_add(struct qdisc *q, const struct td_rule *rule);
+/* As td_impair_add, td_impair_del, td_impair_release. What is let go by the last two is in the chain. */
+int qdisc_rule_add(struct qdisc *q, const struct td_impair *rule);
 int qdisc_rule_del(struct qdisc *q, uint32_t id, td_time now);
 int qdisc_rule_release(struct qdisc *q, uint32_t id, td_time now);
 struct rule_info {
-    const struct td_rule *rule;
+    const struct td_impair *rule;
     uint32_t id;
     uint64_t matched, acted, held;
 };

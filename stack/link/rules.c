@@ -34,7 +34,7 @@
 
 struct rule {
     struct rule *next;
-    struct td_rule par;
+    struct td_impair par;
     uint32_t id;
     uint64_t matched, acted;
     struct chance rng;
@@ -134,7 +134,7 @@ static void rule_release(struct rules *s, struct rule *r, enum journal_word why,
 static bool rule_corrupt(struct rule *r, struct pkt *p)
 {
     uint64_t bits = (uint64_t)p->len * 8;
-    uint64_t bit = r->par.bit != TD_RULE_ANY_BIT ? r->par.bit
+    uint64_t bit = r->par.bit != TD_IMPAIR_ANY_BIT ? r->par.bit
                    : bits > 0                    ? chance_below(&r->rng, bits)
                                                  : 0;
 
@@ -157,25 +157,25 @@ static bool rule_act(struct rules *s, struct rule *r, struct pkt *p, td_time now
     bool done = true;
 
     switch (r->par.action) {
-    case TD_RULE_DROP:
+    case TD_IMPAIR_DROP:
         r->acted++;
         rule_note(s, r, p);
         s->q.drops++;
         pkt_free(p);
         *rc = -ECOMM;
         return false;
-    case TD_RULE_HOLD:
+    case TD_IMPAIR_HOLD:
         r->acted++;
         rule_note(s, r, p);
         *rc = rule_hold(s, r, p, now);
         return false;
-    case TD_RULE_DELAY:
+    case TD_IMPAIR_DELAY:
         f->delay += r->par.time;
         break;
-    case TD_RULE_DUPLICATE:
+    case TD_IMPAIR_DUPLICATE:
         f->copies += r->par.copies;
         break;
-    case TD_RULE_CORRUPT:
+    case TD_IMPAIR_CORRUPT:
         done = rule_corrupt(r, p);
         break;
     default:
@@ -363,33 +363,33 @@ struct qdisc *qdisc_behind_rules(struct qdisc *q)
     return qdisc_is_rules(q) ? q->child : q;
 }
 
-static bool rule_valid(const struct td_rule *r)
+static bool rule_valid(const struct td_impair *r)
 {
-    if (r->action >= TD_RULE_ACTIONS || r->from == 0 || r->to < r->from || r->step == 0 ||
+    if (r->action >= TD_IMPAIR_ACTIONS || r->from == 0 || r->to < r->from || r->step == 0 ||
         memchr(r->text, '\0', sizeof r->text) == NULL)
         return false;
-    if (r->match_len > TD_RULE_CODE || r->until_len > TD_RULE_CODE - r->match_len)
+    if (r->match_len > TD_IMPAIR_CODE || r->until_len > TD_IMPAIR_CODE - r->match_len)
         return false;
     if ((r->match_len > 0 && !bpf_valid(r->code, r->match_len)) ||
         (r->until_len > 0 && !bpf_valid(r->code + r->match_len, r->until_len)))
         return false;
-    if (r->action == TD_RULE_DELAY && (r->time == 0 || r->time > 1000 * TD_SEC))
+    if (r->action == TD_IMPAIR_DELAY && (r->time == 0 || r->time > 1000 * TD_SEC))
         return false;
-    if (r->action == TD_RULE_HOLD &&
+    if (r->action == TD_IMPAIR_HOLD &&
         (r->time == 0 || (r->time != TD_NEVER && r->time > 1000000 * TD_SEC) ||
          (r->until && r->until_count == 0)))
         return false;
-    return r->action != TD_RULE_DUPLICATE || (r->copies >= 1 && r->copies <= COPIES_MAX);
+    return r->action != TD_IMPAIR_DUPLICATE || (r->copies >= 1 && r->copies <= COPIES_MAX);
 }
 
-int qdisc_rule_add(struct qdisc *q, const struct td_rule *rule)
+int qdisc_rule_add(struct qdisc *q, const struct td_impair *rule)
 {
     struct rules *s = rules_of(q);
     struct rule *r, **at = &s->first;
 
     if (!rule_valid(rule))
         return -EINVAL;
-    if (s->count >= TD_RULES_MAX)
+    if (s->count >= TD_IMPAIRS_MAX)
         return -ENOSPC;
     r = mem_alloc(q->mem, MEM_LINK, sizeof *r);
     if (r == NULL)

@@ -10,7 +10,7 @@
  * program whose answer may depend on that must store before it loads. */
 static inline uint32_t bpf_peer_run(const struct td_bpf_insn *code, uint32_t len, const uint8_t *frame, uint32_t n)
 {
-    struct bpf_insn theirs[TD_RULE_CODE];
+    struct bpf_insn theirs[TD_IMPAIR_CODE];
 
     for (uint32_t i = 0; i < len; i++)
         theirs[i] = (struct bpf_insn){.code = code[i].code, .jt = code[i].jt, .jf = code[i].jf, .k = code[i].k};
@@ -19,7 +19,7 @@ static inline uint32_t bpf_peer_run(const struct td_bpf_insn *code, uint32_t len
 
 static inline bool bpf_peer_valid(const struct td_bpf_insn *code, uint32_t len)
 {
-    struct bpf_insn theirs[TD_RULE_CODE];
+    struct bpf_insn theirs[TD_IMPAIR_CODE];
 
     for (uint32_t i = 0; i < len; i++)
         theirs[i] = (struct bpf_insn){.code = code[i].code, .jt = code[i].jt, .jf = code[i].jf, .k = code[i].k};

@@ -93,7 +93,7 @@ void tape_record(void *ctx, const struct td_call *call, int64_t result)
     case TD_CALL_IF_QDISC:
         keep(e, call->u.iface.qdisc, sizeof *call->u.iface.qdisc);
         break;
-    case TD_CALL_IF_RULE:
+    case TD_CALL_IF_IMPAIR:
         keep(e, call->u.iface.rule, sizeof *call->u.iface.rule);
         break;
     case TD_CALL_ADDR_ADD:
@@ -191,7 +191,7 @@ void tape_replay(const struct tape *t, struct td_stack *st, void *const *devices
         case TD_CALL_IF_QDISC:
             c.u.iface.qdisc = e->bytes;
             break;
-        case TD_CALL_IF_RULE:
+        case TD_CALL_IF_IMPAIR:
             c.u.iface.rule = e->bytes;
             break;
         case TD_CALL_ADDR_ADD:

@@ -37,7 +37,7 @@ enum td_call_kind {
     TD_CALL_IF_MAC,
     TD_CALL_IF_READY,
     TD_CALL_IF_QDISC,
-    TD_CALL_IF_RULE,
+    TD_CALL_IF_IMPAIR,
     TD_CALL_ADDR_ADD,
     TD_CALL_ADDR_DEL,
     TD_CALL_LINK_ADD,
@@ -100,9 +100,9 @@ struct td_call {
             struct td_mac mac;
             bool ingress;
             const struct td_qdisc_chain *qdisc; /* NULL: taken off */
-            enum td_rule_op op;
+            enum td_impair_op op;
             uint32_t id;
-            const struct td_rule *rule; /* of ADD */
+            const struct td_impair *rule; /* of ADD */
         } iface;
         struct {
             uint32_t ifindex;

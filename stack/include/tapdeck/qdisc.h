@@ -118,23 +118,23 @@ enum td_frame_kind {
     TD_KIND_CE = 1 << 13, /* marked: congestion experienced (RFC 3168 5) */
 };
 
-enum td_rule_action {
-    TD_RULE_DROP,
-    TD_RULE_DELAY,     /* by `time` */
-    TD_RULE_DUPLICATE, /* `copies` more */
-    TD_RULE_CORRUPT, /* one bit: `bit`, counted from the frame's first, or any (TD_RULE_ANY_BIT) */
-    TD_RULE_MARK,    /* congestion experienced */
-    TD_RULE_HOLD,    /* until another frame passes, for `time`, or until td_rule_release */
-    TD_RULE_ACTIONS
+enum td_impair_action {
+    TD_IMPAIR_DROP,
+    TD_IMPAIR_DELAY,     /* by `time` */
+    TD_IMPAIR_DUPLICATE, /* `copies` more */
+    TD_IMPAIR_CORRUPT, /* one bit: `bit`, counted from the frame's first, or any (TD_IMPAIR_ANY_BIT) */
+    TD_IMPAIR_MARK,    /* congestion experienced */
+    TD_IMPAIR_HOLD,    /* until another frame passes, for `time`, or until td_impair_release */
+    TD_IMPAIR_ACTIONS
 };
 
-#define TD_RULE_CODE    256 /* instructions for both expressions of a rule together */
-#define TD_RULE_TEXT    256
-#define TD_RULES_MAX    64 /* a direction */
-#define TD_RULE_ANY_BIT UINT32_MAX
+#define TD_IMPAIR_CODE    256 /* instructions for both expressions of a rule together */
+#define TD_IMPAIR_TEXT    256
+#define TD_IMPAIRS_MAX    64 /* a direction */
+#define TD_IMPAIR_ANY_BIT UINT32_MAX
 
-struct td_rule {
-    enum td_rule_action action;
+struct td_impair {
+    enum td_impair_action action;
     /* Of the frames that match, counted from 1: those from `from` to `to`, every `step`-th. */
     uint32_t from, to, step;
     td_time time;       /* DELAY; HOLD: at most so long, TD_NEVER = no limit */
@@ -145,10 +145,10 @@ struct td_rule {
     uint32_t match_len; /* instructions code[0 .. match_len); 0 = no expression */
     bool until;         /* HOLD: until the until_count-th frame like this passes the same way */
     uint32_t until_kinds, until_len, until_count; /* code[match_len .. match_len + until_len) */
-    struct td_bpf_insn code[TD_RULE_CODE];
-    char text[TD_RULE_TEXT]; /* the rule as it was written, for people */
+    struct td_bpf_insn code[TD_IMPAIR_CODE];
+    char text[TD_IMPAIR_TEXT]; /* the rule as it was written, for people */
 };
 
-enum td_rule_op { TD_RULE_ADD, TD_RULE_DEL, TD_RULE_RELEASE };
+enum td_impair_op { TD_IMPAIR_ADD, TD_IMPAIR_DEL, TD_IMPAIR_RELEASE };
 
 #endif

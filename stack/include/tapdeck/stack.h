@@ -71,11 +71,11 @@ int td_if_netem(struct td_stack *st, uint32_t ifindex, bool ingress, const struc
 struct td_qdisc_chain;
 int td_if_qdisc(struct td_stack *st, uint32_t ifindex, bool ingress, const struct td_qdisc_chain *chain);
 /* Rules for single frames, asked in the order in which they were added. Returns the rule's number (from 1 in each
- * direction), -EINVAL (a program that isn't valid, a value), -ENOSPC (TD_RULES_MAX), -ENOMEM. */
-struct td_rule;
-int td_rule_add(struct td_stack *st, uint32_t ifindex, bool ingress, const struct td_rule *rule);
-int td_rule_del(struct td_stack *st, uint32_t ifindex, bool ingress, uint32_t id);     /* 0 = all. -ENOENT */
-int td_rule_release(struct td_stack *st, uint32_t ifindex, bool ingress, uint32_t id); /* what it holds. 0 = all */
+ * direction), -EINVAL (a program that isn't valid, a value), -ENOSPC (TD_IMPAIRS_MAX), -ENOMEM. */
+struct td_impair;
+int td_impair_add(struct td_stack *st, uint32_t ifindex, bool ingress, const struct td_impair *rule);
+int td_impair_del(struct td_stack *st, uint32_t ifindex, bool ingress, uint32_t id);     /* 0 = all. -ENOENT */
+int td_impair_release(struct td_stack *st, uint32_t ifindex, bool ingress, uint32_t id); /* what it holds. 0 = all */
 
 int td_addr_add(struct td_stack *st, uint32_t ifindex, td_ip4 addr, uint8_t plen);
 int td_addr_del(struct td_stack *st, uint32_t ifindex, td_ip4 addr, uint8_t plen);

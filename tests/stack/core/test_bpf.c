@@ -112,10 +112,10 @@ START_TEST(compiled_expressions_as_libpcap_runs_them)
 
     r.state = 12;
     for (unsigned e = 0; e < sizeof exprs / sizeof exprs[0]; e++) {
-        struct td_bpf_insn code[TD_RULE_CODE];
+        struct td_bpf_insn code[TD_IMPAIR_CODE];
         uint32_t len;
 
-        ck_assert_msg(filter_compile(exprs[e], code, TD_RULE_CODE, &len, msg, sizeof msg), "%s", msg);
+        ck_assert_msg(filter_compile(exprs[e], code, TD_IMPAIR_CODE, &len, msg, sizeof msg), "%s", msg);
         ck_assert_msg(bpf_valid(code, len), "%s", exprs[e]);
         for (unsigned round = 0; round < 2000; round++) {
             uint8_t b[120];

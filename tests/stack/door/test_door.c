@@ -119,7 +119,7 @@ static void on_call(void *ctx, const struct td_call *c, int64_t result)
     case TD_CALL_IF_QDISC:
         e->c.u.iface.qdisc = copy(r, c->u.iface.qdisc, sizeof *c->u.iface.qdisc);
         break;
-    case TD_CALL_IF_RULE:
+    case TD_CALL_IF_IMPAIR:
         e->c.u.iface.rule = copy(r, c->u.iface.rule, sizeof *c->u.iface.rule);
         break;
     case TD_CALL_ADDR_ADD:
@@ -428,10 +428,10 @@ static struct record *record_make(struct host *b, struct prng *r)
     ck_assert_int_eq(td_neigh_del(st, b->eth, TD_IP4(10, 0, 0, 9)), 0);
     ck_assert_int_eq(td_neigh_flush(st, 0), 0);
     ck_assert_int_eq(td_if_netem(st, b->eth, false, &bad), 0);
-    struct td_rule rule = {.action = TD_RULE_DROP, .from = 1000000, .to = 1000000, .step = 1, .kinds = TD_KIND_ARP};
-    ck_assert_int_eq(td_rule_add(st, b->eth, false, &rule), 1);
-    ck_assert_int_eq(td_rule_release(st, b->eth, false, 1), 0);
-    ck_assert_int_eq(td_rule_del(st, b->eth, false, 0), 0);
+    struct td_impair one_arp = {.action = TD_IMPAIR_DROP, .from = 1000000, .to = 1000000, .step = 1, .kinds = TD_KIND_ARP};
+    ck_assert_int_eq(td_impair_add(st, b->eth, false, &one_arp), 1);
+    ck_assert_int_eq(td_impair_release(st, b->eth, false, 1), 0);
+    ck_assert_int_eq(td_impair_del(st, b->eth, false, 0), 0);
     ck_assert_int_eq(td_if_netem(st, b->eth, false, NULL), 0);
     ck_assert_int_eq(td_if_set_mtu(st, b->eth, 1400), 0);
     td_if_ready(st, b->eth);

@@ -27,13 +27,13 @@ static void teardown(void)
 
 static int rule(bool ingress, const char *words)
 {
-    struct td_rule r;
+    struct td_impair r;
     char **argv, msg[512];
     int argc = words_split(words, &argv, msg, sizeof msg);
 
     ck_assert_msg(parse_rule(argc, argv, &r, msg, sizeof msg), "%s", msg);
     words_free(argv);
-    return td_rule_add(h->st, h->ifindex, ingress, &r);
+    return td_impair_add(h->st, h->ifindex, ingress, &r);
 }
 
 /* Sends datagrams whose one byte counts from `from`. */
@@ -80,7 +80,7 @@ START_TEST(drops_the_third_and_no_other)
         if (i != 3)
             comes(NOW, i);
     hx_quiet(h, SEC(1));
-    ck_assert_uint_eq(event("rule-drop"), 1);
+    ck_assert_uint_eq(event("impair-drop"), 1);
     ck_assert_uint_eq(info(false, 1).matched, 5);
     ck_assert_uint_eq(info(false, 1).acted, 1);
     ck_assert_uint_eq(info(false, 2).matched, 0);
@@ -110,7 +110,7 @@ START_TEST(which_ones)
         for (const char *p = c[i].left; *p != '\0'; p++)
             comes(NOW, (uint8_t)*p);
         hx_quiet(h, h->st->now - h->start + MS(1));
-        ck_assert_int_eq(td_rule_del(h->st, h->ifindex, false, 0), 0);
+        ck_assert_int_eq(td_impair_del(h->st, h->ifindex, false, 0), 0);
         ck_assert(!qdisc_is_rules(netif_by_index(h->st, h->ifindex)->egress)); /* nothing is left of it */
     }
 }
@@ -128,7 +128,7 @@ START_TEST(delays_and_lets_the_others_pass)
     comes(MS(10), 3);
     comes(MS(1500), 2);
     hx_quiet(h, SEC(3));
-    ck_assert_uint_eq(event("rule-delay"), 3);
+    ck_assert_uint_eq(event("impair-delay"), 3);
 }
 END_TEST
 
@@ -142,9 +142,9 @@ START_TEST(holds_until_another_has_passed)
     comes(NOW, 2); /* right behind the second that came after it */
     comes(NOW, 5);
     hx_quiet(h, SEC(1));
-    ck_assert_uint_eq(event("rule-hold"), 1);
-    ck_assert_uint_eq(event("rule-released"), 1);
-    ck_assert_int_eq(td_rule_del(h->st, h->ifindex, false, 1), 0);
+    ck_assert_uint_eq(event("impair-hold"), 1);
+    ck_assert_uint_eq(event("impair-released"), 1);
+    ck_assert_int_eq(td_impair_del(h->st, h->ifindex, false, 1), 0);
 
     ck_assert_int_eq(rule(false, "hold first 2 udp until an arp has passed for 3s"), 1); /* which never comes */
     send_some(1, 3);
@@ -152,17 +152,17 @@ START_TEST(holds_until_another_has_passed)
     h->tolerance = MS(1);
     comes(SEC(4), 1);
     comes(SEC(4), 2);
-    ck_assert_int_eq(td_rule_del(h->st, h->ifindex, false, 0), 0);
+    ck_assert_int_eq(td_impair_del(h->st, h->ifindex, false, 0), 0);
 
     ck_assert_int_eq(rule(false, "hold the 1st udp"), 1); /* until somebody says so */
     send_some(1, 2);
     comes(NOW, 2);
     hx_quiet(h, SEC(100));
     ck_assert_uint_eq(info(false, 1).held, 1);
-    ck_assert_int_eq(td_rule_release(h->st, h->ifindex, false, 1), 0);
+    ck_assert_int_eq(td_impair_release(h->st, h->ifindex, false, 1), 0);
     hx_flush(h);
     comes(NOW, 1);
-    ck_assert_int_eq(td_rule_release(h->st, h->ifindex, false, 2), -ENOENT);
+    ck_assert_int_eq(td_impair_release(h->st, h->ifindex, false, 2), -ENOENT);
 }
 END_TEST
 
@@ -171,7 +171,7 @@ START_TEST(what_a_rule_holds_goes_when_the_rule_goes)
     ck_assert_int_eq(rule(false, "hold the 1st udp"), 1);
     send_some(1, 1);
     hx_quiet(h, SEC(1));
-    ck_assert_int_eq(td_rule_del(h->st, h->ifindex, false, 1), 0);
+    ck_assert_int_eq(td_impair_del(h->st, h->ifindex, false, 1), 0);
     hx_flush(h);
     comes(NOW, 1);
     /* And with the interface it is thrown away, and that is told. */
@@ -195,8 +195,8 @@ START_TEST(doubles_and_flips)
         comes(NOW, 2);
     comes(NOW, 3);
     hx_quiet(h, SEC(1));
-    ck_assert_uint_eq(event("rule-duplicate"), 1);
-    ck_assert_int_eq(td_rule_del(h->st, h->ifindex, false, 0), 0);
+    ck_assert_uint_eq(event("impair-duplicate"), 1);
+    ck_assert_int_eq(td_impair_del(h->st, h->ifindex, false, 0), 0);
 
     /* The last bit of the first payload byte: 42 bytes of headers are before it. The socket's own copy
      * stays what it was; the receiver drops it for its checksum. */
@@ -204,14 +204,14 @@ START_TEST(doubles_and_flips)
     udp_in(h, SEC(2), .sport = 9, .dport = 7, .data = bytes, .len = 1);
     udp_in(h, SEC(2), .sport = 9, .dport = 7, .data = bytes, .len = 1);
     udp_in(h, SEC(2), .sport = 9, .dport = 7, .data = bytes, .len = 1, .no_csum = true);
-    ck_assert_uint_eq(event("rule-corrupt"), 1);
+    ck_assert_uint_eq(event("impair-corrupt"), 1);
     ck_assert_uint_eq(event("udp-drop-checksum"), 1);
     ck_assert_int_eq(td_recv(h->st, u, bytes, 2, 0), 1);
     ck_assert_uint_eq(bytes[0], 0x55);
     ck_assert_int_eq(td_recv(h->st, u, bytes, 2, 0), 1);
     ck_assert_int_eq(td_recv(h->st, u, bytes, 2, 0), -EAGAIN);
 
-    ck_assert_int_eq(td_rule_del(h->st, h->ifindex, true, 0), 0);
+    ck_assert_int_eq(td_impair_del(h->st, h->ifindex, true, 0), 0);
     ck_assert_ptr_null(netif_by_index(h->st, h->ifindex)->ingress);
     ck_assert_int_eq(rule(true, "corrupt the 1st udp bit 343"), 1);
     udp_in(h, SEC(3), .sport = 9, .dport = 7, .data = (uint8_t[]){0x55}, .len = 1, .no_csum = true);
@@ -270,9 +270,9 @@ START_TEST(tcp_by_its_names)
     tcp_in(h, 0, .flags = SYN, .seq = 0, .wnd = 1000, .opts = {.mss = 1000});
     tcp_out(h, 0, .flags = SYN | ACK, .seq = 0, .ack = 1);
     tcp_in(h, MS(10), .flags = ACK, .seq = 1, .ack = 1, .wnd = 1000); /* lost */
-    ck_assert_uint_eq(event("rule-drop"), 1);
+    ck_assert_uint_eq(event("impair-drop"), 1);
     tcp_out(h, SEC(2), .flags = SYN | ACK, .seq = 0, .ack = 1); /* sent at 1 s, a second late */
-    ck_assert_uint_eq(event("rule-delay"), 1);
+    ck_assert_uint_eq(event("impair-delay"), 1);
     tcp_in(h, SEC(2) + MS(10), .flags = ACK, .seq = 1, .ack = 1, .wnd = 1000);
     ck_assert_uint_eq(info(true, 1).matched, 2);
     ck_assert_int_eq(rule(true, "drop fin with data"), 2);
@@ -300,7 +300,7 @@ START_TEST(marks_what_can_be_marked)
     send_some(2, 1);
     comes(NOW, 2); /* its header checksum is right: the harness looks */
     ck_assert_uint_eq(h->got.ip.tos, 3);
-    ck_assert_uint_eq(event("rule-mark"), 1);
+    ck_assert_uint_eq(event("impair-mark"), 1);
     ck_assert_uint_eq(info(false, 1).acted, 1);
     ck_assert_uint_eq(info(false, 1).matched, 2);
 }
@@ -308,27 +308,27 @@ END_TEST
 
 START_TEST(refused)
 {
-    struct td_rule r = {.action = TD_RULE_DROP, .from = 1, .to = 1, .step = 1};
-    struct td_rule bad[8];
+    struct td_impair r = {.action = TD_IMPAIR_DROP, .from = 1, .to = 1, .step = 1};
+    struct td_impair bad[8];
 
     for (unsigned i = 0; i < 8; i++)
         bad[i] = r;
     bad[0].from = 0;
     bad[1].step = 0;
-    bad[2].action = TD_RULE_ACTIONS;
+    bad[2].action = TD_IMPAIR_ACTIONS;
     bad[3].match_len = 1; /* code 0 is no return */
-    bad[4].match_len = TD_RULE_CODE, bad[4].until_len = 1;
-    bad[5].action = TD_RULE_DELAY;
-    bad[6].action = TD_RULE_HOLD, bad[6].time = TD_NEVER, bad[6].until = true;
+    bad[4].match_len = TD_IMPAIR_CODE, bad[4].until_len = 1;
+    bad[5].action = TD_IMPAIR_DELAY;
+    bad[6].action = TD_IMPAIR_HOLD, bad[6].time = TD_NEVER, bad[6].until = true;
     memset(bad[7].text, 'x', sizeof bad[7].text);
     for (unsigned i = 0; i < 8; i++)
-        ck_assert_msg(td_rule_add(h->st, h->ifindex, false, &bad[i]) == -EINVAL, "%u", i);
+        ck_assert_msg(td_impair_add(h->st, h->ifindex, false, &bad[i]) == -EINVAL, "%u", i);
     ck_assert(!qdisc_is_rules(netif_by_index(h->st, h->ifindex)->egress));
-    ck_assert_int_eq(td_rule_add(h->st, 99, false, &r), -ENODEV);
-    ck_assert_int_eq(td_rule_del(h->st, h->ifindex, false, 1), -ENOENT);
-    for (int i = 1; i <= TD_RULES_MAX; i++)
-        ck_assert_int_eq(td_rule_add(h->st, h->ifindex, false, &r), i);
-    ck_assert_int_eq(td_rule_add(h->st, h->ifindex, false, &r), -ENOSPC);
+    ck_assert_int_eq(td_impair_add(h->st, 99, false, &r), -ENODEV);
+    ck_assert_int_eq(td_impair_del(h->st, h->ifindex, false, 1), -ENOENT);
+    for (int i = 1; i <= TD_IMPAIRS_MAX; i++)
+        ck_assert_int_eq(td_impair_add(h->st, h->ifindex, false, &r), i);
+    ck_assert_int_eq(td_impair_add(h->st, h->ifindex, false, &r), -ENOSPC);
 }
 END_TEST
 
