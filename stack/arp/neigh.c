@@ -547,10 +547,9 @@ void neigh_flush(struct td_stack *st, struct netif *nif)
 
 void neigh_link_changed(struct td_stack *st, struct netif *nif, enum link_change what)
 {
-    if (what == LINK_REMOVED)
+    /* Those set by hand too, as in Linux: they were said of the cable that was there. */
+    if (what == LINK_REMOVED || what == LINK_DOWN || what == LINK_MAC)
         neigh_flush_if(st, nif, true, W_IF_DOWN);
-    else if (what == LINK_DOWN || what == LINK_MAC)
-        neigh_flush_if(st, nif, false, W_IF_DOWN);
 }
 
 enum neigh_state neigh_lookup(const struct td_stack *st, const struct netif *nif, td_ip4 addr,

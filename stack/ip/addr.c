@@ -13,6 +13,9 @@
  *     10.0.0.7/32            10.0.0.7/32    local
  *     127.0.0.1/8 on lo      127.0.0.1/32 and 127.0.0.0/8, both local
  *
+ * When the interface goes down all of them wait for it but the first: the address stays ours. The host still talks
+ * to itself on it, and what comes for it in by another interface is taken (the weak host model), as in Linux.
+ *
  * A second address of the same subnet finds the subnet's routes there already and adds only its own
  * /32; when the first one goes, the second takes the subnet over. The order of configuration stays
  * the order of preference: the first address of a subnet is the one that we speak from.
@@ -47,6 +50,7 @@ static unsigned addr_routes(const struct netif *nif, const struct netif_addr *a,
     r[n] = common;
     r[n].prefix = a->addr;
     r[n].plen = 32;
+    r[n].linkdown = false; /* ours, cable or not */
     r[n++].type = FIB_LOCAL;
     if (a->plen < 32) {
         bool loopback = (nif->flags & TD_IF_LOOPBACK) != 0;

@@ -309,7 +309,7 @@ static bool route_set_linkdown(struct td_stack *st, struct fib_route *r, const v
     const struct link_news *news = arg;
 
     (void)st;
-    if (r->ifindex == news->ifindex)
+    if (r->ifindex == news->ifindex && r->type != FIB_LOCAL) /* an address is ours without its cable too */
         r->linkdown = news->down;
     for (unsigned i = 0; i < r->npaths; i++)
         if (r->paths[i].ifindex == news->ifindex)
