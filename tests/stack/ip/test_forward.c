@@ -200,9 +200,12 @@ START_TEST(with_df_the_sender_learns_the_mtu)
     ck_assert_int_eq(netif_set_mtu(stack(), eth1, 1400), 0);
     rig_forget(r);
     IP_IN(1400, .dst = HOST2, .flags = IPV4_DF);
-    ck_assert_uint_eq(r->nout, 1);
-    sent_icmp(0, ICMP_UNREACHABLE, ICMP_FRAG_NEEDED);
-    ck_assert_uint_eq(wire_get32(outp + 4), 1400);
+    IP_IN(1381, .dst = HOST2, .flags = IPV4_DF); /* one octet too many */
+    ck_assert_uint_eq(r->nout, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        sent_icmp(i, ICMP_UNREACHABLE, ICMP_FRAG_NEEDED);
+        ck_assert_uint_eq(wire_get32(outp + 4), 1400);
+    }
     rig_forget(r);
     IP_IN(1380, .dst = HOST2, .flags = IPV4_DF); /* fits exactly */
     ck_assert_uint_eq(r->nout, 1);
@@ -212,7 +215,7 @@ START_TEST(with_df_the_sender_learns_the_mtu)
     set_knob(MTU_BLACKHOLE, 1);
     IP_IN(1400, .dst = HOST2, .flags = IPV4_DF);
     nothing_sent(); /* a black hole; but the journal knows */
-    ck_assert_uint_eq(dropped_for(W_FORWARD_TOO_BIG), 2);
+    ck_assert_uint_eq(dropped_for(W_FORWARD_TOO_BIG), 3);
     IP_IN(1400, .dst = HOST2);
     ck_assert_uint_eq(r->nout, 2); /* what may be cut is */
 }

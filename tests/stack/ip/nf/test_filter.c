@@ -270,6 +270,10 @@ START_TEST(tiny_fragments_get_nowhere)
     ip_in((struct ipv4_hdr){.dst = SERVER, .proto = 6, .id = 10}, b, 12);
     nothing_sent();
     ck_assert_uint_eq(events(EV_NF_DROP_RULE), 2);
+    rules("-F\n-A FORWARD -p tcp --dport 80 -j ACCEPT"); /* nor does a rule that would let it through */
+    ip_in((struct ipv4_hdr){.dst = SERVER, .proto = 6, .id = 10}, b, 12);
+    nothing_sent();
+    ck_assert_uint_eq(events(EV_NF_DROP_RULE), 3);
     /* Whole ones go through, cut again. */
     rules("-F\n-A FORWARD -p udp --dport 9 -j ACCEPT\n-P FORWARD DROP");
     wire_put16(b + 2, 9);
