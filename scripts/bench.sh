@@ -13,38 +13,10 @@ cd "$(dirname "$0")/.."
 BUILD=${BUILD:-build}
 ROUNDS=${ROUNDS:-5}
 SECONDS_EACH=${SECONDS_EACH:-2}
-if [ -z "${TAPDECK_BENCH_INSIDE:-}" ]; then
-    export TAPDECK_BENCH_INSIDE=1
-    if [ "$(id -u)" = 0 ]; then exec unshare --net "$0" "$@"; fi
-    exec unshare --user --map-root-user --net "$0" "$@"
-fi
-work=$(mktemp -d)
-export TAPDECK_RUN=$work/run
-mkdir -m 700 "$TAPDECK_RUN"
+# shellcheck source=scripts/bench-lib.sh
+. scripts/bench-lib.sh
+inside BENCH "$@"
 bulk=$BUILD/bench/bulk
-pids=()
-trap 'kill "${pids[@]}" 2>/dev/null || true; rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
-
-# A namespace is a process that sleeps in it; `in_ns PID cmd…` runs there. Bounded: one hour.
-new_ns() {
-    unshare --net sleep 3600 &
-    ns=$!
-    pids+=("$ns")
-    for _ in $(seq 100); do
-        [ "$(readlink /proc/$ns/ns/net)" != "$(readlink /proc/self/ns/net)" ] && break
-        sleep 0.05
-    done
-    in_ns "$ns" ip link set lo up
-}
-in_ns() { local pid=$1; shift; nsenter --target "$pid" --net -- "$@"; }
-# In the background there: exec, so that the pid noted is the program's own and ends with us.
-in_ns_bg() {
-    local pid=$1
-    shift
-    (exec nsenter --target "$pid" --net -- "$@") <&0 & # <&0: bash would give it /dev/null
-    pids+=($!)
-}
 
 ip link set lo up
 
@@ -151,34 +123,15 @@ held=$("$BUILD/tapdeck" -n bench ss -tn | grep -c ESTAB || true)
 echo "idle connections held: $held" >&2
 kill "$holder" 2>/dev/null || true
 
-python3 - "$results" "$BUILD/bench.json" <<'PY'
-import json, statistics, sys
-rows = {}
-for line in open(sys.argv[1]):
-    what, peer, value = line.rstrip("\n").split("\t")
-    rows.setdefault(what, {}).setdefault(peer, []).append(None if value in ("failed", "") else float(value))
-names = {"send": ("TCP to the stack", "Gbit/s", 1e9), "recv": ("TCP from the stack", "Gbit/s", 1e9),
-         "rr": ("one byte there and back", "/s", 1), "requests": ("HTTP, a connection each", "/s", 1),
-         "requests-k": ("HTTP, kept alive", "/s", 1), "ping": ("ping round trip", "us", 1),
-         "idle": ("memory of an idle connection", "bytes", 1)}
-out = []
-for what, peers in rows.items():
-    title, unit, scale = names[what]
-    base = None
-    for peer, values in peers.items():
-        good = [v for v in values if v is not None]
-        median = statistics.median(good) / scale if good else None
-        if peer == "tapdeck":
-            base = median
-        ratio = base / median if base and median else None
-        out.append({"what": title, "peer": peer, "unit": unit, "median": median, "rounds": len(values),
-                    "failed": len(values) - len(good), "values": [None if v is None else v / scale for v in values],
-                    "tapdeck_to_peer": ratio})
-        print(f"{title:30} {peer:16} " + (f"{median:12.2f} {unit:7}" if median is not None else "      failed        ") +
-              (f" tapdeck is {ratio:.2f} of it" if ratio is not None and peer != "tapdeck" else ""))
-json.dump(out, open(sys.argv[2], "w"), indent=1)
-print("JSON:", sys.argv[2])
-PY
+medians "$results" "$BUILD/bench.json" <<'NAMES'
+send	TCP to the stack	Gbit/s	1e9
+recv	TCP from the stack	Gbit/s	1e9
+rr	one byte there and back	/s	1
+requests	HTTP, a connection each	/s	1
+requests-k	HTTP, kept alive	/s	1
+ping	ping round trip	us	1
+idle	memory of an idle connection	bytes	1
+NAMES
 
 # goodput over a bad line, in namespaces of its own
 GOODPUT_ROUNDS=${GOODPUT_ROUNDS:-15}

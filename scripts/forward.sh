@@ -13,34 +13,9 @@ cd "$(dirname "$0")/.."
 BUILD=${BUILD:-build}
 ROUNDS=${ROUNDS:-5}
 SECONDS_EACH=${SECONDS_EACH:-2}
-if [ -z "${TAPDECK_FORWARD_INSIDE:-}" ]; then
-    export TAPDECK_FORWARD_INSIDE=1
-    if [ "$(id -u)" = 0 ]; then exec unshare --net "$0" "$@"; fi
-    exec unshare --user --map-root-user --net "$0" "$@"
-fi
-work=$(mktemp -d)
-export TAPDECK_RUN=$work/run
-mkdir -m 700 "$TAPDECK_RUN"
-pids=()
-trap 'kill "${pids[@]}" 2>/dev/null || true; rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
-in_ns() { local pid=$1; shift; nsenter --target "$pid" --net -- "$@"; }
-in_ns_bg() { # exec, so that the pid noted is the program's own and ends with us
-    local pid=$1
-    shift
-    (exec nsenter --target "$pid" --net -- "$@") <&0 &
-    pids+=($!)
-}
-new_ns() { # a process that sleeps in it
-    unshare --net sleep 3600 &
-    ns=$!
-    pids+=("$ns")
-    for _ in $(seq 100); do
-        [ "$(readlink /proc/$ns/ns/net)" != "$(readlink /proc/self/ns/net)" ] && break
-        sleep 0.05
-    done
-    in_ns "$ns" ip link set lo up
-}
+# shellcheck source=scripts/bench-lib.sh
+. scripts/bench-lib.sh
+inside FORWARD "$@"
 end() { # NAMESPACE DEVICE ADDRESS GATEWAY
     in_ns "$1" ip addr add "$3/24" dev "$2"
     in_ns "$1" ip link set "$2" up
@@ -107,30 +82,10 @@ for round in $(seq "$ROUNDS"); do
     note wire tapdeck "$("$BUILD/bench/forward" wire 64 "$SECONDS_EACH")"
 done
 
-python3 - "$results" "$BUILD/forward.json" <<'PY'
-import json, statistics, sys
-rows = {}
-for line in open(sys.argv[1]):
-    what, peer, value = line.rstrip("\n").split("\t")
-    rows.setdefault(what, {}).setdefault(peer, []).append(None if value == "failed" else float(value))
-names = {"udp64": ("forwarding, 64 octets of UDP", "kdgram/s", 1e3), "udp1400": ("forwarding, 1,400 octets of UDP", "kdgram/s", 1e3),
-         "tcp": ("TCP through the router", "Gbit/s", 1e9), "memory": ("our router alone, in memory", "kdgram/s", 1e3),
-         "wire": ("host, router, host, simulated", "kdgram/s", 1e3)}
-out = []
-for what, peers in rows.items():
-    title, unit, scale = names[what]
-    base = None
-    for peer, values in peers.items():
-        good = [v for v in values if v is not None]
-        median = statistics.median(good) / scale if good else None
-        if peer == "tapdeck":
-            base = median
-        ratio = base / median if base and median else None
-        out.append({"what": title, "peer": peer, "unit": unit, "median": median, "rounds": len(values),
-                    "failed": len(values) - len(good), "values": [None if v is None else v / scale for v in values],
-                    "tapdeck_to_peer": ratio})
-        print(f"{title:32} {peer:16} " + (f"{median:10.2f} {unit:8}" if median is not None else "    failed         ") +
-              (f" tapdeck is {ratio:.2f} of it" if ratio is not None and peer != "tapdeck" else ""))
-json.dump(out, open(sys.argv[2], "w"), indent=1)
-print("JSON:", sys.argv[2])
-PY
+medians "$results" "$BUILD/forward.json" <<'NAMES'
+udp64	forwarding, 64 octets of UDP	kdgram/s	1e3
+udp1400	forwarding, 1,400 octets of UDP	kdgram/s	1e3
+tcp	TCP through the router	Gbit/s	1e9
+memory	our router alone, in memory	kdgram/s	1e3
+wire	host, router, host, simulated	kdgram/s	1e3
+NAMES

@@ -26,35 +26,13 @@ EXTRA=${EXTRA:-}
 CONTROLS=${CONTROLS:-reno cubic bbr}
 LIMIT=${LIMIT:-180}
 TRACE=${TRACE:-}
-if [ -z "${TAPDECK_GOODPUT_INSIDE:-}" ]; then
-    export TAPDECK_GOODPUT_INSIDE=1
-    if [ "$(id -u)" = 0 ]; then exec unshare --net "$0" "$@"; fi
-    exec unshare --user --map-root-user --net "$0" "$@"
-fi
-work=$(mktemp -d)
-export TAPDECK_RUN=$work/run
-mkdir -m 700 "$TAPDECK_RUN"
+# shellcheck source=scripts/bench-lib.sh
+. scripts/bench-lib.sh
+inside GOODPUT "$@"
 bulk=$BUILD/bench/bulk
-pids=()
-trap 'kill "${pids[@]}" 2>/dev/null || true; rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
-in_ns() { local pid=$1; shift; nsenter --target "$pid" --net -- "$@"; }
-in_ns_bg() { # exec, so that the pid noted is the program's own and ends with us
-    local pid=$1
-    shift
-    (exec nsenter --target "$pid" --net -- "$@") <&0 &
-    pids+=($!)
-}
-new_ns() { # a process that sleeps in it; nothing there speaks unasked
-    unshare --net sleep 7200 &
-    ns=$!
-    pids+=("$ns")
-    for _ in $(seq 100); do
-        [ "$(readlink /proc/$ns/ns/net)" != "$(readlink /proc/self/ns/net)" ] && break
-        sleep 0.05
-    done
-    in_ns "$ns" bash -c 'ip link set lo up
-        echo 1 >/proc/sys/net/ipv4/tcp_no_metrics_save
+quiet_ns() { # nothing there speaks unasked
+    new_ns
+    in_ns "$ns" bash -c 'echo 1 >/proc/sys/net/ipv4/tcp_no_metrics_save
         ! [ -d /proc/sys/net/ipv6 ] || echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
 }
 available=" $(cat /proc/sys/net/ipv4/tcp_available_congestion_control) "
@@ -65,7 +43,7 @@ mac() { if [ "$1" = l ]; then echo 02:00:00:00:00:01; else echo 02:00:00:00:00:0
 addr() { if [ "$1" = l ]; then echo 10.9.0.1; else echo 10.9.0.2; fi; }
 other() { if [ "$1" = l ]; then echo r; else echo l; fi; }
 kernel_end() {
-    new_ns
+    quiet_ns
     ns_of[$1]=$ns kind_of[$1]=kernel
     local cc port=1000
     for cc in $CONTROLS; do
@@ -74,7 +52,7 @@ kernel_end() {
     done
 }
 our_end() { # its TAP is on a bridge; each wire's end will be the other port
-    new_ns
+    quiet_ns
     ns_of[$1]=$ns kind_of[$1]=ours
     local side=${1#*.} name=${1/./-}
     mkfifo "$work/ready.$name"
