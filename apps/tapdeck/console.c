@@ -106,7 +106,7 @@ static int run_line(struct client *c, const char *line, bool json, bool tty, con
     if (argc > 0 && leaving(argv)) {
         *leave = true;
     } else if (argc > 0) {
-        status = local_command(argc, argv);
+        status = local_command(argc, argv, false);
         if (status < 0) {
             status = client_run(c, argc, argv, json, tty, stdout, err, sizeof(err));
             if (err[0] != '\0')

@@ -13,6 +13,6 @@ int console(struct client *c, const char *name, bool json);
 bool colours_wanted(void);
 
 /* Commands that need no daemon: doctor, wire. -1: it is none of them. */
-int local_command(int argc, char **argv);
+int local_command(int argc, char **argv, bool json);
 
 #endif

@@ -9,6 +9,7 @@
 #include "tapdeck/doctor.h"
 #include "tapdeck/drill/drill.h"
 #include "tapdeck/series.h"
+#include "tapdeck/topo.h"
 #include "tapdeck/wire.h"
 
 static const char usage[] =
@@ -27,6 +28,7 @@ static const char usage[] =
     "Commands of this program, which need no daemon:\n"
     "  doctor            says what this machine lacks, and the command that mends it\n"
     "  drill FILE.pkt...  plays packet scripts against the stack (`tapdeck drill --help`)\n"
+    "  topo up FILE...   networks from a file, simulated or as daemons (`tapdeck topo --help`)\n"
     "  wire TAP1 TAP2    joins two TAP devices by an impaired wire (`tapdeck wire --help`)\n"
     "Of this program, about a daemon's data:\n"
     "  series [CONN]     a connection's variables over time; CSV, plots (`tapdeck series --help`)\n"
@@ -37,7 +39,7 @@ static const char usage[] =
     "Examples: tapdeck ss -tan      tapdeck ping -c 3 10.0.0.1      tapdeck -j ip addr      "
     "tapdeck why last\n";
 
-int local_command(int argc, char **argv)
+int local_command(int argc, char **argv, bool json)
 {
     if (strcmp(argv[0], "doctor") == 0)
         return doctor_main(argc, argv);
@@ -45,6 +47,8 @@ int local_command(int argc, char **argv)
         return drill_main(argc, argv);
     if (strcmp(argv[0], "wire") == 0)
         return wire_main(argc, argv);
+    if (strcmp(argv[0], "topo") == 0)
+        return topo_main(argc, argv, json);
     return -1;
 }
 
@@ -92,7 +96,7 @@ int main(int argc, char **argv)
                 name);
         return EXIT_USAGE;
     }
-    int status = optind < argc ? local_command(argc - optind, argv + optind) : -1;
+    int status = optind < argc ? local_command(argc - optind, argv + optind, json) : -1;
     if (status >= 0)
         return status;
     struct client client;

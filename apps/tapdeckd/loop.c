@@ -12,8 +12,16 @@
  *
  * The stack's time is the monotonic clock, read once a turn; epoll_pwait2 waits with a nanosecond's
  * resolution, so deadlines need no timerfd.
+ *
+ * A topology's nodes are members of one loop, and the wires between them a simulation (dev/sim.h), which
+ * then has the clock. In real time each turn lets it run up to the monotonic clock, but for at most
+ * SIM_TURN: what it can't do in that time makes it late, and once it is late by more than SIM_LATE it
+ * goes on from where it is, a world slower than ours, instead of never catching up. In virtual time it
+ * stands still until a command runs; then each turn goes to the next thing that happens, without waiting.
  */
 #include "tapdeckd/loop.h"
+
+#include "dev/sim.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -28,6 +36,8 @@
 #define FRAMES_A_TURN 128 /* read from one TAP before the others have their turn */
 #define EVENTS        32
 #define GIVE_BACK     (64U << 20) /* bytes */
+#define SIM_TURN      (5 * TD_MS) /* of real time */
+#define SIM_LATE      (100 * TD_MS)
 
 td_time monotonic_now(void)
 {
@@ -113,9 +123,9 @@ static void tap_removing(void *ctx, struct deck_tap *t)
 }
 
 /* A device that was busy while the stack flushed wants to hear when it is not. */
-static void watch_busy_taps(struct loop *l)
+static void watch_busy_taps(struct loop *l, const struct deck *d)
 {
-    for (struct deck_tap *t = l->deck->taps; t != NULL; t = t->next)
+    for (struct deck_tap *t = d->taps; t != NULL; t = t->next)
         if (tap_wants_write(t->tap) && t->loop_source != NULL)
             loop_change(l, t->loop_source, EPOLLIN | EPOLLOUT);
 }
@@ -135,18 +145,38 @@ static void ask_to_stop(void *ctx)
     ((struct loop *)ctx)->stop++;
 }
 
-static td_time loop_clock(void *ctx)
+td_time loop_now(const struct loop *l)
 {
-    (void)ctx;
-    return monotonic_now();
+    return l->sim != NULL ? sim_now(l->sim) : monotonic_now();
 }
 
-int loop_init(struct loop *l, struct deck *d, td_time spin)
+static td_time loop_clock(void *ctx)
+{
+    return loop_now(ctx);
+}
+
+void loop_add(struct loop *l, struct member *m, struct deck *d)
+{
+    struct member **at = &l->members;
+    while (*at != NULL)
+        at = &(*at)->next;
+    *m = (struct member){.loop = l, .deck = d};
+    *at = m;
+    d->hooks = (struct deck_hooks){.clock = loop_clock,
+                                   .tap_added = tap_added,
+                                   .tap_removing = tap_removing,
+                                   .shutdown = ask_to_stop,
+                                   .ctx = l};
+}
+
+int loop_init(struct loop *l, struct sim *sim, bool virtual_time, td_time spin)
 {
     memset(l, 0, sizeof(*l));
-    l->deck = d;
+    l->sim = sim;
+    l->virtual_time = virtual_time;
     l->spin = spin;
-    l->now = monotonic_now();
+    l->now = loop_now(l);
+    l->behind = monotonic_now() - l->now;
     l->next_tick = l->now + TD_SEC;
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (l->epoll < 0)
@@ -167,11 +197,6 @@ int loop_init(struct loop *l, struct deck *d, td_time spin)
     if (fd < 0)
         return -errno;
     l->signals = loop_watch(l, fd, EPOLLIN, signal_event, NULL);
-    d->hooks = (struct deck_hooks){.clock = loop_clock,
-                                   .tap_added = tap_added,
-                                   .tap_removing = tap_removing,
-                                   .shutdown = ask_to_stop,
-                                   .ctx = l};
     return l->signals != NULL ? 0 : -ENOMEM;
 }
 
@@ -193,7 +218,8 @@ static int coarse_timeout(const struct timespec *ts)
                              : (int)(ts->tv_sec * 1000 + (ts->tv_nsec + 999999) / 1000000);
 }
 
-/* Waits until something happens or `deadline` has come; the number of events. */
+/* Waits until something happens or `deadline` (real time, monotonic; TD_NEVER) has come; the number of
+ * events. */
 static int wait_for(struct loop *l, struct epoll_event ev[EVENTS], td_time deadline)
 {
     td_time now = monotonic_now();
@@ -226,9 +252,9 @@ static td_time earliest(td_time a, td_time b)
 }
 
 /* Steps the commands whose time has come and whose readers keep up. */
-static void step_runs(struct loop *l)
+static void step_runs(struct loop *l, struct member *m)
 {
-    for (struct run *r = l->deck->runs, *next; r != NULL; r = next) {
+    for (struct run *r = m->deck->runs, *next; r != NULL; r = next) {
         next = r->next;
         if (r->status == RUN_MORE && (r->ready || r->wake <= l->now) && !server_clogged(r))
             run_step(r, l->now);
@@ -236,68 +262,166 @@ static void step_runs(struct loop *l)
 }
 
 /* Those that follow the journal see what this turn wrote into it. */
-static void step_followers(struct loop *l)
+static void step_followers(struct loop *l, struct member *m)
 {
-    uint64_t written = l->deck->st->journal.written;
-    if (written == l->journal_seen)
+    uint64_t written = m->deck->st->journal.written;
+    if (written == m->journal_seen)
         return;
-    l->journal_seen = written;
-    for (struct run *r = l->deck->runs, *next; r != NULL; r = next) {
+    m->journal_seen = written;
+    for (struct run *r = m->deck->runs, *next; r != NULL; r = next) {
         next = r->next;
         if (r->status == RUN_MORE && r->follow && !server_clogged(r))
             run_step(r, l->now);
     }
 }
 
-static td_time next_deadline(struct loop *l, td_time limit)
+/* When a command wants to go on; 0: now. */
+static td_time runs_next(const struct loop *l)
 {
-    td_time at = earliest(limit, td_stack_next_deadline(l->deck->st));
-    if (l->deck->apps != NULL)
-        at = earliest(at, l->next_tick);
-    for (const struct run *r = l->deck->runs; r != NULL; r = r->next)
-        if (r->status == RUN_MORE && !server_clogged(r))
-            at = earliest(at, r->ready ? 0 : r->wake);
-    return l->deck->st->flush_wanted ? 0 : at;
+    td_time at = TD_NEVER;
+    for (const struct member *m = l->members; m != NULL; m = m->next)
+        for (const struct run *r = m->deck->runs; r != NULL; r = r->next)
+            if (r->status == RUN_MORE && !server_clogged(r))
+                at = earliest(at, r->ready ? 0 : r->wake);
+    return at;
+}
+
+/* When something is due, by the members' clock; 0: now. */
+static td_time next_deadline(const struct loop *l)
+{
+    td_time at = runs_next(l);
+    for (const struct member *m = l->members; m != NULL; m = m->next) {
+        if (m->deck->st->flush_wanted)
+            return 0;
+        if (l->sim == NULL)
+            at = earliest(at, td_stack_next_deadline(m->deck->st));
+        if (m->deck->apps != NULL)
+            at = earliest(at, l->next_tick);
+    }
+    return l->sim == NULL ? at : earliest(at, sim_next(l->sim));
+}
+
+/* How long to wait, as a monotonic time. */
+static td_time real_deadline(struct loop *l, td_time due, td_time limit)
+{
+    if (l->virtual_time) /* only for people, unless a command wants time to pass, or this instant isn't over */
+        return runs_next(l) != TD_NEVER || due <= sim_now(l->sim) ? 0 : limit;
+    return earliest(limit, due == TD_NEVER || l->sim == NULL ? due : due + l->behind);
+}
+
+static bool sim_turn_over(void *ctx)
+{
+    return monotonic_now() >= *(const td_time *)ctx;
+}
+
+/* Moves the clock on: to the present, or in virtual time to what is due next. */
+static void move_clock(struct loop *l, td_time due)
+{
+    td_time real = monotonic_now();
+    if (l->sim == NULL) {
+        l->now = real;
+        return;
+    }
+    td_time until = real - l->behind;
+    if (l->virtual_time) {
+        td_time wanted = runs_next(l);
+        until = wanted == TD_NEVER || wanted == 0 ? sim_now(l->sim) : earliest(wanted, due);
+    }
+    td_time enough = real + SIM_TURN;
+    sim_run(l->sim, until > sim_now(l->sim) ? until : sim_now(l->sim), sim_turn_over, &enough);
+    l->now = sim_now(l->sim);
+    if (!l->virtual_time && until > l->now + SIM_LATE)
+        l->behind = real - l->now;
 }
 
 /* After a storm the allocator keeps what the storm had: once a second, what has become much less is
  * given back to the kernel. */
-static void give_memory_back(struct loop *l)
+static void give_memory_back(struct member *m)
 {
-    uint64_t used = td_stack_mem(l->deck->st)->used;
-    if (used > l->held_most)
-        l->held_most = used;
-    if (l->held_most - used < GIVE_BACK)
+    uint64_t used = td_stack_mem(m->deck->st)->used;
+    if (used > m->held_most)
+        m->held_most = used;
+    if (m->held_most - used < GIVE_BACK)
         return;
     malloc_trim(GIVE_BACK / 4);
-    l->held_most = used;
+    m->held_most = used;
+}
+
+static bool pump(struct loop *l)
+{
+    bool more = false;
+    for (struct member *m = l->members; m != NULL; m = m->next)
+        if (m->server != NULL && server_pump(m->server))
+            more = true;
+    return more;
+}
+
+static void tick(struct loop *l)
+{
+    if (l->now < l->next_tick)
+        return;
+    for (struct member *m = l->members; m != NULL; m = m->next) {
+        deck_tick(m->deck, l->now);
+        give_memory_back(m);
+    }
+    l->next_tick = l->now + TD_SEC;
 }
 
 void loop_turn(struct loop *l, td_time max_wait)
 {
     struct epoll_event ev[EVENTS];
-    struct td_stack *st = l->deck->st;
     td_time limit = max_wait == TD_NEVER ? TD_NEVER : monotonic_now() + max_wait;
-    bool more = l->server != NULL && server_pump(l->server);
-    int n = wait_for(l, ev, more ? 0 : next_deadline(l, limit));
-    l->now = monotonic_now();
-    td_stack_clock(st, l->now);
+    bool more = pump(l);
+    td_time due = next_deadline(l);
+    int n = wait_for(l, ev, more ? 0 : real_deadline(l, due, limit));
+    move_clock(l, due);
+    for (struct member *m = l->members; m != NULL; m = m->next)
+        td_stack_clock(m->deck->st, l->now);
     for (int i = 0; i < n; i++) {
         struct source *s = ev[i].data.ptr;
         if (!s->dead)
             s->fn(l, s, ev[i].events);
     }
-    td_stack_tick(st, l->now);
-    if (l->now >= l->next_tick) {
-        deck_tick(l->deck, l->now);
-        give_memory_back(l);
-        l->next_tick = l->now + TD_SEC;
+    for (struct member *m = l->members; m != NULL; m = m->next)
+        td_stack_tick(m->deck->st, l->now);
+    tick(l);
+    for (struct member *m = l->members; m != NULL; m = m->next) {
+        step_runs(l, m);
+        td_stack_flush(m->deck->st, l->now);
+        watch_busy_taps(l, m->deck);
+        step_followers(l, m);
     }
-    step_runs(l);
-    td_stack_flush(st, l->now);
-    watch_busy_taps(l);
-    step_followers(l);
-    if (l->server != NULL)
-        server_pump(l->server);
+    pump(l);
     bury(l);
+}
+
+static void print_output(struct run *r)
+{
+    if (r->out.len > 0)
+        fwrite(r->out.s, 1, r->out.len, stdout);
+    fflush(stdout);
+    text_consume(&r->out, r->out.len);
+}
+
+int deck_run_line(struct loop *l, struct deck *d, const char *line, char *msg, size_t msg_size)
+{
+    char **argv;
+    msg[0] = '\0';
+    int argc = words_split(line, &argv, msg, msg_size);
+    if (argc <= 0) {
+        words_free(argv);
+        return argc == 0 ? EXIT_DONE : EXIT_USAGE;
+    }
+    struct run *r = run_start(d, argc, argv, false, false);
+    words_free(argv);
+    td_stack_flush(d->st, loop_now(l));
+    while (r->status == RUN_MORE && l->stop == 0) {
+        print_output(r);
+        loop_turn(l, TD_NEVER);
+    }
+    int status = r->status == RUN_MORE ? EXIT_DONE : r->status;
+    print_output(r);
+    snprintf(msg, msg_size, "%s", r->err);
+    run_free(r);
+    return status;
 }

@@ -15,27 +15,45 @@ struct source { /* something the loop waits for */
     struct source *next_dead;
 };
 
+struct member { /* a deck that the loop drives */
+    struct member *next;
+    struct loop *loop;
+    struct deck *deck;
+    struct server *server; /* its control socket; NULL: none yet */
+    uint64_t held_most;    /* the stack's bytes at their most since memory was last given back */
+    uint64_t journal_seen;
+};
+
+struct sim;
 struct loop {
     int epoll;
-    struct deck *deck;
+    struct member *members; /* one, or a topology's nodes, in its file's order */
+    struct sim *sim;        /* the wires between them, and their clock; NULL: none */
+    bool virtual_time;      /* with sim: time passes only while a command wants it to, and then at once */
+    td_time behind;         /* real time less the simulation's, ns: it was slower than life */
     struct source *dead;
     struct source *signals;
-    struct server *server; /* the control socket; NULL: none yet */
-    td_time now;           /* of this turn, monotonic, ns */
+    td_time now;           /* of this turn, ns: monotonic, or the simulation's */
     td_time spin;          /* how long to poll before sleeping after traffic, ns */
     td_time last_traffic;
     td_time next_tick; /* applications' */
-    uint64_t held_most; /* the stack's bytes at their most since memory was last given back */
-    uint64_t journal_seen;
     bool coarse; /* the kernel has no epoll_pwait2 */
     int stop;    /* asked to stop so many times */
 };
 
-/* Blocks SIGTERM, SIGINT and SIGHUP and waits for them with the rest. 0 or -errno. */
-int loop_init(struct loop *l, struct deck *d, td_time spin);
+/* Blocks SIGTERM, SIGINT and SIGHUP and waits for them with the rest. sim (borrowed, may be NULL): the
+ * members' stacks are its hosts. 0 or -errno. */
+int loop_init(struct loop *l, struct sim *sim, bool virtual_time, td_time spin);
 void loop_done(struct loop *l);
+/* From now on the loop drives this deck; both stay their owner's, who keeps them until loop_done. */
+void loop_add(struct loop *l, struct member *m, struct deck *d);
+/* What the loop's members call now: monotonic, or the simulation's. */
+td_time loop_now(const struct loop *l);
 /* Waits for something to happen, at most max_wait ns, and does everything that is due. */
 void loop_turn(struct loop *l, td_time max_wait);
+/* Runs one line as a command of the deck to its end, its output to stdout. Its exit status; msg is its
+ * sentence or "". */
+int deck_run_line(struct loop *l, struct deck *d, const char *line, char *msg, size_t msg_size);
 struct source *loop_watch(struct loop *l, int fd, uint32_t events,
                           void (*fn)(struct loop *l, struct source *s, uint32_t events), void *ctx);
 void loop_change(struct loop *l, struct source *s, uint32_t events);
@@ -49,7 +67,7 @@ struct server;
  * a sentence, *status the exit status it asks for. */
 struct server *server_open(const char *name, int *status, char *msg, size_t msg_size);
 const char *server_path(const struct server *s);
-void server_start(struct server *s, struct loop *l); /* from now on clients are served */
+void server_start(struct server *s, struct member *m); /* from now on clients are served */
 void server_stop_accepting(struct server *s);        /* removes the socket from the file system */
 /* Moves the output of runs to their clients, ends runs that are over. True: some have more to do at
  * once. */

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "tapdeckd/loop.h"
+#include "tapdeckd/net.h"
 #include "tcp/tcp.h"
 
 #define CLOSING_TIME (3 * TD_SEC)
@@ -45,6 +46,12 @@ static const char usage[] =
     "      --spin TIME      how long to poll after traffic before sleeping (default: 20us; 0: "
     "never)\n"
     "      --allow-faults   deliberate bugs may be switched on (`fault` lists them): for lessons and tests\n"
+    "      --topo FILE      runs all nodes of a topology file, with simulated wires between them; the "
+    "node's\n"
+    "                       daemon is named TOPOLOGY.NODE (`tapdeck topo` says more)\n"
+    "      --virtual        with --topo: time passes only while a command runs, and then at once\n"
+    "      --seed N         with --topo: of all its random numbers\n"
+    "      --run 'NODE COMMAND'  with --topo: runs it and prints its output; ends after the last one\n"
     "  -h, --help           this page\n"
     "  -V, --version        the version\n"
     "\n"
@@ -72,6 +79,8 @@ struct options {
     enum td_profile profile;
     uint64_t memory;
     bool faults;
+    bool named; /* -n was given */
+    struct net_options topo; /* topo.file NULL: no topology */
 };
 
 static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -88,7 +97,7 @@ static void say(const char *fmt, ...)
 /* EXIT_DONE: go on; -1: done (help, version); EXIT_USAGE. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-    enum { OPT_DAEMON = 256, OPT_READY, OPT_PROFILE, OPT_MEMORY, OPT_SPIN, OPT_FAULTS };
+    enum { OPT_DAEMON = 256, OPT_READY, OPT_PROFILE, OPT_MEMORY, OPT_SPIN, OPT_FAULTS, OPT_TOPO, OPT_VIRTUAL, OPT_SEED, OPT_RUN };
     static const struct option longs[] = {
         {"name", required_argument, NULL, 'n'},
         {"file", required_argument, NULL, 'f'},
@@ -99,6 +108,10 @@ static int read_options(int argc, char **argv, struct options *o)
         {"memory", required_argument, NULL, OPT_MEMORY},
         {"spin", required_argument, NULL, OPT_SPIN},
         {"allow-faults", no_argument, NULL, OPT_FAULTS},
+        {"topo", required_argument, NULL, OPT_TOPO},
+        {"virtual", no_argument, NULL, OPT_VIRTUAL},
+        {"seed", required_argument, NULL, OPT_SEED},
+        {"run", required_argument, NULL, OPT_RUN},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0},
@@ -110,6 +123,27 @@ static int read_options(int argc, char **argv, struct options *o)
         switch (c) {
         case 'n':
             o->name = optarg;
+            o->named = true;
+            break;
+        case OPT_TOPO:
+            o->topo.file = optarg;
+            break;
+        case OPT_VIRTUAL:
+            o->topo.virtual_time = true;
+            break;
+        case OPT_SEED:
+            if (!parse_u64(optarg, UINT64_MAX, &o->topo.seed)) {
+                say("--seed: '%s' is not a number", optarg);
+                return EXIT_USAGE;
+            }
+            o->topo.has_seed = true;
+            break;
+        case OPT_RUN:
+            if (o->topo.nruns == NET_RUNS_MAX) {
+                say("--run: at most %d of them", NET_RUNS_MAX);
+                return EXIT_USAGE;
+            }
+            o->topo.runs[o->topo.nruns++] = optarg;
             break;
         case 'f':
         case 'e':
@@ -167,6 +201,14 @@ static int read_options(int argc, char **argv, struct options *o)
         say("'%s' is left over: a command goes after -e, as one word in quotes", argv[optind]);
         return EXIT_USAGE;
     }
+    if (o->topo.file != NULL && o->scripts != NULL) {
+        say("--topo has its commands in its file: -f and -e don't go with it");
+        return EXIT_USAGE;
+    }
+    if (o->topo.file == NULL && (o->topo.virtual_time || o->topo.has_seed || o->topo.nruns > 0)) {
+        say("--virtual, --seed and --run go with --topo FILE");
+        return EXIT_USAGE;
+    }
     if (!daemon_name_ok(o->name)) {
         say("'%s' is not a name for a daemon: use letters, digits, '.', '_' and '-', at most %d",
             o->name, DAEMON_NAME_MAX);
@@ -177,38 +219,13 @@ static int read_options(int argc, char **argv, struct options *o)
 
 /* ---- start ---- */
 
-static void print_output(struct run *r)
-{
-    if (r->out.len > 0)
-        fwrite(r->out.s, 1, r->out.len, stdout);
-    fflush(stdout);
-    text_consume(&r->out, r->out.len);
-}
-
-/* Runs one line to its end. `where` is for the sentence: "demo.conf:3". */
+/* Runs one line of -f or -e to its end. `where` is for the sentence: "demo.conf:3". */
 static int run_line(struct loop *l, const char *line, const char *where)
 {
-    char msg[256], **argv;
-    int argc = words_split(line, &argv, msg, sizeof(msg));
-    if (argc <= 0) {
-        words_free(argv);
-        if (argc == 0)
-            return EXIT_DONE;
+    char msg[1024];
+    int status = deck_run_line(l, l->members->deck, line, msg, sizeof(msg));
+    if (msg[0] != '\0')
         say("%s: %s", where, msg);
-        return EXIT_USAGE;
-    }
-    struct run *r = run_start(l->deck, argc, argv, false, false);
-    words_free(argv);
-    td_stack_flush(l->deck->st, monotonic_now());
-    while (r->status == RUN_MORE && l->stop == 0) {
-        print_output(r);
-        loop_turn(l, TD_NEVER);
-    }
-    int status = r->status == RUN_MORE ? EXIT_DONE : r->status;
-    print_output(r);
-    if (r->err[0] != '\0')
-        say("%s: %s", where, r->err);
-    run_free(r);
     return status;
 }
 
@@ -268,7 +285,7 @@ static void report(int fd, int status)
     }
 }
 
-static void announce(const struct options *o, const struct server *s, int background_fd)
+static void announce(const struct options *o, const char *what, int background_fd)
 {
     if (o->ready_fd >= 0) {
         ssize_t ignored = write(o->ready_fd, "ready\n", 6);
@@ -276,7 +293,7 @@ static void announce(const struct options *o, const struct server *s, int backgr
         close(o->ready_fd);
     }
     if (!o->background) {
-        say("ready; the control socket is %s", server_path(s));
+        say("ready; %s", what);
         return;
     }
     int null = open("/dev/null", O_RDWR);
@@ -289,34 +306,62 @@ static void announce(const struct options *o, const struct server *s, int backgr
 
 /* ---- end ---- */
 
-static void shut_down(struct loop *l, struct server *s)
+static bool closing(const struct loop *l)
 {
-    struct deck *d = l->deck;
+    for (const struct member *m = l->members; m != NULL; m = m->next)
+        if (tcp_closing(m->deck->st))
+            return true;
+    return false;
+}
+
+static bool commands_left(const struct loop *l)
+{
+    for (const struct member *m = l->members; m != NULL; m = m->next)
+        if (m->deck->runs != NULL)
+            return true;
+    return false;
+}
+
+static void shut_down(struct loop *l)
+{
     int asked = l->stop;
-    for (struct run *r = d->runs; r != NULL; r = r->next)
-        run_interrupt(r);
-    deck_stop_apps(d);
+    for (struct member *m = l->members; m != NULL; m = m->next) {
+        for (struct run *r = m->deck->runs; r != NULL; r = r->next)
+            run_interrupt(r);
+        deck_stop_apps(m->deck);
+    }
     td_time until = monotonic_now() + CLOSING_TIME;
     do
         loop_turn(l, 20 * TD_MS);
-    while (tcp_closing(d->st) && l->stop == asked && monotonic_now() < until);
+    while (closing(l) && !l->virtual_time && l->stop == asked && monotonic_now() < until);
     loop_turn(l, 0);
-    while (d->taps != NULL)
-        deck_tap_remove(d, d->taps);
-    server_stop_accepting(s);
-    /* Whoever asked hears that it is done: name and devices are free again. */
-    d->stopped = true;
-    for (struct run *r = d->runs; r != NULL; r = r->next)
-        run_step(r, l->now);
+    for (struct member *m = l->members; m != NULL; m = m->next) {
+        while (m->deck->taps != NULL)
+            deck_tap_remove(m->deck, m->deck->taps);
+        if (m->server != NULL)
+            server_stop_accepting(m->server);
+        /* Whoever asked hears that it is done: name and devices are free again. */
+        m->deck->stopped = true;
+        for (struct run *r = m->deck->runs; r != NULL; r = r->next)
+            run_step(r, l->now);
+    }
     until = monotonic_now() + TD_SEC / 2;
-    while (d->runs != NULL && monotonic_now() < until)
+    while (commands_left(l) && monotonic_now() < until)
         loop_turn(l, 10 * TD_MS);
+}
+
+static void turn_until_stopped(struct loop *l)
+{
+    while (l->stop == 0)
+        loop_turn(l, TD_NEVER);
+    shut_down(l);
 }
 
 static int serve(const struct options *o, struct td_stack *st, int background_fd)
 {
     struct deck deck;
     struct loop loop;
+    struct member member;
     struct timespec wall;
     char msg[1024];
     int status;
@@ -326,12 +371,13 @@ static int serve(const struct options *o, struct td_stack *st, int background_fd
         return status;
     }
     deck_init(&deck, st, o->name);
-    int err = loop_init(&loop, &deck, o->spin);
+    int err = loop_init(&loop, NULL, false, o->spin);
     if (err < 0) {
         say("the event loop can't be made: %s", strerror(-err));
         server_close(server);
         return EXIT_FAILED;
     }
+    loop_add(&loop, &member, &deck);
     clock_gettime(CLOCK_REALTIME, &wall);
     deck.wall_offset =
         (int64_t)wall.tv_sec * (int64_t)TD_SEC + wall.tv_nsec - (int64_t)monotonic_now();
@@ -340,15 +386,39 @@ static int serve(const struct options *o, struct td_stack *st, int background_fd
          c = c->next)
         status = c->file ? run_file(&loop, c->text) : run_line(&loop, c->text, "-e");
     if (status == EXIT_DONE) {
-        server_start(server, &loop);
-        announce(o, server, background_fd);
-        while (loop.stop == 0)
-            loop_turn(&loop, TD_NEVER);
-        shut_down(&loop, server);
+        server_start(server, &member);
+        snprintf(msg, sizeof(msg), "the control socket is %s", server_path(server));
+        announce(o, msg, background_fd);
+        turn_until_stopped(&loop);
     }
     server_close(server);
     deck_done(&deck);
     loop_done(&loop);
+    return status;
+}
+
+/* The same for all nodes of a topology. */
+static int serve_topology(struct options *o, int background_fd)
+{
+    char msg[1024];
+    struct net net;
+    if (o->named)
+        o->topo.name = o->name;
+    o->topo.spin = o->spin;
+    int status = net_open(&net, &o->topo, msg, sizeof(msg));
+    if (status == EXIT_DONE && o->topo.nruns > 0) {
+        status = net_run(&net, &o->topo, msg, sizeof(msg));
+        shut_down(&net.loop);
+    } else if (status == EXIT_DONE) {
+        net_serve(&net);
+        net_describe(&net, msg, sizeof(msg));
+        announce(o, msg, background_fd);
+        turn_until_stopped(&net.loop);
+        msg[0] = '\0';
+    }
+    if (status != EXIT_DONE && msg[0] != '\0')
+        say("%s", msg);
+    net_close(&net);
     return status;
 }
 
@@ -376,6 +446,12 @@ int main(int argc, char **argv)
         return EXIT_FAILED;
     }
     raise_file_limit();
+    if (o.topo.file != NULL) {
+        status = serve_topology(&o, background_fd);
+        if (status != EXIT_DONE)
+            report(background_fd, status);
+        return status;
+    }
     mallopt(M_TRIM_THRESHOLD, 16 << 20); /* blocks come and go by the megabyte: not each to the kernel */
     struct td_stack_config config = {
         .now = monotonic_now(), .memory_limit = o.memory, .profile = o.profile, .allow_faults = o.faults};

@@ -42,6 +42,7 @@ struct server {
     int fd, lock;
     char path[108], lock_path[112];
     struct loop *loop;
+    struct member *member;
     struct source *source;
     struct client *clients;
     unsigned nclients;
@@ -143,7 +144,7 @@ const char *server_path(const struct server *s)
 static void client_close(struct client *c)
 {
     struct server *s = c->server;
-    for (struct run *r = s->loop->deck->runs, *next; r != NULL; r = next) {
+    for (struct run *r = s->member->deck->runs, *next; r != NULL; r = next) {
         next = r->next;
         if (r->owner == c)
             run_free(r);
@@ -164,7 +165,7 @@ static void client_request(struct client *c, const char *line, size_t len)
 {
     struct request q;
     char msg[512];
-    struct deck *d = c->server->loop->deck;
+    struct deck *d = c->server->member->deck;
     if (!control_parse_request(line, len, &q, msg, sizeof(msg))) {
         control_write_end(&c->out, q.id, EXIT_USAGE, msg);
         return;
@@ -309,7 +310,7 @@ static size_t chunk_length(const struct text *t)
 
 static void client_collect(struct client *c)
 {
-    for (struct run *r = c->server->loop->deck->runs, *next; r != NULL; r = next) {
+    for (struct run *r = c->server->member->deck->runs, *next; r != NULL; r = next) {
         next = r->next;
         if (r->owner != c)
             continue;
@@ -368,16 +369,17 @@ bool server_pump(struct server *s)
         if (c->gone || (c->read_closed && c->runs == 0 && c->out.len == 0 && c->in.len == 0))
             client_close(c);
     }
-    for (const struct run *r = s->loop->deck->runs; r != NULL; r = r->next)
+    for (const struct run *r = s->member->deck->runs; r != NULL; r = r->next)
         more = more || (r->status == RUN_MORE && r->ready && !server_clogged(r));
     return more;
 }
 
-void server_start(struct server *s, struct loop *l)
+void server_start(struct server *s, struct member *m)
 {
-    s->loop = l;
-    l->server = s;
-    s->source = loop_watch(l, s->fd, EPOLLIN, accept_event, s);
+    s->loop = m->loop;
+    s->member = m;
+    m->server = s;
+    s->source = loop_watch(s->loop, s->fd, EPOLLIN, accept_event, s);
 }
 
 void server_stop_accepting(struct server *s)
@@ -401,7 +403,7 @@ void server_close(struct server *s)
     while (s->clients != NULL)
         client_close(s->clients);
     close(s->lock);
-    if (s->loop != NULL)
-        s->loop->server = NULL;
+    if (s->member != NULL)
+        s->member->server = NULL;
     free(s);
 }

@@ -336,9 +336,6 @@ static bool node_commands(struct reader *r, struct node_ctx *c)
         !each_key(r, c->interfaces, "a node's interfaces", add_interfaces, c))
         return false;
     for (const struct topo_if *f = n->interfaces; f != NULL; f = f->next)
-        if (f->mtu != 0)
-            add_words(&n->commands, f->line, "ip link set %s mtu %u", f->name, f->mtu);
-    for (const struct topo_if *f = n->interfaces; f != NULL; f = f->next)
         for (const struct topo_words *a = f->addresses; a != NULL; a = a->next)
             add_words(&n->commands, a->line, "ip addr add %s dev %s", a->text, f->name);
     if (c->forward)

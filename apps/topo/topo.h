@@ -61,7 +61,7 @@ struct topo_if {
     struct topo_if *next;
     char name[TOPO_IF_MAX + 1];
     unsigned line;
-    uint32_t mtu; /* 0: 1500 */
+    uint32_t mtu; /* 0: 1500. Not among the commands: who makes the interface sets it */
     struct topo_words *addresses;
     bool used; /* a link or a TAP ends here */
 };

@@ -113,10 +113,9 @@ td_time sim_now(const struct sim *s)
     return s->now;
 }
 
-struct td_stack *sim_host(struct sim *s, enum td_profile profile)
+static struct td_stack *new_host(struct sim *s, enum td_profile profile, bool faults)
 {
-    /* A simulation is a laboratory: faults may be tried in it. */
-    struct td_stack_config c = {.now = s->now, .profile = profile, .allow_faults = true};
+    struct td_stack_config c = {.now = s->now, .profile = profile, .allow_faults = faults};
     struct sim_host *grown = realloc(s->hosts, (s->nhosts + 1) * sizeof *grown);
     struct td_stack *st;
 
@@ -132,6 +131,16 @@ struct td_stack *sim_host(struct sim *s, enum td_profile profile)
     if (st != NULL)
         s->hosts[s->nhosts++] = (struct sim_host){.st = st};
     return st;
+}
+
+struct td_stack *sim_host(struct sim *s, enum td_profile profile)
+{
+    return new_host(s, profile, true);
+}
+
+struct td_stack *sim_host_strict(struct sim *s, enum td_profile profile)
+{
+    return new_host(s, profile, false);
 }
 
 /* ---- wires ---- */
@@ -299,7 +308,7 @@ static td_time host_deadline(const struct sim *s, const struct sim_host *h)
     return h->st->flush_wanted ? s->now : td_stack_next_deadline(h->st);
 }
 
-static td_time sim_earliest(const struct sim *s)
+td_time sim_next(const struct sim *s)
 {
     td_time earliest = TD_NEVER, t;
 
@@ -369,7 +378,7 @@ uint64_t sim_run(struct sim *s, td_time until, bool (*stop)(void *ctx), void *ct
     uint64_t steps = 0;
 
     for (;;) {
-        td_time t = sim_earliest(s);
+        td_time t = sim_next(s);
 
         if (t == TD_NEVER || t > until) {
             if (until != TD_NEVER && until > s->now)

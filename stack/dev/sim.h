@@ -23,7 +23,8 @@ struct sim *sim_new(uint64_t seed, td_time start);
 void sim_free(struct sim *s); /* frees the stacks it made too */
 td_time sim_now(const struct sim *s);
 /* A new host whose RNG is seeded from the world's seed and its number. */
-struct td_stack *sim_host(struct sim *s, enum td_profile profile);
+struct td_stack *sim_host(struct sim *s, enum td_profile profile); /* faults may be tried in it */
+struct td_stack *sim_host_strict(struct sim *s, enum td_profile profile); /* they may not */
 /* Gives st an interface `name` and joins it to the wire's end; both directions start unimpaired.
  * Interfaces are brought up; addresses are the caller's. Returns the wire, with *a_if and *b_if. */
 struct sim_wire *sim_join(struct sim *s, struct td_stack *a, const char *a_name, uint32_t *a_if,
@@ -48,6 +49,8 @@ void sim_tap_arrivals(struct sim_wire *w,
 /* The frames in flight in a direction, and its counters: the outermost discipline, or the rules in front
  * of it (link/qdisc.h sums over all of them). Borrowed. */
 const struct qdisc *sim_flight(const struct sim_wire *w, int dir);
+/* When something happens next; TD_NEVER. */
+td_time sim_next(const struct sim *s);
 /* Runs until the clock reaches `until`, nothing is left to happen, or stop(ctx) (may be NULL) says
  * so; it is asked after every step, and may make calls on any host. When nothing is left before
  * `until`, the clock moves to `until` (with TD_NEVER it stays at the last thing that happened).

@@ -47,7 +47,7 @@ compile() { # source
         rm -f "$object"
     fi
 }
-sources=$(find stack apps/httpd apps/common apps/tapdeck/drill tests/fuzz -name '*.c' ! -name 'make_*.c' | LC_ALL=C sort)
+sources=$(find stack apps/httpd apps/common apps/tapdeck/drill apps/topo tests/fuzz -name '*.c' ! -name 'make_*.c' | LC_ALL=C sort)
 running=0
 for source in $sources; do
     compile "$source" &
@@ -76,7 +76,7 @@ status=0
 built=()
 for target in "${targets[@]}"; do
     if "$CLANG" "${flags[@]}" -fsanitize=fuzzer -o "$out/$target" "$out/obj/tests/fuzz/$target.o" \
-        "$out/libstack.a" -lpcap -lnettle -lhttp_parser -ljansson >"$out/$target.link" 2>&1; then
+        "$out/libstack.a" -lpcap -lnettle -lhttp_parser -ljansson -lyaml >"$out/$target.link" 2>&1; then
         built+=("$target")
     else
         echo "not ok - $target: can't be built ($out/$target.link)"
