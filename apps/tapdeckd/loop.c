@@ -395,15 +395,15 @@ void loop_turn(struct loop *l, td_time max_wait)
     bury(l);
 }
 
-static void print_output(struct run *r)
+static void print_output(struct run *r, FILE *out)
 {
     if (r->out.len > 0)
-        fwrite(r->out.s, 1, r->out.len, stdout);
-    fflush(stdout);
+        fwrite(r->out.s, 1, r->out.len, out);
+    fflush(out);
     text_consume(&r->out, r->out.len);
 }
 
-int deck_run_line(struct loop *l, struct deck *d, const char *line, char *msg, size_t msg_size)
+int deck_run_line(struct loop *l, struct deck *d, const char *line, FILE *out, char *msg, size_t msg_size)
 {
     char **argv;
     msg[0] = '\0';
@@ -416,11 +416,11 @@ int deck_run_line(struct loop *l, struct deck *d, const char *line, char *msg, s
     words_free(argv);
     td_stack_flush(d->st, loop_now(l));
     while (r->status == RUN_MORE && l->stop == 0) {
-        print_output(r);
+        print_output(r, out);
         loop_turn(l, TD_NEVER);
     }
     int status = r->status == RUN_MORE ? EXIT_DONE : r->status;
-    print_output(r);
+    print_output(r, out);
     snprintf(msg, msg_size, "%s", r->err);
     run_free(r);
     return status;

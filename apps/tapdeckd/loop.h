@@ -2,6 +2,7 @@
 #ifndef TAPDECKD_LOOP_H
 #define TAPDECKD_LOOP_H
 
+#include <stdio.h>
 #include <sys/epoll.h>
 
 #include "tapdeckd/deck.h"
@@ -51,9 +52,9 @@ void loop_add(struct loop *l, struct member *m, struct deck *d);
 td_time loop_now(const struct loop *l);
 /* Waits for something to happen, at most max_wait ns, and does everything that is due. */
 void loop_turn(struct loop *l, td_time max_wait);
-/* Runs one line as a command of the deck to its end, its output to stdout. Its exit status; msg is its
+/* Runs one line as a command of the deck to its end, its output to out. Its exit status; msg is its
  * sentence or "". */
-int deck_run_line(struct loop *l, struct deck *d, const char *line, char *msg, size_t msg_size);
+int deck_run_line(struct loop *l, struct deck *d, const char *line, FILE *out, char *msg, size_t msg_size);
 struct source *loop_watch(struct loop *l, int fd, uint32_t events,
                           void (*fn)(struct loop *l, struct source *s, uint32_t events), void *ctx);
 void loop_change(struct loop *l, struct source *s, uint32_t events);

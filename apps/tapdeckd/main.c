@@ -223,7 +223,7 @@ static int read_options(int argc, char **argv, struct options *o)
 static int run_line(struct loop *l, const char *line, const char *where)
 {
     char msg[1024];
-    int status = deck_run_line(l, l->members->deck, line, msg, sizeof(msg));
+    int status = deck_run_line(l, l->members->deck, line, stdout, msg, sizeof(msg));
     if (msg[0] != '\0')
         say("%s: %s", where, msg);
     return status;
@@ -407,7 +407,7 @@ static int serve_topology(struct options *o, int background_fd)
     o->topo.spin = o->spin;
     int status = net_open(&net, &o->topo, msg, sizeof(msg));
     if (status == EXIT_DONE && o->topo.nruns > 0) {
-        status = net_run(&net, &o->topo, msg, sizeof(msg));
+        status = net_run(&net, &o->topo, stdout, msg, sizeof(msg));
         shut_down(&net.loop);
     } else if (status == EXIT_DONE) {
         net_serve(&net);

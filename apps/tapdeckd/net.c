@@ -99,7 +99,7 @@ static int obey(struct net *n, struct net_node *node, unsigned line, const char 
                 size_t msg_size)
 {
     char why[768];
-    int status = deck_run_line(&n->loop, &node->deck, command, why, sizeof(why));
+    int status = deck_run_line(&n->loop, &node->deck, command, stdout, why, sizeof(why));
     if (status != EXIT_DONE)
         snprintf(msg, msg_size, "%s:%u: node %s: %s", n->topo->file, line, node->topo->name,
                  why[0] != '\0' ? why : "the command failed");
@@ -230,7 +230,7 @@ void net_serve(struct net *n)
             server_start(n->nodes[i].server, &n->nodes[i].member);
 }
 
-int net_run(struct net *n, const struct net_options *o, char *msg, size_t msg_size)
+int net_run(struct net *n, const struct net_options *o, FILE *out, char *msg, size_t msg_size)
 {
     for (unsigned i = 0; i < o->nruns && n->loop.stop == 0; i++) {
         const char *line = o->runs[i];
@@ -243,7 +243,7 @@ int net_run(struct net *n, const struct net_options *o, char *msg, size_t msg_si
             snprintf(msg, msg_size, "'%s' doesn't begin with a node of %s: write 'NODE COMMAND'", line, o->file);
             return EXIT_USAGE;
         }
-        int status = deck_run_line(&n->loop, &node->deck, line + len, why, sizeof(why));
+        int status = deck_run_line(&n->loop, &node->deck, line + len, out, why, sizeof(why));
         if (status != EXIT_DONE) {
             snprintf(msg, msg_size, "%s: %s", name, why[0] != '\0' ? why : "the command failed");
             return status;

@@ -51,8 +51,8 @@ int net_open(struct net *n, const struct net_options *o, char *msg, size_t msg_s
 void net_close(struct net *n);
 /* Makes the control sockets serve. */
 void net_serve(struct net *n);
-/* Runs o->runs in order, each to its end, and prints their outputs. The first failure's status ends it. */
-int net_run(struct net *n, const struct net_options *o, char *msg, size_t msg_size);
+/* Runs o->runs in order, each to its end, their outputs to out. The first failure's status ends it. */
+int net_run(struct net *n, const struct net_options *o, FILE *out, char *msg, size_t msg_size);
 /* "3 nodes: tapdeck -n lab.client, …" */
 void net_describe(const struct net *n, char *dst, size_t size);
 struct net_node *net_node(struct net *n, const char *name); /* NULL: none */
