@@ -96,7 +96,7 @@ nodes:
     kind: linux
     interfaces: {eth0: {address: 10.0.2.2/24, mtu: 1400}}
     routes: [default via 10.0.2.1]
-    commands: ["cd $work/site && python3 -m http.server 80 &"]
+    commands: ["python3 -m http.server --directory $work/site 80 &"]
 links:
   - {ends: [a, router.left], there: delay 5ms}
   - {ends: [router.right, b], impair: delay 5ms}
@@ -114,5 +114,5 @@ equal "a command that fails: its line" "$? $(grep -o 'wrong.yaml:12: node b: ' "
 equal "and nothing stays up" "$(topo show | wc -l) $(find "$TAPDECK_RUN" -name 'wrong*' | wc -l)" "1 0"
 check "down, daemons" topo down linux
 equal "nothing is left of the daemons" "$(leftovers | grep -v wrong)" ""
-check "nor of what a node's command started" sh -c '! pgrep -f "[h]ttp.server 80" >/dev/null'
+check "nor of what a node's command started" sh -c "! pgrep -f 'directory $work/[s]ite' >/dev/null"
 exit $((failures > 0))

@@ -79,7 +79,7 @@ START_TEST(test_same_file_same_output)
     char *a = PLAY(two_nets, EXIT_DONE, NULL, "client ping -c 50 -i 0.1 10.0.2.2", "router why -n 20", "router ip -s link");
     char *b = PLAY(two_nets, EXIT_DONE, NULL, "client ping -c 50 -i 0.1 10.0.2.2", "router why -n 20", "router ip -s link");
     ck_assert_uint_gt(strlen(a), 1000);
-    ck_assert_str_eq(a, b);
+    ck_assert(strcmp(a, b) == 0);
     free(a);
     free(b);
 }
@@ -91,7 +91,7 @@ START_TEST(test_seed_makes_another)
     snprintf(text, sizeof(text), "seed: 99\n%s", two_nets);
     char *a = PLAY(two_nets, EXIT_DONE, NULL, "client ping -c 100 -i 0.1 10.0.2.2");
     char *b = PLAY(text, EXIT_DONE, NULL, "client ping -c 100 -i 0.1 10.0.2.2");
-    ck_assert_str_ne(a, b); /* other losses */
+    ck_assert(strcmp(a, b) != 0); /* other losses */
     free(a);
     free(b);
 }
