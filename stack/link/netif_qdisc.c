@@ -108,10 +108,13 @@ static struct qdisc **netif_place(struct netif *nif, bool ingress)
     return qdisc_is_rules(*top) ? &(*top)->child : top;
 }
 
-/* SplitMix64's increment sets the seeds of all interfaces and directions far apart. */
+/* Where nobody gives a seed: of the instance (another instance has other luck, the same seed of the instance the
+ * same), and another for each interface and direction. Never 0, which means none. */
 static uint64_t netif_seed(const struct netif *nif, bool ingress)
 {
-    return (nif->index * 2 + (ingress ? 1U : 0U)) * UINT64_C(0x9e3779b97f4a7c15) | 1;
+    uint8_t place[] = {(uint8_t)(nif->index >> 24), (uint8_t)(nif->index >> 16), (uint8_t)(nif->index >> 8),
+                       (uint8_t)nif->index, ingress};
+    return siphash(&nif->st->hash_key, place, sizeof place) | 1;
 }
 
 static int place_set(struct netif *nif, bool ingress, const struct td_qdisc_chain *chain)
