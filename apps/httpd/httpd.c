@@ -47,7 +47,7 @@
 
 #define HEAD_TIME    (15 * TD_SEC) /* for a whole head, however it trickles; 408 */
 #define IDLE_TIME    (60 * TD_SEC) /* between requests, and before the first one */
-#define STALL_TIME   (60 * TD_SEC) /* without progress of a body (408) or of a response (cut) */
+#define STALL_TIME   60            /* seconds without progress of a body (408) or of a response (cut) */
 #define SLOWEST_RATE 256U          /* bytes a second a body or a response must make on average */
 #define LINGER_TIME  (5 * TD_SEC)
 
@@ -77,6 +77,7 @@ struct httpd {
     uint16_t port;
     int listener;
     uint32_t limit, count;
+    td_time stall; /* how long a body or a response may stand still */
     struct conns all, idle; /* idle: longest first */
     uint64_t accepted, requests;
     uint8_t *buffer;
@@ -290,8 +291,8 @@ static void notify_listener(void *ctx, struct td_stack *st, int s, int mask)
 static bool too_slow(const struct conn *c, td_time now)
 {
     uint64_t bytes = session_bytes(c->session);
-    return now - c->moved > STALL_TIME ||
-           now - c->since > STALL_TIME + bytes / SLOWEST_RATE * TD_SEC;
+    return now - c->moved > c->h->stall ||
+           now - c->since > c->h->stall + bytes / SLOWEST_RATE * TD_SEC;
 }
 
 static void conn_tick(struct conn *c, td_time now)
@@ -356,7 +357,7 @@ static int read_options(struct httpd *h, int argc, char **argv, char *msg, size_
     struct args a;
     uint64_t value;
     int letter, err = 0;
-    args_init(&a, argc, argv, "a:p:m:c:");
+    args_init(&a, argc, argv, "a:p:m:c:t:");
     while (err == 0 && (letter = args_next(&a, msg, msg_size)) != -1) {
         switch (letter) {
         case 'a':
@@ -374,6 +375,11 @@ static int read_options(struct httpd *h, int argc, char **argv, char *msg, size_
             err = args_number("httpd", "number of connections", a.value, 1, 1U << 20, &value, msg,
                               msg_size);
             h->limit = (uint32_t)(err == 0 ? value : 0);
+            break;
+        case 't':
+            err = args_number("httpd", "time without progress in seconds", a.value, 1, 86400, &value,
+                              msg, msg_size);
+            h->stall = err == 0 ? (td_time)value * TD_SEC : 0;
             break;
         default:
             err = -EINVAL;
@@ -434,6 +440,7 @@ static int httpd_start(const struct app_host *host, int argc, char **argv, void 
         .root = -1, .max_body = UINT64_C(8) << 30, .wall = host->wall, .ctx = host->ctx};
     h->port = 80;
     h->limit = 4096;
+    h->stall = STALL_TIME * TD_SEC;
     h->listener = -1;
     TAILQ_INIT(&h->all);
     TAILQ_INIT(&h->idle);
@@ -467,7 +474,7 @@ static void httpd_status(void *instance, char *dst, size_t size)
 
 const struct app_class app_httpd = {
     .name = "httpd",
-    .usage = "httpd [-a ADDR] [-p PORT] [-m MAXBODY] [-c MAXCONN] DIR",
+    .usage = "httpd [-a ADDR] [-p PORT] [-m MAXBODY] [-c MAXCONN] [-t SECONDS] DIR",
     .doc =
         "Serves the files of a directory over HTTP; what is PUT or POSTed is hashed, not stored.",
     .start = httpd_start,

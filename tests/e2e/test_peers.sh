@@ -37,7 +37,7 @@ for i in 1 2 3 4; do
     head -c "${sizes[i]}" "$work/site/0" >"$work/site/$i"
 done
 for i in "${lines[@]}"; do commands+=("ip addr add 10.$i.0.3/24 dev eth$i" "ip addr add 10.$i.0.4/24 dev eth$i"); done
-start_daemon "${commands[@]}" "app start httpd -p 80 $work/site"
+start_daemon "${commands[@]}" "app start httpd -p 80 -t $limit $work/site"
 for i in 1 2 3 4; do
     ip addr add "10.$i.0.1/24" dev "tap$i"
     ip link set "tap$i" up

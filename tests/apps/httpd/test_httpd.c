@@ -363,6 +363,20 @@ START_TEST(test_slow_body)
 }
 END_TEST
 
+/* -t: a path that loses much may stand still for longer than a minute. */
+START_TEST(test_patient_with_a_slow_body)
+{
+    ck_assert_int_eq(world_start(w, &app_httpd, "httpd", "-t", "300", dir, NULL), 0);
+    struct client *stalled = world_connect(w, 80);
+    client_say(stalled, "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\nabc");
+    world_run(w, 290 * TD_SEC);
+    ck_assert(!stalled->eof);
+    world_run(w, 20 * TD_SEC);
+    ck_assert(stalled->eof && client_got(stalled, "HTTP/1.1 408 "));
+    ck_assert_int_eq(world_start(w, &app_httpd, "httpd", "-t", "0", dir, NULL), -EINVAL);
+}
+END_TEST
+
 START_TEST(test_stalled_reader_is_cut)
 {
     serve();
@@ -443,7 +457,7 @@ START_TEST(test_sentences)
 {
     ck_assert_int_eq(world_start(w, &app_httpd, "httpd", NULL), -EINVAL);
     ck_assert_str_eq(w->msg, "httpd: which directory shall be served?; usage: httpd [-a ADDR] "
-                             "[-p PORT] [-m MAXBODY] [-c MAXCONN] DIR");
+                             "[-p PORT] [-m MAXBODY] [-c MAXCONN] [-t SECONDS] DIR");
     ck_assert_int_eq(world_start(w, &app_httpd, "httpd", "/a", "/b", NULL), -EINVAL);
     ck_assert_int_eq(world_start(w, &app_httpd, "httpd", "-p", "0", dir, NULL), -EINVAL);
     ck_assert_str_eq(w->msg, "httpd: \"0\" is not a port: a whole number from 1 to 65535");
@@ -500,6 +514,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_slow_head);
     tcase_add_test(tc, test_idle);
     tcase_add_test(tc, test_slow_body);
+    tcase_add_test(tc, test_patient_with_a_slow_body);
     tcase_add_test(tc, test_stalled_reader_is_cut);
     tcase_add_test(tc, test_connection_limit);
     tcase_add_test(tc, test_stop);
