@@ -502,13 +502,16 @@ static int ip_main(struct run *r)
             o.stats = true;
         else if (strcmp(w, "-br") == 0 || strcmp(w, "-brief") == 0)
             o.brief = true;
+        else if (strcmp(w, "-b") == 0 || strcmp(w, "-batch") == 0)
+            return at + 2 == r->argc ? ip_batch(r, r->argv[at + 1])
+                                     : run_bad_word(r, at + 1, "write `ip -batch FILE`");
         else if (strcmp(w, "-d") == 0 || strcmp(w, "-details") == 0)
             o.details = true;
         else if (strcmp(w, "-4") != 0 && strcmp(w, "-p") != 0 && strcmp(w, "-c") != 0)
             return run_bad_word(r, at, "the options here are -j, -s, -d, -br and -4");
     }
     if (at >= r->argc)
-        return run_bad_word(r, at, "write `ip addr`, `ip link`, `ip route` or `ip neigh`");
+        return run_bad_word(r, at, "write `ip addr`, `ip link`, `ip route`, `ip rule` or `ip neigh`");
     const char *object = r->argv[at++];
     if (word_abbrev(object, "address"))
         return ip_address(r, at, &o);
@@ -516,9 +519,11 @@ static int ip_main(struct run *r)
         return ip_link(r, at, &o);
     if (word_abbrev(object, "route"))
         return ip_route_cmd(r, at);
+    if (word_abbrev(object, "rule"))
+        return ip_rule(r, at);
     if (word_abbrev(object, "neighbour") || word_abbrev(object, "neighbor"))
         return ip_neigh(r, at);
-    return run_bad_word(r, at - 1, "write `ip addr`, `ip link`, `ip route` or `ip neigh`");
+    return run_bad_word(r, at - 1, "write `ip addr`, `ip link`, `ip route`, `ip rule` or `ip neigh`");
 }
 
 const struct command command_ip = {
@@ -537,8 +542,14 @@ const struct command command_ip = {
              "[hairpin on|off] "
              "[learning on|off] [flood on|off] [isolated on|off]\n"
              "ip link del X\n"
-             "ip [-j] route [show [table all]] | route add|del|replace PREFIX [via GW] [dev X] "
-             "[src A] [metric N] [mtu N] | route get ADDR\n"
+             "ip [-j] route [show|save [[root|match|exact] PREFIX] [table T|all] [dev X] [proto P] [type T]] | "
+             "route flush …|cache\n"
+             "ip route add|append|change|replace|del [TYPE] PREFIX [via GW] [dev X] [src A] [metric N] [mtu N] "
+             "[table T] [onlink] [nexthop via GW [dev X] [weight N]]…\n"
+             "ip [-j] route get ADDR [from A] [iif X] [oif X] [ipproto P] [sport N] [dport N]\n"
+             "ip [-j] rule [show] | rule add|del [not] [from P] [to P] [iif X] [oif X] [priority N] "
+             "table T|blackhole|unreachable|prohibit\n"
+             "ip route load FILE | ip -batch FILE\n"
              "ip [-j] neigh [show] [dev X] | neigh add|replace ADDR lladdr MAC dev X [nud STATE] | "
              "neigh del ADDR dev X | neigh flush [dev X]",
     .doc = "addresses, links, routes and neighbours of the stack, in iproute2's words",
@@ -546,7 +557,11 @@ const struct command command_ip = {
             "Examples:\n"
             "  ip addr add 10.0.0.2/24 dev eth0\n"
             "  ip route add default via 10.0.0.1\n"
-            "  ip route get 192.0.2.1\n"
+            "  ip route get 192.0.2.1                 which way, and why\n"
+            "  ip route add 192.0.2.0/24 nexthop via 10.0.0.1 nexthop via 10.0.1.1 weight 2\n"
+            "  ip route add default via 10.0.1.1 table 100\n"
+            "  ip rule add from 10.0.1.0/24 table 100\n"
+            "  ip route load FILE                     what `ip route save` printed; all or nothing\n"
             "  ip neigh replace 10.0.0.1 lladdr 02:00:00:00:00:01 dev eth0 nud permanent\n"
             "  ip -s link show eth0\n"
             "  ip link add link eth0 name eth0.10 type vlan id 10\n"

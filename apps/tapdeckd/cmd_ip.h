@@ -14,7 +14,13 @@ int ip_address(struct run *r, int at, const struct ip_options *o);
 int ip_link(struct run *r, int at, const struct ip_options *o);
 int ip_link_show(struct run *r, int at, const struct ip_options *o);
 int ip_route_cmd(struct run *r, int at);
+int ip_rule(struct run *r, int at);
 int ip_neigh(struct run *r, int at);
+int ip_batch(struct run *r, const char *file); /* lines of route and rule: all or none */
+int route_load(struct run *r, int at);
+struct td_rule;
+void rule_text(struct run *r, const struct td_rule *x);
+void rule_fields(struct run *r, const struct td_rule *x);
 
 /* What a word asks for, abbreviated as iproute2 allows. */
 enum ip_verb {

@@ -1,501 +1,591 @@
-/* tapdeckd/cmd_route.c: `ip route` and `ip neigh`, in iproute2's words and shapes.
+/* tapdeckd/cmd_route.c: `ip route`, in iproute2's words and shapes.
  *
- * Both tables are read through the registry with a cursor, a bounded number of rows at a time, so
- * that a full routing table doesn't hold the stack's loop up.
+ * Tables are read with a cursor, a bounded number of rows at a time, so that a full routing table
+ * doesn't hold the stack's loop up. Words become changes in route_words.c; files are read in
+ * route_load.c. `ip route get` prints iproute2's two lines and, below them, how the answer was found.
  */
-#include "tapdeckd/cmd_ip.h"
+#include "tapdeckd/route_words.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "arp/arp.h"
 #include "link/link.h"
 
 #define ROWS_PER_STEP 256
+#define REASONS_MAX   256
 
-/* A dump under way: which table, which rows, how a row is printed. */
-struct dump {
-    struct table *table;
-    void (*print)(struct run *r, const struct table *t, const struct row *row);
-    bool (*want)(const struct dump *d, const struct table *t, const struct row *row);
-    char dev[NETIF_NAME_LEN]; /* "" = any */
-    bool local, main;         /* routes: of these tables */
-    bool exact;               /* routes: only this prefix */
+/* ---- show, save, flush: the routes that are wanted ---- */
+
+enum match { MATCH_ALL, MATCH_EXACT, MATCH_ROOT, MATCH_UP };
+struct filter {
+    uint32_t table; /* 0 = all */
+    bool all, save;
+    enum match match;
+    td_ip4 prefix;
     uint8_t plen;
-    td_ip4 addr; /* neighbours: only this one; 0 = any */
+    uint32_t ifindex;
+    int proto, type; /* -1 = any */
+    td_ip4 gateway, src;
+    uint32_t at;     /* the table being read */
 };
 
-static int dump_step(struct run *r, td_time now)
+static bool covers(td_ip4 prefix, uint8_t plen, td_ip4 a)
+{
+    return plen == 0 || ((prefix ^ a) >> (32 - plen)) == 0;
+}
+
+static bool wanted(const struct filter *f, const struct td_route *x, const struct td_path *path)
+{
+    bool dev = f->ifindex == 0 || x->ifindex == f->ifindex;
+    bool via = f->gateway == 0 || x->gateway == f->gateway;
+    for (unsigned i = 0; i < x->npaths; i++) {
+        dev = dev || path[i].ifindex == f->ifindex;
+        via = via || path[i].gateway == f->gateway;
+    }
+    if (!dev || !via || (f->proto >= 0 && x->proto != f->proto) || (f->type >= 0 && x->type != f->type) ||
+        (f->src != 0 && x->src != f->src) || (f->save && x->proto == TD_PROTO_KERNEL))
+        return false;
+    switch (f->match) {
+    case MATCH_EXACT:
+        return x->prefix == f->prefix && x->plen == f->plen;
+    case MATCH_ROOT:
+        return x->plen >= f->plen && covers(f->prefix, f->plen, x->prefix);
+    case MATCH_UP:
+        return x->plen <= f->plen && covers(x->prefix, x->plen, f->prefix);
+    default:
+        return true;
+    }
+}
+
+static const char *dev_name(struct run *r, uint32_t ifindex)
+{
+    const struct netif *nif = netif_by_index(r->deck->st, ifindex);
+    return nif != NULL ? nif->name : "?";
+}
+
+static const char *scope_of(const struct td_route *x)
+{
+    return x->type == 1 ? "host" : x->type == 2 || (x->type == 0 && x->gateway == 0 && x->npaths == 0) ? "link" : NULL;
+}
+
+static void flags_text(struct run *r, uint8_t flags)
+{
+    if ((flags & TD_ROUTE_ONLINK) != 0)
+        run_puts(r, "onlink ");
+    if ((flags & TD_ROUTE_DEAD) != 0)
+        run_puts(r, "dead ");
+    if ((flags & TD_ROUTE_LINKDOWN) != 0)
+        run_puts(r, "linkdown ");
+}
+
+static void flags_json(struct run *r, uint8_t flags)
+{
+    jw_open(&r->jw, "flags", '[');
+    if ((flags & TD_ROUTE_ONLINK) != 0)
+        jw_str(&r->jw, NULL, "onlink");
+    if ((flags & TD_ROUTE_DEAD) != 0)
+        jw_str(&r->jw, NULL, "dead");
+    if ((flags & TD_ROUTE_LINKDOWN) != 0)
+        jw_str(&r->jw, NULL, "linkdown");
+    jw_close(&r->jw, ']');
+}
+
+static void way_text(struct run *r, td_ip4 gateway, uint32_t ifindex)
+{
+    char ip[16];
+    if (gateway != 0) {
+        format_ip4(gateway, ip);
+        run_printf(r, "via %s ", ip);
+    }
+    if (ifindex != 0)
+        run_printf(r, "dev %s ", dev_name(r, ifindex));
+}
+
+static void way_json(struct run *r, td_ip4 gateway, uint32_t ifindex)
+{
+    char ip[16];
+    if (gateway != 0) {
+        format_ip4(gateway, ip);
+        jw_str(&r->jw, "gateway", ip);
+    }
+    if (ifindex != 0)
+        jw_str(&r->jw, "dev", dev_name(r, ifindex));
+}
+
+/* One route without the end of the line. `table`: say which. */
+static void route_text(struct run *r, const struct td_route *x, bool table)
+{
+    char text[24];
+    prefix_text(x->prefix, x->plen, text);
+    run_printf(r, "%s%s%s ", x->type != 0 ? route_type_name(x->type) : "", x->type != 0 ? " " : "", text);
+    way_text(r, x->gateway, x->ifindex);
+    if (table && x->table != TD_TABLE_MAIN) {
+        table_name(x->table, text);
+        run_printf(r, "table %s ", text);
+    }
+    run_printf(r, "proto %s ", route_proto_name(x->proto));
+    if (scope_of(x) != NULL)
+        run_printf(r, "scope %s ", scope_of(x));
+    if (x->src != 0) {
+        format_ip4(x->src, text);
+        run_printf(r, "src %s ", text);
+    }
+    if (x->metric != 0)
+        run_printf(r, "metric %u ", x->metric);
+    if (x->mtu != 0)
+        run_printf(r, "mtu %u ", x->mtu);
+    flags_text(r, x->flags);
+}
+
+static void route_fields(struct run *r, const struct td_route *x, bool table)
+{
+    char text[24];
+    if (x->type != 0)
+        jw_str(&r->jw, "type", route_type_name(x->type));
+    prefix_text(x->prefix, x->plen, text);
+    jw_str(&r->jw, "dst", text);
+    way_json(r, x->gateway, x->ifindex);
+    if (table && x->table != TD_TABLE_MAIN) {
+        table_name(x->table, text);
+        jw_str(&r->jw, "table", text);
+    }
+    jw_str(&r->jw, "protocol", route_proto_name(x->proto));
+    if (scope_of(x) != NULL)
+        jw_str(&r->jw, "scope", scope_of(x));
+    if (x->src != 0) {
+        format_ip4(x->src, text);
+        jw_str(&r->jw, "prefsrc", text);
+    }
+    if (x->metric != 0)
+        jw_u64(&r->jw, "metric", x->metric);
+    if (x->mtu != 0)
+        jw_u64(&r->jw, "mtu", x->mtu);
+    flags_json(r, x->flags);
+}
+
+static void route_print(struct run *r, const struct filter *f, const struct td_route *x, const struct td_path *path)
+{
+    if (r->json) {
+        jw_open(&r->jw, NULL, '{');
+        route_fields(r, x, f->all);
+        if (x->npaths != 0)
+            jw_open(&r->jw, "nexthops", '[');
+        for (unsigned i = 0; i < x->npaths; i++) {
+            jw_open(&r->jw, NULL, '{');
+            way_json(r, path[i].gateway, path[i].ifindex);
+            jw_u64(&r->jw, "weight", path[i].weight);
+            flags_json(r, path[i].flags);
+            jw_close(&r->jw, '}');
+        }
+        if (x->npaths != 0)
+            jw_close(&r->jw, ']');
+        jw_close(&r->jw, '}');
+        return;
+    }
+    route_text(r, x, f->all);
+    for (unsigned i = 0; i < x->npaths; i++) {
+        run_puts(r, f->save ? "nexthop " : "\n\tnexthop "); /* a line a route, in a file */
+        way_text(r, path[i].gateway, path[i].ifindex);
+        run_printf(r, "weight %u ", path[i].weight);
+        flags_text(r, path[i].flags);
+    }
+    run_puts(r, "\n");
+}
+
+/* The next route that is wanted. */
+static bool filter_next(struct run *r, struct filter *f, struct td_route *x, struct td_path *path, bool *skipped)
+{
+    *skipped = false;
+    while (!td_route_next(r->deck->st, f->at, &r->cursor, x, path)) {
+        f->at = f->all ? td_table_next(r->deck->st, f->at) : 0;
+        r->cursor = 0;
+        if (f->at == 0)
+            return false;
+    }
+    *skipped = !wanted(f, x, path);
+    return true;
+}
+
+static int show_step(struct run *r, td_time now)
 {
     (void)now;
-    struct dump *d = r->state;
-    struct row row;
+    struct filter *f = r->state;
+    struct td_path path[TD_PATHS_MAX];
+    struct td_route x;
+    bool skipped;
     for (int i = 0; i < ROWS_PER_STEP; i++) {
-        row_clear(&row);
-        if (!d->table->next(r->deck->st, &r->cursor, &row)) {
+        if (f->at == 0 || !filter_next(r, f, &x, path, &skipped)) {
             if (r->json) {
                 jw_close(&r->jw, ']');
                 run_puts(r, "\n");
             }
             return EXIT_DONE;
         }
-        if (d->want(d, d->table, &row))
-            d->print(r, d->table, &row);
+        if (!skipped)
+            route_print(r, f, &x, path);
     }
     r->ready = true;
     return RUN_MORE;
 }
 
-static int dump_start(struct run *r, const char *table, const struct dump *like)
+static int filter_words(struct run *r, int at, struct filter *f)
 {
-    struct table *t = table_find(r->deck->st, table);
-    if (t == NULL)
-        return run_fail(r, EXIT_FAILED, "the stack has no table '%s'", table);
-    struct dump *d = malloc(sizeof(*d));
-    if (d == NULL)
-        return run_fail(r, EXIT_FAILED, "out of memory");
-    *d = *like;
-    d->table = t;
-    r->state = d;
-    r->step = dump_step;
-    if (r->json)
-        jw_open(&r->jw, NULL, '[');
-    return dump_step(r, 0);
-}
-
-static bool dev_matches(const struct dump *d, const struct table *t, const struct row *row)
-{
-    char text[64];
-    return d->dev[0] == '\0' || strcmp(row_text(t, row, "dev", text), d->dev) == 0;
-}
-
-/* ---- routes ---- */
-
-static bool route_wanted(const struct dump *d, const struct table *t, const struct row *row)
-{
-    char text[64];
-    const char *type = row_text(t, row, "type", text);
-    bool local = strcmp(type, "local") == 0 || strcmp(type, "broadcast") == 0 ||
-                 strcmp(type, "multicast") == 0;
-    if (d->exact) {
-        td_ip4 prefix = 0;
-        uint8_t plen = 32;
-        if (!parse_prefix(row_text(t, row, "dst", text), &prefix, &plen) || prefix != d->addr ||
-            plen != d->plen)
-            return false;
-    }
-    return dev_matches(d, t, row) && (local ? d->local : d->main);
-}
-
-/* iproute2 says default for 0.0.0.0/0 and leaves /32 out. */
-static const char *route_dst(const struct table *t, const struct row *row, char dst[64])
-{
-    const char *s = row_text(t, row, "dst", dst);
-    if (strcmp(s, "0.0.0.0/0") == 0)
-        return "default";
-    char *slash = strstr(dst, "/32");
-    if (slash != NULL)
-        *slash = '\0';
-    return s;
-}
-
-static void route_print(struct run *r, const struct table *t, const struct row *row)
-{
-    char a[64], b[64];
-    const char *type = row_text(t, row, "type", a);
-    bool plain = *type == '\0' || strcmp(type, "unicast") == 0;
-    if (r->json) {
-        jw_open(&r->jw, NULL, '{');
-        if (!plain)
-            jw_str(&r->jw, "type", type);
-        jw_str(&r->jw, "dst", route_dst(t, row, b));
-        row_json(&r->jw, t, row, "gateway", "gateway");
-        row_json(&r->jw, t, row, "dev", "dev");
-        row_json(&r->jw, t, row, "protocol", "protocol");
-        if (strcmp(row_text(t, row, "scope", b), "global") != 0)
-            row_json(&r->jw, t, row, "scope", "scope");
-        row_json(&r->jw, t, row, "prefsrc", "prefsrc");
-        if (row_number(t, row, "metric") != 0)
-            row_json(&r->jw, t, row, "metric", "metric");
-        if (row_number(t, row, "mtu") != 0)
-            row_json(&r->jw, t, row, "mtu", "mtu");
-        jw_open(&r->jw, "flags", '[');
-        if (row_number(t, row, "dead") != 0)
-            jw_str(&r->jw, NULL, "dead");
-        jw_close(&r->jw, ']');
-        jw_close(&r->jw, '}');
-        return;
-    }
-    static const struct {
-        const char *column, *word;
-    } parts[] = {{"gateway", "via"},
-                 {"dev", "dev"},
-                 {"protocol", "proto"},
-                 {"scope", "scope"},
-                 {"prefsrc", "src"}};
-    if (!plain)
-        run_printf(r, "%s ", type);
-    run_printf(r, "%s ", route_dst(t, row, b));
-    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
-        const char *text = row_text(t, row, parts[i].column, b);
-        if (*text != '\0' && strcmp(text, "global") != 0)
-            run_printf(r, "%s %s ", parts[i].word, text);
-    }
-    if (row_number(t, row, "metric") != 0)
-        run_printf(r, "metric %llu ", (unsigned long long)row_number(t, row, "metric"));
-    if (row_number(t, row, "mtu") != 0)
-        run_printf(r, "mtu %llu ", (unsigned long long)row_number(t, row, "mtu"));
-    if (row_number(t, row, "dead") != 0)
-        run_puts(r, "dead ");
-    run_puts(r, "\n");
-}
-
-static int route_show(struct run *r, int at)
-{
-    static const char *const right =
-        "write `ip route show [PREFIX] [dev X] [table main|local|all]`";
-    struct dump d = {.print = route_print, .want = route_wanted, .main = true};
+    static const char right[] = "write `[[exact|root|match] PREFIX] [dev X] [table T|all] [proto P] [type T] [via GW] [src A]`";
+    *f = (struct filter){.table = TD_TABLE_MAIN, .proto = -1, .type = -1};
     for (int i = at; i < r->argc; i++) {
-        const char *value = run_value(r, i, "a value");
-        if (strcmp(r->argv[i], "table") == 0) {
+        const char *word = r->argv[i];
+        enum match match = strcmp(word, "root") == 0 ? MATCH_ROOT : strcmp(word, "match") == 0 ? MATCH_UP : MATCH_EXACT;
+        if (strcmp(word, "to") == 0 && i + 1 < r->argc)
+            continue;
+        if (strcmp(word, "table") == 0 || strcmp(word, "dev") == 0 || strcmp(word, "proto") == 0 ||
+            strcmp(word, "type") == 0 || strcmp(word, "via") == 0 || strcmp(word, "src") == 0) {
+            const char *value = run_value(r, i++, "a value");
             if (value == NULL)
                 return EXIT_USAGE;
-            if (strcmp(value, "all") != 0 && strcmp(value, "local") != 0 &&
-                strcmp(value, "main") != 0)
-                return run_bad_word(r, i + 1, "the tables are main, local and all");
-            d.local = value[0] != 'm';
-            d.main = value[0] != 'l';
-            i++;
-        } else if (strcmp(r->argv[i], "dev") == 0) {
-            uint32_t ifindex;
-            if (value == NULL || (ifindex = run_interface(r, value)) == 0)
-                return EXIT_USAGE;
-            memcpy(d.dev, netif_by_index(r->deck->st, ifindex)->name, sizeof(d.dev));
-            i++;
-        } else if (!d.exact && strcmp(r->argv[i], "default") == 0) {
-            d.exact = true;
-        } else if (!d.exact && parse_prefix(r->argv[i], &d.addr, &d.plen)) {
-            d.exact = true;
-        } else {
-            return run_bad_word(r, i, right);
+            if (word[0] == 't' && word[1] == 'a') {
+                f->all = strcmp(value, "all") == 0;
+                if (!f->all && !parse_table(value, &f->table))
+                    return run_bad_word(r, i, "the tables are main, local, default, all and numbers");
+            } else if (word[0] == 'd') {
+                if ((f->ifindex = run_interface(r, value)) == 0)
+                    return EXIT_USAGE;
+            } else if (word[0] == 'v' || word[0] == 's') {
+                if (!parse_ip4(value, word[0] == 'v' ? &f->gateway : &f->src))
+                    return run_fail(r, EXIT_USAGE, "'%s' after '%s' is not an address: write it as 10.0.0.1", value, word);
+            } else {
+                int *n = word[0] == 'p' ? &f->proto : &f->type;
+                for (uint8_t k = 0; k < 8; k++)
+                    if (strcmp(value, word[0] == 'p' ? route_proto_name(k) : route_type_name(k)) == 0)
+                        *n = k;
+                if (*n < 0)
+                    return run_bad_word(r, i, word[0] == 'p' ? "the protocols are kernel, static and boot"
+                                                             : "the types are unicast, local, broadcast, blackhole, "
+                                                               "unreachable, prohibit and throw");
+            }
+            continue;
         }
-        r->err[0] = '\0';
+        if (match != MATCH_EXACT || strcmp(word, "exact") == 0)
+            i++;
+        if (i >= r->argc)
+            return run_bad_word(r, i, "a prefix is missing at the end");
+        if (f->match != MATCH_ALL)
+            return run_bad_word(r, i, right);
+        if (strcmp(r->argv[i], "default") != 0 && strcmp(r->argv[i], "0/0") != 0 &&
+            !parse_prefix(r->argv[i], &f->prefix, &f->plen))
+            return run_bad_word(r, i, right);
+        f->match = match;
     }
-    r->err[0] = '\0';
-    return dump_start(r, "route", &d);
+    f->at = f->all ? td_table_next(r->deck->st, 0) : f->table;
+    return EXIT_DONE;
 }
 
-static int route_get(struct run *r, int at)
+static int route_show(struct run *r, int at, bool save)
 {
-    td_ip4 dst, src = 0;
-    if (at >= r->argc)
-        return run_bad_word(r, at, "write `ip route get ADDR [from ADDR]`");
-    if (!parse_ip4(r->argv[at], &dst))
-        return run_fail(r, EXIT_USAGE, "'%s' is not an address: write it as 10.0.0.1", r->argv[at]);
-    if (at + 1 < r->argc) {
-        const char *from = run_value(r, at + 1, "the source address");
-        if (strcmp(r->argv[at + 1], "from") != 0 || at + 3 < r->argc)
-            return run_bad_word(r, at + 1, "write `ip route get ADDR [from ADDR]`");
-        if (from == NULL)
-            return EXIT_USAGE;
-        if (!parse_ip4(from, &src))
-            return run_fail(r, EXIT_USAGE, "'%s' is not an address: write it as 10.0.0.1", from);
+    struct filter f, *kept;
+    int status = filter_words(r, at, &f);
+    if (status != EXIT_DONE)
+        return status;
+    if (save && at == r->argc) {
+        f.all = true;
+        f.at = td_table_next(r->deck->st, 0);
     }
-    struct td_route_answer a;
-    int err = td_route_get(r->deck->st, dst, src, &a);
-    if (err == -ENETUNREACH)
-        return run_fail(r, EXIT_FAILED, "no route leads to %s: the network is unreachable",
-                        r->argv[at]);
-    if (err == -EINVAL)
-        return run_fail(r, EXIT_FAILED, "the route to %s is a blackhole", r->argv[at]);
-    if (err < 0)
-        return run_fail(r, EXIT_FAILED, "%s: %s", r->argv[at], error_text(err));
+    f.save = save;
+    if (save)
+        r->json = false;
+    if ((kept = malloc(sizeof(f))) == NULL)
+        return run_fail(r, EXIT_FAILED, "out of memory");
+    *kept = f;
+    r->state = kept;
+    r->step = show_step;
+    if (r->json)
+        jw_open(&r->jw, NULL, '[');
+    return show_step(r, 0);
+}
+
+static int route_flush(struct run *r, int at)
+{
+    struct filter f;
+    struct changes c = {0};
+    struct td_path path[TD_PATHS_MAX];
+    struct td_route x;
+    bool skipped, kernel;
+    size_t cap = 0;
+    if (at >= r->argc)
+        return run_fail(r, EXIT_USAGE, "which routes? write `ip route flush table N`, `dev X`, `proto P`, a prefix, or `cache`");
+    if (strcmp(r->argv[at], "cache") == 0 && at + 1 == r->argc) {
+        struct td_change forget = {.kind = TD_CHANGE_FLUSH_CACHE};
+        const struct td_change_list l = {.change = &forget, .n = 1};
+        return td_route_change(r->deck->st, &l, NULL) == 0 ? EXIT_DONE : EXIT_FAILED;
+    }
+    int status = filter_words(r, at, &f);
+    if (status != EXIT_DONE)
+        return status;
+    kernel = f.proto == TD_PROTO_KERNEL || f.table == TD_TABLE_LOCAL;
+    while (f.at != 0 && filter_next(r, &f, &x, path, &skipped)) {
+        if (skipped || (x.proto == TD_PROTO_KERNEL && !kernel))
+            continue; /* those follow from addresses */
+        if (c.n == cap) {
+            cap = cap != 0 ? cap * 2 : 64;
+            struct td_change *more = realloc(c.change, cap * sizeof(*more));
+            if (more == NULL) {
+                changes_free(&c);
+                return run_fail(r, EXIT_FAILED, "out of memory");
+            }
+            c.change = more;
+        }
+        x.npaths = 0; /* the first that fits: they go in their order */
+        c.change[c.n++] = (struct td_change){.kind = TD_CHANGE_DEL, .route = x};
+    }
+    status = c.n != 0 ? changes_apply(r, &c) : EXIT_DONE;
+    changes_free(&c);
+    return status;
+}
+
+/* ---- get ---- */
+
+static const char *verdict_text(const struct td_reason *w)
+{
+    switch (w->verdict) {
+    case TD_RULE_OTHER:
+        return "doesn't match";
+    case TD_RULE_PASSED:
+        return "no route in it: the next rule";
+    case TD_RULE_DECIDES:
+        return "decides";
+    case TD_ROUTE_CHOSEN:
+        return "chosen: the longest prefix that is usable";
+    case TD_ROUTE_THROWS:
+        return "the longest prefix: throws, on to the next rule";
+    case TD_ROUTE_SHORTER:
+        return "not used: its prefix is shorter";
+    case TD_ROUTE_METRIC:
+        return "not used: its metric is larger, or it is younger";
+    case TD_ROUTE_IS_DEAD:
+        return "passed over: its gateway is believed dead";
+    case TD_ROUTE_IS_DOWN:
+        return "passed over: its interface is down";
+    case TD_ROUTE_OTHER_DEV:
+        return "passed over: it leads out of another interface";
+    }
+    return "?";
+}
+
+static const char *verdict_word(enum td_verdict v)
+{
+    static const char *const words[] = {"no-match", "no-route", "decides",  "chosen",     "throw",
+                                        "shorter",  "metric",   "dead",     "linkdown",   "other-dev"};
+    return words[v];
+}
+
+static void reasons_print(struct run *r, const struct td_reason *why, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (why[i].verdict > TD_RULE_DECIDES) {
+            run_puts(r, "        ");
+            route_text(r, &why[i].route, false);
+        } else {
+            run_puts(r, "    rule ");
+            rule_text(r, &why[i].rule);
+        }
+        run_printf(r, ": %s\n", verdict_text(&why[i]));
+    }
+}
+
+static void reasons_json(struct run *r, const struct td_reason *why, unsigned n)
+{
+    jw_open(&r->jw, "reasons", '[');
+    for (unsigned i = 0; i < n; i++) {
+        bool route = why[i].verdict > TD_RULE_DECIDES;
+        jw_open(&r->jw, NULL, '{');
+        jw_str(&r->jw, "verdict", verdict_word(why[i].verdict));
+        jw_open(&r->jw, route ? "route" : "rule", '{');
+        if (route)
+            route_fields(r, &why[i].route, true);
+        else
+            rule_fields(r, &why[i].rule);
+        jw_close(&r->jw, '}');
+        jw_close(&r->jw, '}');
+    }
+    jw_close(&r->jw, ']');
+}
+
+static int get_words(struct run *r, int at, struct td_route_query *q)
+{
+    static const char right[] = "write `ip route get ADDR [from ADDR] [iif X] [oif X] [ipproto N] [sport N] [dport N]`";
+    uint32_t n;
+    if (at < r->argc && strcmp(r->argv[at], "to") == 0)
+        at++;
+    if (at >= r->argc)
+        return run_bad_word(r, at, right);
+    if (!parse_ip4(r->argv[at], &q->dst))
+        return run_fail(r, EXIT_USAGE, "'%s' is not an address: write it as 10.0.0.1", r->argv[at]);
+    for (int i = at + 1; i < r->argc; i += 2) {
+        const char *word = r->argv[i];
+        if (strcmp(word, "from") != 0 && strcmp(word, "iif") != 0 && strcmp(word, "oif") != 0 &&
+            strcmp(word, "ipproto") != 0 && strcmp(word, "sport") != 0 && strcmp(word, "dport") != 0)
+            return run_bad_word(r, i, right);
+        const char *value = run_value(r, i, "a value");
+        if (value == NULL)
+            return EXIT_USAGE;
+        if (strcmp(word, "from") == 0) {
+            if (!parse_ip4(value, &q->src))
+                return run_fail(r, EXIT_USAGE, "'%s' is not an address: write it as 10.0.0.1", value);
+        } else if (strcmp(word, "iif") == 0 || strcmp(word, "oif") == 0) {
+            uint32_t *ifindex = word[0] == 'i' ? &q->iif : &q->oif;
+            if ((*ifindex = run_interface(r, value)) == 0)
+                return EXIT_USAGE;
+        } else if (strcmp(word, "ipproto") == 0) {
+            if (strcmp(value, "tcp") == 0 || strcmp(value, "udp") == 0)
+                q->proto = value[0] == 't' ? 6 : 17;
+            else if (parse_u32(value, 255, &n))
+                q->proto = (uint8_t)n;
+            else
+                return run_fail(r, EXIT_USAGE, "'%s' is no protocol: write tcp, udp or a number to 255", value);
+        } else if (!parse_u32(value, 65535, &n)) {
+            return run_fail(r, EXIT_USAGE, "'%s' after '%s' is no port: write 0 to 65535", value, word);
+        } else if (word[0] == 's') {
+            q->sport = (uint16_t)n;
+        } else {
+            q->dport = (uint16_t)n;
+        }
+    }
+    if (q->iif != 0 && q->src == 0)
+        return run_fail(r, EXIT_USAGE, "what comes in by an interface has a source: add `from ADDR`");
+    return EXIT_DONE;
+}
+
+static int get_failed(struct run *r, const char *dst, int err)
+{
+    switch (err) {
+    case -ENETUNREACH:
+        return run_fail(r, EXIT_FAILED, "no route leads to %s: the network is unreachable", dst);
+    case -EINVAL:
+        return run_fail(r, EXIT_FAILED, "the route to %s is a blackhole", dst);
+    case -EHOSTUNREACH:
+        return run_fail(r, EXIT_FAILED, "the route to %s says: unreachable", dst);
+    case -EACCES:
+        return run_fail(r, EXIT_FAILED, "the route to %s says: prohibited", dst);
+    default:
+        return run_fail(r, EXIT_FAILED, "%s: %s", dst, error_text(err));
+    }
+}
+
+static void get_print(struct run *r, const struct td_route_query *q, const struct td_route_answer *a,
+                      const struct td_reason *why, unsigned n)
+{
+    const struct netif *nif = netif_by_index(r->deck->st, a->ifindex);
+    const char *type = a->type != 0 ? route_type_name(a->type) : NULL;
+    bool mtu = a->mtu != 0 && nif != NULL && a->mtu != nif->mtu;
+    td_ip4 gateway = a->nexthop != q->dst ? a->nexthop : 0;
     char text[16];
-    const struct netif *nif = netif_by_index(r->deck->st, a.ifindex);
-    const char *type = a.type == 1   ? "local"
-                       : a.type == 2 ? "broadcast"
-                       : a.type == 3 ? "multicast"
-                                     : NULL;
-    format_ip4(dst, text);
+    format_ip4(q->dst, text);
     if (r->json) {
         jw_open(&r->jw, NULL, '[');
         jw_open(&r->jw, NULL, '{');
         if (type != NULL)
             jw_str(&r->jw, "type", type);
         jw_str(&r->jw, "dst", text);
-        if (a.nexthop != dst && a.nexthop != 0) {
-            format_ip4(a.nexthop, text);
-            jw_str(&r->jw, "gateway", text);
+        if (q->iif != 0) {
+            format_ip4(q->src, text);
+            jw_str(&r->jw, "from", text);
         }
-        if (nif != NULL)
-            jw_str(&r->jw, "dev", nif->name);
-        format_ip4(a.src, text);
-        jw_str(&r->jw, "prefsrc", text);
+        way_json(r, gateway, a->ifindex);
+        if (q->iif == 0) {
+            format_ip4(a->src, text);
+            jw_str(&r->jw, "prefsrc", text);
+        } else {
+            jw_str(&r->jw, "iif", dev_name(r, q->iif));
+        }
         jw_open(&r->jw, "flags", '[');
         jw_close(&r->jw, ']');
-        if (a.mtu != 0 && nif != NULL && a.mtu != nif->mtu)
-            jw_u64(&r->jw, "mtu", a.mtu);
+        if (mtu)
+            jw_u64(&r->jw, "mtu", a->mtu);
         jw_open(&r->jw, "cache", '[');
         if (type != NULL)
             jw_str(&r->jw, NULL, type);
         jw_close(&r->jw, ']');
+        reasons_json(r, why, n);
         jw_close(&r->jw, '}');
         jw_close(&r->jw, ']');
         run_puts(r, "\n");
-        return EXIT_DONE;
+        return;
     }
     run_printf(r, "%s%s%s ", type ? type : "", type ? " " : "", text);
-    if (a.nexthop != dst && a.nexthop != 0) {
-        format_ip4(a.nexthop, text);
-        run_printf(r, "via %s ", text);
-    }
-    if (nif != NULL)
-        run_printf(r, "dev %s ", nif->name);
-    format_ip4(a.src, text);
-    run_printf(r, "src %s \n    cache ", text);
+    format_ip4(q->src, text);
+    if (q->iif != 0)
+        run_printf(r, "from %s ", text);
+    way_text(r, gateway, a->ifindex);
+    format_ip4(a->src, text);
+    if (q->iif == 0)
+        run_printf(r, "src %s ", text);
+    run_puts(r, "\n    cache ");
     if (type != NULL)
         run_printf(r, "<%s> ", type);
-    if (a.mtu != 0 && nif != NULL && a.mtu != nif->mtu)
-        run_printf(r, "mtu %u ", a.mtu);
+    if (q->iif != 0)
+        run_printf(r, "iif %s ", dev_name(r, q->iif));
+    if (mtu)
+        run_printf(r, "mtu %u ", a->mtu);
     run_puts(r, "\n");
-    return EXIT_DONE;
+    reasons_print(r, why, n);
 }
 
-/* The words of add, del and replace into *route; -1: the sentence is set. */
-static int route_words(struct run *r, int at, struct td_route *route)
+static int route_get(struct run *r, int at)
 {
-    static const char *const right = "write `PREFIX [via GW] [dev X] [src A] [metric N] [mtu N]`";
-    static const struct {
-        const char *name;
-        uint8_t type;
-    } types[] = {{"unicast", 0}, {"blackhole", 4}, {"unreachable", 5}, {"prohibit", 6}};
-    memset(route, 0, sizeof(*route));
-    for (size_t i = 0; at < r->argc && i < sizeof(types) / sizeof(*types); i++) {
-        if (strcmp(r->argv[at], types[i].name) == 0) {
-            route->type = types[i].type;
-            at++;
-            break;
-        }
+    struct td_route_query q = {0};
+    struct td_route_answer a;
+    unsigned n;
+    int status = get_words(r, at, &q);
+    if (status != EXIT_DONE)
+        return status;
+    struct td_reason *why = calloc(REASONS_MAX, sizeof(*why));
+    if (why == NULL)
+        return run_fail(r, EXIT_FAILED, "out of memory");
+    int err = td_route_explain(r->deck->st, &q, &a, why, REASONS_MAX, &n);
+    if (err == 0) {
+        get_print(r, &q, &a, why, n);
+    } else {
+        char text[16];
+        format_ip4(q.dst, text);
+        if (!r->json)
+            reasons_print(r, why, n);
+        (void)get_failed(r, text, err);
     }
-    if (at >= r->argc)
-        return run_bad_word(r, at, right), -1;
-    const char *prefix = r->argv[at];
-    if (strcmp(prefix, "default") != 0 && strcmp(prefix, "any") != 0 &&
-        !parse_prefix(prefix, &route->prefix, &route->plen))
-        return run_fail(r, EXIT_USAGE, "'%s' is not a prefix: write it as 192.0.2.0/24, or default",
-                        prefix),
-               -1;
-    for (int i = at + 1; i < r->argc; i += 2) {
-        const char *word = r->argv[i], *value;
-        if (strcmp(word, "via") != 0 && strcmp(word, "dev") != 0 && strcmp(word, "src") != 0 &&
-            strcmp(word, "metric") != 0 && strcmp(word, "mtu") != 0)
-            return run_bad_word(r, i, right), -1;
-        if ((value = run_value(r, i, "a value")) == NULL)
-            return -1;
-        if (strcmp(word, "dev") == 0) {
-            if ((route->ifindex = run_interface(r, value)) == 0)
-                return -1;
-        } else if (strcmp(word, "metric") == 0 || strcmp(word, "mtu") == 0) {
-            uint32_t *n = word[1] == 'e' ? &route->metric : &route->mtu;
-            if (!parse_u32(value, word[1] == 'e' ? UINT32_MAX - 1 : 65535, n))
-                return run_fail(r, EXIT_USAGE, "'%s' after '%s' is not a number it can take", value,
-                                word),
-                       -1;
-        } else if (!parse_ip4(value, word[0] == 'v' ? &route->gateway : &route->src)) {
-            return run_fail(r, EXIT_USAGE,
-                            "'%s' after '%s' is not an address: write it as 10.0.0.1", value, word),
-                   -1;
-        }
-    }
-    return 0;
+    free(why);
+    return err == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
-static bool word_given(const struct run *r, int at, const char *word)
-{
-    for (int i = at; i < r->argc; i++)
-        if (strcmp(r->argv[i], word) == 0)
-            return true;
-    return false;
-}
+/* ---- changes ---- */
 
 int ip_route_cmd(struct run *r, int at)
 {
-    enum ip_verb verb = at < r->argc ? ip_verb(r->argv[at]) : VERB_SHOW;
+    static const struct {
+        const char *word;
+        enum td_change_kind kind;
+    } verbs[] = {{"add", TD_CHANGE_ADD},       {"append", TD_CHANGE_APPEND},
+                 {"delete", TD_CHANGE_DEL},    {"change", TD_CHANGE_CHANGE}, {"chg", TD_CHANGE_CHANGE},
+                 {"replace", TD_CHANGE_REPLACE}};
+    const char *word = at < r->argc ? r->argv[at] : "show";
+    enum ip_verb verb = ip_verb(word);
+    if (word_abbrev(word, "save"))
+        return route_show(r, at + 1, true);
+    if (strcmp(word, "load") == 0 || strcmp(word, "restore") == 0)
+        return route_load(r, at + 1);
     if (verb == VERB_SHOW)
-        return route_show(r, at + 1);
+        return route_show(r, at + 1, false);
     if (verb == VERB_GET)
         return route_get(r, at + 1);
-    if (verb != VERB_ADD && verb != VERB_DEL && verb != VERB_REPLACE)
-        return run_bad_word(r, at, "write `ip route show|add|del|replace|get`");
-    struct td_route route;
-    if (route_words(r, at + 1, &route) < 0)
-        return EXIT_USAGE;
-    char text[16];
-    td_ip4 mask = route.plen == 0 ? 0 : UINT32_MAX << (32 - route.plen);
-    if ((route.prefix & ~mask) != 0) {
-        format_ip4(route.prefix & mask, text);
-        return run_fail(r, EXIT_USAGE, "the prefix has host bits set: a /%u here is %s/%u",
-                        route.plen, text, route.plen);
+    if (verb == VERB_FLUSH)
+        return route_flush(r, at + 1);
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
+        struct changes c = {0};
+        if (!word_abbrev(word, verbs[i].word))
+            continue;
+        int status = route_words(r->deck->st, &c, verbs[i].kind, r->argc - at - 1, r->argv + at + 1)
+                         ? changes_apply(r, &c)
+                         : run_fail(r, EXIT_USAGE, "%s", c.msg);
+        changes_free(&c);
+        return status;
     }
-    if (verb != VERB_DEL && route.type == 0 && route.gateway == 0 && route.ifindex == 0)
-        return run_fail(r, EXIT_USAGE,
-                        "where does the route lead? add `via GATEWAY` or `dev INTERFACE`");
-    if (verb == VERB_DEL && !word_given(r, at + 1, "metric"))
-        route.metric = UINT32_MAX; /* iproute2: the first one, whatever its metric */
-    int err = verb == VERB_DEL ? td_route_del(r->deck->st, &route)
-                               : td_route_add(r->deck->st, &route, verb == VERB_REPLACE);
-    if (err == -EEXIST)
-        return run_fail(r, EXIT_USAGE,
-                        "there is such a route already: `ip route replace` changes it");
-    if (err == -ESRCH || err == -ENOENT)
-        return run_fail(r, EXIT_USAGE, "there is no such route: `ip route` lists them");
-    if (err == -ENETUNREACH && route.gateway != 0) {
-        format_ip4(route.gateway, text);
-        return run_fail(r, EXIT_USAGE,
-                        "the gateway %s is on no attached network: give an interface an address in "
-                        "its subnet first",
-                        text);
-    }
-    if (err == -EADDRNOTAVAIL)
-        return run_fail(r, EXIT_USAGE,
-                        "the source address is not one of this host: `ip addr` lists them");
-    return err == 0 ? EXIT_DONE
-                    : run_fail(r, err == -ENOMEM ? EXIT_FAILED : EXIT_USAGE, "the route: %s",
-                               error_text(err));
-}
-
-/* ---- neighbours ---- */
-
-static bool neigh_wanted(const struct dump *d, const struct table *t, const struct row *row)
-{
-    char text[64];
-    const char *state = row_text(t, row, "state", text);
-    return dev_matches(d, t, row) && (d->addr == 0 || row_number(t, row, "dst") == d->addr) &&
-           strcmp(state, "NONE") != 0 && strcmp(state, "NOARP") != 0;
-}
-
-static void neigh_print(struct run *r, const struct table *t, const struct row *row)
-{
-    char text[64];
-    if (r->json) {
-        jw_open(&r->jw, NULL, '{');
-        row_json(&r->jw, t, row, "dst", "dst");
-        row_json(&r->jw, t, row, "dev", "dev");
-        row_json(&r->jw, t, row, "lladdr", "lladdr");
-        jw_open(&r->jw, "state", '[');
-        jw_str(&r->jw, NULL, row_text(t, row, "state", text));
-        jw_close(&r->jw, ']');
-        jw_close(&r->jw, '}');
-        return;
-    }
-    run_printf(r, "%s ", row_text(t, row, "dst", text));
-    run_printf(r, "dev %s ", row_text(t, row, "dev", text));
-    if (row_has(t, row, "lladdr"))
-        run_printf(r, "lladdr %s ", row_text(t, row, "lladdr", text));
-    run_printf(r, "%s \n", row_text(t, row, "state", text));
-}
-
-struct neigh_words {
-    td_ip4 addr;
-    struct td_mac mac;
-    bool has_addr, has_mac;
-    uint32_t ifindex;
-    enum td_neigh_state state;
-};
-
-static int neigh_words(struct run *r, int at, struct neigh_words *w)
-{
-    memset(w, 0, sizeof(*w));
-    w->state = TD_NEIGH_PERMANENT;
-    for (int i = at; i < r->argc; i++) {
-        const char *word = r->argv[i], *value;
-        if (strcmp(word, "dev") == 0) {
-            if ((value = run_value(r, i++, "the interface's name")) == NULL ||
-                (w->ifindex = run_interface(r, value)) == 0)
-                return -1;
-        } else if (strcmp(word, "lladdr") == 0) {
-            if ((value = run_value(r, i++, "the MAC address")) == NULL)
-                return -1;
-            if (!parse_mac(value, &w->mac))
-                return run_fail(r, EXIT_USAGE,
-                                "'%s' is not a MAC address: write it as 02:00:00:00:00:01", value),
-                       -1;
-            w->has_mac = true;
-        } else if (strcmp(word, "nud") == 0) {
-            if ((value = run_value(r, i++, "the state")) == NULL)
-                return -1;
-            if (strcasecmp(value, "permanent") == 0)
-                w->state = TD_NEIGH_PERMANENT;
-            else if (strcasecmp(value, "reachable") == 0)
-                w->state = TD_NEIGH_REACHABLE;
-            else if (strcasecmp(value, "stale") == 0)
-                w->state = TD_NEIGH_STALE;
-            else
-                return run_bad_word(r, i,
-                                    "the states one can set are permanent, reachable and stale"),
-                       -1;
-        } else if ((i == at || strcmp(word, "to") == 0) && !w->has_addr) {
-            value = strcmp(word, "to") == 0 ? run_value(r, i++, "the address") : word;
-            if (value == NULL)
-                return -1;
-            if (!parse_ip4(value, &w->addr))
-                return run_fail(r, EXIT_USAGE, "'%s' is not an address: write it as 10.0.0.1",
-                                value),
-                       -1;
-            w->has_addr = true;
-        } else {
-            return run_bad_word(r, i,
-                                "write `ip neigh show|add|replace|del|flush [ADDR] [lladdr MAC] "
-                                "[dev X] [nud STATE]`"),
-                   -1;
-        }
-    }
-    return 0;
-}
-
-int ip_neigh(struct run *r, int at)
-{
-    struct td_stack *st = r->deck->st;
-    enum ip_verb verb = at < r->argc ? ip_verb(r->argv[at]) : VERB_SHOW;
-    struct neigh_words w;
-    if (verb == VERB_UNKNOWN || verb == VERB_SET || verb == VERB_GET)
-        return run_bad_word(r, at, "write `ip neigh show|add|replace|del|flush`");
-    if (neigh_words(r, at + 1, &w) < 0)
-        return EXIT_USAGE;
-    if (verb == VERB_SHOW) {
-        struct dump d = {.print = neigh_print, .want = neigh_wanted, .addr = w.addr};
-        if (w.ifindex != 0)
-            memcpy(d.dev, netif_by_index(st, w.ifindex)->name, sizeof(d.dev));
-        return dump_start(r, "neigh", &d);
-    }
-    if (verb == VERB_FLUSH) {
-        if (w.has_addr)
-            return run_fail(r, EXIT_USAGE,
-                            "`ip neigh flush` takes an interface or nothing: one entry goes with "
-                            "`ip neigh del ADDR dev X`");
-        td_neigh_flush(st, w.ifindex);
-        return EXIT_DONE;
-    }
-    if (!w.has_addr || w.ifindex == 0 || (verb != VERB_DEL && !w.has_mac))
-        return run_fail(r, EXIT_USAGE,
-                        verb == VERB_DEL ? "write `ip neigh del ADDR dev X`"
-                                         : "write `ip neigh %s ADDR lladdr MAC dev X`",
-                        verb == VERB_ADD ? "add" : "replace");
-    int err;
-    if (verb == VERB_DEL) {
-        err = td_neigh_del(st, w.ifindex, w.addr);
-        if (err == -ENOENT)
-            return run_fail(r, EXIT_USAGE, "there is no such entry: `ip neigh` lists them");
-    } else {
-        /* iproute2's `add` refuses what is there; the stack's call replaces. */
-        struct netif *nif = netif_by_index(st, w.ifindex);
-        enum neigh_state there = neigh_lookup(st, nif, w.addr, NULL);
-        if (verb == VERB_ADD && there != NEIGH_NONE && there != NEIGH_FAILED)
-            return run_fail(r, EXIT_USAGE,
-                            "there is such an entry already: `ip neigh replace` changes it");
-        err = td_neigh_add(st, w.ifindex, w.addr, w.mac, w.state);
-    }
-    return err == 0 ? EXIT_DONE : run_fail(r, EXIT_USAGE, "the neighbour: %s", error_text(err));
+    return run_bad_word(r, at, "write `ip route show|add|append|change|replace|del|get|flush|save|load`");
 }

@@ -3,6 +3,8 @@
  *
  *     fib [PREFIXES [LOOKUPS]]       default: 1000000 and 20000000; prints JSON, one object a
  * structure
+ *     fib check [PREFIXES [LOOKUPS]] the poptrie against the trie, with changes in between: 100000 and
+ * 100000000; status 1 at the first difference
  *
  * The prefixes are synthetic, drawn with the lengths of an Internet table (most /24, then /22, /23,
  * /20 …) over the unicast space; the addresses are half uniform, half inside prefixes. All three
@@ -160,8 +162,53 @@ static void measure_lpm(const struct prefix *p, size_t n, const td_ip4 *a, size_
 }
 #endif
 
+/* Random tables, random and near addresses; one prefix is taken out or put back every 50 lookups. */
+static int check(size_t n, size_t m)
+{
+    struct mem mem;
+    struct prefix *p = malloc(n * sizeof *p);
+    bool *in = calloc(n, sizeof *in);
+    mem_init(&mem, 0);
+    struct fib *fast = fib_poptrie.create(&mem), *slow = fib_trie.create(&mem);
+    size_t changes = 0;
+    if (p == NULL || in == NULL || fast == NULL || slow == NULL)
+        return 2;
+    for (size_t i = 0; i < n; i++)
+        p[i] = draw_prefix();
+    double t = now();
+    for (size_t i = 0; i < m + n; i++) {
+        const struct prefix *x = &p[draw() % n];
+        if (i < n || i % 50 == 0) {
+            const struct fib_route r = {
+                .prefix = x->addr, .plen = x->plen, .gateway = x->addr >> 7 ^ x->plen, .ifindex = 1 + x->plen % 7};
+            bool *there = &in[x - p];
+            int a = *there ? fib_poptrie.remove(fast, &r) : fib_poptrie.insert(fast, &r);
+            int b = *there ? fib_trie.remove(slow, &r) : fib_trie.insert(slow, &r);
+            if (a != b)
+                return printf("a change of %08x/%u gave %d and %d\n", x->addr, x->plen, a, b), 1;
+            *there = a == 0 ? !*there : *there;
+            changes++;
+        }
+        td_ip4 host = ~mask(x->plen);
+        td_ip4 dst = i % 4 == 0 ? (td_ip4)draw() : i % 4 == 1 ? (x->addr | host) + (i & 1) : x->addr | ((td_ip4)draw() & host);
+        const struct fib_hop *a = fib_poptrie.find(fast, dst, 0), *b = fib_trie.find(slow, dst, 0);
+        if ((a == NULL) != (b == NULL) || (a != NULL && (a->gateway != b->gateway || a->ifindex != b->ifindex)))
+            return printf("%08x: the poptrie and the trie differ\n", dst), 1;
+    }
+    printf("{\"check\": \"poptrie\", \"prefixes\": %zu, \"routes\": %u, \"lookups\": %zu, \"changes\": %zu, \"seconds\": %.0f, "
+           "\"differences\": 0}\n",
+           n, (fib_poptrie.count)(fast), m + n, changes, now() - t);
+    fib_poptrie.destroy(fast);
+    fib_trie.destroy(slow);
+    free(p);
+    free(in);
+    return mem.used == 0 ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "check") == 0)
+        return check(argc > 2 ? strtoull(argv[2], NULL, 10) : 100000, argc > 3 ? strtoull(argv[3], NULL, 10) : 100000000);
     size_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
     size_t m = argc > 2 ? strtoull(argv[2], NULL, 10) : 20000000;
     struct prefix *p = malloc(n * sizeof *p);
