@@ -120,8 +120,13 @@ sim: deps-test ## flows over a bottleneck in virtual time, beside theory: a TSV;
 	fi
 
 bench: deps-bench ## the measured figures, side by side with peers
-	@$(MAKE) --no-print-directory -s all $(BUILD)/bench/bulk $(BUILD)/bench/forward
+	@$(MAKE) --no-print-directory -s all $(BUILD)/bench/bulk $(BUILD)/bench/forward $(BUILD)/bench/fib
+	@pkg-config --exists libdpdk && $(MAKE) --no-print-directory -s $(BUILD)/bench/fib-dpdk || true
 	@BUILD=$(BUILD) scripts/bench.sh
+bench-fib: deps-bench ## of them, route lookups, memory and updates, beside DPDK's rte_lpm (ROUNDS=3)
+	@$(MAKE) --no-print-directory -s $(BUILD)/bench/fib
+	@pkg-config --exists libdpdk && $(MAKE) --no-print-directory -s $(BUILD)/bench/fib-dpdk || true
+	@BUILD=$(BUILD) ROUNDS=$(or $(ROUNDS),3) scripts/fib_bench.sh
 goodput: deps-bench ## of them, the goodput over a line that loses 1 %, beside the kernel's (ROUNDS=15)
 	@$(MAKE) --no-print-directory -s all $(BUILD)/bench/bulk
 	@BUILD=$(BUILD) ROUNDS=$(or $(ROUNDS),15) scripts/goodput.sh
@@ -146,5 +151,5 @@ clean: ## remove everything that was built
 	rm -rf build build-*
 
 .PHONY: all lib help tests deps-build deps-demo deps-test deps-bench demo test unit asan fuzz \
-	conformance mutants faults bench goodput install clean
+	conformance mutants faults bench bench-fib goodput install clean
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

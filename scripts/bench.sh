@@ -7,7 +7,7 @@
 # the median of ROUNDS (5) is printed with the ratio to tapdeck. Everything happens in network
 # namespaces made here, which end with this process. At the end scripts/goodput.sh compares the goodput
 # over a line that loses 1 % of the frames with the kernel's own, and scripts/forward.sh what a router carries between two
-# TAPs with the kernel's between two veths. JSON goes to $BUILD/bench.json.
+# TAPs with the kernel's between two veths, and scripts/fib_bench.sh our routing table with DPDK's. JSON goes to $BUILD/bench.json.
 set -eu
 cd "$(dirname "$0")/.."
 BUILD=${BUILD:-build}
@@ -138,7 +138,10 @@ GOODPUT_ROUNDS=${GOODPUT_ROUNDS:-15}
 ROUNDS=$GOODPUT_ROUNDS scripts/goodput.sh
 # what a router carries, likewise
 ROUNDS=${FORWARD_ROUNDS:-5} scripts/forward.sh
-python3 - "$BUILD/bench.json" "$BUILD/goodput.json" "$BUILD/forward.json" <<'PY'
+
+# routes: lookups, updates and memory beside rte_lpm
+ROUNDS=${FIB_ROUNDS:-3} scripts/fib_bench.sh
+python3 - "$BUILD/bench.json" "$BUILD/goodput.json" "$BUILD/forward.json" "$BUILD/fib.json" <<'PY'
 import json, sys
 both = [row for path in sys.argv[1:] for row in json.load(open(path))]
 json.dump(both, open(sys.argv[1], "w"), indent=1)

@@ -1023,12 +1023,86 @@ static void op_notify(struct world *w, struct input *in)
 
 /* ---- configuration ---- */
 
+/* Routes and rules in lists, tables and ways; what one refuses must leave no trace of those before it. */
+static void op_routing(struct world *w, struct input *in)
+{
+    static const enum td_change_kind kinds[] = {TD_CHANGE_ADD,     TD_CHANGE_APPEND,   TD_CHANGE_REPLACE,
+                                                TD_CHANGE_CHANGE,  TD_CHANGE_DEL,      TD_CHANGE_RULE_ADD,
+                                                TD_CHANGE_RULE_DEL, TD_CHANGE_FLUSH_CACHE};
+    static const uint32_t tables[] = {0, TD_TABLE_MAIN, TD_TABLE_LOCAL, TD_TABLE_DEFAULT, 7, 1000};
+    struct td_change c[4];
+    struct td_path ways[3];
+    struct td_reason why[40];
+    struct td_route_answer answer = {0};
+    struct td_change_list l = {.change = c, .path = ways, .npaths = 3};
+    uint32_t routes[2] = {0, 0};
+    uint8_t n = get8(in);
+    unsigned reasons = 0;
+    size_t bad = 0;
+
+    memset(c, 0, sizeof c);
+    memset(ways, 0, sizeof ways);
+    l.n = 1 + n % 4;
+    for (size_t i = 0; i < l.n; i++) {
+        uint8_t a = get8(in), b = get8(in), d = get8(in);
+        c[i].kind = kinds[n >> 2 & 7];
+        n = (uint8_t)(n * 5 + a);
+        c[i].route = (struct td_route){.prefix = op_addr[a % OP_ADDRS] & (b % 33 != 0 ? ~UINT32_C(0) << (32 - b % 33) : 0),
+                                       .plen = b % 33,
+                                       .type = (d & 0x80) != 0 ? d % 9 : 0,
+                                       .gateway = (d & 0x40) != 0 ? op_addr[d % OP_ADDRS] : TD_IP4(10, 0, 0, 254),
+                                       .ifindex = (d & 0x20) != 0 ? w->port[a & 1].ifindex : 0,
+                                       .metric = a >> 6,
+                                       .table = tables[a % 6],
+                                       .flags = (d & 0x10) != 0 ? TD_ROUTE_ONLINK : 0,
+                                       .proto = d & 3,
+                                       .npaths = (b & 0x40) != 0 ? 2 + (d & 1) : 0};
+        if ((d & 0x80) != 0 || c[i].route.npaths != 0)
+            c[i].route.gateway = 0;
+        c[i].rule = (struct td_rule){.priority = (uint32_t)a * 200,
+                                     .from = op_addr[b % OP_ADDRS],
+                                     .from_len = (d & 1) != 0 ? 32 : 0,
+                                     .type = (d & 0x80) != 0 ? 4 + d % 3 : 0,
+                                     .not = (d & 2) != 0,
+                                     .table = (d & 0x80) != 0 ? 0 : tables[a % 6]};
+        if (c[i].rule.from_len == 0)
+            c[i].rule.from = 0;
+        if ((d & 4) != 0)
+            memcpy(c[i].rule.iif, "eth0", 5);
+        if (i < 3)
+            ways[i] = (struct td_path){.gateway = op_addr[d % OP_ADDRS], .ifindex = w->port[d & 1].ifindex, .weight = b, .flags = d & 1};
+    }
+    for (unsigned pass = 0; pass < 2; pass++) {
+        for (uint32_t t = 0; (t = td_table_next(w->st, t)) != 0;) {
+            struct td_route x;
+            for (uint64_t cursor = 0; td_route_next(w->st, t, &cursor, &x, NULL);)
+                routes[pass]++;
+        }
+        if (pass == 0) {
+            int r = td_route_change(w->st, &l, &bad);
+            result(w, r, 0);
+            if (r >= 0 || r == -ENOMEM)
+                break;
+        } else {
+            FUZZ_CHECK(routes[0] == routes[1] && bad < l.n);
+        }
+    }
+    struct td_route_query q = {.dst = c[0].route.prefix, .src = op_addr[n % OP_ADDRS], .iif = (n & 1) != 0 ? w->port[0].ifindex : 0};
+    int r = td_route_explain(w->st, &q, &answer, why, 40, &reasons);
+    FUZZ_CHECK(reasons <= 40);
+    note_u64(w, r == 0 ? (uint64_t)answer.ifindex << 32 | answer.nexthop : reasons);
+}
+
 static void op_config(struct world *w, struct input *in)
 {
     uint8_t what = get8(in);
     struct port *port = &w->port[get8(in) & 1];
     uint8_t a = get8(in), b = get8(in);
     td_ip4 addr = op_addr[a % OP_ADDRS];
+    if (what >= 224) {
+        op_routing(w, in);
+        return;
+    }
     struct td_route route = {.prefix = addr, .plen = b % 33, .gateway = TD_IP4(10, 0, 0, 254)};
     struct td_route_answer answer = {0};
     struct td_mac mac = peer_mac;

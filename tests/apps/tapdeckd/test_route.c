@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/control.h"
+#include "tapdeck/rules.h"
 #include "tapdeckd/deck.h"
 
 static struct td_stack *st;
@@ -311,6 +312,27 @@ START_TEST(a_bad_line_changes_nothing)
 }
 END_TEST
 
+/* The daemon runs somewhere else: names of files reach it whole. */
+START_TEST(names_of_files_are_made_absolute)
+{
+    char ip[] = "ip", batch[] = "-batch", rel[] = "some/routes", route[] = "route", ld[] = "load", whole[] = "/x";
+    char *a[] = {ip, batch, rel}, *b[] = {ip, route, ld, rel}, *c[] = {ip, route, ld, whole};
+    char here[2048], want[4096];
+    struct rules_request q;
+    ck_assert_ptr_nonnull(getcwd(here, sizeof(here)));
+    snprintf(want, sizeof(want), "%s/some/routes", here);
+    ck_assert(rules_request(3, a, &q, sentence, sizeof(sentence)));
+    ck_assert_str_eq(q.argv[2], want);
+    rules_request_end(&q);
+    ck_assert(rules_request(4, b, &q, sentence, sizeof(sentence)));
+    ck_assert_str_eq(q.argv[3], want);
+    rules_request_end(&q);
+    ck_assert(rules_request(4, c, &q, sentence, sizeof(sentence)));
+    ck_assert_ptr_null(q.argv);
+    rules_request_end(&q);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("route commands");
@@ -323,6 +345,7 @@ static Suite *suite(void)
     tcase_add_test(t, get_says_why);
     tcase_add_test(t, save_and_load);
     tcase_add_test(t, a_bad_line_changes_nothing);
+    tcase_add_test(t, names_of_files_are_made_absolute);
     suite_add_tcase(s, t);
     return s;
 }

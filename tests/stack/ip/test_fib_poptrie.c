@@ -88,7 +88,7 @@ static struct fib_route internet_route(struct prng *rng)
                               .ifindex = 1 + prng_below(rng, 4)};
 }
 
-/* shows: 4632-01 4632-02 4632-04 */
+/* shows: 4632-01 4632-02 4632-04 1812-FW16 */
 START_TEST(test_every_length_and_its_edges)
 {
     for (unsigned plen = 0; plen <= 32; plen++) {

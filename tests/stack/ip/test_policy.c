@@ -142,6 +142,18 @@ START_TEST(test_tables_come_and_go)
 }
 END_TEST
 
+/* shows: 1812-FW18 */
+START_TEST(test_the_smallest_metric_is_used)
+{
+    ck_assert_int_eq(ADD(.prefix = NET, .plen = 8, .gateway = GW3, .metric = 30), 0);
+    ck_assert_int_eq(ADD(.prefix = NET, .plen = 8, .gateway = GW2, .metric = 20), 0);
+    ck_assert_int_eq(ADD(.prefix = NET, .plen = 8, .gateway = PEER, .metric = 40), 0);
+    ck_assert_uint_eq(via(HOST, 0), GW2);
+    ck_assert_int_eq(change(TD_CHANGE_DEL, (struct td_route){.prefix = NET, .plen = 8, .metric = 20}), 0);
+    ck_assert_uint_eq(via(HOST, 0), GW3);
+}
+END_TEST
+
 /* ---- several ways ---- */
 
 static int two_ways(uint16_t w1, uint16_t w2)
@@ -228,6 +240,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_not_and_interfaces);
     tcase_add_test(tc, test_rules_are_judged);
     tcase_add_test(tc, test_tables_come_and_go);
+    tcase_add_test(tc, test_the_smallest_metric_is_used);
     tcase_add_test(tc, test_flows_are_shared_out_by_weight);
     tcase_add_test(tc, test_a_way_whose_interface_is_down_is_taken_out);
     tcase_add_test(tc, test_ports_count_when_told_so);
