@@ -33,7 +33,8 @@
  *
  * The black hole (7.7). When text has been repeated for the time of R1 without an answer, the
  * search begins, with segments of tcp_base_mss; if it has begun, they are halved, but not below
- * tcp_mtu_probe_floor.
+ * tcp_mtu_probe_floor. Where segments as large were acknowledged before, `rfc` waits for twice R1: on
+ * a line that loses a fifth of all the segments would else shrink to the floor, time-out by time-out.
  *
  * The state of the search exists only for connections that search.
  */
@@ -244,9 +245,17 @@ void tcp_mtup_inconclusive(struct td_stack *st, struct tcb *t)
     }
 }
 
+/* Segments of this size were acknowledged: it is more likely that much is lost than that the path
+ * has become narrower. Linux doesn't ask. */
+static bool got_through(const struct td_stack *st, const struct tcb *t)
+{
+    return !tcp_as_linux(st) && t->max_size_acked >= (uint32_t)t->mss + IPV4_HLEN + TCP_HLEN &&
+           t->rexmits <= 2 * knob(st, TCP_RETRIES1);
+}
+
 void tcp_mtup_black_hole(struct td_stack *st, struct tcb *t)
 {
-    if (knob(st, TCP_MTU_PROBING) == 0 || !tcp_synchronized(t)) {
+    if (knob(st, TCP_MTU_PROBING) == 0 || !tcp_synchronized(t) || got_through(st, t)) {
         return;
     }
     struct tcp_mtup *p = state(t);

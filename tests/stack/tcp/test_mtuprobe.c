@@ -186,6 +186,38 @@ START_TEST(black_hole)
 }
 END_TEST
 
+/* Where a segment as large got through, `rfc` repeats it for twice as long before it takes the path
+ * for a black hole: six times, not twice. */
+START_TEST(much_lost_is_no_black_hole)
+{
+    for (int proven = 0; proven < 2; proven++) {
+        struct conv c = conv_new(TD_PROFILE_RFC);
+        c = talk(c, (struct hx_opts){.mss = 1460}, 60000, 0);
+        int64_t next = 1;
+        if (proven) {
+            say(&c, 1, 1460);
+            ip_out(c.h, HX_ANYTIME, IPPROTO_TCP_);
+            ack_in(&c, NOW, 1461, 60000);
+            next = 1461;
+        }
+        say(&c, next, 1460);
+        unsigned whole = 0;
+        bool smaller = false;
+        while (!smaller && hx_now(c.h) < SEC(600)) {
+            hx_until(c.h, hx_now(c.h) + MS(100));
+            while (hx_pending(c.h) > 0) {
+                ip_out(c.h, HX_ANYTIME, IPPROTO_TCP_);
+                whole += c.h->got.len == 1460;
+                smaller = smaller || c.h->got.len < 1460;
+            }
+        }
+        ck_assert(smaller);
+        ck_assert_uint_eq(whole, proven ? 1 + 6 : 1 + 2);
+        leave(&c);
+    }
+}
+END_TEST
+
 /* However long it lasts, not below the floor. */
 START_TEST(the_floor)
 {
@@ -297,6 +329,7 @@ static Suite *suite(void)
     tcase_add_test(tc, a_probe_lost_alone_is_no_congestion);
     tcase_add_test(tc, no_probe_without_means);
     tcase_add_loop_test(tc, black_hole, 0, 2);
+    tcase_add_test(tc, much_lost_is_no_black_hole);
     tcase_add_test(tc, the_floor);
     tcase_add_test(tc, a_raise_is_verified);
     suite_add_tcase(s, tc);
