@@ -242,7 +242,7 @@ static int send_again(struct td_stack *st, struct tcb *t, uint32_t n, enum journ
         return e;
     }
     txq_mark_retrans(q, n);
-    tcp_undo_retransmitted(st, t);
+    tcp_undo_retransmitted(st, t, txseg_end(txq_at(q, n)));
     tcp_prr_sent(t, bytes);
     if (t->ca_state == TCPE_LOSS) {
         count(st, TcpExtTCPSlowStartRetrans);

@@ -114,7 +114,7 @@ static void dsack_received(struct td_stack *st, struct tcb *t, struct tcp_news *
         q->came_twice = true;
     }
     if (below && q->undo && q->undo_retrans > 0 && seq_le(b->right, n->una_before) &&
-        seq_gt(b->right, q->undo_marker)) {
+        seq_gt(b->right, q->undo_marker) && seq_le(b->right, q->undo_end)) {
         int32_t left = q->undo_retrans - (int32_t)segs;
         q->undo_retrans = left > 0 ? left : 0;
     } else {

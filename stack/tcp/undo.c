@@ -21,14 +21,16 @@ void tcp_undo_start(struct tcb *t)
     q->undo = true;
     q->undo_marker = t->snd_una;
     q->undo_retrans = (int32_t)q->retrans.segs + (q->tlp_out && q->tlp_retrans);
+    q->undo_end = q->undo_retrans == 0 ? t->snd_una : t->snd_nxt;
     if (q->undo_retrans == 0) { /* none yet: zero would mean that all were needless */
         q->undo_retrans = -1;
     }
 }
 
-void tcp_undo_retransmitted(struct td_stack *st, struct tcb *t)
+void tcp_undo_retransmitted(struct td_stack *st, struct tcb *t, tcp_seq end)
 {
     struct txq *q = t->txq;
+    q->undo_end = seq_max(q->undo_end, end);
     if (q->retrans_time == 0) {
         q->retrans_time = st->now;
         q->retrans_ts = tcp_ts_at(t, st->now);

@@ -73,6 +73,7 @@ struct txq {
     bool frto_new : 1;         /* ... new text is to show it: before any retransmission */
     bool reneged : 1;          /* the peer took back what it had SACKed */
     tcp_seq undo_marker;       /* SND.UNA when the episode began */
+    tcp_seq undo_end;          /* nothing beyond was sent again since */
     int32_t undo_retrans;      /* retransmissions not yet known to be needless; -1 none was sent */
     td_time retrans_time;      /* when the episode's first retransmission left; 0 = none yet */
     uint32_t retrans_ts;       /* its TSval */
@@ -276,7 +277,7 @@ void tcp_prr_end(struct td_stack *st, struct tcb *t);
 
 /* ---- undo.c ---- */
 void tcp_undo_start(struct tcb *t);
-void tcp_undo_retransmitted(struct td_stack *st, struct tcb *t);
+void tcp_undo_retransmitted(struct td_stack *st, struct tcb *t, tcp_seq end); /* up to there */
 bool tcp_undo_recovery(struct td_stack *st, struct tcb *t, const struct tcp_news *n);
 bool tcp_undo_partial(struct td_stack *st, struct tcb *t, const struct tcp_news *n, bool *keep);
 bool tcp_undo_dsack(struct td_stack *st, struct tcb *t);

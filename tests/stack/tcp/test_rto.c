@@ -112,6 +112,35 @@ START_TEST(floor_and_ceiling)
 }
 END_TEST
 
+/* Echoes that make a round trip of an hour, of nothing, or of less: the time-out stays within its bounds. */
+/* shows: ATK-TCPR-16 */
+START_TEST(echoes_of_an_evil_peer)
+{
+    static const struct {
+        int64_t age;
+        bool taken;
+    } t[] = {{3600000, false}, {400000, true}, {0, true}, {-1, false}, {-100000, false}};
+    for (unsigned i = 0; i < sizeof t / sizeof t[0]; i++) {
+        struct conv c = talk(conv_new(TD_PROFILE_LINUX), (struct hx_opts){.mss = 1460, .ts = true, .ts_val = 1}, 60000, MS(10));
+        struct tcb *b = conv_tcb(&c);
+        for (int64_t pos = 1; pos < 20; pos++) {
+            uint64_t samples = hx_event(c.h, "tcp-rtt"), fired = hx_event(c.h, "tcp-rto");
+            say(&c, pos, 1);
+            hx_drain(c.h);
+            hx_until(c.h, hx_now(c.h) + b->rtt.rto + MS(1)); /* sent again: only the echo can tell */
+            hx_drain(c.h);
+            ck_assert_uint_le(hx_event(c.h, "tcp-rto") - fired, 2); /* no timer without a period */
+            tcp_in(c.h, NOW, .flags = ACK, .seq = 1, .ack = pos + 1, .wnd = 60000,
+                   .opts = {.ts = true, .ts_val = 2, .ts_ecr = tcp_ts_val(c.h->st, b) - (uint32_t)t[i].age});
+            ck_assert_int_eq(hx_event(c.h, "tcp-rtt") > samples, t[i].taken);
+            ck_assert_uint_ge(b->rtt.rto, MS(200));
+            ck_assert_uint_le(b->rtt.rto, SEC(120));
+        }
+        leave(&c);
+    }
+}
+END_TEST
+
 /* shows: 6298-06 6298-18 MUST-18 8961-03 8961-05 */
 START_TEST(karns_rule)
 {
@@ -241,6 +270,7 @@ static Suite *suite(void)
     tcase_add_test(tc, first_sample);
     tcase_add_test(tc, later_samples);
     tcase_add_test(tc, floor_and_ceiling);
+    tcase_add_test(tc, echoes_of_an_evil_peer);
     tcase_add_test(tc, karns_rule);
     tcase_add_test(tc, progress_restarts_the_timer);
     tcase_add_test(tc, only_the_first_is_sent_again);

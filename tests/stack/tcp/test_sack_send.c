@@ -26,7 +26,7 @@ START_TEST(only_the_hole_again)
 }
 END_TEST
 
-/* shows: 2018-12 ATK-TCPH-07 ATK-TCPC-06 */
+/* shows: 2018-12 ATK-TCPH-07 */
 START_TEST(blocks_that_cannot_be)
 {
     struct conv c = sack_flight(conv_new(TD_PROFILE_LINUX), 10000);
@@ -44,6 +44,131 @@ START_TEST(blocks_that_cannot_be)
     ck_assert_uint_eq(flight_of(&c).sacked, 0);
     ack_in(&c, MS(100), 10001, WND);
     leave(&c);
+}
+END_TEST
+
+/* Lengths that no list of blocks has, SACK where it wasn't agreed on, blocks below what is acknowledged. */
+/* shows: ATK-TCPH-07 */
+START_TEST(sack_options_that_are_none)
+{
+    static const uint8_t lengths[] = {2, 9, 11, 17, 38, 42};
+    struct conv c = sack_flight(conv_new(TD_PROFILE_LINUX), 10000);
+    uint32_t iss = hx_conn(c.h, HX_PEER, 40000, 80)->iss;
+    for (unsigned i = 0; i <= sizeof lengths; i++) {
+        unsigned len = i < sizeof lengths ? lengths[i] : 10;
+        uint8_t raw[40] = {1, 1, 5, (uint8_t)len};
+        for (unsigned b = 0; b < 4; b++) {
+            wire_put32(raw + 4 + 8 * b, iss + 1 + SMSS * (2 * b + 1));
+            wire_put32(raw + 8 + 8 * b, iss + 1 + SMSS * (2 * b + 2));
+        }
+        memset(raw + (len < 38 ? 2 + len : 40), 1, len < 38 ? 38 - len : 0); /* NOPs behind it */
+        tcp_in(c.h, MS(10 + i), .flags = ACK, .seq = 1, .ack = 1, .wnd = WND, .opts = {.raw = (const char *)raw, .raw_len = 40});
+        ck_assert_uint_eq(flight_of(&c).sacked, i < sizeof lengths ? 0 : 1); /* the last is as it should be */
+        hx_drain(c.h);
+    }
+    leave(&c);
+
+    c = sack_flight(conv_new(TD_PROFILE_LINUX), 10000);
+    ack_in(&c, MS(100), 5001, WND);
+    sack_in(&c, MS(101), 5001, B2(1, 2, 2, 3)); /* nothing of it was sent twice, all is acknowledged */
+    ck_assert_uint_eq(flight_of(&c).sacked, 0);
+    ck_assert_uint_eq(info(&c).tcpi_ca_state, 0);
+    hx_quiet(c.h, MS(120));
+    leave(&c);
+
+    c = talk(conv_new(TD_PROFILE_LINUX), (struct hx_opts){.mss = SMSS, .wscale = 5}, WND, MS(100));
+    c.h->start = td_stack_now(c.h->st);
+    say(&c, 1, 10000);
+    hear(&c);
+    tcp_in(c.h, MS(1), .flags = ACK, .seq = 1, .ack = 1, .wnd = WND - 1, .opts = {.raw = "\1\1\4\2", .raw_len = 4}); /* permitted: too late */
+    for (unsigned i = 0; i < 5; i++) {
+        tcp_in(c.h, MS(2 + i), .flags = ACK, .seq = 1, .ack = 1, .wnd = WND - 2 - i, .opts = {.nsack = 1, .sack = {{1001, 10001}}});
+    }
+    ck_assert(!conv_tcb(&c)->sack_ok);
+    ck_assert_uint_eq(flight_of(&c).sacked, 0);
+    ck_assert_uint_eq(hx_counter(c.h, "TcpRetransSegs"), 0);
+    hx_drain(c.h);
+    leave(&c);
+}
+END_TEST
+
+/* The first of ten is lost and sent again, cwnd is cut. Then the peer says that this or that came twice. */
+static bool undone_by(struct blocks b)
+{
+    struct conv c = sack_flight(conv_new(TD_PROFILE_LINUX), 10000);
+    struct tcb *t = conv_tcb(&c);
+    uint32_t before = t->cc.cwnd;
+    sack_in(&c, MS(100), 1, B1(1, 10));
+    again_out(&c, NOW, 0);
+    ack_in(&c, MS(200), 10001, WND);
+    ck_assert_uint_lt(t->cc.cwnd, before);
+    for (int i = 0; i < 5; i++) { /* again and again */
+        sack_in(&c, MS(201 + i), 10001, b);
+    }
+    bool undone = hx_event(c.h, "tcp-undo") > 0;
+    ck_assert_uint_le(hx_event(c.h, "tcp-undo"), 1);
+    ck_assert_int_eq(undone, t->cc.cwnd >= before);
+    say(&c, 10001, 5000); /* the next episode's reduction is its own */
+    hx_drain(c.h);
+    uint32_t cwnd = t->cc.cwnd;
+    sack_in(&c, MS(300), 10001, B1(11, 15));
+    hx_drain(c.h);
+    ck_assert_uint_eq(t->ca_state, TCPE_RECOVERY);
+    sack_in(&c, MS(310), 10001, b);
+    ack_in(&c, MS(400), 15001, WND);
+    sack_in(&c, MS(401), 15001, b);
+    ck_assert_uint_lt(t->cc.ssthresh, cwnd);
+    ck_assert_uint_eq(hx_event(c.h, "tcp-undo"), undone ? 1 : 0);
+    leave(&c);
+    return undone;
+}
+
+/* shows: ATK-TCPC-06 */
+START_TEST(dsack_undoes_what_was_sent_twice)
+{
+    ck_assert(undone_by(B1(0, 1)));   /* it was; once, however often it is said */
+    ck_assert(!undone_by(B1(5, 6)));  /* was sent once */
+    ck_assert(!undone_by(B1(0, 10))); /* more than was sent again */
+    ck_assert(!undone_by(B1(12, 13))); /* or never */
+}
+END_TEST
+
+/* All but the first is SACKed. Then the peer throws it away, and says nothing of it any more. */
+/* shows: ATK-TCPR-13 */
+START_TEST(sacked_and_gone)
+{
+    for (int rfc = 0; rfc < 2; rfc++) {
+        struct conv c = sack_flight(conv_new(rfc ? TD_PROFILE_RFC : TD_PROFILE_LINUX), 10000);
+        sack_in(&c, MS(100), 1, B1(1, 10));
+        again_out(&c, NOW, 0);
+        hx_until(c.h, MS(100) + conv_tcb(&c)->rtt.rto + MS(1)); /* lost as well */
+        ck_assert_uint_eq(conv_tcb(&c)->snd.len, 10000);
+        ck_assert_uint_eq(flight_of(&c).sacked, rfc ? 0 : 9); /* forgotten; Linux waits until it shows that they are gone */
+        ck_assert_uint_ge(hear(&c).segments, 1);
+        static bool have[11];
+        memset(have, 0, sizeof have);
+        have[0] = true;
+        unsigned next = 1, came = 0;
+        ack_in(&c, hx_now(c.h) + MS(50), 1 + SMSS, WND);
+        while (next < 10) {
+            hx_until(c.h, hx_now(c.h) + MS(50));
+            ck_assert_uint_lt(hx_now(c.h), SEC(60));
+            while (hx_pending(c.h) > 0) {
+                ip_out(c.h, HX_ANYTIME, IPPROTO_TCP_);
+                unsigned i = ((uint32_t)(c.h->got.tcp.seq - hx_conn(c.h, HX_PEER, 40000, 80)->iss) - 1) / SMSS;
+                ck_assert_uint_eq(c.h->got.len, SMSS);
+                came += !have[i];
+                have[i] = true;
+            }
+            while (have[next]) {
+                next++;
+            }
+            ack_in(&c, hx_now(c.h), 1 + SMSS * (int64_t)next, WND);
+        }
+        ck_assert_uint_eq(came, 9);
+        hx_drain(c.h);
+        leave(&c);
+    }
 }
 END_TEST
 
@@ -217,6 +342,9 @@ static Suite *suite(void)
     tcase_add_test(tc, counting_as_6675);
     tcase_add_test(tc, a_time_out_forgets_what_was_sacked);
     tcase_add_test(tc, next_seg);
+    tcase_add_test(tc, sack_options_that_are_none);
+    tcase_add_test(tc, dsack_undoes_what_was_sent_twice);
+    tcase_add_test(tc, sacked_and_gone);
     suite_add_tcase(s, tc);
     return s;
 }
