@@ -236,6 +236,15 @@ START_TEST(window_that_shrinks)
     x = hear(&c);
     ck_assert_int_gt(x.end, 1 + 6 * 1460);
     leave(&c);
+    c = est(TD_PROFILE_LINUX, 1460, 10000); /* not even the first fits: as much of it as does */
+    say(&c, 1, 20000);
+    ck_assert_int_eq(hear(&c).end, 1 + 6 * 1460);
+    ack_in(&c, MS(10), 1, 500);
+    tcp_out(c.h, MS(200), .flags = ACK, .seq = 1, .ack = 1, .len = 500);
+    ack_in(&c, MS(210), 501, 500);
+    tcp_out(c.h, HX_ANYTIME, .flags = ACK, .seq = 501, .ack = 1, .len = 500);
+    hx_drain(c.h);
+    leave(&c);
 }
 END_TEST
 

@@ -95,6 +95,32 @@ START_TEST(not_without_sack)
 }
 END_TEST
 
+/* It is seen as well where the late one is only SACKed: below what was SACKed before, and sent once. */
+/* shows: 8985-07 */
+START_TEST(reordering_between_sacks)
+{
+    struct conv c = sack_flight(conv_new(TD_PROFILE_LINUX), 10000);
+    struct tcb *t = conv_tcb(&c);
+    sack_in(&c, MS(100), 1, B1(4, 5));
+    ck_assert_uint_eq(t->reord_seen, 0);
+    sack_in(&c, MS(101), 1, B2(2, 3, 4, 5));
+    ck_assert_uint_eq(t->reord_seen, 1);
+    hx_drain(c.h);
+    leave(&c);
+    c = sack_flight(conv_new(TD_PROFILE_LINUX), 10000); /* in order, or sent again: no reordering */
+    t = conv_tcb(&c);
+    for (unsigned i = 2; i <= 5; i++) {
+        sack_in(&c, MS(100), 1, B1(1, i));
+    }
+    ck_assert_uint_eq(hx_counter(c.h, "TcpRetransSegs"), 1);
+    hx_drain(c.h);
+    sack_in(&c, MS(200), 5001, (struct blocks){0});
+    ck_assert_uint_eq(t->reord_seen, 0);
+    hx_drain(c.h);
+    leave(&c);
+}
+END_TEST
+
 /* shows: 8985-03 ATK-TCPC-07 */
 START_TEST(a_dsack_makes_it_patient)
 {
@@ -342,6 +368,7 @@ static Suite *suite(void)
     tcase_add_test(tc, a_lost_retransmission_is_found);
     tcase_add_test(tc, after_a_time_out_the_old_ones_are_lost);
     tcase_add_test(tc, not_without_sack);
+    tcase_add_test(tc, reordering_between_sacks);
     tcase_add_test(tc, a_dsack_makes_it_patient);
     tcase_add_test(tc, the_least_round_trip_grows_old);
     tcase_add_test(tc, whose_acknowledgment_is_it);

@@ -39,6 +39,10 @@ START_TEST(blocks_that_cannot_be)
     }
     ck_assert_uint_ge(hx_event(c.h, "tcp-drop-sack"), 4);
     ck_assert_uint_eq(info(&c).tcpi_ca_state, 0);
+    /* a second block that begins far below SND.UNA would take in all from there */
+    struct hx_opts far = {.nsack = 2, .sack = {{9001, 9001}, {(uint32_t)(1 - 100000), 8001}}};
+    tcp_in(c.h, MS(40), .flags = ACK, .seq = 1, .ack = 1, .wnd = WND, .opts = far);
+    ck_assert_uint_eq(flight_of(&c).sacked, 0);
     struct hx_opts part = {.nsack = 1, .sack = {{4500, 5600}}}; /* parts of two segments: neither counts */
     tcp_in(c.h, MS(50), .flags = ACK, .seq = 1, .ack = 1, .wnd = WND, .opts = part);
     ck_assert_uint_eq(flight_of(&c).sacked, 0);
@@ -107,6 +111,7 @@ static bool undone_by(struct blocks b)
     }
     bool undone = hx_event(c.h, "tcp-undo") > 0;
     ck_assert_uint_le(hx_event(c.h, "tcp-undo"), 1);
+    ck_assert_uint_le(hx_event(c.h, "tcp-dsack"), hx_counter(c.h, "TcpRetransSegs")); /* no more is believed */
     ck_assert_int_eq(undone, t->cc.cwnd >= before);
     say(&c, 10001, 5000); /* the next episode's reduction is its own */
     hx_drain(c.h);
@@ -213,6 +218,9 @@ START_TEST(dsack_is_told_from_sack)
     uint64_t before = hx_counter(c.h, "TcpExtTCPDSACKRecv");
     sack_in(&c, MS(121), 4001, B1(0, 1));
     ck_assert_uint_eq(hx_counter(c.h, "TcpExtTCPDSACKRecv"), before + 1);
+    /* an overtaken ACK whose block is above it, though below SND.UNA: a plain SACK, and old news */
+    sack_in(&c, MS(122), 3001, B1(3, 5));
+    ck_assert_uint_eq(hx_counter(c.h, "TcpExtTCPDSACKRecv"), before + 1);
     leave(&c);
 }
 END_TEST
@@ -229,6 +237,15 @@ START_TEST(duplicates_without_news)
     again_out(&c, NOW, 10);
     hx_quiet(c.h, NOW);
     leave(&c);
+    struct conv d = conv_reno(); /* counted, they would begin a recovery */
+    knob_set(d.h, "net.ipv4.tcp_recovery", "0");
+    d = sack_flight(d, 40000);
+    for (unsigned i = 0; i < 20; i++) {
+        ack_in(&d, MS(10), 1, WND);
+    }
+    hx_quiet(d.h, MS(20));
+    ck_assert_uint_eq(conv_tcb(&d)->dupacks, 0);
+    leave(&d);
 }
 END_TEST
 

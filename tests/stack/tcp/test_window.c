@@ -174,7 +174,7 @@ START_TEST(one_octet_left_is_not_the_window_for_ever)
 }
 END_TEST
 
-/* shows: SHLD-14 7323-08 7323-09 */
+/* shows: SHLD-14 7323-08 */
 START_TEST(edge_never_moves_left)
 {
     struct prng r = {(uint64_t)_i + 1};
@@ -290,6 +290,33 @@ START_TEST(segments_of_one_octet_cost_what_they_cost)
 }
 END_TEST
 
+/* Where the edge may move left (tcp_shrink_window), what was promised is taken all the same: the peer may have sent it. */
+/* shows: 7323-08 7323-09 */
+START_TEST(an_edge_that_moved_left)
+{
+    struct conv c;
+    struct sender p = start(&c, 200000, 1 + 7);
+    knob_set(c.h, "net.ipv4.tcp_shrink_window", "1");
+    send_text(&p, 100);
+    hx_until(c.h, hx_now(c.h) + SEC(1));
+    listen_to(&p);
+    int64_t promised = p.edge;
+    int small = 4096;
+    ck_assert_int_eq(td_setsockopt(c.h->st, c.s, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+    send_text(&p, 100);
+    hx_until(c.h, hx_now(c.h) + SEC(1));
+    ip_out(c.h, HX_ANYTIME, IPPROTO_TCP_);
+    int64_t edge = 201 + ((int64_t)c.h->got.tcp.wnd << p.shift);
+    ck_assert_int_lt(edge, promised);
+    tcp_in(c.h, NOW, .flags = ACK, .seq = promised - 100, .ack = 1, .wnd = 60000, .len = 100); /* to its last octet */
+    ck_assert_uint_eq(hx_event(c.h, "tcp-drop-window"), 0);
+    tcp_in(c.h, NOW, .flags = ACK, .seq = promised, .ack = 1, .wnd = 60000, .len = 100); /* and no further */
+    ck_assert_uint_eq(hx_event(c.h, "tcp-drop-window"), 1);
+    hx_drain(c.h);
+    leave(&c);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("tcp window");
@@ -299,6 +326,7 @@ static Suite *suite(void)
     tcase_add_test(tc, small_gains_are_not_told_on_the_way);
     tcase_add_test(tc, one_octet_left_is_not_the_window_for_ever);
     tcase_add_loop_test(tc, edge_never_moves_left, 0, 4);
+    tcase_add_test(tc, an_edge_that_moved_left);
     tcase_add_test(tc, reader_that_never_reads);
     tcase_add_test(tc, window_grows_beyond_64_kib);
     tcase_add_test(tc, segments_of_one_octet_cost_what_they_cost);

@@ -170,6 +170,15 @@ START_TEST(threshold_after_time_outs)
     ck_assert_uint_eq(conv_tcb(&c)->cc.ssthresh, 3500);
     cwnd_is(&c, 1);
     leave(&c);
+    c = est(); /* as Linux counts, from cwnd, which is one segment by then */
+    knob_set(c.h, "net.ipv4.tcp_cwnd_segments", "1");
+    say(&c, 1, 7000);
+    hx_drain(c.h);
+    for (int i = 0; i < 4; i++) {
+        tcp_out(c.h, HX_ANYTIME, .flags = ACK, .seq = 1, .ack = 1, .len = SMSS);
+        ck_assert_uint_eq(conv_tcb(&c)->cc.ssthresh, 5000);
+    }
+    leave(&c);
     c = est(); /* never less than two segments */
     say(&c, 1, 1000);
     tcp_out(c.h, NOW, .flags = ACK | PSH, .seq = 1, .ack = 1, .len = SMSS);
