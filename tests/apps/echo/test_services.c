@@ -124,6 +124,7 @@ START_TEST(test_udp_answers_from_the_address_asked)
 }
 END_TEST
 
+/* shows: ATK-UDP-06 */
 START_TEST(test_udp_never_talks_to_its_like)
 {
     static const uint16_t ports[] = {7, 9, 13, 17, 19, 37};

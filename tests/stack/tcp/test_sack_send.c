@@ -221,6 +221,7 @@ START_TEST(dsack_is_told_from_sack)
     /* an overtaken ACK whose block is above it, though below SND.UNA: a plain SACK, and old news */
     sack_in(&c, MS(122), 3001, B1(3, 5));
     ck_assert_uint_eq(hx_counter(c.h, "TcpExtTCPDSACKRecv"), before + 1);
+    ck_assert_uint_eq(hx_counter(c.h, "TcpExtTCPDSACKOfoRecv"), 1);
     leave(&c);
 }
 END_TEST

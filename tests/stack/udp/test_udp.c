@@ -257,7 +257,7 @@ START_TEST(test_fragments_and_udp_length_disagree)
 }
 END_TEST
 
-/* shows: 1122-U15 */
+/* shows: 1122-U15 ATK-UDP-06 */
 START_TEST(test_bad_source_dropped)
 {
     static const td_ip4 bad[] = {TD_IP4_BROADCAST, TD_IP4(10, 0, 0, 255), TD_IP4(224, 0, 0, 5),
