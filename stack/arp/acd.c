@@ -20,8 +20,8 @@
  *     2  (b) one announcement; at the next conflict within DEFEND_INTERVAL it is given up
  *     3  (c) one announcement in DEFEND_INTERVAL, and the address is never given up
  *
- * Giving up is hooks.acd_conflict: ip takes the address and its routes away. Its connections end by
- * their timers; 2.4's SHOULD, to reset them first, is open.
+ * Giving up is hooks.acd_conflict: ip has TCP reset the connections of the address (2.4), then takes it
+ * and its routes away.
  *
  * Addresses that aren't tested (arp_acd 0) are announced once when they are added and when the
  * interface comes up or changes its MAC, if arp_notify says so. Announcements and probes are

@@ -333,8 +333,13 @@ static void hook_acd_conflict(struct td_stack *st, struct netif *nif, struct net
 {
     struct journal_subject sub = {.ifindex = nif->index, .addr = a->addr};
 
-    if (a->state == ADDR_READY)
+    if (a->state == ADDR_READY) {
+        for (unsigned i = 0; i < 256; i++) {
+            if (st->ip->proto[i] != NULL && st->ip->proto[i]->addr_lost != NULL)
+                st->ip->proto[i]->addr_lost(st, a->addr);
+        }
         addr_routes_del(st, nif, a);
+    }
     a->state = ADDR_CONFLICT;
     JOURNAL(st, EV_ADDR_LOST, &sub, (uint64_t)a->addr << 8 | a->plen, nif->index);
 }

@@ -39,6 +39,9 @@ struct ip_protocol {
     /* p->data at the transport header, p->len = IP payload. Consumes p. */
     void (*input)(struct td_stack *st, struct pkt *p, const struct ip_rx *rx);
     void (*error)(struct td_stack *st, const struct ip_error *e); /* may be NULL */
+    /* An address of ours is about to be given up to another station (RFC 5227 2.4); what is sent from
+     * it now still leaves. May be NULL. */
+    void (*addr_lost)(struct td_stack *st, td_ip4 addr);
 };
 /* ops lives as long as the instance. -EEXIST. */
 int ip_register(struct td_stack *st, uint8_t proto, const struct ip_protocol *ops);

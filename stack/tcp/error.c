@@ -108,3 +108,23 @@ void tcp_icmp_error(struct td_stack *st, const struct ip_error *e)
     }
     connection_error(st, container_of(ep, struct tcb, ep), &q);
 }
+
+/* Another station has our address: its segments and ours would mix. The peers are told while we can
+ * still speak for it (RFC 5227 2.4). */
+void tcp_addr_lost(struct td_stack *st, td_ip4 addr)
+{
+    for (struct tcb *t = st->tcp->all, *next; t != NULL; t = next) {
+        next = t->all_next;
+        if (t->state == TCPS_LISTEN) {
+            for (struct half_open *r = t->lsn->syn_queue, *after; r != NULL; r = after) {
+                after = r->next;
+                if (r->ep.a.laddr == addr) {
+                    tcp_half_open_reset(st, r, W_TCP_ADDR_LOST);
+                }
+            }
+        } else if (t->ep.a.laddr == addr && t->state != TCPS_CLOSED &&
+                   t->state != TCPS_TIME_WAIT) {
+            tcp_abort_with(st, t, ECONNABORTED, W_TCP_ADDR_LOST);
+        }
+    }
+}

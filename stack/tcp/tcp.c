@@ -22,7 +22,7 @@
 #define THROTTLE (250 * TD_US) /* between two looks at a full interface queue */
 
 static void throttle_fired(struct td_stack *st, struct timer *tm);
-static const struct ip_protocol tcp_protocol = {tcp_input, tcp_icmp_error};
+static const struct ip_protocol tcp_protocol = {tcp_input, tcp_icmp_error, tcp_addr_lost};
 
 int tcp_init(struct td_stack *st)
 {

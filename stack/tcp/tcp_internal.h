@@ -164,6 +164,7 @@ bool tcp_challenge_allowed(struct td_stack *st, struct tcb *t);
 bool tcp_fast_path(struct td_stack *st, struct tcb *t, struct tcp_seg *s);
 /* ---- error.c ---- */
 void tcp_icmp_error(struct td_stack *st, const struct ip_error *e);
+void tcp_addr_lost(struct td_stack *st, td_ip4 addr); /* RFC 5227 2.4 */
 
 /* ---- ack.c ---- */
 void tcp_ack_received(struct td_stack *st, struct tcb *t, const struct tcp_seg *s);

@@ -230,6 +230,44 @@ START_TEST(listener_and_time_wait_are_deaf)
 }
 END_TEST
 
+/* Another station claims our address, and we give it up: the connections are reset first, also those that are only half
+ * open; those of another address stay. */
+/* shows: 5227-10 */
+START_TEST(a_lost_address)
+{
+    struct conv c = reach(EST);
+    struct hx *h = c.h;
+    knob_set(h, "net.ipv4.conf.eth0.arp_defend", "1");
+    ck_assert_int_eq(td_addr_add(h->st, h->ifindex, TD_IP4(10, 0, 0, 99), 24), 0);
+    hx_drain(h);
+    tcp_in(h, NOW, .dst = TD_IP4(10, 0, 0, 99), .sport = 50001, .flags = SYN, .seq = 0, .wnd = 1000);
+    tcp_out(h, NOW, .src = TD_IP4(10, 0, 0, 99), .dport = 50001, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1);
+    tcp_in(h, NOW, .dst = TD_IP4(10, 0, 0, 99), .sport = 50001, .flags = ACK, .seq = 1, .ack = 1, .wnd = 1000);
+    int other = td_accept(h->st, c.l, NULL, NULL);
+    ck_assert_int_ge(other, 0);
+    tcp_in(h, NOW, .sport = 50002, .flags = SYN, .seq = 0, .wnd = 1000);
+    tcp_out(h, NOW, .dport = 50002, .flags = SYN | ACK, .seq = HX_ZERO, .ack = 1);
+    const struct arp_pkt claim = {.op = ARP_REQUEST, .sha = {{2, 0, 0, 0, 0, 0x66}}, .spa = HX_US, .tpa = HX_US};
+    hx_arp_in(h, NOW, &claim, true);
+    unsigned resets = 0;
+    while (hx_pending(h) > 0) {
+        ip_out(h, HX_ANYTIME, IPPROTO_TCP_);
+        ck_assert_uint_eq(h->got.ip.src, HX_US);
+        ck_assert_uint_ne(h->got.tcp.flags & RST, 0);
+        resets++;
+    }
+    ck_assert_uint_eq(resets, 2);
+    assert_state(&c, TCPS_CLOSED);
+    char b;
+    ck_assert_int_eq(td_recv(h->st, c.s, &b, 1, 0), -ECONNABORTED);
+    ck_assert_int_eq(td_send(h->st, other, "x", 1, 0), 1);
+    hx_flush(h);
+    tcp_out(h, NOW, .src = TD_IP4(10, 0, 0, 99), .dport = 50001, .flags = PSH | ACK, .seq = 1, .ack = 1, .data = "x", .len = 1);
+    hx_drain(h);
+    leave(&c);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("tcp error");
@@ -243,6 +281,7 @@ static Suite *suite(void)
     tcase_add_test(tc, smaller_path);
     tcase_add_test(tc, smaller_path_that_cannot_be);
     tcase_add_test(tc, listener_and_time_wait_are_deaf);
+    tcase_add_test(tc, a_lost_address);
     suite_add_tcase(s, tc);
     return s;
 }
