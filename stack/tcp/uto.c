@@ -28,9 +28,9 @@
  */
 #include "tcp/tcp_internal.h"
 
-#define UTO_LEN      4u
-#define UTO_MINUTES  0x8000u
-#define UTO_MOST     0x7fffu
+#define UTO_LEN     4u
+#define UTO_MINUTES 0x8000u
+#define UTO_MOST    0x7fffu
 
 uint16_t tcp_uto_encode(uint32_t seconds)
 {

@@ -60,7 +60,7 @@ static inline void keep_error(struct td_stack *st, const struct ip_error *e)
     ck_assert_uint_le(e->payload_len, sizeof err.payload);
     memcpy(err.payload, e->payload, e->payload_len);
 }
-static const struct ip_protocol keeper = {keep_input, keep_error};
+static const struct ip_protocol keeper = {.input = keep_input, .error = keep_error};
 
 static inline struct td_stack *stack(void)
 {
