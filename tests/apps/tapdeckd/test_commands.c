@@ -567,6 +567,94 @@ START_TEST(tc)
 }
 END_TEST
 
+START_TEST(tc_chains)
+{
+    good("tc qdisc add dev eth0 root handle 1: tbf rate 10mbit burst 15kb latency 500ms");
+    good("tc qdisc add dev eth0 parent 1: fq_codel target 2ms");
+    good("tc -s qdisc show dev eth0");
+    says("qdisc tbf 1: dev eth0 root refcnt 2 rate 10Mbit burst 15Kb lat 500ms\n");
+    says("qdisc fq_codel 8001: dev eth0 parent 1:1 limit 10240p flows 1024 quantum 1514 target 2ms interval 100ms "
+         "memory_limit 32Mb ecn drop_batch 64\n");
+    says("  maxpacket 0 drop_overlimit 0 new_flow_count 0 ecn_mark 0\n  new_flows_len 0 old_flows_len 0\n");
+    json_t *list = json_of("tc -s qdisc show dev eth0");
+    ck_assert_uint_eq(json_array_size(list), 2);
+    json_t *options = json_object_get(json_array_get(list, 0), "options");
+    ck_assert_int_eq(json_integer_value(json_object_get(options, "rate")), 1250000); /* bytes a second, as tc */
+    ck_assert_int_eq(json_integer_value(json_object_get(options, "lat")), 500000);
+    ck_assert_str_eq(str(json_array_get(list, 1), "parent"), "1:1");
+    ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(json_array_get(list, 1), "options"), "target")), 2000);
+    ck_assert_int_eq(json_integer_value(json_object_get(json_array_get(list, 1), "ecn_mark")), 0);
+    json_decref(list);
+
+    /* Each refusal leaves the chain as it was. */
+    refused("tc qdisc add dev eth0 parent 1: pfifo", "has a fq_codel already");
+    refused("tc qdisc add dev eth0 parent 8001: pfifo", "inside a fq_codel");
+    refused("tc qdisc add dev eth0 parent 7: pfifo", "no queue discipline 7:");
+    refused("tc qdisc replace dev eth0 parent 1: handle 1: pfifo", "handle 1: is taken");
+    refused("tc qdisc change dev eth0 parent 1: red limit 100kb", "has a fq_codel, no red");
+    refused("tc qdisc change dev eth0 parent 1: fq_codel target never", "'never'");
+    refused("tc qdisc add dev eth0 parent one: pfifo", "'one:' is not a handle");
+    refused("tc qdisc add dev eth0 htb", "'htb'");
+    good("tc qdisc show dev eth0");
+    says("fq_codel 8001: dev eth0 parent 1:1 limit 10240p flows 1024 quantum 1514 target 2ms");
+    good("tc qdisc change dev eth0 root tbf rate 20mbit burst 15kb latency 500ms"); /* what is inside stays */
+    good("tc qdisc replace dev eth0 parent 1: red limit 400kb ecn");
+    good("tc qdisc show dev eth0");
+    says("tbf 1: dev eth0 root refcnt 2 rate 20Mbit");
+    says("red 8002: dev eth0 parent 1:1 limit 400Kb min 34133b max 100Kb ecn ewma");
+    good("tc qdisc del dev eth0 parent 1:");
+    good("tc qdisc");
+    silent_about("red");
+    says("qdisc tbf 1:");
+    good("tc qdisc replace dev eth0 netem loss state 1% 20% ecn");
+    good("tc qdisc");
+    says("loss state p13 1% p31 20% p32 0% p23 100% p14 0% ecn");
+    good("tc qdisc del dev eth0 root");
+    good("tc qdisc");
+    says("qdisc pfifo 0: dev eth0 root refcnt 2 limit 1000p\n");
+    list = json_of("tc qdisc show");
+    json_decref(list);
+}
+END_TEST
+
+START_TEST(tc_rules)
+{
+    good("tc rule show");
+    good("tc rule add dev eth0 drop the 3rd segment with data matching 'tcp dst port 80'");
+    says("rule 1\n");
+    good("tc rule add dev eth0 egress delay the 2nd SYN-ACK by 1s");
+    good("tc rule add dev eth0 ingress hold the 1st data until the 3rd data");
+    good("tc -s rule show dev eth0");
+    says("rule 1 dev eth0 egress drop the 3rd segment with data matching 'tcp dst port 80'\n matched 0 acted 0 held 0\n");
+    says("rule 2 dev eth0 egress delay the 2nd SYN-ACK by 1s\n");
+    says("rule 1 dev eth0 ingress hold");
+    json_t *list = json_of("tc rule show");
+    ck_assert_uint_eq(json_array_size(list), 3);
+    ck_assert_str_eq(str(json_array_get(list, 2), "direction"), "ingress");
+    json_decref(list);
+    good("tc qdisc"); /* rules are no queue discipline */
+    says("qdisc pfifo 0: dev eth0 root");
+    silent_about("ingress");
+    refused("tc rule add dev eth0 drop the 3rd sandwich", "'sandwich'");
+    refused("tc rule add dev eth0", "what is to happen");
+    refused("tc rule add drop all", "which interface?");
+    refused("tc rule add dev eth9 drop all", "'eth9'");
+    refused("tc rule del dev eth0", "which rule?");
+    refused("tc rule del dev eth0 7", "no rule 7");
+    refused("tc rule del dev eth0 ingress 2", "no rule 2 at ingress");
+    refused("tc rule invent", "tc rule add");
+    good("tc rule release dev eth0 ingress 1");
+    good("tc rule del dev eth0 1");
+    good("tc rule del dev eth0 ingress all");
+    good("tc rule");
+    says("rule 2 dev eth0 egress");
+    silent_about("rule 1");
+    good("tc rule del dev eth0 all");
+    good("why impair");
+    says("Rule 1 of eth0 was added");
+}
+END_TEST
+
 START_TEST(timers)
 {
     good("ip addr add 10.0.0.2/24 dev eth0");
@@ -863,6 +951,8 @@ static Suite *suite(void)
     tcase_add_test(t, why_names_causes);
     tcase_add_test(t, why_follows);
     tcase_add_test(t, tc);
+    tcase_add_test(t, tc_chains);
+    tcase_add_test(t, tc_rules);
     tcase_add_test(t, timers);
     tcase_add_test(t, help);
     tcase_add_test(t, devices);
