@@ -285,7 +285,7 @@ static bool one_word(struct sentence *s)
 static bool action(struct sentence *s)
 {
     static const char *const names[TD_IMPAIR_ACTIONS] = {"drop",    "delay", "duplicate",
-                                                       "corrupt", "mark",  "hold"};
+                                                         "corrupt", "mark",  "hold"};
     const char *word = words_peek(&s->w);
     for (unsigned i = 0; word != NULL && i < TD_IMPAIR_ACTIONS; i++) {
         if (strcasecmp(word, names[i]) == 0) {
@@ -309,8 +309,8 @@ static bool action(struct sentence *s)
 static bool compile(struct sentence *s)
 {
     struct td_impair *r = &s->rule;
-    if (s->what.expr != NULL && !filter_compile(s->what.expr, r->code, TD_IMPAIR_CODE, &r->match_len,
-                                                s->w.msg, s->w.msg_size))
+    if (s->what.expr != NULL && !filter_compile(s->what.expr, r->code, TD_IMPAIR_CODE,
+                                                &r->match_len, s->w.msg, s->w.msg_size))
         return false;
     return s->until.expr == NULL ||
            filter_compile(s->until.expr, r->code + r->match_len, TD_IMPAIR_CODE - r->match_len,

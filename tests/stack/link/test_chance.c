@@ -1,5 +1,6 @@
-/* The dice of impairments: quantiles against their definitions, correlation, and netem's delays and losses
- * against the laws they follow: means, deviations, rates within five sigma, the lengths of bursts.
+/* The dice of impairments: quantiles against their definitions, correlation, and netem's delays and
+ * losses against the laws they follow: means, deviations, rates within five sigma, the lengths of
+ * bursts.
  */
 #include "check_main.h"
 #include "frames.h"
@@ -38,7 +39,8 @@ START_TEST(quantiles)
     ck_assert_double_eq_tol(sum / 2048, 0, 1e-9);
     ck_assert_double_eq_tol(sqrt(square / 2048), 1, 0.005);
     for (uint32_t x = 0; x < UINT32_MAX - 10000000; x += 9999991) {
-        double u = (65536 - (x >> 16)) / 65536.0, want = fmin((pow(u, -1.0 / 3) - 1.5) * 4 / 3 * 8192, 32767);
+        double u = (65536 - (x >> 16)) / 65536.0,
+               want = fmin((pow(u, -1.0 / 3) - 1.5) * 4 / 3 * 8192, 32767);
 
         ck_assert_double_eq_tol(chance_quantile(TD_DIST_PARETO, x), want, 3);
         ck_assert_double_eq_tol(chance_quantile(TD_DIST_PARETONORMAL, x),
@@ -111,7 +113,7 @@ START_TEST(delays_by_distribution)
     n.dist = TD_DIST_PARETO;
     delays(n, 40000, &mean, &dev, &least);
     ck_assert_double_eq_tol(least, 100 - 10 * 2.0 / 3, 0.1); /* never less: (1 - 1.5) * 4/3 */
-    ck_assert_double_eq_tol(mean, 99.6, 0.4);               /* cut at 4 jitters, so a little under 100 */
+    ck_assert_double_eq_tol(mean, 99.6, 0.4); /* cut at 4 jitters, so a little under 100 */
     ck_assert_double_eq_tol(dev, 9, 1);
     n.dist = TD_DIST_NORMAL;
     n.delay = 5 * TD_MS; /* what would be before now is now */
@@ -161,24 +163,35 @@ START_TEST(losses_by_model)
     ck_assert_double_eq_tol((double)r.lost / r.bursts, 1 / 0.9, 0.02); /* independent */
 
     /* Gilbert: in the bad state p / (p + r) of the time, in bursts of 1/r. */
-    r = lose((struct td_netem){.ge_p = td_percent(1), .ge_r = td_percent(25), .ge_bad = UINT32_MAX}, 400000);
+    r = lose((struct td_netem){.ge_p = td_percent(1), .ge_r = td_percent(25), .ge_bad = UINT32_MAX},
+             400000);
     ck_assert_double_eq_tol((double)r.lost / r.n, 0.01 / 0.26, 0.003);
     ck_assert_double_eq_tol((double)r.lost / r.bursts, 4, 0.15);
     /* Gilbert-Elliott: half of the bad state's frames, and one in a thousand of the good one's. */
-    r = lose((struct td_netem){.ge_p = td_percent(1), .ge_r = td_percent(25), .ge_bad = td_percent(50), .ge_good = td_percent(0.1)},
+    r = lose((struct td_netem){.ge_p = td_percent(1),
+                               .ge_r = td_percent(25),
+                               .ge_bad = td_percent(50),
+                               .ge_good = td_percent(0.1)},
              400000);
     ck_assert_double_eq_tol((double)r.lost / r.n, 0.5 * 0.01 / 0.26 + 0.001 * 0.25 / 0.26, 0.002);
 
     /* Four states, p32 = 0 and p14 = 0: the same as Gilbert's. */
-    r = lose((struct td_netem){.four_state = true, .p13 = td_percent(1), .p31 = td_percent(25), .p23 = UINT32_MAX}, 400000);
+    r = lose(
+        (struct td_netem){
+            .four_state = true, .p13 = td_percent(1), .p31 = td_percent(25), .p23 = UINT32_MAX},
+        400000);
     ck_assert_double_eq_tol((double)r.lost / r.n, 0.01 / 0.26, 0.003);
     ck_assert_double_eq_tol((double)r.lost / r.bursts, 4, 0.15);
     /* p14 alone: single losses. */
-    r = lose((struct td_netem){.four_state = true, .p14 = td_percent(5), .p31 = UINT32_MAX, .p23 = UINT32_MAX}, 200000);
+    r = lose(
+        (struct td_netem){
+            .four_state = true, .p14 = td_percent(5), .p31 = UINT32_MAX, .p23 = UINT32_MAX},
+        200000);
     ck_assert_double_eq_tol((double)r.lost / r.n, 0.05 / 1.05, 0.003);
     ck_assert_uint_eq(r.lost, r.bursts);
 
-    /* Correlated draws come in runs, and no longer at the nominal rate (tc-netem(8) says so, too). */
+    /* Correlated draws come in runs, and no longer at the nominal rate (tc-netem(8) says so, too).
+     */
     r = lose((struct td_netem){.loss = td_percent(30), .loss_corr = td_percent(50)}, 200000);
     ck_assert_double_gt((double)r.lost / r.bursts, 1.5);
 }

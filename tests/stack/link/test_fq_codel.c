@@ -1,5 +1,6 @@
-/* fq_codel: the control law to the nanosecond, fairness between flows, the new flow that goes first, limits,
- * marks. And the purpose of it all: a connection's round trip under load, with a long queue and with fq_codel.
+/* fq_codel: the control law to the nanosecond, fairness between flows, the new flow that goes
+ * first, limits, marks. And the purpose of it all: a connection's round trip under load, with a
+ * long queue and with fq_codel.
  */
 #include "check_main.h"
 #include "core/stack.h"
@@ -79,7 +80,8 @@ START_TEST(a_standing_queue_is_dropped_from_by_the_law)
     make(TD_FQ_CODEL_DEFAULTS);
     for (int i = 0; i < 9000; i++)
         put(1, 1000, 0, 0);
-    for (now = 10 * TD_MS; n < 12; now += 100 * TD_US) { /* a frame every 100 us: the queue never empties */
+    for (now = 10 * TD_MS; n < 12;
+         now += 100 * TD_US) { /* a frame every 100 us: the queue never empties */
         unsigned before = heard.why[W_SOJOURN];
 
         ck_assert_uint_eq(get(now), 1);
@@ -147,7 +149,8 @@ START_TEST(ce_threshold_marks_without_a_drop)
     ck_assert((frame_kinds(p) & TD_KIND_CE) == 0);
     pkt_free(p);
     p = qdisc_dequeue(q, TD_MS + 1);
-    ck_assert((frame_kinds(p) & TD_KIND_CE) != 0); /* and its checksum is right, or it would have no kind */
+    ck_assert((frame_kinds(p) & TD_KIND_CE) !=
+              0); /* and its checksum is right, or it would have no kind */
     pkt_free(p);
     ck_assert_uint_eq(heard.why[W_CE_THRESHOLD], 1);
 }
@@ -246,7 +249,8 @@ struct bloat {
     uint64_t bytes;
 };
 
-/* The application: sends all it can, and asks a question over UDP as soon as the last is answered. */
+/* The application: sends all it can, and asks a question over UDP as soon as the last is answered.
+ */
 static bool bloat_step(void *ctx)
 {
     struct bloat *x = ctx;
@@ -257,16 +261,19 @@ static bool bloat_step(void *ctx)
     uint16_t port;
 
     /* Only what is ready is touched: each call marks its host for this instant. */
-    while ((td_poll(x->a, x->from) & POLLOUT) != 0 && td_send(x->a, x->from, buf, sizeof buf, 0) > 0)
+    while ((td_poll(x->a, x->from) & POLLOUT) != 0 &&
+           td_send(x->a, x->from, buf, sizeof buf, 0) > 0)
         ;
     if (x->to < 0 && (td_poll(x->b, x->listener) & POLLIN) != 0)
         x->to = td_accept(x->b, x->listener, NULL, NULL);
-    while (x->to >= 0 && (td_poll(x->b, x->to) & POLLIN) != 0 && (n = td_recv(x->b, x->to, buf, sizeof buf, 0)) > 0)
+    while (x->to >= 0 && (td_poll(x->b, x->to) & POLLIN) != 0 &&
+           (n = td_recv(x->b, x->to, buf, sizeof buf, 0)) > 0)
         x->bytes += (uint64_t)n;
     while ((td_poll(x->b, x->ping_b) & POLLIN) != 0 &&
            (n = td_recvfrom(x->b, x->ping_b, buf, sizeof buf, 0, &from, &port)) > 0)
         (void)td_sendto(x->b, x->ping_b, buf, (size_t)n, 0, from, port);
-    while ((td_poll(x->a, x->ping_a) & POLLIN) != 0 && td_recv(x->a, x->ping_a, buf, sizeof buf, 0) > 0) {
+    while ((td_poll(x->a, x->ping_a) & POLLIN) != 0 &&
+           td_recv(x->a, x->ping_a, buf, sizeof buf, 0) > 0) {
         td_time rtt = now - x->pinged;
 
         x->pinged = 0;
@@ -283,7 +290,8 @@ static bool bloat_step(void *ctx)
     return false;
 }
 
-/* One upload for 30 s through 10 Mbit/s and 10 ms each way. The mean round trip of the questions, ms. */
+/* One upload for 30 s through 10 Mbit/s and 10 ms each way. The mean round trip of the questions,
+ * ms. */
 static double bloat_rtt(const struct td_qdisc *inner, double *mbit)
 {
     struct sim *s = sim_new(5, TD_SEC);
@@ -310,7 +318,8 @@ static double bloat_rtt(const struct td_qdisc *inner, double *mbit)
     ck_assert_int_eq(td_listen(x.b, l, 4), 0);
     x.ping_a = td_socket(x.a, AF_INET, SOCK_DGRAM, 0);
     x.from = td_socket(x.a, AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(td_connect(x.a, x.from, (struct sockaddr *)(void *)&sa, sizeof sa), -EINPROGRESS);
+    ck_assert_int_eq(td_connect(x.a, x.from, (struct sockaddr *)(void *)&sa, sizeof sa),
+                     -EINPROGRESS);
     sim_run(s, 31 * TD_SEC, bloat_step, &x);
     sim_free(s);
     *mbit = (double)x.bytes * 8 / 30 / 1e6;
@@ -322,12 +331,15 @@ START_TEST(bufferbloat_and_its_cure)
 {
     const struct td_qdisc pfifo = {.kind = TD_QDISC_PFIFO, .u.fifo.limit = 1000};
     const struct td_qdisc fq = {.kind = TD_QDISC_FQ_CODEL, .u.fq_codel = TD_FQ_CODEL_DEFAULTS};
-    double bloated_mbit, cured_mbit, bloated = bloat_rtt(&pfifo, &bloated_mbit), cured = bloat_rtt(&fq, &cured_mbit);
+    double bloated_mbit, cured_mbit, bloated = bloat_rtt(&pfifo, &bloated_mbit),
+                                     cured = bloat_rtt(&fq, &cured_mbit);
 
-    ck_assert_msg(bloated > 100, "pfifo: %.1f ms", bloated); /* as much as the sender's window puts there */
-    ck_assert_msg(cured < 30, "fq_codel: %.1f ms", cured);   /* 20 ms of way, and hardly more */
+    ck_assert_msg(bloated > 100, "pfifo: %.1f ms",
+                  bloated); /* as much as the sender's window puts there */
+    ck_assert_msg(cured < 30, "fq_codel: %.1f ms", cured); /* 20 ms of way, and hardly more */
     ck_assert_msg(bloated > 4 * cured, "pfifo: %.1f ms, fq_codel: %.1f ms", bloated, cured);
-    ck_assert_msg(bloated_mbit > 8.5 && cured_mbit > 8.5, "%.2f and %.2f Mbit/s", bloated_mbit, cured_mbit);
+    ck_assert_msg(bloated_mbit > 8.5 && cured_mbit > 8.5, "%.2f and %.2f Mbit/s", bloated_mbit,
+                  cured_mbit);
 }
 END_TEST
 

@@ -1,4 +1,5 @@
-/* RED: nothing below min, all above max, the probability in between, even spacing, idle decay, marks. */
+/* RED: nothing below min, all above max, the probability in between, even spacing, idle decay,
+ * marks. */
 #include "check_main.h"
 #include "frames.h"
 #include "link/qdisc.h"
@@ -32,8 +33,14 @@ static void make(struct td_red r)
     q->sink = &heard.sink;
 }
 
-static const struct td_red plain = {
-    .limit = 400000, .min = 30000, .max = 90000, .avpkt = 1000, .wlog = 1, .max_p = 1U << 28, .bandwidth = 8000000, .seed = 3};
+static const struct td_red plain = {.limit = 400000,
+                                    .min = 30000,
+                                    .max = 90000,
+                                    .avpkt = 1000,
+                                    .wlog = 1,
+                                    .max_p = 1U << 28,
+                                    .bandwidth = 8000000,
+                                    .seed = 3};
 
 static int put(uint8_t tos, td_time now)
 {
@@ -78,8 +85,8 @@ START_TEST(below_min_and_above_max)
 }
 END_TEST
 
-/* In the middle the drop probability is max_p / 2 = 1/32, spread evenly: one in 1/pb, between 1 and 2/pb - 1
- * frames apart (uniform), about (1/pb + 1)/2 on average. */
+/* In the middle the drop probability is max_p / 2 = 1/32, spread evenly: one in 1/pb, between 1 and
+ * 2/pb - 1 frames apart (uniform), about (1/pb + 1)/2 on average. */
 START_TEST(in_between)
 {
     make(plain);

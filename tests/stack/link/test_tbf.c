@@ -52,7 +52,8 @@ static uint64_t leave(td_time now)
 
 START_TEST(burst_at_once_then_the_rate)
 {
-    make((struct td_tbf){.rate = 8000000, .burst = 3000, .limit = 100000}); /* a byte a microsecond */
+    make((struct td_tbf){
+        .rate = 8000000, .burst = 3000, .limit = 100000}); /* a byte a microsecond */
     for (int i = 0; i < 10; i++)
         ck_assert_int_eq(put(1000, 0), 0);
     ck_assert_uint_eq(leave(0), 3000);
@@ -70,7 +71,8 @@ START_TEST(burst_at_once_then_the_rate)
 }
 END_TEST
 
-/* Over any time no more than burst + rate * t leaves, and nearly that much, whatever is asked when. */
+/* Over any time no more than burst + rate * t leaves, and nearly that much, whatever is asked when.
+ */
 START_TEST(never_more_than_the_curve)
 {
     const uint64_t rate = 1234567;
@@ -89,7 +91,8 @@ START_TEST(never_more_than_the_curve)
         sent += out;
         waiting -= out;
         /* bits * 10^9 on both sides: exact */
-        ck_assert_uint_le(sent * 8 * 1000, 1777 * 8 * 1000 + rate * (now / TD_US) / 1000 + 8 * 1000);
+        ck_assert_uint_le(sent * 8 * 1000,
+                          1777 * 8 * 1000 + rate * (now / TD_US) / 1000 + 8 * 1000);
         now += 1 * TD_US + (n >> 40) % (300 * TD_US) / TD_US * TD_US;
     }
     double ideal = (double)rate / 8 * (double)now / 1e9;
@@ -116,7 +119,8 @@ END_TEST
 
 START_TEST(peak_rate_spreads_a_burst)
 {
-    make((struct td_tbf){.rate = 8000000, .burst = 10000, .peakrate = 80000000, .mtu = 1000, .limit = 100000});
+    make((struct td_tbf){
+        .rate = 8000000, .burst = 10000, .peakrate = 80000000, .mtu = 1000, .limit = 100000});
     for (int i = 0; i < 5; i++)
         ck_assert_int_eq(put(1000, 0), 0);
     ck_assert_uint_eq(leave(0), 1000);
