@@ -352,7 +352,7 @@ static int timers_main(struct run *r)
         const struct journal_record *cause = t->cause != 0 ? journal_find(st, t->cause) : NULL;
         if (r->json) {
             jw_open(&r->jw, NULL, '{');
-            jw_str(&r->jw, "name", t->name);
+            jw_str(&r->jw, "name", t->kind->name);
             jw_ms(&r->jw, "in_ms", in);
             jw_u64(&r->jw, "deadline_ns", t->deadline);
             jw_u64(&r->jw, "seq", t->seq);
@@ -361,7 +361,7 @@ static int timers_main(struct run *r)
             jw_close(&r->jw, '}');
             continue;
         }
-        run_printf(r, "%-16s in %llu.%03llu ms", t->name, (unsigned long long)(in / TD_MS),
+        run_printf(r, "%-16s in %llu.%03llu ms", t->kind->name, (unsigned long long)(in / TD_MS),
                    (unsigned long long)(in / TD_US % 1000));
         if (cause != NULL)
             run_printf(r, "  since #%llu %s", (unsigned long long)t->cause,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define HASH_FIRST   8 /* buckets of a table with its first node */
+#define ORDER_MAX    (UINT32_MAX - 1) /* a cursor is one more than the last that was told */
 #define HASH_MIGRATE 4 /* old buckets moved an operation */
 
 void hash_init(struct hash *h, struct mem *m, const struct siphash_key *key)
@@ -57,7 +58,7 @@ struct hash_node *hash_find(const struct hash *h, const void *key, size_t len, h
 {
     if (h->count == 0)
         return NULL;
-    uint64_t hash = siphash(h->key, key, len);
+    uint32_t hash = (uint32_t)siphash(h->key, key, len);
     for (struct hash_node *n = h->bucket[hash & (h->nbuckets - 1)]; n != NULL; n = n->chain)
         if (n->hash == hash && eq(n, key))
             return n;
@@ -92,16 +93,25 @@ static int hash_grow(struct hash *h)
     return 0;
 }
 
+static void number_anew(struct hash *h)
+{
+    h->next_order = 0;
+    for (struct hash_node *n = h->oldest; n != NULL; n = n->newer)
+        n->order = ++h->next_order;
+}
+
 int hash_insert(struct hash *h, struct hash_node *n, const void *key, size_t len)
 {
     int err = hash_grow(h);
     if (err != 0)
         return err;
     hash_migrate(h);
-    n->hash = siphash(h->key, key, len);
+    n->hash = (uint32_t)siphash(h->key, key, len);
     struct hash_node **b = &h->bucket[n->hash & (h->nbuckets - 1)];
     n->chain = *b;
     *b = n;
+    if (h->next_order == ORDER_MAX)
+        number_anew(h);
     n->order = ++h->next_order;
     n->newer = NULL;
     n->older = h->newest;

@@ -3,7 +3,9 @@
  * Chained buckets of embedded nodes, a power of two of them, doubled when there is more than one
  * node a bucket and rehashed a few buckets an operation, so no single insert pays for all. The hash
  * is SipHash with the instance's key: a remote party can't choose who collides. Iteration is in
- * insertion order (nodes are also on a doubly linked list): determinism, and resumable dumps.
+ * insertion order (nodes are also on a doubly linked list): determinism, and resumable dumps. When four
+ * billion nodes were inserted those that are there are numbered anew, and a dump that is under way may
+ * miss some or tell some twice.
  */
 #ifndef CORE_HASH_H
 #define CORE_HASH_H
@@ -14,8 +16,8 @@
 struct hash_node {
     struct hash_node *chain;
     struct hash_node *older, *newer; /* insertion order */
-    uint64_t hash;
-    uint64_t order; /* insertion number: a resumable cursor */
+    uint32_t hash;
+    uint32_t order; /* insertion number: a resumable cursor */
 };
 
 struct hash {
@@ -26,7 +28,7 @@ struct hash {
     uint32_t count;
     struct hash_node *oldest, *newest;
     struct hash_node *reader; /* what hash_from gave out last */
-    uint64_t next_order;
+    uint32_t next_order;
 };
 
 typedef bool hash_eq_fn(const struct hash_node *n, const void *key);

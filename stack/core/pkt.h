@@ -141,7 +141,7 @@ void pkt_block_free(struct pkt_block *b); /* drops one reference */
 struct pkt_queue {
     struct pkt *head, **tail;
     uint32_t count;  /* packets */
-    uint64_t bytes;  /* their len */
+    uint32_t bytes;  /* their len */
 };
 void pkt_queue_init(struct pkt_queue *q);
 void pkt_queue_push(struct pkt_queue *q, struct pkt *p);

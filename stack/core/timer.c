@@ -19,11 +19,10 @@ void wheel_init(struct wheel *w, td_time now)
     w->now_us = now / TD_US;
 }
 
-void timer_init(struct timer *t, timer_fn *fn, const char *name)
+void timer_set(struct timer *t, const struct timer_kind *kind)
 {
     memset(t, 0, sizeof *t);
-    t->fn = fn;
-    t->name = name;
+    t->kind = kind;
 }
 
 /* ---- the heap of a slot ---- */
@@ -93,7 +92,7 @@ static void slot_link(struct wheel *w, struct timer *t)
     td_time us = t->deadline / TD_US;
     if (us < w->now_us)
         us = w->now_us; /* overdue: the slot of this very microsecond */
-    t->slot = slot_of(w, us);
+    t->slot = slot_of(w, us) & 0x7ffU;
     t->child = t->next = t->prev = NULL;
     unsigned level = t->slot / WHEEL_SLOTS, index = t->slot % WHEEL_SLOTS;
     w->slot[level][index] = meld(w->slot[level][index], t);
@@ -132,7 +131,7 @@ void timer_arm(struct td_stack *st, struct timer *t, td_time deadline)
      * must not hold the loop. */
     if (w->running && t->deadline / TD_US <= w->now_us)
         t->deadline = (w->now_us + 1) * TD_US;
-    t->seq = ++w->seq;
+    t->seq = ++w->seq & UINT64_C(0xfffffffffffff);
     t->cause = st->journal.cause;
     slot_link(w, t);
     t->armed = true;
@@ -203,7 +202,7 @@ static void fire(struct td_stack *st, struct timer *t)
     if (t->deadline > st->now)
         st->now = t->deadline;
     struct journal_frame saved = journal_enter(st, ORIGIN_TIMER, t->seq, t->cause);
-    t->fn(st, t);
+    t->kind->fn(st, t);
     journal_leave(st, saved);
 }
 

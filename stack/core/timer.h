@@ -22,16 +22,20 @@
 struct timer;
 typedef void timer_fn(struct td_stack *st, struct timer *t);
 
+struct timer_kind { /* what all timers of one use have in common */
+    timer_fn *fn;
+    const char *name; /* "rexmt", "delack", "neigh" ... for `timers` */
+};
+
 struct timer {
     struct timer *child;        /* heap of a slot: the first of those that are later than this one */
     struct timer *next, *prev;  /* siblings; prev of the first is the parent, of a root NULL */
     td_time deadline;           /* ns, rounded up to 1 us */
-    uint64_t seq;               /* arming order */
+    uint64_t seq : 52;          /* arming order */
+    uint64_t slot : 11;         /* which slot, level * 64 + index */
+    bool armed : 1;
     uint64_t cause;             /* journal id that was current when it was armed */
-    timer_fn *fn;
-    const char *name;           /* static string: "rexmt", "delack", "neigh" ... for `timers` */
-    uint16_t slot;              /* which slot, level * 64 + index */
-    bool armed;
+    const struct timer_kind *kind;
 };
 
 #define WHEEL_BITS   6
@@ -51,7 +55,13 @@ struct wheel {
 
 void wheel_init(struct wheel *w, td_time now);
 
-void timer_init(struct timer *t, timer_fn *fn, const char *name);
+void timer_set(struct timer *t, const struct timer_kind *kind); /* not armed */
+/* The same with a kind of its own. fn and name are constants. */
+#define timer_init(t, fn, name)                                                                    \
+    do {                                                                                           \
+        static const struct timer_kind timer_kind_ = {fn, name};                                   \
+        timer_set(t, &timer_kind_);                                                                \
+    } while (0)
 static inline bool timer_armed(const struct timer *t)
 {
     return t->armed;

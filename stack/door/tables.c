@@ -80,7 +80,7 @@ static bool timers_next(struct td_stack *st, uint64_t *cursor, struct row *row)
     if (t == NULL)
         return false;
     row_clear(row);
-    row_word(row, 0, t->name);
+    row_word(row, 0, t->kind->name);
     row_ns(row, 1, t->deadline > st->now ? t->deadline - st->now : 0);
     row_u64(row, 2, t->cause);
     return true;

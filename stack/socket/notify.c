@@ -52,7 +52,11 @@ int socket_set_notify(struct td_stack *st, int s, td_notify *fn, void *ctx)
     if (h == NULL) {
         return -EBADF;
     }
-    h->so->notifiers += (fn != NULL ? 1U : 0U) - (h->fn != NULL ? 1U : 0U);
+    if (fn != NULL && h->fn == NULL) {
+        h->so->notifiers++;
+    } else if (fn == NULL && h->fn != NULL) {
+        h->so->notifiers--;
+    }
     h->fn = fn;
     h->ctx = ctx;
     if (fn != NULL && h->so->ops->poll(h->so) != 0) {
@@ -74,12 +78,25 @@ static struct handle *next_notifier(struct td_stack *st, const struct sock *so, 
     return NULL;
 }
 
+/* A number that no handle has. */
+static uint32_t next_pass(struct td_stack *st)
+{
+    struct sockets *ss = st->sockets;
+    if (++ss->pass == 0) {
+        for (uint32_t i = 0; i < ss->handles.cap; i++) {
+            ss->handles.tab[i].pass = 0;
+        }
+        ss->pass = 1;
+    }
+    return ss->pass;
+}
+
 static bool notify_sock(struct td_stack *st, struct sock *so)
 {
     bool ran = false;
     int s;
     struct handle *h;
-    uint64_t pass = ++st->sockets->pass;
+    uint32_t pass = next_pass(st);
     st->sockets->current = so;
     while (st->sockets->current == so && (h = next_notifier(st, so, &s)) != NULL) {
         h->pass = pass;

@@ -79,7 +79,16 @@ static int set_device(struct td_stack *st, struct sock *so, const void *v, sockl
     return err;
 }
 
-static int set_timeout(struct sock *so, int which, const void *v, socklen_t len)
+static struct sock_rare *rare(struct td_stack *st, struct sock *so) /* NULL: no memory */
+{
+    if (so->rare == NULL) {
+        so->rare = mem_alloc(&st->mem, MEM_SOCKET, sizeof *so->rare);
+    }
+    return so->rare;
+}
+
+static int set_timeout(struct td_stack *st, struct sock *so, int which, const void *v,
+                       socklen_t len)
 {
     struct timeval tv;
     if (v == NULL || len < sizeof tv) {
@@ -91,7 +100,11 @@ static int set_timeout(struct sock *so, int which, const void *v, socklen_t len)
     }
     int64_t most = INT64_MAX / 1000000 - 1;
     int64_t seconds = tv.tv_sec < 0 ? 0 : tv.tv_sec > most ? most : tv.tv_sec;
-    so->timeout_us[which] = seconds * 1000000 + tv.tv_usec;
+    struct sock_rare *r = rare(st, so);
+    if (r == NULL) {
+        return -ENOMEM;
+    }
+    r->timeout_us[which] = seconds * 1000000 + tv.tv_usec;
     return 0;
 }
 
@@ -125,7 +138,7 @@ static int set_socket(struct td_stack *st, struct sock *so, int name, const void
         return set_device(st, so, v, len);
     case SO_RCVTIMEO:
     case SO_SNDTIMEO:
-        return set_timeout(so, name == SO_SNDTIMEO, v, len);
+        return set_timeout(st, so, name == SO_SNDTIMEO, v, len);
     case SO_TYPE: /* can only be read */
     case SO_DOMAIN:
     case SO_PROTOCOL:
@@ -159,7 +172,10 @@ static int set_socket(struct td_stack *st, struct sock *so, int name, const void
         }
         err = option_int(v, len, &value);
         if (err == 0) {
-            so->rcvlowat = value < 0 ? INT32_MAX : value == 0 ? 1 : value;
+            if (rare(st, so) == NULL) {
+                return -ENOMEM;
+            }
+            so->rare->rcvlowat = value < 0 ? INT32_MAX : value == 0 ? 1 : value;
         }
         return err;
     default:
@@ -195,11 +211,17 @@ static int get_device(struct td_stack *st, const struct sock *so, void *v, sockl
     return option_put(nif->name, (socklen_t)(strlen(nif->name) + 1), v, len);
 }
 
+static int rcvlowat(const struct sock *so)
+{
+    return so->rare != NULL && so->rare->rcvlowat != 0 ? so->rare->rcvlowat : 1;
+}
+
 static int get_timeout(const struct sock *so, int which, void *v, socklen_t *len)
 {
+    int64_t us = so->rare != NULL ? so->rare->timeout_us[which] : 0;
     struct timeval tv = {
-        .tv_sec = (time_t)(so->timeout_us[which] / 1000000),
-        .tv_usec = (suseconds_t)(so->timeout_us[which] % 1000000),
+        .tv_sec = (time_t)(us / 1000000),
+        .tv_usec = (suseconds_t)(us % 1000000),
     };
     return option_put(&tv, sizeof tv, v, len);
 }
@@ -225,7 +247,7 @@ static int get_socket(struct td_stack *st, struct sock *so, int name, void *v, s
         return option_put_int(so->priority, v, len);
     case SO_RCVLOWAT:
         return so->type == SOCK_STREAM ? so->ops->getopt(st, so, SOL_SOCKET, name, v, len)
-                                       : option_put_int(so->rcvlowat, v, len);
+                                       : option_put_int(rcvlowat(so), v, len);
     case SO_SNDLOWAT:
         return option_put_int(1, v, len);
     case SO_RCVTIMEO:

@@ -54,24 +54,30 @@ struct sock {
     const struct sock_ops *ops;
     uint32_t refs;         /* handles, and whoever holds it over a call that may close it */
     uint32_t id;           /* connection id of journal and tables; never reused */
-    int type, protocol;    /* SOCK_STREAM …, IPPROTO_TCP … */
     int first_handle;      /* its handles are a list through struct handle; -1 = none */
-    uint32_t notifiers;    /* handles with a callback */
-    bool marked;           /* in the list of those to be notified */
-    struct sock *mark_next, **mark_prev;
+    uint32_t notifiers : 25; /* handles with a callback */
+    uint32_t type : 4;     /* SOCK_STREAM … */
+    bool marked : 1;       /* in the list of those to be notified */
+    uint8_t protocol;      /* IPPROTO_TCP … */
     /* Options of SOL_SOCKET that all kinds keep */
     bool reuseaddr, reuseport, broadcast, dontroute, keepalive, oobinline, no_check;
     uint32_t ifindex;      /* SO_BINDTODEVICE; 0 = none */
-    int priority, rcvlowat;
-    int64_t timeout_us[2]; /* SO_RCVTIMEO, SO_SNDTIMEO: kept and told, nothing blocks here */
+    int priority;
+    struct sock *mark_next, **mark_prev;
+    struct sock_rare *rare; /* NULL: nothing of it is set */
+};
+
+struct sock_rare { /* kept and told: nothing blocks here */
+    int64_t timeout_us[2]; /* SO_RCVTIMEO, SO_SNDTIMEO */
+    int rcvlowat;          /* SO_RCVLOWAT of all but streams; 0 = 1 */
 };
 
 struct handle {
     struct sock *so;       /* NULL = free */
-    int next;              /* next handle of the same socket; -1 = none */
     td_notify *fn;
     void *ctx;
-    uint64_t pass;         /* the last pass of notify.c that called it */
+    int next;              /* next handle of the same socket; -1 = none */
+    uint32_t pass;         /* the last pass of notify.c that called it */
 };
 
 struct handles {           /* handles.c */
@@ -87,7 +93,7 @@ struct sockets {
     struct sock *marked, **marked_tail;
     struct sock *current;      /* whose callbacks run now; NULL when one of them ended it */
     uint32_t nmarked;
-    uint64_t pass;         /* counts the sockets notified */
+    uint32_t pass;         /* counts the sockets notified; never 0 */
     struct hash ping;      /* ping.c: by identifier */
     struct table table;
 };
@@ -125,6 +131,7 @@ int option_put_int(int value, void *v, socklen_t *len);
 int option_put_ip_int(int value, void *v, socklen_t *len); /* one byte when the caller has no more */
 
 /* ---- the kinds ---- */
+void stream_init(struct td_stack *st);
 struct sock *stream_new(struct td_stack *st, int *err);
 struct sock *dgram_new_udp(struct td_stack *st, int *err);
 struct sock *dgram_new_ping(struct td_stack *st, int *err);

@@ -25,10 +25,9 @@ void sock_init(struct td_stack *st, struct sock *so, const struct sock_ops *ops,
     so->ops = ops;
     so->refs = 1;
     so->id = ++st->sockets->last_id;
-    so->type = type;
-    so->protocol = protocol;
+    so->type = (uint32_t)type & 15U;
+    so->protocol = (uint8_t)protocol;
     so->first_handle = -1;
-    so->rcvlowat = 1;
 }
 
 void sock_ref(struct sock *so)
@@ -36,10 +35,17 @@ void sock_ref(struct sock *so)
     so->refs++;
 }
 
+static void rare_free(struct td_stack *st, struct sock *so)
+{
+    mem_free(&st->mem, MEM_SOCKET, so->rare, sizeof *so->rare);
+    so->rare = NULL;
+}
+
 void sock_unref(struct td_stack *st, struct sock *so)
 {
     if (--so->refs == 0) {
         sock_unmark(st, so);
+        rare_free(st, so);
         if (st->sockets->current == so) {
             st->sockets->current = NULL;
         }
@@ -393,6 +399,7 @@ int sockets_init(struct td_stack *st)
     }
     st->sockets = ss;
     ss->marked_tail = &ss->marked;
+    stream_init(st);
     ss->table = (struct table){
         .name = "socket",
         .doc = "handles of applications",
@@ -413,6 +420,7 @@ void sockets_done(struct td_stack *st)
     for (uint32_t s = 0; s < ss->handles.cap; s++) {
         struct sock *so = ss->handles.tab[s].so;
         if (so != NULL && --so->refs == 0) {
+            rare_free(st, so);
             so->ops->release(st, so, true);
         }
     }

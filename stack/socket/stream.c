@@ -48,6 +48,11 @@ static void stream_acceptable(struct td_stack *st, void *owner)
 
 static const struct tcp_upcalls stream_upcalls = {stream_event, stream_acceptable};
 
+void stream_init(struct td_stack *st)
+{
+    tcp_set_upcalls(st, &stream_upcalls);
+}
+
 /* ---- making and closing ---- */
 
 static struct stream *stream_alloc(struct td_stack *st)
@@ -63,7 +68,7 @@ struct sock *stream_new(struct td_stack *st, int *err)
 {
     struct stream *ss = stream_alloc(st);
     if (ss != NULL) {
-        ss->t = tcp_new(st, ss, ss->so.id, &stream_upcalls);
+        ss->t = tcp_new(st, ss, ss->so.id);
         if (ss->t != NULL) {
             return &ss->so;
         }
@@ -116,7 +121,7 @@ static int stream_accept(struct td_stack *st, struct sock *so, struct sock **out
     if (ss == NULL) {
         return -ENOMEM;
     }
-    ss->t = tcp_accept(st, listener, ss, ss->so.id, &stream_upcalls);
+    ss->t = tcp_accept(st, listener, ss, ss->so.id);
     if (ss->t == NULL) {
         mem_free(&st->mem, MEM_SOCKET, ss, sizeof *ss);
         return -EAGAIN;
@@ -134,7 +139,7 @@ static int stream_accept(struct td_stack *st, struct sock *so, struct sock **out
 /* AF_UNSPEC: the connection is aborted; the socket can begin another, with its options. */
 static int stream_disconnect(struct td_stack *st, struct stream *ss)
 {
-    struct tcb *fresh = tcp_new(st, ss, ss->so.id, &stream_upcalls);
+    struct tcb *fresh = tcp_new(st, ss, ss->so.id);
     if (fresh == NULL) {
         return -ENOMEM;
     }

@@ -226,7 +226,7 @@ static void advance(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
     if (text > 0) {
         uint32_t size =
             text + IPV4_HLEN + TCP_HLEN < t->pmtu ? text + IPV4_HLEN + TCP_HLEN : t->pmtu;
-        t->max_size_acked = size > t->max_size_acked ? size : t->max_size_acked;
+        t->max_size_acked = size > t->max_size_acked ? (uint16_t)size : t->max_size_acked;
         sndbuf_ack(&st->mem, &t->snd, text);
     }
     t->bytes_acked += text;

@@ -63,7 +63,7 @@ static void connection_error(struct td_stack *st, struct tcb *t, const struct qu
     const struct journal_subject subject = tcp_subject(t);
     uint64_t icmp = (uint64_t)e->type * 256 + e->code;
     /* Not a connection yet; one opened by Fast Open is one once its user has it. */
-    bool waits = t->tfo_serial != 0 && t->parent != NULL;
+    bool waits = t->tfo_serial != 0 && tcp_parent(t) != NULL;
     bool attempt = t->state == TCPS_SYN_SENT ||
                    (t->state == TCPS_SYN_RECEIVED && (!t->passive || waits));
     if (attempt && (hard || knob(st, TCP_SYN_SOFT_ABORT) != 0)) {
@@ -73,9 +73,9 @@ static void connection_error(struct td_stack *st, struct tcb *t, const struct qu
     }
     JOURNAL(st, EV_TCP_SOFT_ERROR, &subject, e->from, icmp, (uint64_t)(int64_t)err);
     t->soft_local = ip_is_local(st, e->from); /* our own: nobody answers to ARP */
-    t->soft_err = err; /* SO_ERROR's value, if it comes to giving up */
+    t->soft_err = (int16_t)err; /* SO_ERROR's value, if it comes to giving up */
     if (t->recv_err) { /* IP_RECVERR: the user wants to know at once (MUST-47, SHLD-20) */
-        t->err = err;
+        t->err = (int16_t)err;
         tcp_notify(st, t, 0);
     }
 }

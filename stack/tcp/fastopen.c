@@ -215,7 +215,7 @@ static struct tcb *listener_of(const struct td_stack *st, const struct tcb *t)
 void tcp_fastopen_child_done(struct td_stack *st, struct tcb *t, bool reset)
 {
     struct tcb *l = listener_of(st, t);
-    bool accepted = t->parent == NULL;
+    bool accepted = tcp_parent(t) == NULL;
     t->tfo_serial = 0;
     if (l == NULL || tfo_of(l) == NULL) {
         return; /* the listener has gone */

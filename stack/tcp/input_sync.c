@@ -303,7 +303,7 @@ static bool syn_received_ack(struct td_stack *st, struct tcb *t, struct tcp_seg 
     tcp_enter_established(st, t, W_TCP_SYN_ACKED);
     if (t->tfo_serial != 0) { /* its user may have it already, and may have sent something */
         tcp_fastopen_child_done(st, t, false);
-    } else if (t->parent != NULL) {
+    } else if (tcp_parent(t) != NULL) {
         tcp_listen_complete(st, t);
     }
     bool early = t->snd_nxt != t->snd_una && s->h->o.nsack > 0; /* Fast Open: SACK of the answer */

@@ -230,20 +230,19 @@ bool tcp_listen_room(struct td_stack *st, const struct tcb *l, const struct jour
 
 void tcp_listen_complete(struct td_stack *st, struct tcb *t)
 {
-    struct tcb *l = t->parent;
+    struct tcb *l = tcp_parent(t);
     struct tcp_listener *q = l->lsn;
     queue_push(&q->accept_tail, t);
     q->naccept++;
     t->in_accept = true;
     const struct journal_subject subject = tcp_subject(t);
     JOURNAL(st, EV_TCP_ACCEPTABLE, &subject, q->naccept, q->backlog);
-    if (l->up != NULL) {
-        l->up->acceptable(st, l->owner);
+    if (l->owner != NULL && st->tcp->up != NULL) {
+        st->tcp->up->acceptable(st, l->owner);
     }
 }
 
-struct tcb *tcp_accept(struct td_stack *st, struct tcb *l, void *owner, uint32_t id,
-                       const struct tcp_upcalls *up)
+struct tcb *tcp_accept(struct td_stack *st, struct tcb *l, void *owner, uint32_t id)
 {
     struct tcp_listener *q = l->lsn;
     if (q == NULL || q->accept_queue == NULL) {
@@ -253,13 +252,9 @@ struct tcb *tcp_accept(struct td_stack *st, struct tcb *l, void *owner, uint32_t
     tcp_listen_forget(st, t);
     t->owner = owner;
     t->id = id;
-    t->up = up;
     const struct journal_subject subject = tcp_subject(t);
     JOURNAL(st, EV_TCP_ACCEPT, &subject, t->ep.a.raddr, t->ep.a.rport, id);
-    t->poll_told = tcp_poll(t);
-    if (t->tw != NULL) {
-        t->tw->id = id;
-    }
+    t->poll_told = (uint16_t)tcp_poll(t);
     return t;
 }
 
@@ -295,7 +290,7 @@ int tcp_defer_seconds(const struct td_stack *st, uint8_t retries)
 void tcp_listen_forget(struct td_stack *st, struct tcb *t)
 {
     (void)st;
-    struct tcp_listener *q = t->parent->lsn;
+    struct tcp_listener *q = tcp_parent(t)->lsn;
     if (t->in_accept) {
         queue_remove(&q->accept_tail, t);
         q->naccept--;

@@ -17,13 +17,17 @@
 #include <errno.h>
 #include <poll.h>
 
-struct tcb *tcp_new(struct td_stack *st, void *owner, uint32_t id, const struct tcp_upcalls *up)
+void tcp_set_upcalls(struct td_stack *st, const struct tcp_upcalls *up)
+{
+    st->tcp->up = up;
+}
+
+struct tcb *tcp_new(struct td_stack *st, void *owner, uint32_t id)
 {
     struct tcb *t = tcp_alloc(st);
     if (t != NULL) {
         t->owner = owner;
         t->id = id;
-        t->up = up;
     }
     return t;
 }
@@ -288,7 +292,7 @@ static int open_active(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t
 static int send_syn(struct td_stack *st, struct tcb *t)
 {
     t->tfo_deferred = false;
-    t->poll_told = tcp_poll(t);
+    t->poll_told = (uint16_t)tcp_poll(t);
     tcp_send_syn(st, t);
     tcp_rtx_arm(st, t, TRTX_REXMT);
     return -EINPROGRESS;
@@ -312,7 +316,7 @@ int tcp_connect(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port)
         t->tfo_mode = (uint8_t)tcp_fastopen_mode(st, t) & 3u;
         if (t->tfo_mode == TFO_MODE_COOKIE || t->tfo_mode == TFO_MODE_PLAIN) {
             t->tfo_deferred = true;
-            t->poll_told = tcp_poll(t);
+            t->poll_told = (uint16_t)tcp_poll(t);
             return 0;
         }
     }

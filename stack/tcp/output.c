@@ -37,7 +37,7 @@ static struct tcp_emit emit_for(const struct tcb *t)
         .tos = t->ep.tos,
         .ttl = t->ep.ttl,
         .no_df = t->no_df,
-        .conn = t->id != 0 || t->parent == NULL ? t->id : t->parent->id,
+        .conn = t->id != 0 || tcp_parent(t) == NULL ? t->id : tcp_parent(t)->id,
     };
 }
 
@@ -60,7 +60,7 @@ static int send_failed(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t
     if (err == -EMSGSIZE) {
         tcp_mss_update(st, t);
     } else if (err != -ENOBUFS) {
-        t->soft_err = -err;
+        t->soft_err = (int16_t)-err;
         t->soft_local = true;
     }
     return err;

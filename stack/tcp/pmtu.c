@@ -164,7 +164,7 @@ enum tcp_pmtu_verdict tcp_pmtu_too_big(struct td_stack *st, struct tcb *t, uint3
         return TCP_PMTU_NONSENSE;
     }
     if (knob(st, TCP_PMTU_VERIFY) != 0 && mtu < t->max_size_acked && t->rexmits == 0) {
-        t->pmtu_pending = mtu;
+        t->pmtu_pending = (uint16_t)mtu;
         return TCP_PMTU_WAITS;
     }
     lower(st, t, mtu);

@@ -22,8 +22,8 @@
 
 void sndbuf_init(struct sndbuf *b, tcp_seq base)
 {
-    b->head = b->tail = b->hint = NULL;
-    b->base = b->hint_seq = base;
+    b->tail = b->hint = NULL;
+    b->base = base;
     b->len = 0;
 }
 
@@ -60,9 +60,9 @@ uint32_t sndbuf_write(struct mem *m, struct sndbuf *b, const void *bytes, uint32
             if (c == NULL) {
                 break;
             }
-            if (b->tail == NULL) {
-                b->head = c;
-            } else {
+            c->seq = sndbuf_end(b);
+            c->next = b->tail != NULL ? b->tail->next : c;
+            if (b->tail != NULL) {
                 b->tail->next = c;
             }
             b->tail = c;
@@ -78,22 +78,28 @@ uint32_t sndbuf_write(struct mem *m, struct sndbuf *b, const void *bytes, uint32
     return n - left;
 }
 
+static struct snd_chunk *first_chunk(const struct sndbuf *b)
+{
+    return b->tail != NULL ? b->tail->next : NULL;
+}
+
+static struct snd_chunk *chunk_behind(const struct sndbuf *b, const struct snd_chunk *c)
+{
+    return c != b->tail ? c->next : NULL;
+}
+
 /* The chunk that holds seq, and where in it. */
 static struct snd_chunk *sndbuf_find(struct sndbuf *b, tcp_seq seq, uint32_t *at)
 {
     struct snd_chunk *c = b->hint;
-    tcp_seq start = b->hint_seq;
-    if (c == NULL || seq_lt(seq, start)) {
-        c = b->head;
-        start = b->base;
+    if (c == NULL || seq_lt(seq, c->seq)) {
+        c = first_chunk(b);
     }
-    while (c != NULL && seq - start >= c->len) {
-        start += c->len;
-        c = c->next;
+    while (c != NULL && seq - c->seq >= c->len) {
+        c = chunk_behind(b, c);
     }
     b->hint = c;
-    b->hint_seq = start;
-    *at = seq - start;
+    *at = c != NULL ? seq - c->seq : 0;
     return c;
 }
 
@@ -110,9 +116,18 @@ int sndbuf_slices(struct sndbuf *b, tcp_seq seq, uint32_t len, struct pkt *p)
         }
         len -= k;
         at = 0;
-        c = c->next;
+        c = chunk_behind(b, c);
     }
     return len == 0 ? 0 : -EINVAL;
+}
+
+static void drop_first(struct mem *m, struct sndbuf *b)
+{
+    struct snd_chunk *c = b->tail->next;
+    b->tail->next = c->next;
+    b->tail = b->tail != c ? b->tail : NULL;
+    b->hint = b->hint != c ? b->hint : NULL;
+    chunk_free(m, c);
 }
 
 void sndbuf_ack(struct mem *m, struct sndbuf *b, uint32_t n)
@@ -120,34 +135,25 @@ void sndbuf_ack(struct mem *m, struct sndbuf *b, uint32_t n)
     b->base += n;
     b->len -= n;
     while (n > 0) {
-        struct snd_chunk *c = b->head;
+        struct snd_chunk *c = first_chunk(b);
         if (n < c->len) {
             c->off += n;
             c->len -= n;
+            c->seq += n;
             break;
         }
         n -= c->len;
-        b->head = c->next;
-        if (b->head == NULL) {
-            b->tail = NULL;
-        }
-        if (b->hint == c) {
-            b->hint = NULL;
-        }
-        chunk_free(m, c);
+        drop_first(m, b);
     }
-    if (b->hint == NULL || seq_lt(b->hint_seq, b->base)) {
-        b->hint = b->head;
-        b->hint_seq = b->base;
+    if (b->hint == NULL) {
+        b->hint = first_chunk(b);
     }
 }
 
 void sndbuf_clear(struct mem *m, struct sndbuf *b)
 {
-    while (b->head != NULL) {
-        struct snd_chunk *c = b->head;
-        b->head = c->next;
-        chunk_free(m, c);
+    while (b->tail != NULL) {
+        drop_first(m, b);
     }
     sndbuf_init(b, b->base);
 }

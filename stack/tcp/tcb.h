@@ -79,14 +79,14 @@ struct tcp_seg {
 /* The send buffer (sndbuf.c): bytes [base, base+len) in a list of blocks; the retransmission queue
  * of RFC 9293 3.10 and the queued SENDs are the two parts of it before and behind SND.NXT. */
 struct snd_chunk {
-    struct snd_chunk *next;
+    struct snd_chunk *next; /* of the last one: the first */
     struct pkt_block *block;
     uint32_t off, len; /* the used part of block */
+    tcp_seq seq;       /* number of its first byte */
 };
 struct sndbuf {
-    struct snd_chunk *head, *tail;
-    struct snd_chunk *hint; /* some chunk of the list, and the number of its first byte: */
-    tcp_seq hint_seq;       /* sequential reads don't start over */
+    struct snd_chunk *tail; /* the last one; NULL: none */
+    struct snd_chunk *hint; /* some chunk of the list: sequential reads don't start over */
     tcp_seq base;           /* sequence number of the first byte */
     uint32_t len;           /* bytes */
 };
@@ -209,15 +209,19 @@ struct tcb {
 
     /* -- owner and place -- */
     void *owner;                  /* socket/'s; NULL = orphan, or not accepted yet */
-    const struct tcp_upcalls *up;
     struct tcp_port *port;
     struct tcb *port_next, **port_prev;
     struct tcb *all_next, **all_prev; /* every tcb there is */
     struct tcb *mark_next;        /* waits for tcp_flush */
-    struct tcp_listener *lsn;     /* state LISTEN: its queues */
-    struct tcb *parent;           /* not accepted yet: the listener */
-    struct tcb *q_next, **q_prev; /* in the parent's accept queue */
-    struct timewait *tw;          /* state TIME-WAIT: the record that answers for it */
+    union {
+        struct tcp_listener *lsn; /* state LISTEN: its queues */
+        struct tcb *q_next;       /* in_accept: in the parent's accept queue */
+    };
+    struct tcb **q_prev;
+    union {
+        struct tcb *parent;       /* not accepted yet: the listener; see tcp_parent */
+        struct timewait *tw;      /* state TIME-WAIT: the record that answers for it; see tcp_tw */
+    };
     uint32_t id;                  /* of the socket; 0 = not accepted yet */
     uint32_t serial;              /* birth number */
     struct tcp_more *more_state;  /* NULL: as nobody asked for anything */
@@ -251,6 +255,7 @@ struct tcb {
     uint8_t tfo_fail : 2;         /* enum tcp_tfo_fail */
 
     /* -- send sequence space (RFC 9293 3.3.1) -- */
+    uint16_t dupacks;             /* duplicate ACKs since SND.UNA moved */
     tcp_seq iss, snd_una, snd_nxt; /* snd_nxt: beyond everything ever sent */
     tcp_seq rtx_nxt;              /* new text goes on here; behind snd_nxt after a window probe */
     struct txq *txq;              /* the segments in flight; NULL: none, and no episode is open */
@@ -311,19 +316,19 @@ struct tcb {
     uint8_t dup_count, dup_held;  /* of those for the hole at dup_seq: sent at once, kept back */
     uint8_t pingpong;             /* answers of ours that carried an ACK: a dialogue */
     uint8_t defer_accept;         /* TCP_DEFER_ACCEPT: repetitions of the SYN-ACK; 0 = off */
+    uint8_t win_ratio;            /* payload per memory of what arrives, in 256ths */
     uint16_t ato_ms;              /* the ACK time-out; 0 = no text came yet */
     uint16_t rcv_mss;             /* RMSS: the size of the peer's full segments, as far as seen */
     uint16_t last_seg_size;       /* of a smaller one: two of them in a row lower rcv_mss */
     uint16_t adv_mss;             /* the MSS our SYN told */
+    uint8_t reassembly, loss_detection; /* organs, by number (organs.c) */
     tcp_seq dup_seq;
-    struct tcp_sacks *sacks;      /* blocks to report (sack_recv.c); NULL = none */
     uint32_t rcv_ssthresh;        /* Linux: the window is opened this far at present */
     tcp_seq rcv_edge;             /* the furthest edge ever advertised (RFC 7323 2.4) */
     uint32_t tfo_serial;          /* made by a SYN with text, not acknowledged yet: by this listener */
     tcp_seq fin_seq;
     struct rcvbuf rcv;
-    uint8_t reassembly, loss_detection; /* organs, by number (organs.c) */
-    uint8_t win_ratio;            /* payload per memory of what arrives, in 256ths */
+    struct tcp_sacks *sacks;      /* blocks to report (sack_recv.c); NULL = none */
     tcp_seq space_seq;            /* receive auto-tuning: copied_seq and time at its last turn */
     uint32_t space;               /* bytes the user took in the best round trip */
     uint32_t space_us;            /* the low bits of stack time in us, as rrtt_at_us; 0 = not begun */
@@ -332,6 +337,7 @@ struct tcb {
     uint32_t rrtt_at_us, rrtt8_us; /* rrtt8_us: 8 round trips; 0 = not measured */
 
     /* -- round trip and time-out (RFC 6298); ns -- */
+    uint32_t last_advice;         /* when IP was last told that the way is good, seconds + 1 */
     struct td_rto rtt;            /* SRTT, RTTVAR, RTO, doublings */
     td_time rtt_time;             /* when the SYN left; 0 = it isn't being timed */
     uint32_t min_rtt_s;           /* when cc.min_rtt was measured, seconds */
@@ -352,10 +358,8 @@ struct tcb {
     uint32_t cwnd_used, used_ms;  /* most bytes in flight since used_ms, when cwnd was last filled */
     tcp_seq first_window_end;
     tcp_seq recover;              /* an episode ends when SND.UNA reaches it */
-    uint16_t dupacks;
     uint32_t delivered;           /* segments, the SYN among them */
     uint32_t dsack_dups;          /* segments that D-SACKs reported */
-    uint32_t last_advice;         /* when IP was last told that the way is good, seconds + 1 */
 
     /* -- timers -- */
     struct timer t_rtx, t_delack, t_ctl;
@@ -380,17 +384,27 @@ struct tcb {
     uint32_t user_timeout_ms;     /* 0 = R2 by counting */
     uint32_t sndbuf_limit, rcvbuf_limit, window_clamp;
     uint32_t up_ms, last_data_ms; /* stack time when it came up, when text came in order last */
-    int32_t err, soft_err;        /* pending errno values, positive */
+    int16_t err, soft_err;        /* pending errno values, positive */
     uint32_t ifindex;             /* the interface the route leaves by */
-    uint32_t poll_told;           /* poll bits the owner was told about */
+    uint16_t max_size_acked;      /* RFC 5927 7.2: datagram sizes that got through */
+    uint16_t pmtu_pending;
+    uint16_t poll_told;           /* poll bits the owner was told about */
 
     /* -- what ss and TCP_INFO tell -- */
     uint64_t bytes_sent, bytes_retrans, bytes_acked, bytes_received;
     uint32_t segs_out, segs_in, total_retrans, data_segs_out, data_segs_in;
     uint32_t delivered_ce;        /* segments in flight that the peer saw marked (ECE) */
-    uint32_t max_size_acked;      /* RFC 5927 7.2: datagram sizes that got through */
-    uint32_t pmtu_pending;
 };
+
+/* A connection in TIME-WAIT was closed, so it was accepted: it is one or the other. */
+static inline struct tcb *tcp_parent(const struct tcb *t)
+{
+    return t->state != TCPS_TIME_WAIT ? t->parent : NULL;
+}
+static inline struct timewait *tcp_tw(const struct tcb *t)
+{
+    return t->state == TCPS_TIME_WAIT ? t->tw : NULL;
+}
 
 /* TIME-WAIT (timewait.c): what is left of a connection while old segments die. */
 struct timewait {
@@ -436,6 +450,7 @@ struct tcp_organs {
 };
 
 struct tcp {
+    const struct tcp_upcalls *up; /* of the layer above */
     struct tcp_organs organs;
     struct hash eps;           /* struct tcp_ep by tuple */
     struct hash ports;         /* struct tcp_port by port */

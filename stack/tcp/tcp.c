@@ -106,7 +106,7 @@ void tcp_done(struct td_stack *st)
     }
     while (tcp->all != NULL) {
         struct tcb *t = tcp->all;
-        mem_free(&st->mem, MEM_TCP, t->lsn, sizeof *t->lsn);
+        mem_free(&st->mem, MEM_TCP, t->in_accept ? NULL : t->lsn, sizeof *t->lsn);
         tcb_free(st, t);
     }
     for (struct hash_node *n = hash_first(&tcp->ports), *next; n != NULL; n = next) {
@@ -129,7 +129,7 @@ void tcp_done(struct td_stack *st)
 struct journal_subject tcp_subject(const struct tcb *t)
 {
     return (struct journal_subject){
-        .conn = t->id == 0 && t->parent != NULL ? t->parent->id : t->id,
+        .conn = t->id == 0 && tcp_parent(t) != NULL ? tcp_parent(t)->id : t->id,
         .ifindex = 0,
         .addr = t->ep.a.raddr,
         .port = t->ep.a.rport,
@@ -145,7 +145,7 @@ struct journal_subject tcp_seg_subject(const struct tcp_seg *s, const struct tcb
                                 .port = s->a.rport,
                                 .lport = s->a.lport};
     if (t != NULL) {
-        j.conn = t->id == 0 && t->parent != NULL ? t->parent->id : t->id;
+        j.conn = t->id == 0 && tcp_parent(t) != NULL ? tcp_parent(t)->id : t->id;
     }
     return j;
 }
@@ -377,7 +377,7 @@ void tcp_set_state(struct td_stack *st, struct tcb *t, enum tcp_state to, enum j
 
 void tcp_finish(struct td_stack *st, struct tcb *t, int err, enum journal_word why)
 {
-    if (t->tw != NULL) { /* the record goes on by itself: CLOSED is journaled when it ends */
+    if (tcp_tw(t) != NULL) { /* the record goes on by itself: CLOSED is journaled when it ends */
         t->tw->tcb = NULL;
         t->tw = NULL;
         t->state = TCPS_CLOSED;
@@ -400,11 +400,11 @@ void tcp_finish(struct td_stack *st, struct tcb *t, int err, enum journal_word w
     tcp_sack_clear(st, t);
     t->dup_owed = 0;
     t->ack_now = false;
-    if (t->parent != NULL && !t->in_accept) { /* never had an owner: nobody will close it */
+    if (tcp_parent(t) != NULL && !t->in_accept) { /* never had an owner: nobody will close it */
         tcp_listen_forget(st, t);
         t->dead = true;
     }
-    if (t->orphan || (t->owner == NULL && t->parent == NULL)) {
+    if (t->orphan || (t->owner == NULL && tcp_parent(t) == NULL)) {
         t->dead = true;
     }
     if (t->dead) {
@@ -413,7 +413,7 @@ void tcp_finish(struct td_stack *st, struct tcb *t, int err, enum journal_word w
     }
     if (err != 0) {
         const struct journal_subject subject = tcp_subject(t);
-        t->err = err;
+        t->err = (int16_t)err;
         JOURNAL(st, EV_TCP_ERROR, &subject, (uint64_t)(int64_t)err);
     }
     tcp_notify(st, t, POLLIN | POLLOUT | POLLHUP | POLLERR);
@@ -425,9 +425,9 @@ void tcp_notify(struct td_stack *st, struct tcb *t, uint32_t bits)
 {
     uint32_t mask = tcp_poll(t);
     uint32_t news = (bits | ~t->poll_told) & mask;
-    t->poll_told = mask;
-    if (news != 0 && t->owner != NULL && t->up != NULL) {
-        t->up->event(st, t->owner, news);
+    t->poll_told = (uint16_t)mask;
+    if (news != 0 && t->owner != NULL && st->tcp->up != NULL) {
+        st->tcp->up->event(st, t->owner, news);
     }
 }
 

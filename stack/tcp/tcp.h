@@ -32,14 +32,14 @@ struct tcp_upcalls {
 };
 
 /* ---- the user calls of RFC 9293 3.9.1; socket/ wraps them as BSD calls ---- */
-struct tcb *tcp_new(struct td_stack *st, void *owner, uint32_t id, const struct tcp_upcalls *up);
+void tcp_set_upcalls(struct td_stack *st, const struct tcp_upcalls *up); /* of all connections */
+struct tcb *tcp_new(struct td_stack *st, void *owner, uint32_t id);
 /* port 0 = ephemeral. -EADDRINUSE, -EADDRNOTAVAIL, -EINVAL (already bound). */
 int tcp_bind(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port, bool reuse_addr,
              bool reuse_port);
 int tcp_listen(struct td_stack *st, struct tcb *t, int backlog);
 /* The oldest completed connection, which now belongs to `owner`; NULL = none (would block). */
-struct tcb *tcp_accept(struct td_stack *st, struct tcb *listener, void *owner, uint32_t id,
-                       const struct tcp_upcalls *up);
+struct tcb *tcp_accept(struct td_stack *st, struct tcb *listener, void *owner, uint32_t id);
 /* Active OPEN: -EINPROGRESS when the SYN is on its way, -EISCONN, -EALREADY, -EADDRNOTAVAIL,
  * -ENETUNREACH, -EINVAL/-EACCES (broadcast, multicast), -ECONNREFUSED … when it ended before. */
 int tcp_connect(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port);

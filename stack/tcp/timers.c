@@ -25,11 +25,24 @@
 static void rtx_fired(struct td_stack *st, struct timer *tm);
 static void ctl_fired(struct td_stack *st, struct timer *tm);
 
+static const struct timer_kind rtx_kinds[] = {
+    [TRTX_NONE] = {rtx_fired, ""},          [TRTX_REXMT] = {rtx_fired, "rexmt"},
+    [TRTX_PROBE] = {rtx_fired, "probe"},    [TRTX_REO] = {rtx_fired, "reorder"},
+    [TRTX_PERSIST] = {rtx_fired, "persist"}, [TRTX_OVERRIDE] = {rtx_fired, "override"},
+    [TRTX_ECN] = {rtx_fired, "ecn"},
+};
+static const struct timer_kind ctl_kinds[] = {
+    [TCTL_NONE] = {ctl_fired, ""},
+    [TCTL_KEEPALIVE] = {ctl_fired, "keepalive"},
+    [TCTL_FIN_WAIT_2] = {ctl_fired, "fin-wait-2"},
+    [TCTL_LINGER] = {ctl_fired, "linger"},
+};
+
 void tcp_timers_init(struct tcb *t)
 {
-    timer_init(&t->t_rtx, rtx_fired, "rexmt");
+    timer_set(&t->t_rtx, &rtx_kinds[TRTX_REXMT]);
     timer_init(&t->t_delack, tcp_delack_fired, "delack");
-    timer_init(&t->t_ctl, ctl_fired, "keepalive");
+    timer_set(&t->t_ctl, &ctl_kinds[TCTL_KEEPALIVE]);
 }
 
 void tcp_timers_stop(struct td_stack *st, struct tcb *t)
@@ -63,17 +76,13 @@ static td_time persist_interval(const struct td_stack *st, const struct tcb *t)
 
 void tcp_rtx_arm_at(struct td_stack *st, struct tcb *t, enum tcp_rtx_timer kind, td_time at)
 {
-    static const char *const names[] = {
-        [TRTX_NONE] = "",       [TRTX_REXMT] = "rexmt",     [TRTX_PROBE] = "probe",
-        [TRTX_REO] = "reorder", [TRTX_PERSIST] = "persist", [TRTX_OVERRIDE] = "override",
-        [TRTX_ECN] = "ecn"};
     if (t->stalled_since == 0 && knob(st, TCP_GIVE_UP_BY_TIME) == 0) {
         t->stalled_since = st->now;
     }
     if ((kind == TRTX_REXMT || kind == TRTX_PERSIST) && at > tcp_patience_ends(t)) {
         at = tcp_patience_ends(t) > st->now ? tcp_patience_ends(t) : st->now + TD_MS;
     }
-    t->t_rtx.name = names[kind];
+    t->t_rtx.kind = &rtx_kinds[kind];
     t->rtx_kind = (uint8_t)kind;
     timer_arm(st, &t->t_rtx, at);
 }
@@ -316,7 +325,7 @@ void tcp_keepalive_update(struct td_stack *st, struct tcb *t)
     }
     td_time due = t->last_rcvd + keepidle(st, t);
     t->ctl_kind = TCTL_KEEPALIVE;
-    t->t_ctl.name = "keepalive";
+    t->t_ctl.kind = &ctl_kinds[TCTL_KEEPALIVE];
     timer_arm(st, &t->t_ctl, due > st->now ? due : st->now);
 }
 
@@ -362,14 +371,14 @@ void tcp_fin_wait_2_arm(struct td_stack *st, struct tcb *t)
         wait = t->rtt.rto * 7 / 2;
     }
     t->ctl_kind = TCTL_FIN_WAIT_2;
-    t->t_ctl.name = "fin-wait-2";
+    t->t_ctl.kind = &ctl_kinds[TCTL_FIN_WAIT_2];
     timer_arm(st, &t->t_ctl, st->now + (t->linger2 < 0 ? 0 : wait));
 }
 
 void tcp_linger_arm(struct td_stack *st, struct tcb *t)
 {
     t->ctl_kind = TCTL_LINGER;
-    t->t_ctl.name = "linger";
+    t->t_ctl.kind = &ctl_kinds[TCTL_LINGER];
     timer_arm(st, &t->t_ctl, st->now + (td_time)t->linger_s * TD_SEC);
 }
 

@@ -146,7 +146,7 @@ int tcp_error(struct tcb *t, bool peek)
     int e = t->err;
     if (!peek) {
         t->err = 0;
-        t->poll_told = tcp_poll(t);
+        t->poll_told = (uint16_t)tcp_poll(t);
     }
     return e;
 }
@@ -230,7 +230,7 @@ int64_t tcp_send(struct td_stack *st, struct tcb *t, const struct iovec *iov, si
     if ((uint64_t)taken < wanted || !tcp_writable(t)) { /* an exact fill isn't told otherwise */
         t->no_space = true;
     }
-    t->poll_told = tcp_poll(t);
+    t->poll_told = (uint16_t)tcp_poll(t);
     if (taken > 0) {
         tcp_mark(st, t);
         return taken;
@@ -326,7 +326,7 @@ static int64_t recv_oob(struct td_stack *st, struct tcb *t, const struct iovec *
     }
     if ((flags & MSG_PEEK) == 0) {
         t->urg_state = TURG_READ;
-        t->poll_told = tcp_poll(t);
+        t->poll_told = (uint16_t)tcp_poll(t);
     }
     (void)st;
     return done;
@@ -443,7 +443,7 @@ int64_t tcp_recv(struct td_stack *st, struct tcb *t, const struct iovec *iov, si
         t->urg_mode = false;
     }
     leave_mark(t);
-    t->poll_told = tcp_poll(t);
+    t->poll_told = (uint16_t)tcp_poll(t);
     tcp_window_tune(st, t);
     if (t->state != TCPS_CLOSED &&
         (tcp_ack_after_read(st, t) || (!t->fin_rcvd && tcp_window_update_due(st, t)))) {
@@ -539,7 +539,7 @@ void tcp_abort(struct td_stack *st, struct tcb *t)
     if (t->state == TCPS_LISTEN) {
         tcp_listen_close(st, t);
     }
-    struct timewait *w = t->tw;
+    struct timewait *w = tcp_tw(t);
     if (t->state != TCPS_CLOSED) {
         tcp_abort_with(st, t, ECONNABORTED, W_TCP_USER_ABORT);
     }
@@ -611,7 +611,6 @@ void tcp_close(struct td_stack *st, struct tcb *t)
     const struct journal_subject subject = tcp_subject(t);
     JOURNAL_CAUSE(st, EV_TCP_CLOSE, &subject, t->rcv.q.bytes, t->snd.len);
     t->owner = NULL;
-    t->up = NULL;
     t->orphan = true;
     st->tcp->norphans++;
     switch ((enum tcp_state)t->state) {

@@ -156,6 +156,29 @@ START_TEST(no_memory_for_growth_is_survived)
 }
 END_TEST
 
+/* After four billion insertions those that are there are numbered anew, in the same order. */
+START_TEST(numbers_run_out)
+{
+    enum { N = 40 };
+    static struct item item[N];
+    for (uint32_t i = 0; i < N; i++) {
+        item[i] = (struct item){.key = i, .in = true};
+        if (i == 20)
+            h.next_order = UINT32_MAX - 5;
+        ck_assert_int_eq(hash_insert(&h, &item[i].n, &item[i].key, sizeof i), 0);
+    }
+    uint64_t cursor = 0;
+    for (uint32_t i = 0; i < N; i++) {
+        struct hash_node *n = hash_from(&h, cursor);
+        ck_assert_ptr_eq(n, &item[i].n);
+        ck_assert_uint_ge(n->order, cursor);
+        cursor = (uint64_t)n->order + 1;
+    }
+    ck_assert_ptr_null(hash_from(&h, cursor));
+    ck_assert_uint_eq(item[N - 1].n.order, N);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("hash");
@@ -165,6 +188,7 @@ static Suite *suite(void)
     tcase_add_test(t, an_empty_table_costs_nothing);
     tcase_add_loop_test(t, agrees_with_a_set, 1, 11);
     tcase_add_loop_test(t, a_reader_survives_changes, 1, 21);
+    tcase_add_test(t, numbers_run_out);
     tcase_add_test(t, chains_stay_short_while_it_grows);
     tcase_add_test(t, no_memory_for_growth_is_survived);
     suite_add_tcase(s, t);

@@ -1065,7 +1065,6 @@ START_TEST(numbers_that_wrap)
         t->snd_wl2 += shift;
         t->snd_sml += shift;
         t->snd.base += shift;
-        t->snd.hint_seq += shift;
         t->recover += shift;
         hx_conn(c.h, HX_PEER, 40000, 80)->iss += shift;
         write_pattern(&c, 1, 3000);

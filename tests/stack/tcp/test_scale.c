@@ -110,7 +110,8 @@ START_TEST(established)
     uint64_t each = (tcp_bytes(h) - before) / n;
     printf("%u established: %llu bytes each in TCP, %llu with their sockets and all else\n", n,
            (unsigned long long)each, (unsigned long long)((h->st->mem.used - all) / n));
-    ck_assert_uint_le(each, 1024);
+    ck_assert_uint_le(each, 900);
+    ck_assert_uint_le((h->st->mem.used - all) / n, n >= 100000 ? 1000 : 1024); /* tables grow in steps */
     ck_assert_uint_eq(h->st->tcp->ntcb, n + 1);
     /* idle: no timer is armed for any of them, and an hour passes without one firing for them */
     for (const struct tcb *t = h->st->tcp->all; t != NULL; t = t->all_next) {

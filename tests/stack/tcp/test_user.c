@@ -39,8 +39,7 @@ START_TEST(open_in_closed)
     ck_assert_int_lt(connect_to(h, s, HX_PEER, 0), 0);
     /* (the socket layer turns 0.0.0.0 into this host's loopback address, as Linux does; TCP refuses
      * it) */
-    static const struct tcp_upcalls none = {0};
-    struct tcb *t = tcp_new(h->st, NULL, 0, &none);
+    struct tcb *t = tcp_new(h->st, NULL, 0);
     ck_assert_int_eq(tcp_connect(h->st, t, 0, 80), -EDESTADDRREQ);
     tcp_close(h->st, t);
     const td_ip4 bad[] = {TD_IP4(10, 0, 0, 0), TD_IP4_BROADCAST, TD_IP4(10, 0, 0, 255),
