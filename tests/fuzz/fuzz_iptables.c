@@ -147,8 +147,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         free(twice);
         datagrams(st);
     }
-    FUZZ_CHECK(td_nf_restore(st, "-F\n-X\n-P INPUT ACCEPT\n-P FORWARD ACCEPT\n-P OUTPUT ACCEPT\n-t nat -F\n-t nat -X", 0, msg,
-                             sizeof msg, NULL) == 0);
+    FUZZ_CHECK(td_nf_restore(st,
+                             "-F\n-X\n-P INPUT ACCEPT\n-P FORWARD ACCEPT\n-P OUTPUT ACCEPT\n-t nat -F\n-t nat -X\n"
+                             "-t mangle -F\n-t mangle -X\n-t mangle -P INPUT ACCEPT\n-t mangle -P FORWARD ACCEPT\n"
+                             "-t mangle -P OUTPUT ACCEPT\n-t mangle -P PREROUTING ACCEPT\n-t mangle -P POSTROUTING ACCEPT",
+                             0, msg, sizeof msg, NULL) == 0);
     FUZZ_CHECK(td_nf_forget(st, "", msg, sizeof msg) >= 0);
     FUZZ_CHECK(nf_rules(st) == NULL);
     td_stack_free(st);

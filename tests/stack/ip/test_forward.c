@@ -277,6 +277,17 @@ START_TEST(reverse_path)
     eth0->knob[IFKNOB_RP_FILTER] = 0;
     IP_IN(8, .src = TD_IP4(192, 168, 5, 77), .dst = HOST2);
     ck_assert_uint_eq(r->nout, 1);
+    eth0->knob[IFKNOB_RP_FILTER] = 2; /* loose: there is a way back, whichever */
+    IP_IN(8, .src = TD_IP4(192, 168, 5, 77), .dst = HOST2);
+    ck_assert_uint_eq(r->nout, 2);
+    IP_IN(8, .src = FAR, .dst = HOST2);
+    ck_assert_uint_eq(r->nout, 3);
+    ck_assert_int_eq(ip_route_del(stack(), &(struct fib_route){.gateway = ROUTER}), 0);
+    IP_IN(8, .src = FAR, .dst = HOST2); /* none at all now */
+    route(TD_IP4(192, 0, 2, 0), 24, FIB_BLACKHOLE, 0, 0);
+    IP_IN(8, .src = FAR, .dst = HOST2); /* nor is that one */
+    ck_assert_uint_eq(r->nout, 3);
+    ck_assert_uint_eq(events(EV_IP_DROP_RPF), 3);
 }
 END_TEST
 
