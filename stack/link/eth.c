@@ -15,8 +15,8 @@
  *     802.3 length beyond the frame                eth-drop-length     rx_errors
  *     802.3 without SNAP                           eth-drop-llc        rx_dropped
  *     source broadcast, multicast, zero, or ours   eth-drop-source     rx_dropped
- *     another station's unicast address            eth-drop-otherhost  rx_dropped
  *     a VLAN that isn't configured                 eth-drop-vlan       rx_dropped
+ *     another station's unicast address            eth-drop-otherhost  rx_dropped
  *     an EtherType nobody speaks                   eth-drop-type       rx_dropped
  *
  * A promiscuous interface is for those who look at the device (captures); its stack doesn't take
@@ -260,11 +260,6 @@ static struct netif *eth_round(struct td_stack *st, struct netif *nif, struct pk
         eth_drop(st, nif, p, eth_status_event(status), p->len);
         return NULL;
     }
-    refused = eth_refuses(nif, p, &h);
-    if (refused != EV_NONE) {
-        eth_drop(st, nif, p, refused, mac_u64(h.dst));
-        return NULL;
-    }
     if (h.tagged) {
         p->vlan_tci = h.tci;
         if ((h.tci & 0xfff) != 0 && !FAULT_ON(st, VLAN_LEAK)) {
@@ -272,6 +267,11 @@ static struct netif *eth_round(struct td_stack *st, struct netif *nif, struct pk
             eth_drop(st, nif, p, EV_ETH_DROP_VLAN, h.tci & 0xfff);
             return NULL;
         }
+    }
+    refused = eth_refuses(nif, p, &h);
+    if (refused != EV_NONE) {
+        eth_drop(st, nif, p, refused, mac_u64(h.dst));
+        return NULL;
     }
     (void)pkt_pull(p, h.hlen);
     if (h.snap && h.length >= 8 && p->len > h.length - 8U)
