@@ -26,6 +26,7 @@
 #include "stack_ops.h"
 #include "tape.h"
 
+#include "tapdeck/link.h"
 #include "tapdeck/socket.h"
 #include "tapdeck/stack.h"
 #include "wire/checksum.h"
@@ -81,6 +82,8 @@ struct world {
     struct input in;
     td_time now;
     struct port port[2];
+    uint16_t tag[2]; /* VLAN that injected frames are put into; 0: none */
+    bool bridged;    /* other stations' frames pass as they are */
     uint32_t mtu;    /* the largest any interface ever had */
     uint64_t heap;   /* bytes the stack holds */
     uint64_t hash;   /* of everything it did */
@@ -269,6 +272,16 @@ static bool is_own(td_ip4 addr)
     return addr == 0 || addr == NET_US(0) || addr == NET_US(1);
 }
 
+/* Takes the tags of VLANs off a frame; its length then. */
+static size_t untag(uint8_t *frame, size_t len)
+{
+    while (len >= ETH_HLEN + 4 && frame[12] == 0x81 && frame[13] == 0) {
+        memmove(frame + 12, frame + 16, len - 16);
+        len -= 4;
+    }
+    return len;
+}
+
 static int transmit(void *dev, const struct pkt *p)
 {
     struct port *port = dev;
@@ -290,10 +303,15 @@ static int transmit(void *dev, const struct pkt *p)
     }
     struct sent s;
     struct ipv4_hdr ip;
+    size_t len = untag(frame, p->len);
+    if (w->bridged) {
+        FUZZ_CHECK(p->len >= ETH_MIN_FRAME && (frame[6] & 1) == 0);
+        return 0;
+    }
     bool own = !w->forwarding ||
-               (p->len > ETH_HLEN &&
-                ipv4_parse(&ip, frame + ETH_HLEN, p->len - ETH_HLEN) == WIRE_OK && is_own(ip.src));
-    sent_check(&s, frame, p->len, w->mtu, own);
+               (len > ETH_HLEN &&
+                ipv4_parse(&ip, frame + ETH_HLEN, len - ETH_HLEN) == WIRE_OK && is_own(ip.src));
+    sent_check(&s, frame, len, w->mtu, own);
     if (s.is_ip && s.ip.total_len <= sizeof w->last) {
         memcpy(w->last, frame + s.eth.hlen, s.ip.total_len);
         w->last_len = s.ip.total_len;
@@ -355,8 +373,15 @@ static void run_until(struct world *w, td_time until, unsigned rounds)
 static void inject(struct world *w, unsigned nif, const uint8_t *frame, size_t len)
 {
     trace_bytes("injected on", nif, w->now, frame, len);
-    uint8_t *exact = malloc(len > 0 ? len : 1);
+    size_t tag = w->tag[nif] != 0 && len >= 12 ? 4 : 0;
+    uint8_t *exact = malloc(len + tag > 0 ? len + tag : 1);
     memcpy(exact, frame, len);
+    if (tag != 0) {
+        memmove(exact + 16, exact + 12, len - 12);
+        wire_put16(exact + 12, ETHERTYPE_VLAN);
+        wire_put16(exact + 14, w->tag[nif]);
+        len += tag;
+    }
     int r = td_stack_input_bytes(w->st, w->port[nif].ifindex, exact, len, w->now);
     free(exact);
     FUZZ_CHECK(r == 0 || (r < 0 && r > -4096));
@@ -1339,6 +1364,74 @@ static void op_look(struct world *w, struct input *in)
     }
 }
 
+/* ---- VLANs, bridges, dummies ---- */
+
+static int link_new(struct world *w, uint32_t lower, uint8_t a, uint8_t b)
+{
+    static const enum td_link_kind kinds[] = {TD_LINK_VLAN, TD_LINK_BRIDGE, TD_LINK_DUMMY,
+                                              TD_LINK_DEVICE};
+    struct td_link_config c = {.kind = kinds[a >> 6], .flags = (a & 1) != 0 ? TD_IF_UP : 0};
+    uint32_t index;
+    snprintf(c.name, sizeof c.name, "%s%u", td_link_kind_name(c.kind), b & 7);
+    if (c.kind == TD_LINK_VLAN) {
+        c.lower = lower;
+        c.vid = b & 7;
+        c.mtu = (a & 2) != 0 ? 400 : 0;
+    } else if (c.kind == TD_LINK_BRIDGE) {
+        w->bridged = true;
+        c.bridge = (struct td_bridge_config){.what = a & 3, .ageing = b * TD_SEC, .fdb_max = b};
+    }
+    return td_link_add(w->st, &c, &index);
+}
+
+static void op_link(struct world *w, struct input *in)
+{
+    uint8_t what = get8(in), which = get8(in), a = get8(in), b = get8(in);
+    uint32_t index = which % 20, other = a % 20;
+    struct td_mac mac = {{2, 0, 0, 0, (uint8_t)(a >> 7), b}};
+    struct td_bridge_config bridge = {.what = a & 3, .ageing = b * TD_SEC, .fdb_max = b};
+    struct td_addr addr = {.addr = op_addr[a % OP_ADDRS], .plen = b % 33, .label = "vlan1:x"};
+    static const uint32_t flags[] = {TD_IF_UP, TD_IF_PROMISC, TD_IF_NOARP, TD_IF_MULTICAST,
+                                     TD_IF_BROADCAST, TD_IF_LOOPBACK};
+    int r = 0;
+    switch (what % 12) {
+    case 0:
+    case 1:
+        r = link_new(w, index, a, b);
+        break;
+    case 2:
+    case 3:
+        r = td_link_set_master(w->st, index, other);
+        break;
+    case 4:
+        r = td_if_set_flags(w->st, index, flags[a % 6], flags[b % 6]);
+        break;
+    case 5:
+        r = td_port_set_flags(w->st, index, a & 0x1f, b & 0x1f);
+        break;
+    case 6:
+        r = td_fdb_add(w->st, index, mac, a & 0xf);
+        break;
+    case 7:
+        r = td_fdb_del(w->st, index, mac);
+        break;
+    case 8:
+        r = (a & 1) != 0 ? td_bridge_set(w->st, index, &bridge) : td_fdb_flush(w->st, index);
+        r = r > 0 ? 0 : r;
+        break;
+    case 9:
+        r = td_addr_add_full(w->st, index, &addr);
+        break;
+    case 10: /* from now on the peer speaks in this VLAN */
+        w->tag[which & 1] = (uint16_t)(a << 8 | b);
+        break;
+    default:
+        r = (a & 1) != 0 ? td_if_up(w->st, index, (b & 1) != 0) : td_if_del(w->st, index);
+        break;
+    }
+    result(w, r, 0);
+}
+
 /* ---- an operation ---- */
 
 static void do_op(struct world *w, uint8_t kind, struct input *in)
@@ -1347,7 +1440,8 @@ static void do_op(struct world *w, uint8_t kind, struct input *in)
         "frame",      "time", "socket",   "bind",    "listen", "accept", "connect",
         "send",       "recv", "shutdown", "close",   "setopt", "getopt", "sendto",
         "msg",        "misc", "notify",   "segment", "syn",    "udp",    "icmp",
-        "icmp-error", "arp",  "fragment", "config",  "knob",   "netem",  "fault"};
+        "icmp-error", "arp",  "fragment", "config",  "knob",   "netem",  "fault",
+        "look",       "rules", "link"};
     struct td_stack *st = w->st;
     struct sockaddr_in name;
     socklen_t len = sizeof name;
@@ -1477,6 +1571,9 @@ static void do_op(struct world *w, uint8_t kind, struct input *in)
         break;
     case OP_RULES:
         op_rules(w, in);
+        break;
+    case OP_LINK:
+        op_link(w, in);
         break;
     case OP_KINDS:
         break;

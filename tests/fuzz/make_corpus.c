@@ -555,6 +555,27 @@ static void lives(void)
     OP(l, D2H, OP_TIME, 20);
     end(l, "rules");
 
+    begin(l, PLAN_TWICE | PLAN_REPLAY | PLAN_FORWARD | PLAN_JOURNAL);
+    OP(l, NOW_, OP_LINK, 0, 2, 0x01, 3);  /* VLAN 3 on eth0 */
+    OP(l, NOW_, OP_LINK, 0, 4, 0x01, 5);  /* VLAN 5 on that */
+    OP(l, NOW_, OP_LINK, 10, 0, 0, 3);    /* the peer speaks in VLAN 3 */
+    OP(l, NOW_, OP_LINK, 9, 4, 3, 24);    /* an address there */
+    server(l, ALL_OPTS);
+    OP(l, NOW_, OP_UDP, 0, 0, 1, 5, PORT_53, 10, 0);
+    OP(l, NOW_, OP_LINK, 0, 0, 0x41, 1);  /* a bridge */
+    OP(l, NOW_, OP_LINK, 2, 4, 6, 0);     /* its ports: the VLAN, and eth1 */
+    OP(l, NOW_, OP_LINK, 2, 3, 6, 0);
+    OP(l, NOW_, OP_LINK, 4, 6, 0, 4);
+    OP(l, NOW_, OP_UDP, 0, 0, 1, 5, PORT_53, 10, 0);
+    OP(l, NOW_, OP_UDP, 1, 0, 1, 5, PORT_53, 10, 0);
+    OP(l, NOW_, OP_LINK, 6, 3, 2, 9);
+    OP(l, NOW_, OP_LINK, 5, 3, 4, 0);
+    OP(l, NOW_, OP_LOOK, 3, 40);
+    OP(l, D2H, OP_TIME, 20);
+    OP(l, NOW_, OP_LINK, 11, 2, 0, 0);
+    OP(l, NOW_, OP_LINK, 11, 6, 0, 0);
+    end(l, "links");
+
     begin(l, PLAN_RFC); /* redirects are believed under this profile; so are source routes */
     OP(l, NOW_, OP_SOCKET, DGRAM);
     OP(l, NOW_, OP_SENDTO, 0, ADDR_FAR, PORT_53, 0, 100, 0);

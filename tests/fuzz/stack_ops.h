@@ -57,6 +57,7 @@ enum op {
     OP_FAULT,      /* n: the n-th allocation from now fails, and all behind it; 0: none */
     OP_LOOK,       /* table rows: what the console shows, while things change */
     OP_RULES,       /* number; or 255 and the text of rules: packet filter and address translation */
+    OP_LINK,        /* what which a b: VLANs, bridges, dummies, their ports and stations, tagged frames */
     OP_KINDS
 };
 
