@@ -383,7 +383,7 @@ int arp_output(struct td_stack *st, struct netif *nif, td_ip4 nexthop, struct pk
 {
     struct neigh *n;
 
-    if ((nif->flags & TD_IF_LOOPBACK) != 0)
+    if ((nif->flags & TD_IF_LOOPBACK) != 0 || nif->kind == TD_LINK_DUMMY) /* nobody there to be asked */
         return eth_output(st, nif, nif->mac, ETHERTYPE_IPV4, p);
     if (nexthop_is_broadcast(nif, nexthop))
         return eth_output(st, nif, MAC_BROADCAST, ETHERTYPE_IPV4, p);

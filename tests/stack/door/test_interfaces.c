@@ -159,6 +159,26 @@ START_TEST(many_addresses_one_interface)
 }
 END_TEST
 
+START_TEST(a_dummy_swallows_and_tells)
+{
+    struct td_link_config c = {.kind = TD_LINK_DUMMY, .name = "d0", .flags = TD_IF_UP};
+    int u = hx_udp_socket(h, 0, 9);
+    uint32_t d;
+    uint8_t echo[4] = "ping";
+
+    ck_assert_int_eq(td_link_add(h->st, &c, &d), 0);
+    ck_assert_int_eq(td_addr_add(h->st, d, TD_IP4(192, 168, 77, 1), 24), 0);
+    ck_assert_int_eq(td_sendto(h->st, u, "x", 1, 0, TD_IP4(192, 168, 77, 9), 9), 1);
+    hx_flush(h);
+    ck_assert_uint_eq(hx_event(h, "link-drop-dummy"), 1);
+    ck_assert_uint_eq(netif_by_index(h->st, d)->stats.tx_packets, 1);
+    /* its address is the host's, whatever cable the question comes by */
+    icmp_in(h, NOW, .dst = TD_IP4(192, 168, 77, 1), .type = ICMP_ECHO, .data = echo, .len = 4);
+    icmp_out(h, NOW, .src = TD_IP4(192, 168, 77, 1), .type = ICMP_ECHO_REPLY, .data = echo, .len = 4);
+    td_close(h->st, u);
+}
+END_TEST
+
 /* ---- hosts joined by what is tested ---- */
 
 static struct sim *world;
@@ -319,6 +339,7 @@ static Suite *suite(void)
     tcase_add_test(t, neighbours_are_asked_for_anew);
     tcase_add_test(t, removed_with_all_that_stood_on_it);
     tcase_add_test(t, many_addresses_one_interface);
+    tcase_add_test(t, a_dummy_swallows_and_tells);
     suite_add_tcase(s, t);
     t = tcase_create("hosts");
     tcase_add_checked_fixture(t, world_setup, world_teardown);
