@@ -59,8 +59,10 @@ static enum tcp_chrono chrono_now(const struct tcb *t)
         return TCP_CHRONO_NONE;
     }
     uint32_t unsent = sndbuf_end(&t->snd) - t->snd_nxt;
-    if (unsent > 0 && seq_le(t->snd_una + t->snd_wnd, t->snd_nxt)) {
-        return TCP_CHRONO_RWND;
+    uint32_t next = unsent < t->mss ? unsent : t->mss;
+    bool by_cwnd = tcp_pipe_bytes(t) + next > t->cc.cwnd;
+    if (unsent > 0 && !by_cwnd && seq_lt(t->snd_una + t->snd_wnd, t->snd_nxt + next)) {
+        return TCP_CHRONO_RWND; /* the window doesn't take the next segment */
     }
     return unsent == 0 && t->no_space ? TCP_CHRONO_SNDBUF : TCP_CHRONO_BUSY;
 }

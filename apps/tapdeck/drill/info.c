@@ -115,6 +115,10 @@ bool info_sample(struct info *i, struct td_stack *st, int fd)
     memset(i, 0, sizeof *i);
     i->have = fd >= 0 && td_getsockopt(st, fd, IPPROTO_TCP, TCP_INFO, i->b, &len) == 0;
     i->len = i->have ? len : 0;
+    len = sizeof i->sndbuf;
+    (void)td_getsockopt(st, fd, SOL_SOCKET, SO_SNDBUF, &i->sndbuf, &len);
+    len = sizeof i->rcvbuf;
+    (void)td_getsockopt(st, fd, SOL_SOCKET, SO_RCVBUF, &i->rcvbuf, &len);
     return i->have;
 }
 
@@ -144,6 +148,11 @@ static int64_t read_field(const struct info *i, const struct field *f)
 
 bool info_value(const struct info *i, const char *name, int64_t *v)
 {
+    bool rcvbuf = strcmp(name, "SK_MEMINFO_RCVBUF") == 0;
+    if (i->have && (rcvbuf || strcmp(name, "SK_MEMINFO_SNDBUF") == 0)) {
+        *v = rcvbuf ? i->rcvbuf : i->sndbuf;
+        return true;
+    }
     for (size_t k = 0; i->have && k < sizeof fields / sizeof fields[0]; k++) {
         const struct field *f = &fields[k];
         uint32_t size = f->size == BITS ? 1 : f->size;

@@ -9,13 +9,14 @@
 struct info {
     bool have;
     uint32_t len;
+    int sndbuf, rcvbuf; /* SK_MEMINFO_SNDBUF, SK_MEMINFO_RCVBUF */
     uint8_t b[INFO_BYTES];
 };
 
 /* Samples a socket; false: it has no TCP_INFO. */
 bool info_sample(struct info *i, struct td_stack *st, int fd);
-/* "tcpi_snd_cwnd". False: no such field, or the stack doesn't fill it. What its values are called
- * (TCP_ESTABLISHED, TCP_CA_Loss …) is drill_symbol()'s. */
+/* "tcpi_snd_cwnd", "SK_MEMINFO_RCVBUF". False: no such field, or the stack doesn't fill it. What
+ * its values are called (TCP_ESTABLISHED, TCP_CA_Loss …) is drill_symbol()'s. */
 bool info_value(const struct info *i, const char *name, int64_t *v);
 
 #endif

@@ -390,6 +390,12 @@ START_TEST(code_blocks)
           "");
     passes(OPEN "+0 %{ a = tcpi_snd_cwnd }%\n+0 %{ assert a == 10 }%\n");
     unsupported(OPEN "+0 %{ assert tcpi_no_such_field == 1 }%\n", 8);
+    passes(OPEN "+0 setsockopt(4, SOL_SOCKET, SO_RCVBUF, [9000], 4) = 0\n"
+                "+0 %{ assert SK_MEMINFO_RCVBUF == 18000, SK_MEMINFO_RCVBUF }%\n");
+    fails(OPEN "+0 setsockopt(4, SOL_SOCKET, SO_SNDBUF, [9000], 4) = 0\n"
+               "+0 %{ assert SK_MEMINFO_SNDBUF == 9000 }%\n",
+          9, "18000");
+    unsupported(OPEN "+0 %{ assert SK_MEMINFO_BACKLOG == 0 }%\n", 8);
 }
 END_TEST
 
