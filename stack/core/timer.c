@@ -94,14 +94,14 @@ static void slot_link(struct wheel *w, struct timer *t)
         us = w->now_us; /* overdue: the slot of this very microsecond */
     t->slot = slot_of(w, us) & 0x7ffU;
     t->child = t->next = t->prev = NULL;
-    unsigned level = t->slot / WHEEL_SLOTS, index = t->slot % WHEEL_SLOTS;
+    unsigned slot = (unsigned)t->slot, level = slot / WHEEL_SLOTS, index = slot % WHEEL_SLOTS;
     w->slot[level][index] = meld(w->slot[level][index], t);
     w->occupied[level] |= UINT64_C(1) << index;
 }
 
 static void slot_unlink(struct wheel *w, struct timer *t)
 {
-    unsigned level = t->slot / WHEEL_SLOTS, index = t->slot % WHEEL_SLOTS;
+    unsigned slot = (unsigned)t->slot, level = slot / WHEEL_SLOTS, index = slot % WHEEL_SLOTS;
     struct timer **root = &w->slot[level][index], *children = meld_row(t->child);
     if (*root == t) {
         *root = children;
@@ -238,7 +238,7 @@ const struct timer *wheel_walk_from(const struct wheel *w, unsigned slot)
 
 const struct timer *wheel_walk_next(const struct wheel *w, const struct timer *t)
 {
-    unsigned slot = t->slot;
+    unsigned slot = (unsigned)t->slot;
     if (t->child != NULL)
         return t->child;
     while (t->next == NULL) {
