@@ -22,7 +22,7 @@ losses=(0 0 1 5 20)
 mixed=("" "1ms reorder 0.5%" "" "" "")
 names=("nothing lost" "nothing lost, reordered" "1 % lost" "5 % lost" "20 % lost")
 if [ -n "$FULL" ]; then
-    sizes=(50000000 50000000 50000000 5000000 500000) limit=1500
+    sizes=(50000000 50000000 50000000 5000000 500000) limit=5000
 else
     sizes=(20000000 2000000 2000000 500000 30000) limit=240
 fi
