@@ -7,7 +7,7 @@
 
 START_TEST(each_counter_once)
 {
-    static const char *const groups[] = {"Ip", "Nf", "Icmp", "Udp", "Tcp", "Arp", "Eth"};
+    static const char *const groups[] = {"Ip", "Nf", "Icmp", "Udp", "Tcp", "Arp", "Eth", "Bridge"};
     for (unsigned i = 0; i < CNT_COUNT; i++) {
         const struct counter_info *c = &counter_info[i];
         bool grouped = false;
