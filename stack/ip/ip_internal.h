@@ -28,7 +28,7 @@
 
 #include "arp/arp.h"
 #include "ip/ip.h"
-#include "tapdeck/stack.h"
+#include "tapdeck/route.h"
 #include "wire/checksum.h"
 
 /* ---- dstcache.c ---- */
