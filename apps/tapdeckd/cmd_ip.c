@@ -548,7 +548,7 @@ const struct command command_ip = {
              "[table T] [onlink] [nexthop via GW [dev X] [weight N]]…\n"
              "ip [-j] route get ADDR [from A] [iif X] [oif X] [ipproto P] [sport N] [dport N]\n"
              "ip [-j] rule [show] | rule add|del [not] [from P] [to P] [iif X] [oif X] [priority N] "
-             "table T|blackhole|unreachable|prohibit\n"
+             "table T|blackhole|unreachable|prohibit | rule flush\n"
              "ip route load FILE | ip -batch FILE\n"
              "ip [-j] neigh [show] [dev X] | neigh add|replace ADDR lladdr MAC dev X [nud STATE] | "
              "neigh del ADDR dev X | neigh flush [dev X]",

@@ -6,9 +6,12 @@
 #include "tapdeckd/route_words.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static void rule_prefix(td_ip4 a, uint8_t len, char dst[24])
 {
@@ -86,14 +89,37 @@ static int rule_show(struct run *r, int at)
     return EXIT_DONE;
 }
 
+/* All but the local table's, as iproute2 has it: also those of main and default. */
+static int rule_flush(struct run *r, int at)
+{
+    struct changes c = {0};
+    unsigned n = 0;
+    struct td_rule x;
+    if (at < r->argc)
+        return run_bad_word(r, at, "`ip rule flush` takes no more words: one rule goes with `ip rule del`");
+    while (td_rule_get(r->deck->st, n, &x))
+        n++;
+    c.change = calloc(n, sizeof(*c.change));
+    if (c.change == NULL)
+        return run_fail(r, EXIT_FAILED, "out of memory");
+    for (unsigned i = 0; i < n && td_rule_get(r->deck->st, i, &x); i++)
+        if (x.priority != 0)
+            c.change[c.n++] = (struct td_change){.kind = TD_CHANGE_RULE_DEL, .rule = x};
+    int status = c.n != 0 ? changes_apply(r, &c) : EXIT_DONE;
+    changes_free(&c);
+    return status;
+}
+
 int ip_rule(struct run *r, int at)
 {
     enum ip_verb verb = at < r->argc ? ip_verb(r->argv[at]) : VERB_SHOW;
     struct changes c = {0};
     if (verb == VERB_SHOW)
         return rule_show(r, at + 1);
+    if (verb == VERB_FLUSH)
+        return rule_flush(r, at + 1);
     if (verb != VERB_ADD && verb != VERB_DEL)
-        return run_bad_word(r, at, "write `ip rule show|add|del`");
+        return run_bad_word(r, at, "write `ip rule show|add|del|flush`");
     int status = rule_words(r->deck->st, &c, verb == VERB_ADD ? TD_CHANGE_RULE_ADD : TD_CHANGE_RULE_DEL,
                             r->argc - at - 1, r->argv + at + 1)
                      ? changes_apply(r, &c)
@@ -167,10 +193,16 @@ static bool line_words(struct run *r, struct changes *c, int argc, char **argv, 
     return true;
 }
 
+/* `ip route show` puts the ways of a route into lines of their own. */
+static bool line_goes_on(const char *line)
+{
+    const char *word = line + strspn(line, " \t");
+    return word > line && strncmp(word, "nexthop", 7) == 0 && strchr(" \t", word[7]) != NULL;
+}
+
 /* Every line is read; `line` of each change is kept for the sentence. */
 static int read_changes(struct run *r, FILE *f, const char *name, bool batch, struct changes *c, unsigned **at)
 {
-    static const char tab_nexthop[] = "\tnexthop";
     char *argv[LINE_WORDS], *line = NULL, *whole = NULL;
     size_t size = 0, whole_size = 0, cap = 0, len = 0;
     unsigned number = 0, first = 0;
@@ -178,8 +210,7 @@ static int read_changes(struct run *r, FILE *f, const char *name, bool batch, st
     for (bool more = true; more && status == EXIT_DONE;) {
         more = getline(&line, &size, f) >= 0;
         number += more;
-        /* `ip route show` puts the ways of a route into lines of their own. */
-        bool goes_on = more && len > 0 && (strncmp(line, tab_nexthop, sizeof(tab_nexthop) - 1) == 0 || strncmp(line, "  ", 2) == 0);
+        bool goes_on = more && len > 0 && line_goes_on(line);
         if (!goes_on && len > 0) {
             size_t before = c->n;
             int n = words_of(whole, argv);
@@ -216,9 +247,31 @@ static int read_changes(struct run *r, FILE *f, const char *name, bool batch, st
         whole[len + n + 1] = '\0';
         len += n + 1;
     }
+    if (status == EXIT_DONE && ferror(f) != 0)
+        status = run_fail(r, EXIT_USAGE, "%s can't be read: %s", name, strerror(errno));
     free(line);
     free(whole);
     return status;
+}
+
+/* NULL: a sentence is set. A pipe or a terminal would keep the whole stack waiting. */
+static FILE *file_open(struct run *r, const char *name)
+{
+    struct stat is;
+    int fd = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &is) < 0) {
+        (void)run_fail(r, EXIT_USAGE, "%s can't be read: %s", name, strerror(errno));
+    } else if (!S_ISREG(is.st_mode)) {
+        (void)run_fail(r, EXIT_USAGE, "%s can't be read: it is no file of lines", name);
+    } else {
+        FILE *f = fdopen(fd, "r");
+        if (f != NULL)
+            return f;
+        (void)run_fail(r, EXIT_FAILED, "out of memory");
+    }
+    if (fd >= 0)
+        close(fd);
+    return NULL;
 }
 
 static int load(struct run *r, const char *name, bool batch)
@@ -226,9 +279,9 @@ static int load(struct run *r, const char *name, bool batch)
     struct changes c = {0};
     unsigned *at = NULL;
     size_t bad = 0;
-    FILE *f = fopen(name, "re");
+    FILE *f = file_open(r, name);
     if (f == NULL)
-        return run_fail(r, EXIT_USAGE, "%s can't be read: %s", name, strerror(errno));
+        return EXIT_USAGE;
     int status = read_changes(r, f, name, batch, &c, &at);
     fclose(f);
     if (status == EXIT_DONE && c.n > 0) {

@@ -258,8 +258,12 @@ static bool value_word(struct td_stack *st, struct changes *to, struct td_route 
         return number_word(to, word, value, UINT32_MAX - 1, &route->metric);
     if (strcmp(word, "src") == 0)
         return address_word(to, word, value, &route->src);
-    if (strcmp(word, "mtu") == 0)
-        return number_word(to, word, value, 65535, &route->mtu);
+    if (strcmp(word, "mtu") == 0) {
+        if (!number_word(to, word, value, 65535, &route->mtu))
+            return false;
+        return route->mtu == 0 || route->mtu >= 68 ||
+               wrong(to, "an mtu is 68 to 65535, or 0 for the interface's, not %s", value);
+    }
     if (strcmp(word, "table") == 0)
         return parse_table(value, &route->table) ||
                wrong(to, "'%s' is no table: write local, main, default or a number", value);
@@ -300,12 +304,12 @@ bool route_words(struct td_stack *st, struct changes *to, enum td_change_kind ki
             continue;
         if (to->msg[0] != '\0')
             return false;
-        metric = metric || argv[i][0] == 'm' || strcmp(argv[i], "priority") == 0 ||
-                 strcmp(argv[i], "preference") == 0;
-        if (strcmp(argv[i], "mtu") == 0 && i + 2 < argc && strcmp(argv[i + 1], "lock") == 0)
+        const char *word = argv[i];
+        metric = metric || strcmp(word, "metric") == 0 || strcmp(word, "priority") == 0 ||
+                 strcmp(word, "preference") == 0;
+        if (strcmp(word, "mtu") == 0 && i + 2 < argc && strcmp(argv[i + 1], "lock") == 0)
             i++;
-        if (!value_word(st, to, &c->route, argv[i][0] == 'l' ? "mtu" : argv[i],
-                        i + 1 < argc ? argv[i + 1] : NULL))
+        if (!value_word(st, to, &c->route, word, i + 1 < argc ? argv[i + 1] : NULL))
             return false;
         i += 2;
     }
@@ -347,8 +351,13 @@ static bool rule_value(struct td_stack *st, struct changes *to, struct td_rule *
         snprintf(word[0] == 'i' ? x->iif : x->oif, sizeof(x->iif), "%s", value);
         return true;
     }
-    if (word[0] == 'p' || word[0] == 'o')
-        return number_word(to, word, value, UINT32_MAX, &x->priority);
+    if (word[0] == 'p' || word[0] == 'o') {
+        if (!number_word(to, word, value, UINT32_MAX, &x->priority))
+            return false;
+        return x->priority != 0 ||
+               wrong(to, "the priority 0 is the local table's, whose rule stays: write 1 to %u",
+                     UINT32_MAX);
+    }
     return parse_table(value, &x->table) ||
            wrong(to, "'%s' is no table: write local, main, default or a number", value);
 }
@@ -390,7 +399,9 @@ bool rule_words(struct td_stack *st, struct changes *to, enum td_change_kind kin
     if (c->rule.table != 0 && c->rule.type != 0)
         return wrong(to, "a rule either asks a table or is of type %s, not both",
                      route_type_name(c->rule.type));
-    if (kind == TD_CHANGE_RULE_DEL && argc == 0)
+    const struct td_rule *x = &c->rule;
+    if (kind == TD_CHANGE_RULE_DEL && x->priority == 0 && x->table == 0 && x->type == 0 &&
+        x->from_len == 0 && x->to_len == 0 && x->iif[0] == '\0' && x->oif[0] == '\0')
         return wrong(to, "which rule? write `ip rule del priority N`: `ip rule` lists them");
     to->n++;
     return true;

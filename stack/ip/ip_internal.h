@@ -179,7 +179,9 @@ struct route_step { /* the way taken */
 int policy_init(struct td_stack *st); /* -ENOMEM */
 void policy_done(struct td_stack *st);
 int policy_rule_add(struct td_stack *st, struct td_rule *r); /* fills in the priority */
-int policy_rule_del(struct td_stack *st, struct td_rule *r, bool exact); /* r: the one that went */
+/* r: the one that went; *place: how many rules are in front of where it was. */
+int policy_rule_del(struct td_stack *st, struct td_rule *r, bool exact, unsigned *place);
+void policy_rule_put_back(struct td_stack *st, const struct td_rule *r, unsigned place);
 void policy_interface(struct td_stack *st, const struct netif *nif, bool there);
 struct fib *ip_table(const struct td_stack *st, uint32_t id); /* NULL: it has no routes */
 /* As fib_ops has them, into the table that r names. Also -ENOSPC: too many tables. */

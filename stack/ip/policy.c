@@ -141,9 +141,10 @@ int table_remove(struct td_stack *st, const struct fib_route *r)
 
 /* ---- rules ---- */
 
-static struct ip_rule *rule_new(struct td_stack *st, const struct td_rule *r)
+/* In front of *at. */
+static struct ip_rule *rule_new(struct td_stack *st, const struct td_rule *r, struct ip_rule **at)
 {
-    struct ip_rule *n = mem_alloc(&st->mem, MEM_TABLE, sizeof *n), **at = &st->ip->rules;
+    struct ip_rule *n = mem_alloc(&st->mem, MEM_TABLE, sizeof *n);
     const struct netif *nif;
 
     if (n == NULL)
@@ -153,12 +154,20 @@ static struct ip_rule *rule_new(struct td_stack *st, const struct td_rule *r)
     n->iif = nif != NULL ? nif->index : 0;
     nif = netif_by_name(st, r->oif);
     n->oif = nif != NULL ? nif->index : 0;
-    while (*at != NULL && (*at)->r.priority <= r->priority)
-        at = &(*at)->next;
     n->next = *at;
     *at = n;
     st->ip->nrules++;
     return n;
+}
+
+/* Behind those of its priority. */
+static struct ip_rule **rule_place(struct td_stack *st, uint32_t priority)
+{
+    struct ip_rule **at = &st->ip->rules;
+
+    while (*at != NULL && (*at)->r.priority <= priority)
+        at = &(*at)->next;
+    return at;
 }
 
 static bool rule_is(const struct td_rule *r, uint32_t priority, uint32_t table)
@@ -188,7 +197,7 @@ int policy_init(struct td_stack *st)
     if (st->ip->own == NULL)
         return -ENOMEM;
     for (unsigned i = 0; i < sizeof first / sizeof first[0]; i++)
-        if (rule_new(st, &first[i]) == NULL)
+        if (rule_new(st, &first[i], rule_place(st, first[i].priority)) == NULL)
             return -ENOMEM;
     rules_judge(st);
     return 0;
@@ -270,7 +279,7 @@ int policy_rule_add(struct td_stack *st, struct td_rule *r)
             return -EEXIST;
     if (st->ip->nrules >= RULES_MAX)
         return -ENOSPC;
-    if (rule_new(st, r) == NULL)
+    if (rule_new(st, r, rule_place(st, r->priority)) == NULL)
         return -ENOMEM;
     rules_judge(st);
     rule_journal(st, EV_RULE_ADDED, r);
@@ -287,15 +296,17 @@ static bool rule_asked(const struct td_rule *asked, const struct td_rule *r)
            (asked->oif[0] == '\0' || same_name(asked->oif, r->oif)) && (!asked->not || r->not);
 }
 
-int policy_rule_del(struct td_stack *st, struct td_rule *r, bool exact)
+int policy_rule_del(struct td_stack *st, struct td_rule *r, bool exact, unsigned *place)
 {
     struct ip_rule **at = &st->ip->rules;
     bool first = false;
 
+    *place = 0;
     while (*at != NULL && ((*at)->r.priority == 0 ||
                            !(exact ? rule_same(r, &(*at)->r) : rule_asked(r, &(*at)->r)))) {
         first = first || ((*at)->r.priority == 0 && rule_asked(r, &(*at)->r));
         at = &(*at)->next;
+        (*place)++;
     }
     if (*at == NULL)
         return first ? -EPERM : -ESRCH;
@@ -304,6 +315,20 @@ int policy_rule_del(struct td_stack *st, struct td_rule *r, bool exact)
     rules_judge(st);
     rule_journal(st, EV_RULE_REMOVED, r);
     return 0;
+}
+
+/* It was good once: an interface that it names may have gone since, and it has a place among those
+ * of its priority. */
+void policy_rule_put_back(struct td_stack *st, const struct td_rule *r, unsigned place)
+{
+    struct ip_rule **at = &st->ip->rules;
+
+    while (*at != NULL && place-- > 0)
+        at = &(*at)->next;
+    if (rule_new(st, r, at) == NULL)
+        return;
+    rules_judge(st);
+    rule_journal(st, EV_RULE_ADDED, r);
 }
 
 /* A name comes and goes with its interface; the rule stays. */

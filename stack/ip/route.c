@@ -344,6 +344,7 @@ static void table_purge(struct td_stack *st, uint32_t id, struct fib *f,
     while ((r = st->ip->fib_ops->next(f, &cursor)) != NULL) {
         struct fib_route copy = *r, less = *r;
         struct fib_path paths[FIB_PATHS_MAX], left[FIB_PATHS_MAX];
+        unsigned left_n; /* fewer: some of its ways went; as many: it goes for another reason */
 
         if (!gone(r, arg)) {
             at = cursor;
@@ -358,6 +359,7 @@ static void table_purge(struct td_stack *st, uint32_t id, struct fib *f,
             if (paths[i].ifindex != arg)
                 left[less.npaths++] = paths[i];
         }
+        left_n = less.npaths;
         copy.paths = paths;
         less.paths = left;
         if (table_remove(st, &copy) == 0)
@@ -370,7 +372,7 @@ static void table_purge(struct td_stack *st, uint32_t id, struct fib *f,
             less.onlink = left[0].onlink;
             less.linkdown = left[0].linkdown;
         }
-        if (copy.npaths > 0 && (less.npaths > 0 || less.ifindex != 0)) {
+        if (copy.npaths > left_n && left_n > 0) {
             (void)table_insert(st, &less); /* one way less; without memory, none */
             route_journal(st, EV_ROUTE_ADDED, &less);
         }

@@ -6,18 +6,21 @@
  * can't be done, the log is undone from its end, and the tables are what they were.
  *
  * As in Linux, a prefix and a metric belong to one route: `add` refuses a second, `append` puts it
- * behind, `replace` and `change` take the first one's place. A route that came back in an undo comes
- * back to its old place among its like: it has kept its number.
+ * behind, `replace` and `change` take the first one's place. What comes back in an undo comes back to
+ * its old place among its like: a route has kept its number, of a rule the log knows the place.
  */
 #include "ip/ip_internal.h"
 
 #include <errno.h>
+
+#define ROUTE_MTU_MIN 68 /* RFC 791 3.2: the longest header and eight bytes fit into a fragment */
 
 /* ---- the log ---- */
 
 struct undo {
     struct undo *before;
     bool rule, added;
+    unsigned place; /* of a rule that went, among all */
     struct td_rule r;
     struct fib_route route;
     struct fib_path paths[];
@@ -25,7 +28,7 @@ struct undo {
 
 struct log {
     struct undo *last;
-    bool kept; /* a list of one needs none */
+    bool kept; /* a list of one step needs none */
 };
 
 static size_t undo_size(unsigned npaths)
@@ -198,7 +201,8 @@ static int check_route(struct td_stack *st, struct fib_route *r)
 {
     int err;
 
-    if (r->plen > 32 || (r->prefix & ~ip4_mask(r->plen)) != 0 || r->metric == UINT32_MAX)
+    if (r->plen > 32 || (r->prefix & ~ip4_mask(r->plen)) != 0 || r->metric == UINT32_MAX ||
+        (r->mtu != 0 && r->mtu < ROUTE_MTU_MIN))
         return -EINVAL;
     err = check_type(r);
     if (err < 0)
@@ -277,16 +281,52 @@ static int route_delete(struct td_stack *st, struct log *l, const struct fib_rou
     return -ESRCH;
 }
 
+static void undo_one(struct td_stack *st, struct undo *u)
+{
+    if (u->rule && u->added) {
+        (void)policy_rule_del(st, &u->r, true, &u->place);
+    } else if (u->rule) {
+        policy_rule_put_back(st, &u->r, u->place);
+    } else if (u->added) {
+        (void)table_remove(st, &u->route);
+        route_journal(st, EV_ROUTE_REMOVED, &u->route);
+    } else {
+        (void)table_insert(st, &u->route);
+        route_journal(st, EV_ROUTE_ADDED, &u->route);
+    }
+}
+
+/* The end of a log: all of it undone, or all of it forgotten. */
+static void log_close(struct td_stack *st, struct log *l, bool back)
+{
+    struct undo *u;
+
+    while ((u = log_take(st, l)) != NULL) {
+        if (back)
+            undo_one(st, u);
+        undo_free(st, u);
+    }
+}
+
+/* Two steps: the old one goes, the new one comes. */
+static bool takes_a_place(enum td_change_kind kind)
+{
+    return kind == TD_CHANGE_REPLACE || kind == TD_CHANGE_CHANGE;
+}
+
 int ip_route_add(struct td_stack *st, const struct fib_route *r, bool replace)
 {
-    struct log none = {0};
+    struct log l = {.kept = replace};
     struct fib_route add = *r;
+    int err;
 
     add.dead = false;
     add.next = NULL;
     if (add.proto == FIB_PROTO_KERNEL)
         add.proto = FIB_PROTO_STATIC; /* the kernel's follow from addresses */
-    return route_change(st, &none, replace ? TD_CHANGE_REPLACE : TD_CHANGE_ADD, &add);
+    err = route_change(st, &l, replace ? TD_CHANGE_REPLACE : TD_CHANGE_ADD, &add);
+    log_close(st, &l, err < 0);
+    return err;
 }
 
 int ip_route_del(struct td_stack *st, const struct fib_route *r)
@@ -338,15 +378,18 @@ static int change_rule(struct td_stack *st, struct log *l, const struct td_chang
 {
     struct undo *u = l->kept ? log_new(st, l, 0) : NULL;
     struct td_rule r = c->rule;
+    unsigned place = 0;
     int err;
 
     if (u == NULL && l->kept)
         return -ENOMEM;
-    err = c->kind == TD_CHANGE_RULE_ADD ? policy_rule_add(st, &r) : policy_rule_del(st, &r, false);
+    err = c->kind == TD_CHANGE_RULE_ADD ? policy_rule_add(st, &r)
+                                          : policy_rule_del(st, &r, false, &place);
     if (u == NULL)
         return err;
     u->rule = true;
     u->added = c->kind == TD_CHANGE_RULE_ADD;
+    u->place = place;
     u->r = r;
     if (err < 0)
         undo_free(st, log_take(st, l));
@@ -375,36 +418,17 @@ static int change_one(struct td_stack *st, struct log *l, const struct td_change
     }
 }
 
-static void undo_one(struct td_stack *st, struct undo *u)
-{
-    if (u->rule && u->added) {
-        (void)policy_rule_del(st, &u->r, true);
-    } else if (u->rule) {
-        (void)policy_rule_add(st, &u->r);
-    } else if (u->added) {
-        (void)table_remove(st, &u->route);
-        route_journal(st, EV_ROUTE_REMOVED, &u->route);
-    } else {
-        (void)table_insert(st, &u->route);
-        route_journal(st, EV_ROUTE_ADDED, &u->route);
-    }
-}
-
 int ip_route_change(struct td_stack *st, const struct td_change_list *list, size_t *bad)
 {
     struct log l = {.kept = list->n > 1};
-    struct undo *u;
     int err = 0;
 
     for (size_t i = 0; i < list->n && err == 0; i++) {
+        l.kept = l.kept || takes_a_place(list->change[i].kind);
         err = change_one(st, &l, list, &list->change[i]);
         if (err < 0 && bad != NULL)
             *bad = i;
     }
-    while ((u = log_take(st, &l)) != NULL) {
-        if (err < 0)
-            undo_one(st, u);
-        undo_free(st, u);
-    }
+    log_close(st, &l, err < 0);
     return err;
 }

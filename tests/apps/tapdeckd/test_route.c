@@ -312,6 +312,51 @@ START_TEST(a_bad_line_changes_nothing)
 }
 END_TEST
 
+START_TEST(numbers_that_cannot_be)
+{
+    refused("ip route add 192.0.2.0/24 via 10.0.0.1 mtu 20", "an mtu is 68 to 65535");
+    refused("ip route add 192.0.2.0/24 via 10.0.0.1 lock 1400", "unknown word 'lock'");
+    refused("ip rule del priority 0", "stays");
+    refused("ip rule add priority 0 table 5", "write 1 to");
+    refused("ip rule del from all", "which rule?");
+    good("ip route add 192.0.2.0/24 via 10.0.0.1 mtu 68 metric 4");
+    good("ip route del 192.0.2.0/24 mtu 68"); /* an mtu isn't a metric: the first one */
+    is("ip route", KERNEL);
+}
+END_TEST
+
+START_TEST(rules_are_flushed)
+{
+    good("ip rule add from 10.0.1.2 table 100 priority 500");
+    good("ip rule add from all blackhole priority 500");
+    refused("ip rule flush all", "no more words");
+    good("ip rule flush");
+    is("ip rule", "0:\tfrom all lookup local\n");
+    good("ip rule flush");
+    good("ip rule add table main priority 32766");
+    good("ip rule add table default priority 32767");
+    good("ip route get 10.0.0.9");
+}
+END_TEST
+
+/* A line that is indented is a line, unless it is one more way of the route above. */
+START_TEST(files_that_are_no_lists)
+{
+    char line[128];
+    snprintf(line, sizeof(line), "ip route load %s", file);
+    write_file("# by hand\n  203.0.113.0/24 via 10.0.0.1\n  203.0.114.0/24\n    nexthop via 10.0.0.1\n"
+               "    nexthop via 10.0.1.1\n");
+    good(line);
+    is("ip route show root 203.0.112.0/21",
+       "203.0.113.0/24 via 10.0.0.1 dev eth0 proto static \n203.0.114.0/24 proto static \n"
+       "\tnexthop via 10.0.0.1 dev eth0 weight 1 \n\tnexthop via 10.0.1.1 dev eth1 weight 1 \n");
+    write_file("203.0.115.0/24 via 10.0.0.1\n  nonsense\n");
+    refused(line, "line 2: 'nonsense'");
+    refused("ip route load /tmp", "no file of lines");
+    refused("ip -batch /dev/zero", "no file of lines");
+}
+END_TEST
+
 /* The daemon runs somewhere else: names of files reach it whole. */
 START_TEST(names_of_files_are_made_absolute)
 {
@@ -345,6 +390,9 @@ static Suite *suite(void)
     tcase_add_test(t, get_says_why);
     tcase_add_test(t, save_and_load);
     tcase_add_test(t, a_bad_line_changes_nothing);
+    tcase_add_test(t, numbers_that_cannot_be);
+    tcase_add_test(t, rules_are_flushed);
+    tcase_add_test(t, files_that_are_no_lists);
     tcase_add_test(t, names_of_files_are_made_absolute);
     suite_add_tcase(s, t);
     return s;

@@ -155,6 +155,81 @@ START_TEST(test_local_routes_can_be_set)
 }
 END_TEST
 
+/* A failed list leaves the rules in their order, also one whose interface has gone. */
+START_TEST(test_rules_come_back_to_their_places)
+{
+    struct td_change c[] = {
+        {.kind = TD_CHANGE_RULE_ADD, .rule = {.priority = 10, .from = NET, .from_len = 8, .table = 44}},
+        {.kind = TD_CHANGE_RULE_ADD, .rule = {.priority = 10, .iif = "eth1", .table = 45}},
+        {.kind = TD_CHANGE_RULE_ADD, .rule = {.priority = 10, .table = 46}},
+        {.kind = TD_CHANGE_RULE_DEL, .rule = {.table = 45}},
+        {.kind = TD_CHANGE_RULE_DEL, .rule = {.table = 44}},
+        {.kind = TD_CHANGE_RULE_DEL, .rule = {.table = 77}},
+    };
+    struct netif *eth1 = rig_if(r);
+    const struct td_change_list three = {.change = c, .n = 3}, rest = {.change = c + 3, .n = 3};
+    struct td_rule x;
+    uint64_t before;
+
+    ck_assert_int_eq(ip_route_change(stack(), &three, NULL), 0);
+    ck_assert_int_eq(netif_del(stack(), eth1->index), 0);
+    before = fingerprint();
+    ck_assert_int_eq(ip_route_change(stack(), &rest, NULL), -ESRCH);
+    ck_assert_uint_eq(fingerprint(), before);
+    ck_assert(td_rule_get(stack(), 2, &x));
+    ck_assert_str_eq(x.iif, "eth1");
+}
+END_TEST
+
+/* Without memory for the new route the old one stays. */
+START_TEST(test_a_failed_replacement_leaves_the_old_route)
+{
+    const struct td_path ways[] = {{.gateway = GW2, .weight = 1}, {.gateway = PEER, .weight = 5}};
+    const struct td_change c = {.kind = TD_CHANGE_REPLACE, .route = {.prefix = NET, .plen = 8, .npaths = 2}};
+    const struct td_change_list l = {.change = &c, .n = 1, .path = ways, .npaths = 2};
+    uint64_t before;
+    int rc = -ENOMEM;
+
+    ck_assert_int_eq(ONE(ADD, .prefix = NET, .plen = 8, .gateway = GW2), 0);
+    before = fingerprint();
+    for (uint64_t more = 0; more < 65536 && rc != 0; more += 16) {
+        r->st.mem.limit = r->st.mem.used + more;
+        rc = ip_route_change(stack(), &l, NULL);
+        ck_assert(rc == 0 || fingerprint() == before);
+    }
+    r->st.mem.limit = 0;
+    ck_assert_int_eq(rc, 0);
+    ck_assert_uint_ne(fingerprint(), before);
+}
+END_TEST
+
+/* RFC 791 3.2: 68 bytes pass whole; less than a header and eight bytes can't be cut into. */
+START_TEST(test_a_route_has_no_mtu_below_68)
+{
+    ck_assert_int_eq(ONE(ADD, .prefix = NET, .plen = 8, .gateway = GW2, .mtu = 24), -EINVAL);
+    ck_assert_int_eq(ONE(ADD, .prefix = NET, .plen = 8, .gateway = GW2, .mtu = 67), -EINVAL);
+    ck_assert_int_eq(ONE(ADD, .prefix = NET, .plen = 8, .gateway = GW2, .mtu = 68), 0);
+}
+END_TEST
+
+/* A route of several ways that prefers a source goes as a whole with the address. */
+START_TEST(test_several_ways_go_with_their_source)
+{
+    const struct td_path ways[] = {{.gateway = GW2, .weight = 1}, {.gateway = PEER, .weight = 5}};
+    const td_ip4 second = TD_IP4(10, 0, 0, 77);
+    const struct td_change c = {
+        .kind = TD_CHANGE_ADD,
+        .route = {.prefix = NET, .plen = 8, .src = second, .npaths = 2}};
+    const struct td_change_list l = {.change = &c, .n = 1, .path = ways, .npaths = 2};
+    uint64_t before = fingerprint();
+
+    ck_assert_int_eq(ip_addr_add(stack(), eth0->index, second, 24, 0), 0);
+    ck_assert_int_eq(ip_route_change(stack(), &l, NULL), 0);
+    ck_assert_int_eq(ip_addr_del(stack(), eth0->index, second, 24), 0);
+    ck_assert_uint_eq(fingerprint(), before);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("ip/route_change");
@@ -165,6 +240,10 @@ static Suite *suite(void)
     tcase_add_test(tc, test_the_verbs);
     tcase_add_test(tc, test_gateways);
     tcase_add_test(tc, test_local_routes_can_be_set);
+    tcase_add_test(tc, test_rules_come_back_to_their_places);
+    tcase_add_test(tc, test_a_failed_replacement_leaves_the_old_route);
+    tcase_add_test(tc, test_a_route_has_no_mtu_below_68);
+    tcase_add_test(tc, test_several_ways_go_with_their_source);
     return s;
 }
 CHECK_MAIN(suite)
