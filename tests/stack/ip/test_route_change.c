@@ -166,11 +166,11 @@ START_TEST(test_rules_come_back_to_their_places)
         {.kind = TD_CHANGE_RULE_DEL, .rule = {.table = 44}},
         {.kind = TD_CHANGE_RULE_DEL, .rule = {.table = 77}},
     };
-    struct netif *eth1 = rig_if(r);
     const struct td_change_list three = {.change = c, .n = 3}, rest = {.change = c + 3, .n = 3};
     struct td_rule x;
     uint64_t before;
 
+    eth1 = rig_if(r);
     ck_assert_int_eq(ip_route_change(stack(), &three, NULL), 0);
     ck_assert_int_eq(netif_del(stack(), eth1->index), 0);
     before = fingerprint();
