@@ -350,6 +350,16 @@ void play_call_await(struct run *r)
     play_call_settle(r);
 }
 
+/* Does the address of this call say who the peer is? To send over a stream names one only where
+ * that opens the connection (RFC 7413): otherwise the address is passed over (POSIX sendto). */
+static bool names_peer(const struct fd_label *f, const struct live_call *c)
+{
+    bool opens = f->proto != IPPROTO_TCP || (c->flags & MSG_FASTOPEN) != 0 ||
+                 (f->conn != NULL && !f->conn->named);
+    return c->addr.sin_family == AF_INET &&
+           (c->kind == LIVE_CONNECT || (c->kind == LIVE_SEND && c->addrlen > 0 && opens));
+}
+
 /* Begins the call in r->p. */
 void call_begin(struct invocation *v)
 {
@@ -366,9 +376,7 @@ void call_begin(struct invocation *v)
     p->end = a->e->call.blocking ? v->end : v->at;
     play_call_retry(r);
     struct fd_label *f = call_label(r, p->script_fd);
-    if (f != NULL &&
-        (p->call.kind == LIVE_CONNECT || (p->call.kind == LIVE_SEND && p->call.addrlen > 0)) &&
-        p->call.addr.sin_family == AF_INET) {
+    if (f != NULL && names_peer(f, &p->call)) {
         bool anew = p->call.kind == LIVE_CONNECT &&
                     (!p->done || p->call.result == 0 || p->call.result == -EINPROGRESS);
         call_name_socket(r, f, &p->call.addr, anew);

@@ -42,6 +42,19 @@ void call_fcntl(struct invocation *v)
     }
 }
 
+/* An option of Linux's that the script relies on and the stack hasn't got: not the stack's fault,
+ * but nothing a drill can show. */
+static bool lacks_option(struct invocation *v, int result)
+{
+    const struct drill_expr *name = arg(&v->a, 2);
+    bool relied_on = v->a.e->call.error == NULL && name->kind == DRILL_WORD;
+    if (result != -ENOPROTOOPT || !relied_on) {
+        return false;
+    }
+    arg_refuse(&v->a, "the stack has no option %.40s", name->text);
+    return true;
+}
+
 void call_setsockopt(struct invocation *v)
 {
     struct run *r = v->a.r;
@@ -59,8 +72,11 @@ void call_setsockopt(struct invocation *v)
     if (len < 0 || len > OPT_BYTES) {
         len = len < 0 ? len : OPT_BYTES;
     }
-    call_immediate(
-        v, td_setsockopt(r->w.st, call_live_fd(r, script), level, name, val.b, (socklen_t)len));
+    int result =
+        td_setsockopt(r->w.st, call_live_fd(r, script), level, name, val.b, (socklen_t)len);
+    if (!lacks_option(v, result)) {
+        call_immediate(v, result);
+    }
 }
 
 /* What came back, in the form of what was expected. */
@@ -112,7 +128,7 @@ void call_getsockopt(struct invocation *v)
     }
     int result = td_getsockopt(r->w.st, call_live_fd(r, script), level, name, b, &n);
     world_flush(&r->w);
-    if (!call_judge(&v->a, result) || result != 0) {
+    if (lacks_option(v, result) || !call_judge(&v->a, result) || result != 0) {
         return;
     }
     if (n != (socklen_t)len) {

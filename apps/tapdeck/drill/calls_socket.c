@@ -155,7 +155,8 @@ static bool control_is_plain(const struct drill_expr *x)
 static void refuse_control(struct invocation *v, const struct drill_expr *msg)
 {
     const struct drill_expr *control = arg_inner(arg_field(msg, "msg_control"));
-    if (!arg_open(control)) {
+    bool none = control != NULL && control->kind == DRILL_LIST && control->nitems == 0;
+    if (!arg_open(control) && !none) {
         arg_refuse(&v->a, "control messages");
     }
 }

@@ -196,7 +196,8 @@ struct conn *play_conn_inbound(struct run *r, const struct drill_packet *p)
 
 static void do_shell(struct run *r, const char *text, unsigned line, bool started)
 {
-    struct shell sh = {.st = r->w.st, .nstat = &r->nstat, .started = started};
+    struct shell sh = {
+        .st = r->w.st, .nstat = &r->nstat, .remote = r->o->remote_ip, .started = started};
     switch (shell_run(&sh, text)) {
     case SHELL_UNSUPPORTED:
         play_unsupported(r, line, "%s", sh.why);
@@ -227,7 +228,7 @@ static bool wants_accecn(const struct drill_packet *p)
 /* Everything the shell is asked, before anything is done. */
 static void look_ahead(struct run *r)
 {
-    struct shell sh = {.st = r->w.st, .nstat = &r->nstat, .dry = true};
+    struct shell sh = {.st = r->w.st, .nstat = &r->nstat, .remote = r->o->remote_ip, .dry = true};
     if (r->s->init != NULL && shell_run(&sh, r->s->init) != SHELL_DONE) {
         play_unsupported(r, r->s->init_line, "%s", sh.why);
     }

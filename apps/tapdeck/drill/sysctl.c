@@ -7,10 +7,12 @@
  * unsupported, never passed (behind it, || may offer another way). nstat is one of them: its
  * counters are the stack's, and a grep behind it that finds nothing fails. A knob the stack hasn't
  * got makes it unsupported too, except for those that only steer offloads, queues and caches of a
- * kernel and that nothing on the wire shows here.
+ * kernel and that nothing on the wire shows here. Attributes of the route to the remote host (ip
+ * route … rto_min, initcwnd, congctl) are knobs, too: no other host is in a script.
  */
 #include "tapdeck/drill/sysctl.h"
 
+#include "common/parse.h"
 #include "tapdeck/drill/nstat.h"
 #include "tapdeck/stack.h"
 #include "tcp/tcp.h"
@@ -43,6 +45,25 @@ static const char *const harmless[] = {
     "net.core.default_qdisc",
     "net.core.optmem_max",
     "net.core.netdev_max_backlog",
+    "net.core.bpf_jit_enable",
+    "net.core.busy_poll",
+    "net.core.busy_read",
+    "net.ipv4.tcp_retrans_collapse",
+    "net.ipv4.tcp_adv_win_scale", /* without effect in Linux, too, since 6.6 */
+    "net.ipv4.tcp_app_win",
+    "net.ipv4.tcp_child_ehash_entries",
+    "net.ipv4.tcp_comp_sack_slack_ns",
+    "net.ipv4.tcp_ecn_option", /* of accurate ECN, which tcp_ecn doesn't offer here */
+    "net.ipv4.tcp_ecn_option_beacon",
+};
+
+/* What the stack hasn't got, and so is as if it were off. */
+static const char *const absent[] = {
+    "net.ipv4.tcp_plb_enabled",     "net.ipv4.tcp_thin_linear_timeouts",
+    "net.ipv4.tcp_stdurg",          "net.ipv4.tcp_migrate_req",
+    "net.ipv4.tcp_reflect_tos",     "net.ipv4.tcp_workaround_signed_windows",
+    "net.ipv4.tcp_l3mdev_accept",   "net.ipv4.tcp_fwmark_accept",
+    "net.ipv4.ip_forward_use_pmtu", "net.mptcp.enabled",
 };
 
 /* What the common init script establishes. A knob the stack hasn't got is passed over: the
@@ -102,10 +123,16 @@ static void decimal(const char *value, char *out, size_t size)
     snprintf(out, size, "%s", value);
 }
 
-static bool is_harmless(const char *name)
+/* Nothing would be different if it were set. */
+static bool is_harmless(const char *name, const char *value)
 {
     for (size_t i = 0; i < sizeof harmless / sizeof harmless[0]; i++) {
         if (strcmp(harmless[i], name) == 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++) {
+        if (strcmp(absent[i], name) == 0 && strcmp(value, "0") == 0) {
             return true;
         }
     }
@@ -119,7 +146,7 @@ static enum shell_answer set_knob(struct shell *sh, const char *name, const char
     for (char *c = dotted; *c != '\0'; c++) {
         *c = *c == '/' ? '.' : *c;
     }
-    if (is_harmless(dotted)) {
+    if (is_harmless(dotted, value)) {
         return SHELL_DONE;
     }
     decimal(value, plain, sizeof plain);
@@ -180,18 +207,39 @@ static const char *base_name(const char *path)
     return slash != NULL ? slash + 1 : path;
 }
 
+static bool sysctl_option(const char *word)
+{
+    static const char *const words[] = {"--quiet", "--write", "--ignore", "--values"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(word, words[i]) == 0) {
+            return true;
+        }
+    }
+    return strspn(word + 1, "qwen") == strlen(word + 1);
+}
+
+/* A name alone: sysctl would show its value. */
+static enum shell_answer show_knob(struct shell *sh, const char *name)
+{
+    char now[WORD_LEN];
+    return is_harmless(name, "0") || td_knob_get(sh->st, name, now, sizeof now) >= 0
+               ? SHELL_DONE
+               : no(sh, "the stack has no knob %s", name);
+}
+
 static enum shell_answer do_sysctl(struct shell *sh, const struct command *c, unsigned from)
 {
     bool any = false;
     for (unsigned i = from; i < c->n; i++) {
         if (c->word[i][0] == '-') {
-            if (strspn(c->word[i] + 1, "qwe") != strlen(c->word[i] + 1)) {
+            if (!sysctl_option(c->word[i])) {
                 return no(sh, "sysctl %s", c->word[i]);
             }
             continue;
         }
         any = true;
-        enum shell_answer a = assign(sh, c->word[i]);
+        enum shell_answer a =
+            strchr(c->word[i], '=') != NULL ? assign(sh, c->word[i]) : show_knob(sh, c->word[i]);
         if (a != SHELL_DONE) {
             return a;
         }
@@ -224,14 +272,111 @@ static enum shell_answer do_tc(struct shell *sh, const struct command *c)
 static enum shell_answer do_ethtool(struct shell *sh, const struct command *c)
 {
     if (c->n < 5 || c->n % 2 != 1 ||
-        (strcmp(c->word[1], "-K") != 0 && strcmp(c->word[1], "-k") != 0)) {
+        (strcmp(c->word[1], "-K") != 0 && strcmp(c->word[1], "-k") != 0 &&
+         strcmp(c->word[1], "--offload") != 0 && strcmp(c->word[1], "--features") != 0)) {
         return no(sh, "this ethtool command");
     }
     return SHELL_DONE; /* offloads: segments are cut and sums are made by the stack itself */
 }
 
+/* ---- routes ---- */
+
+/* Is the remote host behind this destination: "default", "192.0.2.0/24", "192.0.2.1"? */
+static bool covers_remote(const struct shell *sh, const char *prefix)
+{
+    td_ip4 addr;
+    char host[WORD_LEN];
+    unsigned long bits = 32;
+    const char *slash = strchr(prefix, '/');
+    if (strcmp(prefix, "default") == 0 || strcmp(prefix, "0/0") == 0) {
+        return true;
+    }
+    snprintf(host, sizeof host, "%.*s", (int)(slash != NULL ? slash - prefix : 200), prefix);
+    if (slash != NULL) {
+        char *end;
+        bits = strtoul(slash + 1, &end, 10);
+        if (*end != '\0' || end == slash + 1) {
+            return false;
+        }
+    }
+    return parse_ip4(host, &addr) && bits <= 32 &&
+           (bits == 0 || ((addr ^ sh->remote) >> (32 - bits)) == 0);
+}
+
+/* "5ms", "1s", "200us"; a number alone is of milliseconds. False: it is no such time. */
+static bool route_time(const char *word, unsigned long long *us)
+{
+    char *end;
+    unsigned long long v = strtoull(word, &end, 10);
+    bool ok = *word >= '0' && *word <= '9' && v <= 1000000000;
+    if (strcmp(end, "s") == 0) {
+        *us = v * 1000000;
+    } else if (strcmp(end, "ms") == 0 || *end == '\0') {
+        *us = v * 1000;
+    } else if (strcmp(end, "us") == 0) {
+        *us = v;
+    } else {
+        ok = false;
+    }
+    return ok;
+}
+
+/* An attribute of the route to the remote host is a knob here: a script has no other host. */
+static enum shell_answer route_attribute(struct shell *sh, const char *name, const char *value)
+{
+    char plain[32];
+    unsigned long long us;
+    if (strcmp(name, "initcwnd") == 0) {
+        return set_knob(sh, "net.ipv4.tcp_initial_cwnd", value);
+    }
+    if (strcmp(name, "congctl") == 0) {
+        return set_knob(sh, "net.ipv4.tcp_congestion_control", value);
+    }
+    if (strcmp(name, "rto_min") == 0 && route_time(value, &us)) {
+        snprintf(plain, sizeof plain, "%llu", us);
+        return set_knob(sh, "net.ipv4.tcp_rto_min_us", plain);
+    }
+    return no(sh, "the route attribute %s %s", name, value);
+}
+
+/* ip route change|replace PREFIX [via A] [dev D] [proto|scope|src|metric X] ATTRIBUTE VALUE… */
+static enum shell_answer do_route(struct shell *sh, const struct command *c)
+{
+    static const char *const place[] = {"via", "dev", "proto", "scope", "src", "metric"};
+    const char *verb = c->n > 2 ? c->word[2] : "show";
+    if (strcmp(verb, "show") == 0 || strcmp(verb, "list") == 0 || strcmp(verb, "ls") == 0) {
+        return SHELL_DONE;
+    }
+    if ((strcmp(verb, "change") != 0 && strcmp(verb, "replace") != 0) || c->n < 4 ||
+        !covers_remote(sh, c->word[3])) {
+        return no(sh, "this ip route command");
+    }
+    for (unsigned i = 4; i < c->n; i++) {
+        bool where = false;
+        for (size_t k = 0; k < sizeof place / sizeof place[0]; k++) {
+            where |= strcmp(c->word[i], place[k]) == 0;
+        }
+        const char *name = c->word[i++];
+        if (i < c->n && strcmp(c->word[i], "lock") == 0) {
+            i++;
+        }
+        if (i >= c->n) {
+            return no(sh, "a route attribute %s without its value", name);
+        }
+        enum shell_answer a = where ? SHELL_DONE : route_attribute(sh, name, c->word[i]);
+        if (a != SHELL_DONE) {
+            return a;
+        }
+    }
+    return SHELL_DONE;
+}
+
 static enum shell_answer do_ip(struct shell *sh, const struct command *c)
 {
+    const char *what = c->n > 1 ? c->word[1] : "";
+    if (strcmp(what, "route") == 0 || strcmp(what, "ro") == 0 || strcmp(what, "r") == 0) {
+        return do_route(sh, c);
+    }
     if (c->n >= 3 && strcmp(c->word[1], "tcp_metrics") == 0 && strcmp(c->word[2], "flush") == 0) {
         if (!sh->dry) {
             tcp_fastopen_forget(sh->st);

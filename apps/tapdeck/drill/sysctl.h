@@ -14,6 +14,7 @@ struct nstat;
 struct shell {
     struct td_stack *st;
     struct nstat *nstat; /* of this script */
+    td_ip4 remote;       /* the host that this script's packets go to */
     bool dry;            /* only look whether it could be done */
     bool started;        /* packets or calls came before */
     td_time sleep;       /* out: how long `sleep` commands wait, ns */

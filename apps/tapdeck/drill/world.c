@@ -48,12 +48,15 @@ static int world_transmit(void *dev, const struct pkt *p)
 static const struct td_device_ops world_ops = {.transmit = world_transmit};
 
 /* The router that the remote host is behind. Runners of suites pass our own address for it, which
- * on a host without a router only says "out of this interface": then it is a neighbour made up
- * here, so that no address needs a neighbour entry of its own. */
+ * on a host without a router only says "out of this interface", and scripts that change our address
+ * leave it where it was, off the link: then it is a neighbour made up here, so that no address
+ * needs a neighbour entry of its own. */
 static td_ip4 next_hop(const struct world_config *c, td_ip4 mask)
 {
     td_ip4 hop = c->gateway;
-    for (td_ip4 n = 1; (hop == c->local || hop == c->remote) && n <= 3; n++) {
+    bool elsewhere = ((hop ^ c->local) & mask) != 0;
+    for (td_ip4 n = 1; (hop == c->local || hop == c->remote || elsewhere) && n <= 3; n++) {
+        elsewhere = false;
         hop = (c->local & mask) + n;
     }
     return hop;

@@ -579,6 +579,50 @@ START_TEST(addresses_and_ports)
 }
 END_TEST
 
+/* A stream that is connected passes over the address of sendto(), and so does the script's notion
+ * of who its packets go to. */
+START_TEST(address_of_a_connected_stream)
+{
+    passes(OPEN "+0 sendto(4, ..., 10, 0, ..., ...) = 10\n+0 > P. 1:11(10) ack 1\n"
+                "+0 < . 1:1(0) ack 11 win 1000\n");
+    fails(OPEN "+0 sendto(4, ..., 10, 0, ..., ...) = 10\n+0 > P. 1:12(11) ack 1\n", 9, "length");
+    passes("0 socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3\n+0 bind(3, ..., ...) = 0\n"
+           "+0 connect(3, ..., ...) = 0\n"
+           "+0 sendto(3, ..., 5, 0, {sa_family=AF_INET, sin_port=htons(53), "
+           "sin_addr=inet_addr(\"192.0.2.9\")}, 16) = 5\n+0 > udp 8080 > 53 (5)\n");
+}
+END_TEST
+
+START_TEST(empty_list_of_control_messages)
+{
+    passes(OPEN "+0 sendmsg(4, {msg_name(...)=..., msg_iov(1)=[{..., 9}], msg_flags=0, "
+                "msg_control=[]}, 0) = 9\n+0 > P. 1:10(9) ack 1\n");
+    unsupported(OPEN "+0 sendmsg(4, {msg_name(...)=..., msg_iov(1)=[{..., 9}], msg_flags=0, "
+                     "msg_control=[{cmsg_level=SOL_SOCKET, cmsg_type=SO_TIMESTAMPING, "
+                     "cmsg_data=1}]}, 0) = 9\n",
+                8);
+}
+END_TEST
+
+/* Linux has it and the script relies on it, but not the stack. That it isn't there can be shown. */
+START_TEST(options_the_stack_lacks)
+{
+    unsupported(OPEN "+0 setsockopt(4, SOL_SOCKET, SO_TIMESTAMPING, [1], 4) = 0\n", 8);
+    unsupported(OPEN "+0 getsockopt(4, SOL_TCP, TCP_REPAIR, [0], [4]) = 0\n", 8);
+    passes(OPEN "+0 setsockopt(4, SOL_TCP, 9999, [1], 4) = -1 ENOPROTOOPT (Protocol not "
+                "available)\n");
+    fails(OPEN "+0 setsockopt(4, SOL_TCP, 9999, [1], 4) = 0\n", 8, "ENOPROTOOPT");
+}
+END_TEST
+
+/* The router stays where it was when a script moves our address away from it. */
+START_TEST(gateway_off_the_link)
+{
+    passes("--local_ip=10.0.0.1/8\n" OPEN);
+    passes("--local_ip=172.16.0.1\n--remote_ip=198.51.100.7\n" OPEN);
+}
+END_TEST
+
 START_TEST(non_fatal)
 {
     /* Told, but the script goes on. */
@@ -651,6 +695,10 @@ static Suite *suite(void)
     tcase_add_test(c, null_buffers);
     tcase_add_test(c, echo_of_nothing);
     tcase_add_test(c, addresses_and_ports);
+    tcase_add_test(c, address_of_a_connected_stream);
+    tcase_add_test(c, empty_list_of_control_messages);
+    tcase_add_test(c, options_the_stack_lacks);
+    tcase_add_test(c, gateway_off_the_link);
     tcase_add_test(c, non_fatal);
     tcase_add_test(c, same_again);
     tcase_add_test(c, report_has_both_and_why);

@@ -25,7 +25,8 @@ static void teardown(void)
 
 static enum shell_answer run(const char *text, struct shell *sh)
 {
-    *sh = (struct shell){.st = st, .nstat = &seen, .dry = sh->dry, .started = sh->started};
+    *sh = (struct shell){
+        .st = st, .nstat = &seen, .remote = 0xc0000201, .dry = sh->dry, .started = sh->started};
     return shell_run(sh, text);
 }
 
@@ -133,7 +134,8 @@ START_TEST(everything_else)
     refused("nstat | awk '{print $2}'", "nstat");
     refused("nstat -x", "nstat");
     refused("cat /proc/net/netstat | grep Tcp", "cat");
-    refused("sysctl net.ipv4.tcp_retries1", "sets no knob");
+    refused("sysctl net.ipv4.tcp_retries1 | grep 3", "sysctl |");
+    refused("sysctl =1", "sets no knob");
     refused("sysctl -a", "-a");
     refused("sysctl", "nothing");
     refused("sysctl -q net.ipv4.no_such_knob=1", "no_such_knob");
@@ -195,6 +197,50 @@ START_TEST(cubic)
 }
 END_TEST
 
+/* Attributes of the route to the one host there is. */
+START_TEST(routes)
+{
+    done("ip route change 192.0.2.0/24 via 192.168.0.2 dev tun0 rto_min 300ms");
+    knob_is("net.ipv4.tcp_rto_min_us", "300000");
+    done("ip ro replace default dev tun0 rto_min lock 1s initcwnd 20 congctl reno");
+    knob_is("net.ipv4.tcp_rto_min_us", "1000000");
+    knob_is("net.ipv4.tcp_initial_cwnd", "20");
+    knob_is("net.ipv4.tcp_congestion_control", "reno");
+    done("ip route change 192.0.2.1 rto_min 250");
+    knob_is("net.ipv4.tcp_rto_min_us", "250000");
+    done("ip route show");
+    refused("ip route change 10.0.0.0/8 dev tun0 initcwnd 5", "ip route");
+    refused("ip route change 192.0.2.0/33 dev tun0 initcwnd 5", "ip route");
+    refused("ip route del default", "ip route");
+    refused("ip route change default dev tun0 quickack 1", "quickack");
+    refused("ip route change default dev tun0 initcwnd", "initcwnd");
+    refused("ip route change default dev tun0 rto_min soon", "rto_min");
+    refused("ip route change default dev tun0 congctl nonesuch", "congestion");
+    knob_is("net.ipv4.tcp_initial_cwnd", "20");
+}
+END_TEST
+
+START_TEST(shown)
+{
+    done("sysctl net.ipv4.tcp_sack");
+    done("sysctl -n net.ipv4.tcp_sack");
+    done("sysctl --quiet --write net.ipv4.tcp_sack=0");
+    knob_is("net.ipv4.tcp_sack", "0");
+    refused("sysctl net.ipv4.no_such", "net.ipv4.no_such");
+    refused("sysctl -p", "-p");
+    refused("sysctl --system", "--system");
+}
+END_TEST
+
+/* What the stack hasn't got can be off, but not on. */
+START_TEST(absent)
+{
+    done("sysctl -q net.ipv4.tcp_plb_enabled=0 net.ipv4.tcp_reflect_tos=0");
+    refused("sysctl -q net.ipv4.tcp_plb_enabled=1", "tcp_plb_enabled");
+    done("ethtool --offload tun0 tso off");
+}
+END_TEST
+
 START_TEST(only_looked_at)
 {
     struct shell sh = {.dry = true};
@@ -230,6 +276,9 @@ static Suite *suite(void)
     tcase_add_test(c, counters);
     tcase_add_test(c, cubic);
     tcase_add_test(c, sleeping);
+    tcase_add_test(c, routes);
+    tcase_add_test(c, shown);
+    tcase_add_test(c, absent);
     suite_add_tcase(s, c);
     return s;
 }
