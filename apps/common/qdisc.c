@@ -35,9 +35,13 @@ static bool words_want(struct words *w, const char *what, const char *want, cons
 bool words_number(struct words *w, const char *what, uint64_t min, uint64_t max, uint64_t *out)
 {
     const char *s = words_peek(w);
+    char range[80], least[24];
     uint64_t v;
+    snprintf(range, sizeof(range), "a whole number from %llu to %llu", (unsigned long long)min,
+             (unsigned long long)max);
+    snprintf(least, sizeof(least), "%llu", min > 1000 || max < 1000 ? (unsigned long long)min : 1000ULL);
     if (s == NULL || !parse_u64(s, max, &v) || v < min)
-        return words_want(w, what, "a whole number", "1000");
+        return words_want(w, what, range, least);
     w->at++;
     *out = v;
     return true;
@@ -227,9 +231,9 @@ static uint8_t red_weight(const struct td_red *r)
     if (a < 1)
         return 0;
     for (uint8_t wlog = 1; wlog < 32; wlog++, weight /= 2) {
-        double left = 1;
-        for (uint32_t i = 0; i < r->burst && left > 1e-12; i++)
-            left *= 1 - weight;
+        double left = 1, square = 1 - weight; /* (1 - weight)^burst: a burst may be of millions */
+        for (uint32_t n = r->burst; n != 0; n >>= 1, square *= square)
+            left *= (n & 1) != 0 ? square : 1;
         if (a <= (1 - left) / weight)
             return wlog;
     }

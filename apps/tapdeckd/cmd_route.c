@@ -256,7 +256,7 @@ static int filter_words(struct run *r, int at, struct filter *f)
             } else {
                 int *n = word[0] == 'p' ? &f->proto : &f->type;
                 for (uint8_t k = 0; k < 8; k++)
-                    if (strcmp(value, word[0] == 'p' ? route_proto_name(k) : route_type_name(k)) == 0)
+                    if (value[0] != '?' && strcmp(value, word[0] == 'p' ? route_proto_name(k) : route_type_name(k)) == 0)
                         *n = k;
                 if (*n < 0)
                     return run_bad_word(r, i, word[0] == 'p' ? "the protocols are kernel, static and boot"

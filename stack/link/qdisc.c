@@ -47,8 +47,12 @@ void qdisc_sent(struct qdisc *q, const struct pkt *p)
 
 td_time qdisc_serialise(uint64_t bytes, uint64_t rate)
 {
+    const uint64_t most = (UINT64_MAX - rate) / (8 * TD_SEC); /* cells can make a lot of a frame */
+
     if (rate == 0)
         return 0;
+    if (bytes > most)
+        bytes = most;
     return (bytes * 8 * TD_SEC + rate - 1) / rate;
 }
 

@@ -226,6 +226,10 @@ START_TEST(red_words)
     ck_assert_uint_eq(d->u.red.max_p, td_percent(10));
     ck_assert(d->u.red.ecn && d->u.red.adaptive && !d->u.red.harddrop);
     ck_assert_uint_eq(d->u.red.wlog, 5); /* 26 <= (1 - (1 - W)^55) / W first for W = 1/32 */
+    d = reads("red limit 1000mb avpkt 1"); /* a burst of 2^29 frames is no loop of as many steps */
+    ck_assert_uint_eq(d->u.red.burst, (2 * (1048576000U / 4 / 3) + 1048576000U / 4) / 3);
+    ck_assert_uint_eq(d->u.red.wlog, 26);
+    refuses("red limit 100kb burst 0", "a whole number from 1 to 1000000 instead of '0'");
     refuses("red min 10kb", "needs a limit");
     refuses("red limit 100kb min 50kb max 40kb", "min below max");
     refuses("red limit 100kb max 200kb", "not above limit");

@@ -319,6 +319,7 @@ START_TEST(numbers_that_cannot_be)
     refused("ip rule del priority 0", "stays");
     refused("ip rule add priority 0 table 5", "write 1 to");
     refused("ip rule del from all", "which rule?");
+    refused("ip route show proto ?", "the protocols are");
     good("ip route add 192.0.2.0/24 via 10.0.0.1 mtu 68 metric 4");
     good("ip route del 192.0.2.0/24 mtu 68"); /* an mtu isn't a metric: the first one */
     is("ip route", KERNEL);

@@ -74,6 +74,8 @@ START_TEST(rate_serialises_in_integer_ns)
     ck_assert_uint_eq(qdisc_serialise(1514, 10000000), 1211200);
     ck_assert_uint_eq(qdisc_serialise(1, 3), 2666666667); /* rounded up */
     ck_assert_uint_eq(qdisc_serialise(1514, 0), 0);
+    /* more than a clock can count: long, and not wrapped round to short */
+    ck_assert_uint_ge(qdisc_serialise(UINT64_C(131072) * 65537, 1), UINT64_MAX - 8 * TD_SEC);
     make((struct td_netem){.rate = 10000000, .delay = 50 * TD_MS});
     ck_assert_int_eq(put(1, 1514, 0), 0);
     ck_assert_int_eq(put(2, 1514, 0), 0);
