@@ -298,7 +298,7 @@ static bool impair(struct supervisor *v)
             const struct topo_words *w = l->impair[dir];
             const struct topo_end *from = &l->end[dir], *to = &l->end[1 - dir];
             bool here = from->node->kind != TOPO_LINUX;
-            char command[1024];
+            char command[2200]; /* an impairment has at most 2000 bytes */
             if (w == NULL)
                 continue;
             snprintf(command, sizeof(command), "tc qdisc add dev %s %s %s",

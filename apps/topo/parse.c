@@ -22,8 +22,17 @@ struct reader {
     const char *file;
     char *msg;
     size_t msg_size;
+    unsigned entries; /* of lists and mappings, read so far */
     bool failed;
 };
+
+/* A hand writes less; a file made to harm (aliases that repeat a long text, brackets a million deep) would
+ * take the machine's memory or an hour. */
+#define NESTING_MAX 32
+#define LIST_MAX    4096   /* entries of one list or mapping */
+#define ENTRIES_MAX 100000 /* of all */
+#define COMMAND_MAX 2000   /* bytes of a command */
+#define IFS_MAX     256    /* interfaces of a node */
 
 typedef const yaml_node_t item; /* a thing in the tree */
 
@@ -52,6 +61,9 @@ static bool fail(struct reader *r, item *at, const char *fmt, ...)
     if (n >= 0 && (size_t)n < r->msg_size)
         vsnprintf(r->msg + n, r->msg_size - (size_t)n, fmt, ap);
     va_end(ap);
+    for (char *c = r->msg; *c != '\0'; c++) /* the file's words are quoted: none of them speaks to the terminal */
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
     r->failed = true;
     return false;
 }
@@ -79,8 +91,8 @@ static const char *scalar(item *n)
 static const char *phrase(struct reader *r, item *n, const char *what)
 {
     const char *s = scalar(n);
-    if (s == NULL || *s == '\0' || strchr(s, '\n') != NULL) {
-        fail(r, n, "%s is one line of text", what);
+    if (s == NULL || *s == '\0' || strchr(s, '\n') != NULL || strlen(s) > COMMAND_MAX) {
+        fail(r, n, "%s is one line of text, at most %d bytes", what, COMMAND_MAX);
         return NULL;
     }
     return s;
@@ -101,6 +113,15 @@ static bool yes(struct reader *r, item *n, const char *key, bool *out)
     return fail(r, n, "'%s' is yes or no", key);
 }
 
+/* Whether a list or mapping of n entries may be read. */
+static bool not_too_many(struct reader *r, item *at, const char *what, ptrdiff_t n)
+{
+    if (n > LIST_MAX)
+        return fail(r, at, "%s: at most %d entries", what, LIST_MAX);
+    r->entries += (unsigned)n;
+    return r->entries <= ENTRIES_MAX || fail(r, at, "a topology has at most %d entries in all", ENTRIES_MAX);
+}
+
 /* Calls fn for each key of a mapping; keys come once each. */
 static bool each_key(struct reader *r, item *map, const char *what,
                      bool (*fn)(struct reader *r, void *ctx, item *key, const char *name, item *value),
@@ -108,10 +129,12 @@ static bool each_key(struct reader *r, item *map, const char *what,
 {
     if (map == NULL || map->type != YAML_MAPPING_NODE)
         return fail(r, map, "%s is a mapping: `key: value`, a line each", what);
+    if (!not_too_many(r, map, what, map->data.mapping.pairs.top - map->data.mapping.pairs.start))
+        return false;
     for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
         item *key = get(r, p->key), *value = get(r, p->value);
         const char *name = scalar(key);
-        if (name == NULL || value == NULL)
+        if (name == NULL || value == NULL || strlen(name) > COMMAND_MAX)
             return fail(r, key != NULL ? key : map, "a key of %s is a word", what);
         for (yaml_node_pair_t *q = map->data.mapping.pairs.start; q < p; q++) {
             const char *before = scalar(get(r, q->key));
@@ -133,6 +156,8 @@ static bool each_entry(struct reader *r, item *list, const char *what,
         return *s == '\0' || fn(r, ctx, list);
     if (list == NULL || list->type != YAML_SEQUENCE_NODE)
         return fail(r, list, "%s is a list: `- entry`, a line each, or [entry, entry]", what);
+    if (!not_too_many(r, list, what, list->data.sequence.items.top - list->data.sequence.items.start))
+        return false;
     for (yaml_node_item_t *i = list->data.sequence.items.start; i < list->data.sequence.items.top; i++)
         if (!fn(r, ctx, get(r, *i)))
             return false;
@@ -212,6 +237,22 @@ static bool interface_key(struct reader *r, void *ctx, item *key, const char *na
     return fail(r, key, "'%s' is no key of an interface: there are address and mtu", name);
 }
 
+static unsigned ninterfaces(const struct topo_node *n)
+{
+    unsigned count = 0;
+    for (const struct topo_if *f = n->interfaces; f != NULL; f = f->next)
+        count++;
+    return count;
+}
+
+static struct topo_if *find_interface(const struct topo_node *n, const char *name)
+{
+    struct topo_if *f = n->interfaces;
+    while (f != NULL && strcmp(f->name, name) != 0)
+        f = f->next;
+    return f;
+}
+
 static struct topo_if *add_interface(struct topo_node *n, const char *name, unsigned line)
 {
     struct topo_if *f = must(calloc(1, sizeof(*f)));
@@ -232,6 +273,8 @@ static bool add_interfaces(struct reader *r, void *ctx, item *key, const char *n
                     "'%s' is not a name for an interface: letters, digits, '_' and '-', at most %d, and "
                     "not lo",
                     name, TOPO_IF_MAX);
+    if (ninterfaces(c->node) == IFS_MAX)
+        return fail(r, key, "a node has at most %d interfaces", IFS_MAX);
     struct topo_if *f = add_interface(c->node, name, line_of(key));
     if (value->type == YAML_MAPPING_NODE)
         return each_key(r, value, "an interface", interface_key, f);
@@ -392,10 +435,10 @@ static bool read_end(struct reader *r, item *at, struct topo_end *e)
     if (e->node == NULL)
         return fail(r, at, "'%s' names no node of this file (nodes come under `nodes:`)", s);
     struct topo_if *free_one = NULL;
-    unsigned nfree = 0, ports = 1;
-    for (struct topo_if *f = e->node->interfaces; f != NULL; f = f->next, ports++) {
-        if (dot != NULL && strcmp(f->name, dot + 1) == 0)
-            e->interface = f;
+    unsigned nfree = 0;
+    if (dot != NULL)
+        e->interface = find_interface(e->node, dot + 1);
+    for (struct topo_if *f = e->node->interfaces; f != NULL; f = f->next) {
         if (!f->used) {
             free_one = f;
             nfree++;
@@ -405,7 +448,12 @@ static bool read_end(struct reader *r, item *at, struct topo_end *e)
         e->interface = free_one;
     if (e->interface == NULL && e->node->kind == TOPO_SWITCH) {
         char port[TOPO_IF_MAX + 1];
-        snprintf(port, sizeof(port), "p%u", ports);
+        unsigned ports = ninterfaces(e->node);
+        if (ports == IFS_MAX)
+            return fail(r, at, "a node has at most %d interfaces", IFS_MAX);
+        do /* the first number from there on that nobody has named */
+            snprintf(port, sizeof(port), "p%u", ++ports);
+        while (find_interface(e->node, port) != NULL);
         if (dot != NULL && !name_ok(dot + 1, TOPO_IF_MAX))
             return fail(r, at, "'%s' is not a name for an interface", dot + 1);
         e->interface = add_interface(e->node, dot != NULL ? dot + 1 : port, line_of(at));
@@ -600,6 +648,36 @@ static void default_name(struct topo *t)
         snprintf(t->name, sizeof(t->name), "topo");
 }
 
+/* Reads the events once, for what the tree's maker would choke on: deep nesting costs libyaml a time that grows with
+ * its square. False: a sentence, unless the trouble is one of YAML, which yaml_parser_load will say. */
+static bool shape_ok(const char *file, const char *bytes, size_t len, char *msg, size_t msg_size)
+{
+    yaml_parser_t parser;
+    yaml_event_t e;
+    unsigned depth = 0, documents = 0;
+    bool ok = true, over = false;
+    if (!yaml_parser_initialize(&parser))
+        return true;
+    yaml_parser_set_input_string(&parser, (const unsigned char *)bytes, len);
+    while (ok && !over && yaml_parser_parse(&parser, &e)) {
+        unsigned long line = e.start_mark.line + 1, column = e.start_mark.column + 1;
+        over = e.type == YAML_STREAM_END_EVENT;
+        if (e.type == YAML_DOCUMENT_START_EVENT && ++documents > 1) {
+            snprintf(msg, msg_size, "%s:%lu:%lu: a second YAML document begins here: a topology is one", file, line, column);
+            ok = false;
+        }
+        if (e.type == YAML_SEQUENCE_END_EVENT || e.type == YAML_MAPPING_END_EVENT)
+            depth--;
+        if ((e.type == YAML_SEQUENCE_START_EVENT || e.type == YAML_MAPPING_START_EVENT) && ++depth > NESTING_MAX) {
+            snprintf(msg, msg_size, "%s:%lu:%lu: this is nested too deep for a topology", file, line, column);
+            ok = false;
+        }
+        yaml_event_delete(&e);
+    }
+    yaml_parser_delete(&parser);
+    return ok;
+}
+
 struct topo *topo_parse(const char *file, const char *bytes, size_t len, char *msg, size_t msg_size)
 {
     struct reader r = {.file = file, .msg = msg, .msg_size = msg_size};
@@ -608,6 +686,8 @@ struct topo *topo_parse(const char *file, const char *bytes, size_t len, char *m
         snprintf(msg, msg_size, "%s: a topology file has at most %d bytes", file, TOPO_FILE_MAX);
         return NULL;
     }
+    if (!shape_ok(file, bytes, len, msg, msg_size))
+        return NULL;
     if (!yaml_parser_initialize(&parser)) {
         snprintf(msg, msg_size, "%s: out of memory", file);
         return NULL;

@@ -130,6 +130,8 @@ static const struct {
     {"", "lab.yaml: the file is empty"},
     {"nodes: [", "lab.yaml:2:1: this is not YAML: "},
     {"- a\n", "lab.yaml:1:1: a topology is a mapping"},
+    {"nodes: {a: }\n---\nnodes: {b: }\n", "lab.yaml:2:1: a second YAML document begins here"},
+    {"nodes: {\"\\x1b[31m\": }\n", "lab.yaml:1:9: '?[31m' is not a name"}, /* nothing for the terminal to obey */
     {"links: []\n", "lab.yaml:1:1: there are no nodes"},
     {"node: {}\n", "lab.yaml:1:1: 'node' is no key of a topology: there are name, time,"},
     {"name: a b\nnodes: {}\n", "lab.yaml:1:7: a topology's name has letters"},
@@ -244,6 +246,61 @@ START_TEST(test_pictures)
 }
 END_TEST
 
+/* Files made to harm are refused, at once. */
+static void refuse_large(struct text *t, const char *says)
+{
+    char m[512];
+    ck_assert_ptr_null(topo_parse("lab.yaml", t->s, t->len, m, sizeof(m)));
+    ck_assert_msg(strstr(m, says) != NULL, "said: %s", m);
+    text_free(t);
+}
+
+START_TEST(test_limits)
+{
+    struct text t = {0};
+    for (int i = 0; i < 1000000; i++)
+        text_puts(&t, "[");
+    refuse_large(&t, "lab.yaml:1:33: this is nested too deep");
+    text_puts(&t, "nodes:\n  a: {kind: switch}\n  b: {kind: switch}\nlinks:\n");
+    for (int i = 0; i < 100000; i++)
+        text_puts(&t, "- [a, b]\n");
+    refuse_large(&t, "lab.yaml:5:1: links: at most 4096 entries");
+    text_puts(&t, "nodes:\n  a: {kind: switch}\n  b: {kind: switch}\nlinks:\n");
+    for (int i = 0; i < 257; i++)
+        text_puts(&t, "- [a, b]\n");
+    refuse_large(&t, "lab.yaml:261:4: a node has at most 256 interfaces");
+    text_puts(&t, "nodes:\n  a:\n    interfaces:\n");
+    for (int i = 0; i < 257; i++)
+        text_printf(&t, "      e%d: 10.0.0.1/24\n", i);
+    refuse_large(&t, "lab.yaml:260:7: a node has at most 256 interfaces");
+    text_puts(&t, "nodes: {a: {routes: [&r '");
+    for (int i = 0; i < 2001; i++)
+        text_puts(&t, "r");
+    text_puts(&t, "', *r, *r]}}\n");
+    refuse_large(&t, "is one line of text, at most 2000 bytes");
+    text_puts(&t, "nodes:\n  n0: {commands: &c [");
+    for (int i = 0; i < 4000; i++)
+        text_puts(&t, "x,");
+    text_puts(&t, "x]}\n");
+    for (int i = 1; i < 30; i++)
+        text_printf(&t, "  n%d: {commands: *c}\n", i);
+    refuse_large(&t, "a topology has at most 100000 entries in all");
+}
+END_TEST
+
+START_TEST(test_ports_beside_named_ones)
+{
+    static const char text[] = "nodes: {s: {kind: switch}, a: {interfaces: {e: }}, b: {interfaces: {e: }}}\n"
+                               "links: [[s.p2, a], [s, b]]\n";
+    char m[512];
+    struct topo *t = topo_parse("lab.yaml", text, strlen(text), m, sizeof(m));
+    ck_assert_msg(t != NULL, "%s", m);
+    ck_assert_str_eq(t->links->end[0].interface->name, "p2");
+    ck_assert_str_eq(t->links->next->end[0].interface->name, "p3");
+    topo_free(t);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("topo");
@@ -252,6 +309,8 @@ static Suite *suite(void)
     tcase_add_test(c, test_impairments);
     tcase_add_test(c, test_a_switch_makes_its_ports);
     tcase_add_loop_test(c, test_refusals, 0, (int)(sizeof(bad) / sizeof(*bad)));
+    tcase_add_test(c, test_limits);
+    tcase_add_test(c, test_ports_beside_named_ones);
     tcase_add_test(c, test_files);
     tcase_add_test(c, test_pictures);
     suite_add_tcase(s, c);
