@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -236,6 +237,7 @@ static int run_program(char *const *argv)
     if (pid < 0)
         return say(EXIT_FAILED, "it can't be started: %s", strerror(errno));
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM); /* nobody is left to write down that it runs */
         execvp(argv[0], argv);
         _exit(say(127, "%s can't be started: %s", argv[0], strerror(errno)));
     }

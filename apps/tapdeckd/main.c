@@ -13,9 +13,11 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -260,11 +262,15 @@ static int go_background(void)
     int pipe_fd[2];
     if (pipe2(pipe_fd, O_CLOEXEC) < 0)
         return -1;
-    pid_t pid = fork();
+    pid_t waiting = getpid(), pid = fork();
     if (pid < 0)
         return -1;
     if (pid == 0) {
         close(pipe_fd[0]);
+        /* Until it is ready, whoever waits for it may end it with Ctrl-C. */
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        if (getppid() != waiting)
+            _exit(EXIT_FAILED);
         setsid();
         return pipe_fd[1];
     }
@@ -296,6 +302,7 @@ static void announce(const struct options *o, const char *what, int background_f
         say("ready; %s", what);
         return;
     }
+    prctl(PR_SET_PDEATHSIG, 0);
     int null = open("/dev/null", O_RDWR);
     for (int fd = 0; fd <= 2 && null >= 0; fd++)
         dup2(null, fd);
@@ -409,6 +416,9 @@ static int serve_topology(struct options *o, int background_fd)
     if (status == EXIT_DONE && o->topo.nruns > 0) {
         status = net_run(&net, &o->topo, stdout, msg, sizeof(msg));
         shut_down(&net.loop);
+    } else if (status == EXIT_DONE && net.loop.stop > 0) {
+        status = EXIT_FAILED;
+        snprintf(msg, sizeof(msg), "interrupted on the way up");
     } else if (status == EXIT_DONE) {
         net_serve(&net);
         net_describe(&net, msg, sizeof(msg));

@@ -167,7 +167,7 @@ static int build(struct net *n, const struct net_options *o, char *msg, size_t m
         status = finish_interfaces(n, msg, msg_size);
     for (unsigned i = 0; i < n->topo->nnodes && status == EXIT_DONE; i++) {
         const struct topo_words *c = n->nodes[i].topo->commands;
-        for (; c != NULL && status == EXIT_DONE; c = c->next)
+        for (; c != NULL && status == EXIT_DONE && n->loop.stop == 0; c = c->next)
             status = obey(n, &n->nodes[i], c->line, c->text, msg, msg_size);
     }
     return status == EXIT_DONE ? impair_links(n, msg, msg_size) : status;

@@ -51,6 +51,15 @@ within "an hour of pings" 20 "$BUILD/tapdeck" -n sim.client ping -c 3600 10.0.2.
 equal "all of them" "$(grep -o '3600 received' "$work/out")" "3600 received"
 check "down, virtual" topo down
 
+# A command of the file that never ends: whoever waits for `up` gives up, and nothing goes on without him.
+printf 'nodes:\n  a: {interfaces: {e: 10.0.0.1/24}, commands: [ping 10.0.0.1]}\n' >"$work/endless.yaml"
+topo_pid() { pgrep -f "^[^ ]*tapdeckd --topo $work/endless.yaml" >/dev/null; }
+"$BUILD/tapdeck" topo up "$work/endless.yaml" >"$work/out" 2>&1 &
+check "a file with an endless command is on its way up" eventually 10 topo_pid
+kill -TERM $!
+check "given up: nothing goes on" eventually 10 sh -c "! pgrep -f 'tapdeckd --topo $work/[e]ndless.yaml' >/dev/null"
+rm -f "$TAPDECK_RUN"/endless.*
+
 # The machine curls through two simulated routers from its own TAP device to an application.
 cat >"$work/tap.yaml" <<YAML
 nodes:
