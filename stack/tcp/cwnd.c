@@ -54,6 +54,12 @@ static void set_cwnd(struct td_stack *st, struct tcb *t, uint32_t to, enum journ
     t->cc.count = 0;
 }
 
+void tcp_cwnd_in_bounds(struct tcb *t)
+{
+    uint32_t w = t->cc.cwnd > t->mss ? t->cc.cwnd : t->mss;
+    t->cc.cwnd = w < TD_CC_CWND_MAX ? w : TD_CC_CWND_MAX;
+}
+
 /* ---- the sender was idle ---- */
 
 static uint32_t restart_window(const struct td_stack *st, const struct tcb *t)

@@ -92,7 +92,8 @@ static bool host_lost(struct td_loss *l, uint32_t n, enum td_loss_why why, td_ti
 
 static uint32_t host_unsacked(struct td_loss *l, uint32_t n)
 {
-    return txq_unsacked(queue_of(l), n);
+    struct txq *q = queue_of(l);
+    return seq_lt(n, q->first) || !seq_lt(n, q->end) ? q->end : txq_unsacked(q, n);
 }
 
 static bool host_echoes_older(const struct td_loss *l, td_time at)
@@ -181,9 +182,10 @@ void tcp_loss_detect(struct td_stack *st, struct tcb *t, struct tcp_news *n)
     td_time wait = l->ops->detect(l);
     n->lost_retrans = n->lost_retrans || q->retrans.segs < retrans;
     n->set_timer = l->restart_timer;
+    tcp_cwnd_in_bounds(t);
     if (wait > 0) {
         td_time most = t->rtt.rto;
-        wait += TIMER_ADD;
+        wait = wait < most ? wait + TIMER_ADD : most;
         tcp_rtx_arm_at(st, t, TRTX_REO, st->now + (wait < most ? wait : most));
         n->set_timer = false; /* 8985 8: one timer at a time */
     }
@@ -200,6 +202,7 @@ void tcp_loss_entered(struct td_stack *st, struct tcb *t)
     const struct td_loss_ops *ops = t->txq->loss.ops;
     if (ops->entered != NULL) {
         ops->entered(view(st, t, NULL));
+        tcp_cwnd_in_bounds(t);
     }
     if (ops->own_cwnd) {
         tcp_journal_cwnd(st, t, W_TCP_FAST, t->cc.prior_cwnd);
@@ -210,6 +213,7 @@ void tcp_loss_in_recovery(struct td_stack *st, struct tcb *t, const struct tcp_n
 {
     uint32_t from = t->cc.cwnd;
     t->txq->loss.ops->in_recovery(view(st, t, n));
+    tcp_cwnd_in_bounds(t);
     if (n->advanced) {
         tcp_journal_cwnd(st, t, W_TCP_PARTIAL, from);
     }
@@ -219,6 +223,7 @@ void tcp_loss_done(struct td_stack *st, struct tcb *t)
 {
     uint32_t from = t->cc.cwnd;
     t->txq->loss.ops->done(view(st, t, NULL));
+    tcp_cwnd_in_bounds(t);
     tcp_cc_event(st, t, TD_CC_RECOVERED);
     tcp_journal_cwnd(st, t, W_TCP_FULL_ACK, from);
 }
@@ -231,7 +236,9 @@ const struct td_loss *tcp_loss_view(struct td_stack *st, struct tcb *t)
 bool tcp_loss_next(struct td_stack *st, struct tcb *t, uint32_t *n)
 {
     const struct txq *q = t->txq;
-    return q->loss.ops->next(view(st, t, NULL), n) && !seq_lt(*n, q->first) && seq_lt(*n, q->end);
+    const unsigned settled = TXS_SACKED | TXS_RETRANS | TXS_GONE; /* else it could go on for ever */
+    return q->loss.ops->next(view(st, t, NULL), n) && !seq_lt(*n, q->first) &&
+           seq_lt(*n, q->end) && (txq_at(q, *n)->marks & settled) == 0;
 }
 
 void tcp_loss_event(struct td_stack *st, struct tcb *t, enum td_loss_event what)

@@ -16,11 +16,16 @@
  * times the window it was given. So a small segment is copied into the free end of the packet
  * before it, and the memory of the queue, of the pieces and of what the organ allocates is counted
  * together (truesize) for the window.
+ *
+ * What an organ says is checked as far as others depend on it: it can spoil the stream it has part in,
+ * but no sequence number is acknowledged or reported that nothing was received up to, and no memory
+ * is reached that isn't the text's.
  */
 #include "tcp/tcp_internal.h"
 
 #define COALESCE_MAX  512u  /* text that is rather copied than kept in a packet of its own */
 #define COALESCE_ROOM 4096u /* the packet made to collect such text */
+#define VAIN_MAX      65536u /* pieces of old text in a row: more an organ hasn't got */
 
 void rcvbuf_init(struct rcvbuf *b)
 {
@@ -110,6 +115,8 @@ struct rcv_held {
     struct mem *mem;
     td_time tstamp; /* of the last piece: for those that the organ makes */
     uint32_t pieces;
+    uint32_t truesize; /* of the pieces, and of what the organ allocated */
+    tcp_seq top;       /* no text from here on was ever handed over */
     _Alignas(16) unsigned char state[];
 };
 _Static_assert(sizeof(struct td_piece) <= sizeof((struct pkt *)NULL)->cb, "a piece has room in cb");
@@ -127,16 +134,19 @@ static struct pkt *pkt_of(const struct td_piece *p)
 static void host_trim_front(struct td_reassembly *r, struct td_piece *p, uint32_t n)
 {
     (void)r;
-    (void)pkt_pull(pkt_of(p), n);
-    p->seq += n;
-    p->len -= n;
+    if (n < p->len && pkt_pull(pkt_of(p), n)) {
+        p->seq += n;
+        p->len -= n;
+    }
 }
 
 static void host_trim_back(struct td_reassembly *r, struct td_piece *p, uint32_t n)
 {
     (void)r;
-    p->len -= n;
-    pkt_trim(pkt_of(p), p->len);
+    if (n < p->len) {
+        p->len -= n;
+        pkt_trim(pkt_of(p), p->len);
+    }
 }
 
 static void host_copy(const struct td_reassembly *r, const struct td_piece *p, uint32_t off,
@@ -146,12 +156,25 @@ static void host_copy(const struct td_reassembly *r, const struct td_piece *p, u
     (void)pkt_read(pkt_of(p), off, dst, n);
 }
 
+static void charge(struct rcv_held *h, uint32_t size)
+{
+    h->truesize += size;
+    h->b->truesize += size;
+}
+
+static void discharge(struct rcv_held *h, uint32_t size)
+{
+    size = size < h->truesize ? size : h->truesize;
+    h->truesize -= size;
+    h->b->truesize -= size;
+}
+
 /* The piece leaves the organ. */
 static struct pkt *given_back(struct rcv_held *h, struct td_piece *piece)
 {
     struct pkt *p = pkt_of(piece);
     h->pieces--;
-    h->b->truesize -= p->truesize;
+    discharge(h, p->truesize);
     p->next = NULL;
     return p;
 }
@@ -165,7 +188,7 @@ static void host_free(struct td_reassembly *r, struct td_piece *p)
 static struct td_piece *handed_over(struct rcv_held *h, struct pkt *p, tcp_seq seq)
 {
     h->pieces++;
-    h->b->truesize += p->truesize;
+    charge(h, p->truesize);
     p->piece = (struct td_piece){.seq = seq, .len = p->len};
     return &p->piece;
 }
@@ -186,14 +209,14 @@ static void *host_alloc(struct td_reassembly *r, uint32_t size)
 {
     struct rcv_held *h = held_of(r);
     void *p = mem_alloc(h->mem, MEM_TCP, size);
-    h->b->truesize += p != NULL ? size : 0;
+    charge(h, p != NULL ? size : 0);
     return p;
 }
 
 static void host_release(struct td_reassembly *r, void *p, uint32_t size)
 {
     struct rcv_held *h = held_of(r);
-    h->b->truesize -= p != NULL ? size : 0;
+    discharge(h, p != NULL ? size : 0);
     mem_free(h->mem, MEM_TCP, p, size);
 }
 
@@ -230,16 +253,25 @@ void rcvbuf_drop_held(struct rcvbuf *b)
     struct rcv_held *h = b->held;
     if (h != NULL) {
         h->r.ops->clear(&h->r);
+        discharge(h, h->truesize); /* what it forgot doesn't keep the window closed */
         b->held = NULL;
         mem_free(h->mem, MEM_TCP, h, sizeof *h + h->r.ops->state_size);
     }
+}
+
+/* The lowest range that ends at `from` or behind it. One that can't be is none. */
+static bool held_range(const struct rcvbuf *b, tcp_seq from, struct td_range *r)
+{
+    const struct rcv_held *h = b->held;
+    return h != NULL && h->r.ops->range(&h->r, from, r) && seq_lt(r->left, r->right) &&
+           seq_ge(r->right, from) && seq_le(r->right, h->top);
 }
 
 /* Nothing is held, from here on? Then the organ isn't needed any more. */
 static void drop_if_empty(struct rcvbuf *b, tcp_seq from)
 {
     struct td_range any;
-    if (!b->held->r.ops->range(&b->held->r, from, &any)) {
+    if (!held_range(b, from, &any)) {
         rcvbuf_drop_held(b);
     }
 }
@@ -252,7 +284,7 @@ uint32_t rcvbuf_pieces(const struct rcvbuf *b)
 bool rcvbuf_run(const struct rcvbuf *b, tcp_seq seq, struct tcp_sack_block *run)
 {
     struct td_range r;
-    if (b->held == NULL || !b->held->r.ops->range(&b->held->r, seq, &r) || seq_gt(r.left, seq)) {
+    if (!held_range(b, seq, &r) || seq_gt(r.left, seq)) {
         return false;
     }
     *run = (struct tcp_sack_block){r.left, r.right};
@@ -263,8 +295,7 @@ bool rcvbuf_held(const struct rcvbuf *b, tcp_seq seq, uint32_t len, struct tcp_s
 {
     struct td_range r; /* one that ends behind seq */
     tcp_seq end = seq + len;
-    if (b->held == NULL || !b->held->r.ops->range(&b->held->r, seq + 1, &r) ||
-        seq_ge(r.left, end)) {
+    if (!held_range(b, seq + 1, &r) || seq_ge(r.left, end)) {
         return false;
     }
     *part = (struct tcp_sack_block){seq_max(seq, r.left), seq_min(r.right, end)};
@@ -280,6 +311,7 @@ int64_t rcvbuf_insert(struct rcvbuf *b, const struct td_reassembly_ops *ops, str
         return TD_REASSEMBLY_REFUSED;
     }
     h->tstamp = p->tstamp;
+    h->top = h->pieces == 0 && h->truesize == 0 ? seq + p->len : seq_max(h->top, seq + p->len);
     int64_t fresh = h->r.ops->insert(&h->r, handed_over(h, p, seq));
     if (fresh <= 0) {
         drop_if_empty(b, seq - TD_CC_CWND_MAX); /* no window is larger */
@@ -295,15 +327,18 @@ uint32_t rcvbuf_advance(struct rcvbuf *b, tcp_seq rcv_nxt)
     if (h == NULL) {
         return 0;
     }
-    while ((piece = h->r.ops->take(&h->r, rcv_nxt)) != NULL) {
+    for (uint32_t vain = 0;
+         vain < VAIN_MAX && (piece = h->r.ops->take(&h->r, rcv_nxt)) != NULL; vain++) {
         uint32_t old = rcv_nxt - piece->seq;
         struct pkt *p = given_back(h, piece);
-        if (old >= p->len) {
+        if (old >= p->len || seq_ge(rcv_nxt, h->top)) {
             pkt_free(p);
             continue;
         }
         (void)pkt_pull(p, old);
+        pkt_trim(p, h->top - rcv_nxt);
         uint32_t fresh = p->len;
+        vain = 0;
         rcvbuf_append(b, p);
         rcv_nxt += fresh;
         gained += fresh;

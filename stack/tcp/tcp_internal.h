@@ -217,6 +217,9 @@ void tcp_cwnd_before_text(struct td_stack *st, struct tcb *t);
 /* After output. held: something that waits was held back by cwnd. */
 void tcp_cwnd_validate(struct td_stack *st, struct tcb *t, bool held);
 bool tcp_cwnd_is_limited(const struct tcb *t); /* it may grow: td_cc_ack.cwnd_limited */
+/* Whatever an organ made of cwnd: a segment at least, else nothing leaves before a time-out; and no
+ * more than any window is. */
+void tcp_cwnd_in_bounds(struct tcb *t);
 void tcp_cwnd_started(struct td_stack *st, struct tcb *t);
 void tcp_cwnd_lost(struct tcb *t, uint32_t flight);
 

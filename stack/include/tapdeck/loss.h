@@ -119,7 +119,8 @@ struct td_loss_host { /* what an organ may ask for */
     /* Record n is lost, or its copy is. patience: how long it was waited for, at least (ns), for people.
      * False: it can't be (SACKED, GONE) or is already. What td_loss tells is true again behind it. */
     bool (*lost)(struct td_loss *l, uint32_t n, enum td_loss_why why, td_time patience);
-    /* The lowest number >= n that isn't SACKED, or end. Fast: runs of SACKED ones are jumped over. */
+    /* The lowest number >= n that isn't SACKED, or end. Fast: runs of SACKED ones are jumped over. n
+     * lies in [first, end]. */
     uint32_t (*unsacked)(struct td_loss *l, uint32_t n);
     /* This acknowledgment echoes a timestamp from before `at`: what caused it left before. */
     bool (*echoes_older)(const struct td_loss *l, td_time at);
@@ -186,7 +187,9 @@ struct td_loss_ops {
     bool timed;    /* finds a loss by time once something later arrives: tail loss probes make sense */
     bool own_cwnd; /* sets cwnd in entered, in_recovery and done; else RFC 9937 does */
     void (*init)(struct td_loss *l); /* may be NULL, as all but detect */
-    /* Record n was delivered, by acknowledgment or SACK; its marks are as before. */
+    /* Record n was delivered, by acknowledgment or SACK; its marks are as before. Called for each, in
+     * the middle of the host's work: now, una, options, cc, keep, state and the bookmark are true; what
+     * else td_loss tells may be of before. Only to remember: mark nothing here. */
     void (*delivered)(struct td_loss *l, uint32_t n);
     /* The peer reports that something came twice (RFC 2883). sent_at: td_loss.delivered when the youngest
      * segment left that was delivered with it, or since. */
@@ -199,7 +202,9 @@ struct td_loss_ops {
     void (*done)(struct td_loss *l);        /* own_cwnd: it is over */
     /* A time-out: record n isn't the first. True: it is to be believed lost too. NULL: all are. */
     bool (*stale)(const struct td_loss *l, uint32_t n);
-    bool (*next)(struct td_loss *l, uint32_t *n); /* the record to be sent again though it isn't LOST */
+    /* The record to be sent again though it isn't LOST. Not one that is SACKED, RETRANS or GONE: then
+     * nothing is sent. */
+    bool (*next)(struct td_loss *l, uint32_t *n);
     void (*event)(struct td_loss *l, enum td_loss_event what);
 };
 

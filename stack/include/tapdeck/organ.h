@@ -48,10 +48,10 @@ struct td_range { /* [left, right) of sequence space */
 
 /* ---- into an instance ---- */
 
-enum td_organ_kind {                      /* and what `ops` points to */
-                     TD_ORGAN_REASSEMBLY, /* struct td_reassembly_ops */
+enum td_organ_kind {     /* and what `ops` points to: */
+    TD_ORGAN_REASSEMBLY, /* struct td_reassembly_ops */
     TD_ORGAN_LOSS,       /* struct td_loss_ops */
-                     TD_ORGAN_KINDS
+    TD_ORGAN_KINDS
 };
 
 /* The instance may be told to use it from now on. ops lives as long as the instance. 0, -EEXIST

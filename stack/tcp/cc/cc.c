@@ -96,6 +96,7 @@ void tcp_cc_acked(struct td_stack *st, struct tcb *t, const struct td_cc_ack *ac
     uint8_t phase = t->cc.phase;
     prepare(st, t, ack->cwnd_limited);
     t->cc.ops->acked(&t->cc, ack);
+    tcp_cwnd_in_bounds(t);
     tcp_pacing_rate(t, st);
     if (t->first_window && seq_ge(ack->una, t->first_window_end)) {
         t->first_window = false;
@@ -141,6 +142,7 @@ void tcp_cc_undo(struct td_stack *st, struct tcb *t)
 {
     uint32_t back = t->cc.prior_cwnd > t->cc.cwnd ? t->cc.prior_cwnd : t->cc.cwnd;
     t->cc.cwnd = t->cc.ops->undo != NULL ? t->cc.ops->undo(&t->cc, st->now) : back;
+    tcp_cwnd_in_bounds(t);
     t->cc.timed_out = false;
     if (t->cc.prior_ssthresh > t->cc.ssthresh) {
         t->cc.ssthresh = t->cc.prior_ssthresh;

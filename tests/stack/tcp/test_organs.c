@@ -2,6 +2,7 @@
 #include "check_main.h"
 #include "loss_bench.h"
 #include "loss_simple.h"
+#include "prng.h"
 #include "reasm_bench.h"
 #include "reasm_simple.h"
 #include "sack_talk.h"
@@ -388,6 +389,225 @@ START_TEST(chosen_by_name)
 }
 END_TEST
 
+/* ---- organs that talk nonsense ---- */
+
+static struct prng dice; /* what no organ may have: so that each call says something else */
+
+static uint32_t near_or_far(uint32_t n)
+{
+    return prng_below(&dice, 3) == 0 ? (uint32_t)prng_u64(&dice) : n + prng_below(&dice, 40) - 20;
+}
+
+static int64_t mad_insert(struct td_reassembly *r, struct td_piece *p)
+{
+    uint32_t n = near_or_far(p->len);
+    switch (prng_below(&dice, 4)) {
+    case 0: /* cut off more than there is */
+        r->host->trim_front(r, p, n);
+        r->host->trim_back(r, p, n);
+        break;
+    case 1:
+        r->host->free(r, p);
+        return (int64_t)prng_u64(&dice); /* kept, it says */
+    default:
+        break;
+    }
+    int64_t fresh = tcp_reassembly_runs.insert(r, p);
+    return fresh == TD_REASSEMBLY_REFUSED || prng_below(&dice, 2) == 0 ? fresh : (int64_t)n;
+}
+
+static struct td_piece *mad_take(struct td_reassembly *r, uint32_t rcv_nxt)
+{
+    static const char made_up[30000];
+    switch (prng_below(&dice, 6)) {
+    case 0: /* over a hole */
+        return tcp_reassembly_runs.take(r, rcv_nxt + prng_below(&dice, 5000));
+    case 1: /* more than it was given */
+        return r->host->make(r, rcv_nxt - prng_below(&dice, 100), made_up, sizeof made_up);
+    case 2: /* nowhere */
+        return r->host->make(r, (uint32_t)prng_u64(&dice), made_up, prng_below(&dice, 3));
+    case 3:
+        return NULL;
+    default:
+        return tcp_reassembly_runs.take(r, rcv_nxt);
+    }
+}
+
+static struct td_piece *endless_take(struct td_reassembly *r, uint32_t rcv_nxt)
+{
+    return r->host->make(r, rcv_nxt - 1, "", 1);
+}
+
+static bool mad_range(const struct td_reassembly *r, uint32_t seq, struct td_range *out)
+{
+    bool is = tcp_reassembly_runs.range(r, seq, out);
+    if (prng_below(&dice, 2) == 0) {
+        *out = (struct td_range){near_or_far(seq), near_or_far(is ? out->right : seq)};
+        return prng_below(&dice, 8) != 0;
+    }
+    return is;
+}
+
+/* The stream is spoilt, but nothing is acknowledged or SACKed that wasn't sent, the memory is
+ * counted, and the connection can go. */
+START_TEST(nonsense_from_a_reassembler)
+{
+    static struct td_reassembly_ops mad;
+    mad = tcp_reassembly_runs;
+    mad.name = "mad";
+    mad.insert = mad_insert;
+    mad.take = _i % 8 == 7 ? endless_take : mad_take;
+    mad.range = mad_range;
+    dice.state = (uint64_t)_i + 1;
+    struct conv c = conv_new(TD_PROFILE_LINUX);
+    ck_assert_int_eq(td_organ_add(c.h->st, TD_ORGAN_REASSEMBLY, &mad), 0);
+    ck_assert_int_eq(td_knob_set(c.h->st, "tapdeck.reassembly", "mad"), 0);
+    c = sack_open(c);
+    struct tcb *t = conv_tcb(&c);
+    tcp_seq zero = t->rcv_nxt, sent = zero;
+    uint8_t buf[4096];
+    for (unsigned i = 0; i < 400; i++) {
+        tcp_seq at = t->rcv_nxt + prng_below(&dice, 20) * 100 - 500;
+        uint32_t len = prng_below(&dice, 10) * 100 + 1;
+        tcp_in(c.h, US(100) * i, .flags = ACK, .seq = (int64_t)(int32_t)(at - zero) + 1, .ack = 1,
+               .wnd = 60000, .len = len);
+        sent = seq_max(sent, at + len);
+        ck_assert(seq_le(t->rcv_nxt, sent));
+        while (hx_pending(c.h) > 0) {
+            ip_out(c.h, HX_ANYTIME, IPPROTO_TCP_);
+            ck_assert(seq_le(c.h->got.tcp.ack, sent));
+            for (unsigned k = 0; k < c.h->got.tcp.o.nsack; k++) {
+                ck_assert(seq_lt(c.h->got.tcp.o.sack[k].left, c.h->got.tcp.o.sack[k].right));
+                ck_assert(seq_le(c.h->got.tcp.o.sack[k].right, sent));
+            }
+        }
+        if (prng_below(&dice, 4) == 0) {
+            while (td_recv(c.h->st, c.s, buf, sizeof buf, 0) > 0) {
+            }
+            ck_assert(t->rcv.held != NULL || t->rcv.truesize == 0);
+        }
+    }
+    leave(&c);
+}
+END_TEST
+
+static td_time mad_detect(struct td_loss *l)
+{
+    for (unsigned i = prng_below(&dice, 6); i > 0; i--) {
+        uint32_t n = near_or_far(prng_below(&dice, 2) == 0 ? l->first : l->end);
+        (void)l->host->lost(l, n, (enum td_loss_why)prng_below(&dice, 9), prng_u64(&dice));
+        (void)l->host->unsacked(l, near_or_far(l->end));
+    }
+    l->marked = prng_below(&dice, 2) != 0;
+    l->mark = near_or_far(l->first);
+    l->restart_timer = prng_below(&dice, 2) != 0;
+    if (prng_below(&dice, 4) == 0) {
+        l->host->send_now(l);
+    }
+    (void)l->host->echoes_older(l, prng_u64(&dice));
+    td_time wait = prng_u64(&dice);
+    return prng_below(&dice, 3) == 0 ? 0 : wait >> prng_below(&dice, 64);
+}
+static void mad_delivered(struct td_loss *l, uint32_t n)
+{
+    (void)n;
+    (void)mad_detect(l);
+}
+static bool mad_begins(const struct td_loss *l)
+{
+    (void)l;
+    return prng_below(&dice, 3) == 0;
+}
+static void mad_cwnd(struct td_loss *l)
+{
+    static const uint32_t odd[] = {0, 1, 999, 5000, UINT32_MAX, UINT32_MAX - 3};
+    l->cc->cwnd = odd[prng_below(&dice, 6)];
+}
+static bool mad_stale(const struct td_loss *l, uint32_t n)
+{
+    (void)n;
+    return mad_begins(l);
+}
+static bool mad_next(struct td_loss *l, uint32_t *n)
+{
+    *n = near_or_far(l->first);
+    return true;
+}
+static void mad_event(struct td_loss *l, enum td_loss_event what)
+{
+    (void)what;
+    (void)mad_detect(l);
+}
+
+/* Too early, too late, of segments that aren't there: it costs time, and no octet. */
+START_TEST(nonsense_from_a_detector)
+{
+    static struct td_loss_ops mad;
+    mad = (struct td_loss_ops){.name = "mad",
+                               .doc = "",
+                               .sack = _i % 4 != 0,
+                               .timed = _i % 3 == 0,
+                               .own_cwnd = _i % 2 == 0,
+                               .delivered = _i % 5 == 0 ? NULL : mad_delivered,
+                               .detect = mad_detect,
+                               .begins = mad_begins,
+                               .entered = mad_cwnd,
+                               .in_recovery = mad_cwnd,
+                               .done = mad_cwnd,
+                               .stale = mad_stale,
+                               .next = mad_next,
+                               .event = mad_event};
+    if (_i % 2 != 0) {
+        mad.entered = mad.in_recovery = mad.done = NULL;
+    }
+    struct conv c = conv_new(_i % 7 == 0 ? TD_PROFILE_RFC : TD_PROFILE_LINUX);
+    dice.state = (uint64_t)_i + 1;
+    with_detector(c.h->st, &mad);
+    if (mad.sack) {
+        c = sack_flight(c, 60000);
+    } else {
+        c = talk(c, (struct hx_opts){.mss = SMSS, .wscale = 5}, WND, MS(100));
+        c.h->start = td_stack_now(c.h->st);
+        say(&c, 1, 60000);
+    }
+    struct tcb *t = conv_tcb(&c);
+    static bool have[61];
+    memset(have, 0, sizeof have);
+    unsigned next = 0, out = 0;
+    while (next < 60) {
+        ck_assert_msg(hx_now(c.h) < SEC(3600), "%u arrived", next);
+        hx_until(c.h, hx_now(c.h) + MS(50));
+        while (hx_pending(c.h) > 0) {
+            ip_out(c.h, HX_ANYTIME, IPPROTO_TCP_);
+            ck_assert_msg(++out < 20000, "%u arrived at %lu ms", next, (unsigned long)(hx_now(c.h) / TD_MS));
+            uint32_t at = c.h->got.tcp.seq - (t->iss + 1);
+            ck_assert_uint_le(at + c.h->got.len, 60000);
+            if (at % SMSS == 0 && prng_below(&dice, 4) != 0) { /* a quarter is lost */
+                for (unsigned k = 0; k < c.h->got.len / SMSS; k++) {
+                    have[at / SMSS + k] = true;
+                }
+            }
+        }
+        while (next < 60 && have[next]) {
+            next++;
+        }
+        unsigned left = next, right;
+        while (left < 60 && !have[left]) {
+            left++;
+        }
+        for (right = left; right < 60 && have[right];) {
+            right++;
+        }
+        sack_in(&c, hx_now(c.h), 1 + SMSS * (int64_t)next,
+                mad.sack && right > left ? B1(left, right) : (struct blocks){0});
+        ck_assert(t->cc.cwnd >= t->mss && t->cc.cwnd <= TD_CC_CWND_MAX);
+    }
+    ck_assert_uint_eq(t->snd_una, t->iss + 60001);
+    hx_drain(c.h);
+    leave(&c);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("organs");
@@ -408,6 +628,11 @@ static Suite *suite(void)
     tcase_add_test(tc, a_detector_of_ones_own_at_work);
     tcase_add_test(tc, chosen_by_name);
     tcase_add_loop_test(tc, streams_with_another_detector, 0, 3);
+    suite_add_tcase(s, tc);
+    tc = tcase_create("nonsense");
+    tcase_set_timeout(tc, 120);
+    tcase_add_loop_test(tc, nonsense_from_a_reassembler, 0, 40);
+    tcase_add_loop_test(tc, nonsense_from_a_detector, 0, 60);
     suite_add_tcase(s, tc);
     return s;
 }
