@@ -181,7 +181,7 @@ void tcp_loss_detect(struct td_stack *st, struct tcb *t, struct tcp_news *n)
     uint32_t retrans = q->retrans.segs;
     td_time wait = l->ops->detect(l);
     n->lost_retrans = n->lost_retrans || q->retrans.segs < retrans;
-    n->set_timer = l->restart_timer;
+    n->set_timer = n->set_timer && l->restart_timer;
     tcp_cwnd_in_bounds(t);
     if (wait > 0) {
         td_time most = t->rtt.rto;

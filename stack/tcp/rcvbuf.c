@@ -25,7 +25,7 @@
 
 #define COALESCE_MAX  512u  /* text that is rather copied than kept in a packet of its own */
 #define COALESCE_ROOM 4096u /* the packet made to collect such text */
-#define VAIN_MAX      65536u /* pieces of old text in a row: more an organ hasn't got */
+#define VAIN_MORE     1024u /* so many pieces of old text in a row may an organ have made */
 
 void rcvbuf_init(struct rcvbuf *b)
 {
@@ -327,8 +327,9 @@ uint32_t rcvbuf_advance(struct rcvbuf *b, tcp_seq rcv_nxt)
     if (h == NULL) {
         return 0;
     }
-    for (uint32_t vain = 0;
-         vain < VAIN_MAX && (piece = h->r.ops->take(&h->r, rcv_nxt)) != NULL; vain++) {
+    uint32_t most = h->pieces + VAIN_MORE;
+    for (uint32_t vain = 0; vain < most && (piece = h->r.ops->take(&h->r, rcv_nxt)) != NULL;
+         vain++) {
         uint32_t old = rcv_nxt - piece->seq;
         struct pkt *p = given_back(h, piece);
         if (old >= p->len || seq_ge(rcv_nxt, h->top)) {

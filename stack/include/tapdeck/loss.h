@@ -167,7 +167,7 @@ struct td_loss { /* what an organ sees; it sets only what is said to be its own 
     bool advanced;          /* una moved */
     bool any_sacked;        /* something was newly SACKED */
     bool duplicate;         /* a duplicate acknowledgment (RFC 5681 2) */
-    bool restart_timer;     /* the retransmission timer starts over: detect may say no */
+    bool restart_timer;     /* the retransmission timer starts over: detect may say no, not yes */
     uint32_t una_before;
 };
 static inline const struct td_sent *td_loss_at(const struct td_loss *l, uint32_t n)

@@ -100,7 +100,7 @@ static inline uint32_t td_piece_end(const struct td_piece *p)
 struct td_reassembly;
 
 struct td_reassembly_host { /* what an organ may ask for */
-    /* The first n bytes, or the last n, are cut off; n < len. */
+    /* The first n bytes, or the last n, are cut off; n < len, else nothing is. */
     void (*trim_front)(struct td_reassembly *r, struct td_piece *p, uint32_t n);
     void (*trim_back)(struct td_reassembly *r, struct td_piece *p, uint32_t n);
     /* Bytes [off, off + n) of p to dst. */
@@ -132,9 +132,11 @@ struct td_reassembly_ops {
     int64_t (*insert)(struct td_reassembly *r, struct td_piece *p);
     /* RCV.NXT is here now. The next piece in order: the lowest held, if it begins at or below rcv_nxt
      * (what of it lies below the host cuts off), now the host's; else NULL. The host asks again with
-     * the rcv_nxt that follows from it, until it gets NULL. */
+     * the rcv_nxt that follows from it, until it gets NULL, or 1024 more old pieces in a row than were held.
+     * A piece that begins behind rcv_nxt is thrown away, and so is text behind all that was inserted. */
     struct td_piece *(*take)(struct td_reassembly *r, uint32_t rcv_nxt);
-    /* The lowest range held that ends at seq or behind it. False: there is none. */
+    /* The lowest range held that ends at seq or behind it. False: there is none. One that is empty, or
+     * ends behind all that was inserted, counts as none. */
     bool (*range)(const struct td_reassembly *r, uint32_t seq, struct td_range *out);
     /* Frees all pieces and all memory that was allocated. */
     void (*clear)(struct td_reassembly *r);

@@ -456,7 +456,7 @@ START_TEST(nonsense_from_a_reassembler)
     mad = tcp_reassembly_runs;
     mad.name = "mad";
     mad.insert = mad_insert;
-    mad.take = _i % 8 == 7 ? endless_take : mad_take;
+    mad.take = _i % 20 == 19 ? endless_take : mad_take;
     mad.range = mad_range;
     dice.state = (uint64_t)_i + 1;
     struct conv c = conv_new(TD_PROFILE_LINUX);
@@ -577,16 +577,21 @@ START_TEST(nonsense_from_a_detector)
     while (next < 60) {
         ck_assert_msg(hx_now(c.h) < SEC(3600), "%u arrived", next);
         hx_until(c.h, hx_now(c.h) + MS(50));
+        bool some = false;
         while (hx_pending(c.h) > 0) {
             ip_out(c.h, HX_ANYTIME, IPPROTO_TCP_);
-            ck_assert_msg(++out < 20000, "%u arrived at %lu ms", next, (unsigned long)(hx_now(c.h) / TD_MS));
+            some = some || c.h->got.len > 0;
+            ck_assert_uint_lt(++out, 20000);
             uint32_t at = c.h->got.tcp.seq - (t->iss + 1);
             ck_assert_uint_le(at + c.h->got.len, 60000);
             if (at % SMSS == 0 && prng_below(&dice, 4) != 0) { /* a quarter is lost */
                 for (unsigned k = 0; k < c.h->got.len / SMSS; k++) {
-                    have[at / SMSS + k] = true;
+                    have[(at / SMSS + k) % 60] = true;
                 }
             }
+        }
+        if (!some) {
+            continue;
         }
         while (next < 60 && have[next]) {
             next++;
