@@ -54,7 +54,7 @@ static const char usage[] =
     "\n"
     "Exit status: 0 all passed, 1 one failed or is unsupported, 2 bad usage, a file that can't be "
     "read or\n"
-    "is no script.\n"
+    "is no script, a report that can't be written.\n"
     "\n"
     "Example: tapdeck drill --tolerance_percent=0 handshake.pkt\n";
 
@@ -104,10 +104,13 @@ static bool long_option(struct drill_job *job, char *word, char **rest)
     }
     if (strcmp(word, "define") == 0)
         return add_define(job, value);
-    if (strcmp(word, "explain") == 0)
-        return job->explain = true;
-    if (strcmp(word, "json") == 0)
-        return job->json = true;
+    bool explains = strcmp(word, "explain") == 0;
+    if (explains || strcmp(word, "json") == 0) {
+        if (eq != NULL)
+            return bad_usage("--%s takes no value", word);
+        *(explains ? &job->explain : &job->json) = true;
+        return true;
+    }
     /* What isn't supported here can't be run, whatever the files say. */
     if (drill_option_set(&job->options, word, value, &err) != DRILL_PASSED)
         return bad_usage("%s (`tapdeck drill --help` lists the options)", err.text);
@@ -321,6 +324,13 @@ static void run(struct drill_job *job, struct jsonw *w, const struct drill_scrip
     drill_options_default(&o);
     drill_options_merge(&o, &s->options);
     drill_options_merge(&o, &job->options);
+    if (o.local_ip == o.remote_ip) {
+        struct drill_error e = {.verdict = DRILL_SYNTAX};
+        snprintf(e.text, sizeof(e.text),
+                 "--local_ip and --remote_ip are the same address; expected two hosts");
+        tell_error(job, w, s->name, &e);
+        return;
+    }
     drill_run(s, &o, &r);
     *(r.verdict == DRILL_PASSED        ? &job->passed
       : r.verdict == DRILL_FAILED      ? &job->failed
@@ -377,7 +387,6 @@ static void do_files(struct drill_job *job, int n, char **names)
                job->unsupported, job->errors);
     }
     text_free(&out);
-    fflush(stdout);
 }
 
 int drill_main(int argc, char **argv)
@@ -397,5 +406,9 @@ int drill_main(int argc, char **argv)
     if (n <= 0)
         return EXIT_USAGE;
     do_files(&job, n, argv + 1);
+    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+        bad_usage("the report can't be written: %s", strerror(errno));
+        return EXIT_USAGE;
+    }
     return job.errors > 0 ? EXIT_USAGE : job.failed + job.unsupported > 0 ? EXIT_FAILED : EXIT_DONE;
 }

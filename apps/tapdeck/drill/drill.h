@@ -287,7 +287,8 @@ typedef bool drill_lookup(void *ctx, const char *name, int64_t *v);
 
 /* Runs the code src, which begins in line `line`: `assert EXPR[, MSG]`, `print(…)`, `NAME = EXPR`,
  * `NAME += EXPR` (-= too), one a line or separated by `;`. EXPR: integers, names, == != < <= > >=
- * (chained as in Python), & | ^ << >> + - * // %, and or not, parentheses; 64 bits.
+ * (chained as in Python), in (…), & | ^ << >> + - * // %, and or not, parentheses; 64 bits. MSG may
+ * be anything: what can't be evaluated is shown as it is written.
  * printed (may be NULL) gets what print says, a line each.
  *   DRILL_PASSED
  *   DRILL_FAILED       an assertion is false: err->text has it with the values of its names; or a

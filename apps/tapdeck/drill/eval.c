@@ -7,7 +7,7 @@
  *
  * A false assertion is told with the values of the names in it: "assert tcpi_snd_cwnd == 11 doesn't
  * hold: tcpi_snd_cwnd is 10". Strings occur only as messages: in print() and behind an assertion's
- * comma, where '%d' % x is understood.
+ * comma, where '%d' % x is understood; a message of another form is shown as it is written.
  */
 #include "tapdeck/drill/eval.h"
 
@@ -51,60 +51,114 @@ static void format(struct text *out, const char *s, size_t n, const int64_t *v, 
 
 #define VALUES_MAX 8
 
+/* What stands behind a string: nothing, % x or % (x, y). */
+static bool values_of(struct eval *e, int64_t v[VALUES_MAX], size_t *n)
+{
+    if (eval_op(e, ".") || eval_word(e, "if"))
+        return eval_fail(e, DRILL_UNSUPPORTED,
+                         "in the code block: `%.*s` behind a string is not supported", (int)e->n,
+                         e->s);
+    if (!eval_op(e, "%"))
+        return true;
+    if (!eval_next(e))
+        return false;
+    bool tuple = eval_op(e, "(");
+    if (tuple) {
+        e->brackets++;
+        if (!eval_next(e))
+            return false;
+    }
+    while (!(tuple && eval_op(e, ")"))) {
+        if (*n == VALUES_MAX)
+            return eval_fail(e, DRILL_UNSUPPORTED,
+                             "in the code block: more than %d values in a message", VALUES_MAX);
+        if (!(tuple ? eval_expr(e, &v[*n]) : eval_unary(e, &v[*n])))
+            return false;
+        (*n)++;
+        if (!tuple || !eval_op(e, ","))
+            break;
+        if (!eval_next(e))
+            return false;
+    }
+    if (!tuple)
+        return true;
+    if (!eval_op(e, ")"))
+        return eval_expected(e, "',' or ')'");
+    e->brackets--;
+    return eval_next(e);
+}
+
 /* 'text', 'text' % x, 'text' % (x, y), or an expression. */
 static bool message(struct eval *e, struct text *out)
 {
     int64_t v[VALUES_MAX];
     size_t n = 0;
+    if (e->kind == L_NAME && e->n == 1 && (e->s[1] == '"' || e->s[1] == '\''))
+        return eval_fail(e, DRILL_UNSUPPORTED,
+                         "in the code block: strings with a prefix are not supported");
     if (e->kind != L_STRING) {
         if (!eval_expr(e, &v[0]))
             return false;
         text_printf(out, "%lld", (long long)v[0]);
         return true;
     }
-    const char *s = e->s + 1;
-    size_t len = e->n - 2;
-    if (!eval_next(e))
-        return false;
-    if (eval_op(e, "%")) {
-        if (!eval_next(e))
-            return false;
-        bool tuple = eval_op(e, "(");
-        if (tuple) {
-            e->brackets++;
-            if (!eval_next(e))
-                return false;
-        }
-        while (!(tuple && eval_op(e, ")"))) {
-            if (n == VALUES_MAX)
-                return eval_fail(e, DRILL_UNSUPPORTED,
-                                 "in the code block: more than %d values in a message", VALUES_MAX);
-            if (!(tuple ? eval_expr(e, &v[n]) : eval_unary(e, &v[n])))
-                return false;
-            n++;
-            if (!tuple || !eval_op(e, ","))
-                break;
-            if (!eval_next(e))
-                return false;
-        }
-        if (tuple) {
-            if (!eval_op(e, ")"))
-                return eval_expected(e, "',' or ')'");
-            e->brackets--;
-            if (!eval_next(e))
-                return false;
-        }
+    /* Adjacent strings are one. */
+    struct text whole = {0};
+    bool more = true;
+    while (more && e->kind == L_STRING) {
+        text_add(&whole, e->s + 1, e->n - 2);
+        more = eval_next(e);
     }
-    format(out, s, len, v, n);
-    return true;
+    bool ok = more && values_of(e, v, &n);
+    if (ok)
+        format(out, whole.s != NULL ? whole.s : "", whole.len, v, n);
+    text_free(&whole);
+    return ok;
 }
-
-/* ---- statements ---- */
 
 static bool ends(const struct eval *e)
 {
     return e->kind == L_END || e->kind == L_NEWLINE || eval_op(e, ";");
 }
+
+/* A message is only shown: one that can't be evaluated here is shown as it is written. */
+static bool message_or_source(struct eval *e, struct text *out)
+{
+    const struct eval begin = *e;
+    struct text said = {0};
+    bool ok = message(e, &said);
+    if (ok && said.len > 0)
+        text_add(out, said.s, said.len);
+    text_free(&said);
+    if (ok)
+        return true;
+    if (e->err->verdict != DRILL_UNSUPPORTED)
+        return false;
+    memset(e->err, 0, sizeof(*e->err));
+    *e = begin;
+    const char *to = e->p;
+    while (!(e->brackets == begin.brackets && (ends(e) || eval_op(e, ",") || eval_op(e, ")")))) {
+        bool open = eval_op(e, "(") || eval_op(e, "[") || eval_op(e, "{");
+        bool close = eval_op(e, ")") || eval_op(e, "]") || eval_op(e, "}");
+        if (e->kind == L_END || (close && e->brackets == begin.brackets))
+            return eval_expected(e, "the end of the message");
+        e->brackets += open;
+        e->brackets -= close;
+        to = e->p;
+        while (!eval_next(e)) {
+            if (e->err->verdict != DRILL_UNSUPPORTED)
+                return false;
+            memset(e->err, 0, sizeof(*e->err)); /* a number that is no integer */
+            while (*e->s != '\0' && strchr(".0123456789abcdefghijklmnopqrstuvwxyz_", *e->s) != NULL)
+                e->s++;
+            to = e->p = e->s;
+        }
+    }
+    text_add(out, begin.s, (size_t)(to - begin.s));
+    return true;
+}
+
+/* ---- statements ---- */
 
 static bool assertion(struct eval *e)
 {
@@ -117,7 +171,7 @@ static bool assertion(struct eval *e)
     if (ok && eval_op(e, ",")) {
         /* What the message says is looked up only if it is needed. */
         e->skip += v != 0;
-        ok = eval_next(e) && message(e, &said);
+        ok = eval_next(e) && message_or_source(e, &said);
         e->skip -= v != 0;
     }
     if (ok && v == 0 && e->skip == 0) {
@@ -152,7 +206,7 @@ static bool print(struct eval *e)
         }
         if (!first)
             text_puts(&line, " ");
-        ok = (first || eval_next(e)) && message(e, &line);
+        ok = (first || eval_next(e)) && message_or_source(e, &line);
     }
     if (ok) {
         e->brackets--;

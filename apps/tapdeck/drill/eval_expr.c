@@ -458,6 +458,46 @@ static bool holds(enum relation r, int64_t a, int64_t b)
     }
 }
 
+/* a in (b, c), a not in [b, c]: `in` or `not` is in hand. */
+static bool membership(struct eval *e, int64_t a, int64_t *v)
+{
+    bool negate = eval_word(e, "not"), any = false, comma = false, found = false;
+    if (negate && !eval_next(e))
+        return false;
+    if (!eval_word(e, "in"))
+        return eval_expected(e, "'in'");
+    if (!eval_next(e))
+        return false;
+    const char *close = eval_op(e, "(") ? ")" : eval_op(e, "[") ? "]" : eval_op(e, "{") ? "}" : "";
+    if (*close == '\0')
+        return eval_fail(e, DRILL_UNSUPPORTED,
+                         "in the code block: `in` is supported with numbers in brackets only");
+    e->brackets++;
+    if (!deeper(e) || !eval_next(e))
+        return false;
+    while (!eval_op(e, close)) {
+        int64_t b;
+        if (!eval_expr(e, &b))
+            return false;
+        any = true;
+        found = found || a == b;
+        if (!eval_op(e, ","))
+            break;
+        comma = true;
+        if (!eval_next(e))
+            return false;
+    }
+    if (!eval_op(e, close))
+        return eval_expected(e, "',' or the closing bracket");
+    if (*close == ')' && any && !comma)
+        return eval_fail(e, DRILL_UNSUPPORTED,
+                         "in the code block: `in` needs several numbers, as in (1, 2) or (1,)");
+    e->brackets--;
+    e->depth--;
+    *v = found != negate;
+    return eval_next(e);
+}
+
 /* a < b < c is (a < b) and (b < c). */
 static bool comparison(struct eval *e, int64_t *v)
 {
@@ -480,6 +520,8 @@ static bool comparison(struct eval *e, int64_t *v)
     e->skip -= skipped;
     if (any)
         *v = truth;
+    if (!any && (eval_word(e, "in") || eval_word(e, "not")))
+        return membership(e, a, v);
     if (eval_word(e, "in") || eval_word(e, "is"))
         return eval_fail(e, DRILL_UNSUPPORTED, "in the code block: `%.*s` is not supported",
                          (int)e->n, e->s);

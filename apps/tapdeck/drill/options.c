@@ -45,8 +45,8 @@ static const struct {
     const char *expect;
 } options[] = {
     {"ip_version", IP_VERSION, false, "ipv4 (or ipv6, ipv4-mapped-ipv6, which are not supported)"},
-    {"local_ip", LOCAL_IP, false, "an address such as 192.168.0.1 or 192.168.0.1/16"},
-    {"remote_ip", REMOTE_IP, false, "an address such as 192.0.2.1 or 192.0.2.1/24"},
+    {"local_ip", LOCAL_IP, false, "a host's address such as 192.168.0.1 or 192.168.0.1/16"},
+    {"remote_ip", REMOTE_IP, false, "a host's address such as 192.0.2.1 or 192.0.2.1/24"},
     {"gateway_ip", GATEWAY_IP, false, "an address such as 192.168.0.2"},
     {"netmask_ip", NETMASK_IP, false, "a mask such as 255.255.0.0"},
     {"bind_port", BIND_PORT, false, "a port from 1 to 65535"},
@@ -167,11 +167,18 @@ static bool set_non_fatal(struct drill_options *o, const char *v)
     return packet || syscall;
 }
 
+/* Can a host have it? Not "this host", loopback, multicast or what is reserved (RFC 6890). */
+static bool is_host(td_ip4 a)
+{
+    unsigned first = a >> 24;
+    return first >= 1 && first <= 223 && first != 127;
+}
+
 static bool set_address(struct drill_options *o, enum option which, const char *v)
 {
     td_ip4 a;
     uint8_t plen;
-    if (!parse_prefix(v, &a, &plen))
+    if (!parse_prefix(v, &a, &plen) || !is_host(a))
         return false;
     if (which == LOCAL_IP) {
         o->local_ip = a;

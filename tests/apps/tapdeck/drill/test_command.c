@@ -252,6 +252,16 @@ START_TEST(usage)
     ck_assert_int_eq(DRILL("f", "--mtu"), 2);
     ck_assert_ptr_nonnull(strstr(err, "--mtu needs a value"));
     ck_assert_int_eq(DRILL("--explain=x", "f"), 2);
+    ck_assert_ptr_nonnull(strstr(err, "--explain takes no value"));
+    ck_assert_int_eq(DRILL("--json=1", "f"), 2);
+    static const char *const no_host[] = {"--local_ip=0.0.0.0", "--local_ip=255.255.255.255",
+                                          "--remote_ip=224.0.0.1", "--local_ip=127.0.0.1"};
+    for (size_t i = 0; i < sizeof no_host / sizeof no_host[0]; i++) {
+        ck_assert_int_eq(DRILL(no_host[i], passes()), 2);
+        ck_assert_ptr_nonnull(strstr(err, "expected a host's address"));
+    }
+    ck_assert_int_eq(DRILL("--remote_ip=192.168.0.1", passes()), 2);
+    ck_assert_ptr_nonnull(strstr(err, "passes.pkt: --local_ip and --remote_ip are the same"));
     ck_assert_int_eq(DRILL("--ip_version=ipv6", "f"), 2);
     ck_assert_ptr_nonnull(strstr(err, "IPv6"));
     ck_assert_int_eq(DRILL("--", "-j"), 2);

@@ -187,7 +187,9 @@ START_TEST(beyond)
     ends("assert 1.5 > 1", DRILL_UNSUPPORTED, "only integers");
     ends("assert 3 / 2 == 1", DRILL_UNSUPPORTED, "/");
     ends("assert 2 ** 3 == 8", DRILL_UNSUPPORTED, "**");
-    ends("assert 1 in (1, 2)", DRILL_UNSUPPORTED, "`in`");
+    ends("assert 1 in tcpi_options", DRILL_UNSUPPORTED, "`in`");
+    ends("assert 1 in (1)", DRILL_UNSUPPORTED, "`in`");
+    ends("assert 0 < 1 in (1, 2)", DRILL_UNSUPPORTED, "`in`");
     ends("assert (1 == 2, 'always true')", DRILL_UNSUPPORTED, "tuples");
     ends("x = 'abc'", DRILL_UNSUPPORTED, "only integers");
     ends("x = 1 if 2 else 3", DRILL_UNSUPPORTED, "`if`");
@@ -195,6 +197,45 @@ START_TEST(beyond)
     ends("x = len(y)", DRILL_UNSUPPORTED, "len()");
     ends("x = 99999999999999999999", DRILL_UNSUPPORTED, "64 bits");
     ends("a, b = 1, 2", DRILL_UNSUPPORTED, "a,");
+}
+END_TEST
+
+START_TEST(one_of_several)
+{
+    passes("assert tcpi_snd_cwnd in (9, 10)\nassert tcpi_snd_cwnd in [10]\n"
+           "assert tcpi_snd_cwnd not in {1, 2 + 3,}\nassert not 1 in ()\nassert 1 in (1,)\n"
+           "assert 3 in (1,\n 2, 3) and 4 not in (1, 2)");
+    ends("assert tcpi_snd_cwnd in (8, 9)", DRILL_FAILED, "tcpi_snd_cwnd is 10");
+    ends("assert tcpi_snd_cwnd not in (10, 9)", DRILL_FAILED, "doesn't hold");
+    ends("assert 1 in (1, 2", DRILL_SYNTAX, "bracket");
+    ends("assert 1 not 2", DRILL_SYNTAX, "'in'");
+}
+END_TEST
+
+/* A message is shown only: whatever Python it is made with, the assertion is tried. */
+START_TEST(messages_of_any_form)
+{
+    static const char *const forms[] = {
+        "('a', tcpi_snd_cwnd)", "f'cwnd {tcpi_snd_cwnd}'", "'{} {}'.format(1, (2, 3))",
+        "str(tcpi_snd_cwnd)",   "'a' if 1 else 'b'",       "[1, 2]",
+        "tcpi_snd_cwnd / 1.5",
+    };
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        char src[200];
+        snprintf(src, sizeof(src), "assert tcpi_snd_cwnd == 10, %s\nassert 1 == 1", forms[i]);
+        passes(src);
+        snprintf(src, sizeof(src), "assert tcpi_snd_cwnd == 11, %s", forms[i]);
+        ends(src, DRILL_FAILED, forms[i]);
+        snprintf(src, sizeof(src), "assert tcpi_snd_cwnd == 10, %s\nassert 1 == 2", forms[i]);
+        ends(src, DRILL_FAILED, "assert 1 == 2");
+        snprintf(src, sizeof(src), "print(1, %s, 2)", forms[i]);
+        passes(src);
+    }
+    ends("assert 1 == 2, 'one' \" two\"", DRILL_FAILED, "(one two)");
+    ends("assert 1 == 1, (1, 2", DRILL_SYNTAX, "message");
+    ends("assert 1 == 1, (1, 2))", DRILL_SYNTAX, "')'");
+    ends("print((1, 2)", DRILL_SYNTAX, "end of the block");
+    ends("assert 1 == 1, 'a' 5", DRILL_SYNTAX, "'5'");
 }
 END_TEST
 
@@ -260,6 +301,8 @@ static Suite *suite(void)
     tcase_add_test(t, failures);
     tcase_add_test(t, syntax);
     tcase_add_test(t, beyond);
+    tcase_add_test(t, one_of_several);
+    tcase_add_test(t, messages_of_any_form);
     tcase_add_test(t, printing);
     tcase_add_test(t, checking);
     tcase_add_test(t, limits);
