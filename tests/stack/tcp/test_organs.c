@@ -230,7 +230,7 @@ START_TEST(added_and_chosen_by_name)
     ck_assert_int_eq(td_knob_set(h->st, "tapdeck.reassembly", "simple"), 0);
     ck_assert_str_eq(knob_text(h->st, "tapdeck.reassembly"), "simple");
     static struct td_reassembly_ops many[20];
-    static char names[20][4];
+    static char names[20][16];
     int e = 0;
     for (int i = 0; i < 20 && e == 0; i++) {
         many[i] = one;
