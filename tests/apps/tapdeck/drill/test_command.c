@@ -1,6 +1,8 @@
 /* tests of apps/tapdeck/drill/command.c: `tapdeck drill`: words, files, report, exit status. */
 #include "check_main.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -271,6 +273,51 @@ START_TEST(usage)
 }
 END_TEST
 
+/* A report nobody got says nothing: not that all passed. */
+START_TEST(report_that_cannot_be_written)
+{
+    static const char *const ways[] = {"-v", "-j", "--explain"};
+    const char *script = passes();
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        char words[3][100] = {"drill"};
+        snprintf(words[1], sizeof(words[1]), "%s", ways[i]);
+        snprintf(words[2], sizeof(words[2]), "%s", script);
+        fflush(stdout);
+        int kept = dup(1), full = open("/dev/full", O_WRONLY);
+        ck_assert_int_ge(full, 0);
+        dup2(full, 1);
+        int status = drill_main(3, (char *[]){words[0], words[1], words[2], NULL});
+        dup2(kept, 1);
+        close(kept);
+        close(full);
+        clearerr(stdout);
+        ck_assert_int_eq(status, 2);
+    }
+}
+END_TEST
+
+/* Each script of this repository can be told as prose. */
+START_TEST(every_script_can_be_explained)
+{
+    struct dirent **entry;
+    int n = scandir("tests/drill", &entry, NULL, alphasort), scripts = 0;
+    ck_assert_int_gt(n, 0);
+    for (int i = 0; i < n; i++) {
+        char path[300];
+        snprintf(path, sizeof(path), "tests/drill/%s", entry[i]->d_name);
+        free(entry[i]);
+        if (strstr(path, ".pkt") == NULL)
+            continue;
+        scripts++;
+        ck_assert_msg(DRILL("--explain", path) == 0, "%s: %s", path, err);
+        ck_assert_msg(strstr(out, "At 0 s ") != NULL, "%s: %s", path, out);
+        ck_assert_str_eq(err, "");
+    }
+    free(entry);
+    ck_assert_int_gt(scripts, 50);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("tapdeck drill");
@@ -284,6 +331,8 @@ static Suite *suite(void)
     tcase_add_test(t, faults);
     tcase_add_test(t, explain);
     tcase_add_test(t, usage);
+    tcase_add_test(t, report_that_cannot_be_written);
+    tcase_add_test(t, every_script_can_be_explained);
     suite_add_tcase(s, t);
     return s;
 }
