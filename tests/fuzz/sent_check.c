@@ -81,7 +81,8 @@ void sent_check(struct sent *s, const uint8_t *frame, size_t len, uint32_t mtu, 
         FUZZ_CHECK(!ip4_is_multicast(s->ip.src) && !ip4_is_class_e(s->ip.src));
         FUZZ_CHECK(!ip4_is_loopback(s->ip.src) && !ip4_is_loopback(s->ip.dst));
         FUZZ_CHECK((s->ip.flags & IPV4_EVIL) == 0 || !own);
-        FUZZ_CHECK((s->ip.flags & IPV4_MF) == 0 || (s->ip.total_len - s->ip.hlen) % 8 == 0);
+        /* What is forwarded keeps the length it came with: judging it is the receiver's (RFC 791 3.2). */
+        FUZZ_CHECK((s->ip.flags & IPV4_MF) == 0 || !own || (s->ip.total_len - s->ip.hlen) % 8 == 0);
         FUZZ_CHECK(s->ip.frag_off + (s->ip.total_len - s->ip.hlen) + IPV4_HLEN <= 65535);
         used = s->ip.total_len;
         s->l4 = b + s->ip.hlen;

@@ -71,6 +71,7 @@ static unsigned stand(unsigned frames, unsigned n, uint8_t tos)
     return refused;
 }
 
+/* shows: 1812-FW57 */
 START_TEST(below_min_and_above_max)
 {
     make(plain);
