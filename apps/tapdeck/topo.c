@@ -27,7 +27,7 @@
 #include "tapdeck/client.h"
 
 static const char usage[] =
-    "tapdeck topo up FILE [--name NAME] [--simulated | --daemons] [--virtual] [--seed N]\n"
+    "tapdeck topo up FILE [--name NAME] [--simulated | --daemons] [--virtual | --real] [--seed N]\n"
     "tapdeck topo down [NAME]\n"
     "tapdeck topo run FILE [--real] [--seed N] 'NODE COMMAND'...\n"
     "tapdeck topo show [FILE | NAME]          what runs, or what a file says\n"
@@ -61,7 +61,9 @@ static const char usage[] =
     "`up` runs all nodes in one process with simulated wires (--simulated), or, with --daemons and when there are\n"
     "linux nodes, as a daemon each, joined by TAP devices in a network namespace of their own. Each answers to\n"
     "`tapdeck -n NAME.NODE`. In virtual time the clock stands still until a command runs, and then nobody waits.\n"
-    "`run` does the commands in virtual time without leaving anything behind; same file, same output.\n"
+    "`run` does the commands in virtual time without leaving anything behind; same file, same output. A storm of\n"
+    "broadcasts (switches in a loop) ends it with a sentence. File names in apps and commands are relative to where\n"
+    "`up` or `run` is called.\n"
     "\n"
     "Exit status: 0 done, 1 what was asked for failed, 2 bad usage or a bad file (FILE:LINE: a sentence).\n"
     "\n"
@@ -260,6 +262,8 @@ static int simulate(const struct words *w, const char *name, const char *file, b
     argv[n++] = name;
     if (virtual_time)
         argv[n++] = "--virtual";
+    else if (w->real)
+        argv[n++] = "--real";
     if (w->seed != NULL) {
         argv[n++] = "--seed";
         argv[n++] = w->seed;

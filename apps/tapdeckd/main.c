@@ -52,6 +52,7 @@ static const char usage[] =
     "node's\n"
     "                       daemon is named TOPOLOGY.NODE (`tapdeck topo` says more)\n"
     "      --virtual        with --topo: time passes only while a command runs, and then at once\n"
+    "      --real           with --topo: time is real, even if the file says virtual\n"
     "      --seed N         with --topo: of all its random numbers\n"
     "      --run 'NODE COMMAND'  with --topo: runs it and prints its output; ends after the last one\n"
     "  -h, --help           this page\n"
@@ -99,7 +100,7 @@ static void say(const char *fmt, ...)
 /* EXIT_DONE: go on; -1: done (help, version); EXIT_USAGE. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-    enum { OPT_DAEMON = 256, OPT_READY, OPT_PROFILE, OPT_MEMORY, OPT_SPIN, OPT_FAULTS, OPT_TOPO, OPT_VIRTUAL, OPT_SEED, OPT_RUN };
+    enum { OPT_DAEMON = 256, OPT_READY, OPT_PROFILE, OPT_MEMORY, OPT_SPIN, OPT_FAULTS, OPT_TOPO, OPT_VIRTUAL, OPT_REAL, OPT_SEED, OPT_RUN };
     static const struct option longs[] = {
         {"name", required_argument, NULL, 'n'},
         {"file", required_argument, NULL, 'f'},
@@ -112,6 +113,7 @@ static int read_options(int argc, char **argv, struct options *o)
         {"allow-faults", no_argument, NULL, OPT_FAULTS},
         {"topo", required_argument, NULL, OPT_TOPO},
         {"virtual", no_argument, NULL, OPT_VIRTUAL},
+        {"real", no_argument, NULL, OPT_REAL},
         {"seed", required_argument, NULL, OPT_SEED},
         {"run", required_argument, NULL, OPT_RUN},
         {"help", no_argument, NULL, 'h'},
@@ -132,6 +134,9 @@ static int read_options(int argc, char **argv, struct options *o)
             break;
         case OPT_VIRTUAL:
             o->topo.virtual_time = true;
+            break;
+        case OPT_REAL:
+            o->topo.real_time = true;
             break;
         case OPT_SEED:
             if (!parse_u64(optarg, UINT64_MAX, &o->topo.seed)) {
@@ -207,8 +212,12 @@ static int read_options(int argc, char **argv, struct options *o)
         say("--topo has its commands in its file: -f and -e don't go with it");
         return EXIT_USAGE;
     }
-    if (o->topo.file == NULL && (o->topo.virtual_time || o->topo.has_seed || o->topo.nruns > 0)) {
-        say("--virtual, --seed and --run go with --topo FILE");
+    if (o->topo.real_time && o->topo.virtual_time) {
+        say("time is real or virtual: --real and --virtual don't go together");
+        return EXIT_USAGE;
+    }
+    if (o->topo.file == NULL && (o->topo.virtual_time || o->topo.real_time || o->topo.has_seed || o->topo.nruns > 0)) {
+        say("--virtual, --real, --seed and --run go with --topo FILE");
         return EXIT_USAGE;
     }
     if (!daemon_name_ok(o->name)) {

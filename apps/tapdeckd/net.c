@@ -76,7 +76,36 @@ static uint32_t link_mtu(const struct topo_link *l)
     return mtu;
 }
 
-static int make_wire(struct net *n, const struct topo_link *l, char *msg, size_t msg_size)
+static void watch_storm(void *ctx, int dir, td_time now, const struct pkt *p)
+{
+    struct net_cable *c = ctx;
+    uint8_t to[6];
+    (void)dir;
+    if (!c->net->watching || !pkt_read(p, 0, to, sizeof(to)) || memcmp(to, "\xff\xff\xff\xff\xff\xff", 6) != 0)
+        return;
+    if (now >= c->second + TD_SEC) {
+        c->second = now;
+        c->broadcasts = 0;
+    }
+    if (++c->broadcasts <= NET_STORM || c->net->storm != NULL)
+        return;
+    c->net->storm = c->link;
+    c->net->loop.stop++;
+}
+
+/* Why it stopped before its end; EXIT_DONE: it didn't. */
+static int stopped(const struct net *n, int status, char *msg, size_t msg_size)
+{
+    if (n->storm == NULL)
+        return status;
+    snprintf(msg, msg_size,
+             "%s:%u: a storm: more than %d broadcasts in a second on the link of %s and %s: do switches form a loop? "
+             "(They have no spanning tree; `topo up` in real time lets one look at it)",
+             n->topo->file, n->storm->line, NET_STORM, n->storm->end[0].node->name, n->storm->end[1].node->name);
+    return EXIT_FAILED;
+}
+
+static int make_wire(struct net *n, const struct topo_link *l, struct net_cable *c, char *msg, size_t msg_size)
 {
     static const struct td_netem cable = {
         .rate = CABLE_RATE, .delay = CABLE_DELAY, .limit = CABLE_LIMIT};
@@ -91,6 +120,10 @@ static int make_wire(struct net *n, const struct topo_link *l, char *msg, size_t
         return EXIT_FAILED;
     }
     sim_impair(w, &cable, &cable);
+    if (n->topo->virtual_time) {
+        *c = (struct net_cable){.net = n, .link = l};
+        sim_tap(w, watch_storm, c);
+    }
     return EXIT_DONE;
 }
 
@@ -161,8 +194,18 @@ static int build(struct net *n, const struct net_options *o, char *msg, size_t m
         n->nodes[t->index].topo = t;
         status = make_node(n, &n->nodes[t->index], o->nruns == 0, msg, msg_size);
     }
+    unsigned nlinks = 0;
+    for (const struct topo_link *l = n->topo->links; l != NULL; l = l->next)
+        nlinks++;
+    n->cables = calloc(nlinks + 1, sizeof(*n->cables));
+    if (n->cables == NULL && status == EXIT_DONE) {
+        snprintf(msg, msg_size, "there is no memory for the links");
+        status = EXIT_FAILED;
+    }
+    n->watching = true;
+    struct net_cable *cable = n->cables;
     for (const struct topo_link *l = n->topo->links; l != NULL && status == EXIT_DONE; l = l->next)
-        status = make_wire(n, l, msg, msg_size);
+        status = make_wire(n, l, cable++, msg, msg_size);
     if (status == EXIT_DONE)
         status = finish_interfaces(n, msg, msg_size);
     for (unsigned i = 0; i < n->topo->nnodes && status == EXIT_DONE; i++) {
@@ -170,7 +213,9 @@ static int build(struct net *n, const struct net_options *o, char *msg, size_t m
         for (; c != NULL && status == EXIT_DONE && n->loop.stop == 0; c = c->next)
             status = obey(n, &n->nodes[i], c->line, c->text, msg, msg_size);
     }
-    return status == EXIT_DONE ? impair_links(n, msg, msg_size) : status;
+    if (status == EXIT_DONE)
+        status = impair_links(n, msg, msg_size);
+    return stopped(n, status, msg, msg_size);
 }
 
 int net_open(struct net *n, const struct net_options *o, char *msg, size_t msg_size)
@@ -192,7 +237,7 @@ int net_open(struct net *n, const struct net_options *o, char *msg, size_t msg_s
                  n->topo->taps->line);
         return EXIT_USAGE;
     }
-    n->topo->virtual_time = n->topo->virtual_time || o->virtual_time;
+    n->topo->virtual_time = (n->topo->virtual_time && !o->real_time) || o->virtual_time;
     if (o->name != NULL && strlen(o->name) > TOPO_NAME_MAX) {
         snprintf(msg, msg_size, "'%s' is too long a name for a topology: at most %d letters", o->name, TOPO_NAME_MAX);
         return EXIT_USAGE;
@@ -216,6 +261,7 @@ void net_close(struct net *n)
     if (n->looping)
         loop_done(&n->loop);
     sim_free(n->sim);
+    free(n->cables);
     free(n->nodes);
     topo_free(n->topo);
     memset(n, 0, sizeof(*n));
@@ -225,6 +271,7 @@ void net_close(struct net *n)
 
 void net_serve(struct net *n)
 {
+    n->watching = false; /* whoever sits at a console may interrupt his command */
     for (unsigned i = 0; i < n->topo->nnodes; i++)
         if (n->nodes[i].server != NULL)
             server_start(n->nodes[i].server, &n->nodes[i].member);
@@ -244,6 +291,8 @@ int net_run(struct net *n, const struct net_options *o, FILE *out, char *msg, si
             return EXIT_USAGE;
         }
         int status = deck_run_line(&n->loop, &node->deck, line + len, out, why, sizeof(why));
+        if (n->storm != NULL)
+            return stopped(n, status, msg, msg_size);
         if (status != EXIT_DONE) {
             snprintf(msg, msg_size, "%s: %s", name, why[0] != '\0' ? why : "the command failed");
             return status;

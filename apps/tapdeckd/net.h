@@ -18,10 +18,15 @@
 
 #define NET_RUNS_MAX 256
 
+/* Broadcasts on one link in a virtual second. Switches joined in a loop multiply each one until the wires are
+ * full, and a second of that takes minutes to compute: without a limit `topo run` would seem to hang. */
+#define NET_STORM 20000
+
 struct net_options {
     const char *file;
     const char *name;   /* NULL: the file's */
     bool virtual_time;  /* also if the file doesn't say so */
+    bool real_time;     /* even if it does */
     bool has_seed;      /* else the file's, else (real time) the system's entropy, else 1 */
     uint64_t seed;
     td_time spin;
@@ -37,8 +42,19 @@ struct net_node {
     char name[2 * TOPO_NAME_MAX + 2]; /* of the daemon: TOPOLOGY.NODE */
 };
 
+struct net;
+struct net_cable { /* a link, for the watch on storms */
+    struct net *net;
+    const struct topo_link *link;
+    td_time second;      /* its beginning */
+    uint32_t broadcasts; /* in it */
+};
+
 struct net {
     struct topo *topo;
+    struct net_cable *cables;       /* one a link, in the file's order */
+    const struct topo_link *storm;  /* the first that carried more broadcasts than a network lives with */
+    bool watching;                  /* a storm ends it: nobody is there who could */
     struct sim *sim;
     struct loop loop;
     bool looping;

@@ -127,6 +127,32 @@ START_TEST(test_a_switch)
 }
 END_TEST
 
+/* Switches in a loop have no spanning tree: the run ends with a sentence instead of seeming to hang. */
+START_TEST(test_a_storm)
+{
+    free(PLAY("nodes:\n"
+              "  s1: {kind: switch}\n"
+              "  s2: {kind: switch}\n"
+              "  s3: {kind: switch}\n"
+              "  a: {interfaces: {eth0: 10.0.0.1/24}}\n"
+              "  b: {interfaces: {eth0: 10.0.0.2/24}}\n"
+              "links: [[s1, s2], [s2, s3], [s3, s1], [a, s1], [b, s2]]\n",
+              EXIT_FAILED, NULL, "a ping -c 1 10.0.0.99"));
+    ck_assert_msg(strstr(msg, ":7: a storm: more than 20000 broadcasts in a second on the link of ") != NULL, "%s", msg);
+}
+END_TEST
+
+START_TEST(test_real_time_all_the_same)
+{
+    struct net n;
+    struct net_options o = {.file = file("time: virtual\nnodes: {a: }\n"), .name = "t", .real_time = true, .nruns = 1};
+    ck_assert_int_eq(net_open(&n, &o, msg, sizeof(msg)), EXIT_DONE);
+    ck_assert(!n.loop.virtual_time);
+    net_close(&n);
+    unlink(path);
+}
+END_TEST
+
 /* Sentences say where in the file. %s is the file's name. */
 static const struct {
     const char *text, *run;
@@ -166,6 +192,8 @@ static Suite *suite(void)
     tcase_add_test(c, test_seed_makes_another);
     tcase_add_test(c, test_interfaces);
     tcase_add_test(c, test_a_switch);
+    tcase_add_test(c, test_a_storm);
+    tcase_add_test(c, test_real_time_all_the_same);
     tcase_add_loop_test(c, test_refusals, 0, (int)(sizeof(bad) / sizeof(*bad)));
     suite_add_tcase(s, c);
     return s;
