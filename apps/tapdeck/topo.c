@@ -361,8 +361,9 @@ static int run(const struct words *w)
 
 /* ---- down ---- */
 
-static int down_one(const struct topo_state *s)
+static int down_one(void *ctx, const struct topo_state *s)
 {
+    (void)ctx;
     char msg[1024], node[2 * TOPO_NAME_MAX + 2];
     int status = EXIT_DONE;
     if (s->daemons) {
@@ -391,7 +392,7 @@ static int down_one(const struct topo_state *s)
 }
 
 /* Calls fn for each topology that runs; the number of them. */
-static int each_running(int (*fn)(const struct topo_state *s), int *status)
+static int each_running(int (*fn)(void *ctx, const struct topo_state *s), void *ctx, int *status)
 {
     char dir[256], msg[256];
     int n = 0;
@@ -407,7 +408,7 @@ static int each_running(int (*fn)(const struct topo_state *s), int *status)
         if (!topo_state_read(name, &s))
             continue;
         n++;
-        int rc = fn(&s);
+        int rc = fn(ctx, &s);
         if (rc != EXIT_DONE)
             *status = rc;
     }
@@ -416,8 +417,9 @@ static int each_running(int (*fn)(const struct topo_state *s), int *status)
     return n;
 }
 
-static int count_only(const struct topo_state *s)
+static int count_only(void *ctx, const struct topo_state *s)
 {
+    (void)ctx;
     (void)s;
     return EXIT_DONE;
 }
@@ -431,19 +433,29 @@ static int down(const struct words *w)
     if (w->n == 1 && !topo_state_read(w->operand[0], &s))
         return say(EXIT_FAILED, "no topology named '%s' is up: `tapdeck topo show` lists those that are", w->operand[0]);
     if (w->n == 1)
-        return down_one(&s);
-    int n = each_running(count_only, &status);
+        return down_one(NULL, &s);
+    int n = each_running(count_only, NULL, &status);
     if (n != 1)
         return say(n == 0 ? EXIT_FAILED : EXIT_USAGE,
                    n == 0 ? "no topology is up" : "several are up: write `tapdeck topo down NAME`");
-    each_running(down_one, &status);
+    each_running(down_one, NULL, &status);
     return status;
 }
 
 /* ---- show, graph ---- */
 
-static int show_one(const struct topo_state *s)
+/* ctx: a struct jsonw, or NULL for text */
+static int show_one(void *ctx, const struct topo_state *s)
 {
+    if (ctx != NULL) {
+        jw_open(ctx, NULL, '{');
+        jw_str(ctx, "name", s->name);
+        jw_str(ctx, "file", s->file);
+        jw_str(ctx, "mode", s->daemons ? "daemons" : "simulated");
+        jw_i64(ctx, "pid", s->pid);
+        jw_close(ctx, '}');
+        return EXIT_DONE;
+    }
     printf("%s: %s, %s, process %ld\n", s->name, s->file, s->daemons ? "a daemon a node" : "simulated", s->pid);
     return EXIT_DONE;
 }
@@ -463,8 +475,16 @@ static int show(const struct words *w)
     struct text out = {0};
     if (w->n > 1)
         return say(EXIT_USAGE, "write `tapdeck topo show [FILE | NAME]`");
+    if (w->n == 0 && w->json) {
+        struct jsonw jw = {.t = &out};
+        jw_open(&jw, NULL, '[');
+        each_running(show_one, &jw, &status);
+        jw_close(&jw, ']');
+        text_puts(&out, "\n");
+        return print_text(&out);
+    }
     if (w->n == 0) {
-        if (each_running(show_one, &status) == 0)
+        if (each_running(show_one, NULL, &status) == 0)
             puts("no topology is up");
         return status;
     }
@@ -472,7 +492,7 @@ static int show(const struct words *w)
     if (t == NULL)
         return EXIT_USAGE;
     if (running && !w->json)
-        show_one(&s);
+        show_one(NULL, &s);
     (w->json ? topo_json : topo_text)(&out, t);
     topo_free(t);
     return print_text(&out);

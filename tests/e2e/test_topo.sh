@@ -39,6 +39,7 @@ check "a node's console" console sim.client ping -c 2 -i 0.1 10.0.2.2
 between() { [ "${1:-0}" -ge "$2" ] && [ "$1" -lt "$3" ]; }
 check "round trip of 40 ms" between "$(console sim.client ping -c 5 -i 0.1 10.0.2.2 | sed -n 's/.*min.*= \([0-9]*\)\..*/\1/p')" 40 400
 equal "show lists it" "$(topo show | cut -d: -f1)" sim
+equal "in JSON too" "$(topo show -j | grep -o '"name":"sim"')" '"name":"sim"'
 topo up "$work/sim.yaml" >"$work/out" 2>&1
 equal "twice is refused" "$? $(grep -c 'is up already' "$work/out")" "2 1"
 check "down" topo down sim
