@@ -250,6 +250,10 @@ static const struct text_knob {
      "tcp_recovery, without by tcp_newreno_prr), rack, rfc6675, newreno, newreno-prr, or an organ "
      "that was added (tapdeck/loss.h)",
      tcp_loss_detection_set, tcp_loss_detection_get},
+    {"tapdeck.rto",
+     "the retransmission time-out from round trips, of new connections: rfc6298, or an organ that was added "
+     "(tapdeck/organs.h)",
+     tcp_rto_organ_set, tcp_rto_organ_get},
     {"net.netfilter.nf_conntrack_count", "flows now (can be read only)", flows_set, flows_get},
 };
 #define TEXT_KNOBS (sizeof text_knobs / sizeof text_knobs[0])
@@ -278,9 +282,13 @@ int knob_set_text(struct td_stack *st, const char *name, const char *value)
         return -ENOENT;
     int64_t v[3] = {0};
     memcpy(v, p.v, p.info->nvalues * sizeof v[0]); /* fewer values than there are leave the rest */
+    if (p.id == KNOB_TCP_CONGESTION_CONTROL && tcp_cc_choose(st, value))
+        return 0;
     int err = parse_values(p.info, value, v);
     if (err != 0)
         return err;
+    if (p.id == KNOB_TCP_CONGESTION_CONTROL)
+        tcp_cc_choose_ours(st);
     if (p.id == KNOB_JOURNAL_RECORDS) {
         err = journal_resize(st, (uint32_t)v[0]);
         if (err != 0)
@@ -321,6 +329,8 @@ int td_knob_get(const struct td_stack *st, const char *name, char *dst, size_t s
     /* Looking the place up changes nothing; only the pointer it gives could. */
     if (!knob_place((struct td_stack *)(uintptr_t)st, name, &p))
         return -ENOENT;
+    if (p.id == KNOB_TCP_CONGESTION_CONTROL && tcp_cc_chosen(st) != NULL)
+        return snprintf(dst, size, "%s", tcp_cc_chosen(st));
     if (p.info->set)
         return format_set(p.info->words, p.v[0], dst, size);
     if (p.info->words != NULL) {

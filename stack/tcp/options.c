@@ -187,7 +187,7 @@ static int set_congestion(struct tcb *t, const void *val, uint32_t len, struct t
 {
     char name[CC_NAME_MAX] = "";
     memcpy(name, val, len < sizeof name - 1 ? len : sizeof name - 1);
-    const struct td_cc_ops *cc = tcp_cc_find(name);
+    const struct td_cc_ops *cc = tcp_cc_find(st, name);
     if (cc == NULL) {
         return -ENOENT;
     }

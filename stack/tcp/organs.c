@@ -3,7 +3,8 @@
  * Theory of operation. An instance has a short list of organs a kind: ours first, then those that
  * were given to it (td_organ_add), in that order. A knob says by name which one new connections
  * get; a connection notes its number when it is made and keeps it for life, so nothing is ever
- * taken off the list. Congestion control has a knob and a list of its own (cc/cc.c), as Linux has.
+ * taken off the list. Congestion control has Linux's knob, whose words are ours: one that was added takes
+ * precedence over it until one of ours is named again (cc/cc.c).
  */
 #include "tcp/tcp_internal.h"
 
@@ -25,6 +26,8 @@ void tcp_organs_init(struct td_stack *st)
     for (unsigned i = 0; i < sizeof ours / sizeof ours[0]; i++) {
         o->loss[o->count[TD_ORGAN_LOSS]++] = ours[i];
     }
+    o->count[TD_ORGAN_CC] = tcp_cc_ours(o->cc);
+    o->rto[o->count[TD_ORGAN_RTO]++] = &tcp_rto_6298;
 }
 
 static const char *organ_name(const struct tcp_organs *o, enum td_organ_kind kind, unsigned n)
@@ -34,6 +37,10 @@ static const char *organ_name(const struct tcp_organs *o, enum td_organ_kind kin
         return o->reassembly[n]->name;
     case TD_ORGAN_LOSS:
         return o->loss[n]->name;
+    case TD_ORGAN_CC:
+        return o->cc[n]->name;
+    case TD_ORGAN_RTO:
+        return o->rto[n]->name;
     default:
         return "";
     }
@@ -41,7 +48,11 @@ static const char *organ_name(const struct tcp_organs *o, enum td_organ_kind kin
 
 static enum journal_word kind_word(enum td_organ_kind kind)
 {
-    return kind == TD_ORGAN_LOSS ? W_TCP_LOSS_DETECTION : W_TCP_REASSEMBLY;
+    static const enum journal_word words[] = {[TD_ORGAN_REASSEMBLY] = W_TCP_REASSEMBLY,
+                                              [TD_ORGAN_LOSS] = W_TCP_LOSS_DETECTION,
+                                              [TD_ORGAN_CC] = W_TCP_CONGESTION_CONTROL,
+                                              [TD_ORGAN_RTO] = W_TCP_RTO_ESTIMATION};
+    return words[kind];
 }
 
 /* Its number; -ENOENT. */
@@ -87,6 +98,18 @@ int tcp_organ_add(struct td_stack *st, enum td_organ_kind kind, const void *ops)
     case TD_ORGAN_LOSS:
         o->loss[n] = ops;
         if (!complete_loss(o->loss[n])) {
+            return -EINVAL;
+        }
+        break;
+    case TD_ORGAN_CC:
+        o->cc[n] = ops;
+        if (o->cc[n]->acked == NULL || o->cc[n]->ssthresh == NULL) {
+            return -EINVAL;
+        }
+        break;
+    case TD_ORGAN_RTO:
+        o->rto[n] = ops;
+        if (o->rto[n]->init == NULL || o->rto[n]->sample == NULL || o->rto[n]->backoff == NULL) {
             return -EINVAL;
         }
         break;
@@ -141,4 +164,30 @@ int tcp_loss_detection_set(struct td_stack *st, const char *name)
 int tcp_loss_detection_get(const struct td_stack *st, char *dst, size_t size)
 {
     return chosen(st, TD_ORGAN_LOSS, dst, size);
+}
+
+int tcp_rto_organ_set(struct td_stack *st, const char *name)
+{
+    return choose(st, TD_ORGAN_RTO, name);
+}
+
+int tcp_rto_organ_get(const struct td_stack *st, char *dst, size_t size)
+{
+    return chosen(st, TD_ORGAN_RTO, dst, size);
+}
+
+bool tcp_cc_choose(struct td_stack *st, const char *name)
+{
+    return organ_find(st, TD_ORGAN_CC, name) >= (int)TCP_CC_OURS && choose(st, TD_ORGAN_CC, name) == 0;
+}
+
+void tcp_cc_choose_ours(struct td_stack *st)
+{
+    st->tcp->organs.chosen[TD_ORGAN_CC] = 0; /* the knob says which */
+}
+
+const char *tcp_cc_chosen(const struct td_stack *st)
+{
+    uint8_t n = st->tcp->organs.chosen[TD_ORGAN_CC];
+    return n >= TCP_CC_OURS ? st->tcp->organs.cc[n]->name : NULL;
 }

@@ -64,16 +64,31 @@ static struct td_rto_limits limits(const struct td_stack *st)
                                   .granularity = knob(st, TCP_RTO_MIN_VAR) != 0 ? min : TD_US};
 }
 
+static const struct td_rto_ops *organ(const struct td_stack *st, const struct tcb *t)
+{
+    return st->tcp->organs.rto[t->rto_organ];
+}
+
+/* Whatever an organ of somebody else's made of it. */
+static void keep_in_bounds(struct tcb *t, const struct td_rto_limits *l)
+{
+    if (t->rto_organ != 0) {
+        t->rtt.rto = rto_clamp(l, t->rtt.rto);
+    }
+}
+
 void tcp_rto_init(struct td_stack *st, struct tcb *t)
 {
     const struct td_rto_limits l = limits(st);
-    tcp_rto_6298.init(&t->rtt, &l);
+    organ(st, t)->init(&t->rtt, &l);
+    keep_in_bounds(t, &l);
 }
 
 void tcp_rto_sample(struct td_stack *st, struct tcb *t, td_time rtt)
 {
     const struct td_rto_limits l = limits(st);
-    tcp_rto_6298.sample(&t->rtt, &l, rtt);
+    organ(st, t)->sample(&t->rtt, &l, rtt);
+    keep_in_bounds(t, &l);
     t->cc.srtt = t->rtt.srtt8 / 8;
     tcp_rto_min_rtt(st, t, rtt);
     const struct journal_subject subject = tcp_subject(t);
@@ -95,5 +110,6 @@ void tcp_rto_min_rtt(struct td_stack *st, struct tcb *t, td_time rtt)
 void tcp_rto_backoff(struct td_stack *st, struct tcb *t)
 {
     const struct td_rto_limits l = limits(st);
-    tcp_rto_6298.backoff(&t->rtt, &l);
+    organ(st, t)->backoff(&t->rtt, &l);
+    keep_in_bounds(t, &l);
 }

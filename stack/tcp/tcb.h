@@ -321,7 +321,7 @@ struct tcb {
     uint16_t rcv_mss;             /* RMSS: the size of the peer's full segments, as far as seen */
     uint16_t last_seg_size;       /* of a smaller one: two of them in a row lower rcv_mss */
     uint16_t adv_mss;             /* the MSS our SYN told */
-    uint8_t reassembly, loss_detection; /* organs, by number (organs.c) */
+    uint8_t reassembly, loss_detection, rto_organ; /* organs, by number (organs.c) */
     tcp_seq dup_seq;
     uint32_t rcv_ssthresh;        /* Linux: the window is opened this far at present */
     tcp_seq rcv_edge;             /* the furthest edge ever advertised (RFC 7323 2.4) */
@@ -446,6 +446,8 @@ struct half_open {
 struct tcp_organs {
     const struct td_reassembly_ops *reassembly[TCP_ORGANS_MAX];
     const struct td_loss_ops *loss[TCP_ORGANS_MAX];
+    const struct td_cc_ops *cc[TCP_ORGANS_MAX];
+    const struct td_rto_ops *rto[TCP_ORGANS_MAX];
     uint8_t count[TD_ORGAN_KINDS], chosen[TD_ORGAN_KINDS];
 };
 

@@ -294,6 +294,7 @@ void tcp_tcb_init(struct td_stack *st, struct tcb *t)
     rcvbuf_init(&t->rcv);
     t->reassembly = st->tcp->organs.chosen[TD_ORGAN_REASSEMBLY];
     t->loss_detection = st->tcp->organs.chosen[TD_ORGAN_LOSS];
+    t->rto_organ = st->tcp->organs.chosen[TD_ORGAN_RTO];
     tcp_init_limits(st, t);
     tcp_rto_init(st, t);
 }

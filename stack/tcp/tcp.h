@@ -106,6 +106,13 @@ int tcp_reassembly_set(struct td_stack *st, const char *name);
 int tcp_reassembly_get(const struct td_stack *st, char *dst, size_t size);
 int tcp_loss_detection_set(struct td_stack *st, const char *name);
 int tcp_loss_detection_get(const struct td_stack *st, char *dst, size_t size);
+int tcp_rto_organ_set(struct td_stack *st, const char *name);
+int tcp_rto_organ_get(const struct td_stack *st, char *dst, size_t size);
+/* net.ipv4.tcp_congestion_control: one that was added is chosen by its name (false: none is called so), or one of ours
+ * again, by the knob's word; the name of the added one that is chosen, NULL: the knob's word counts. */
+bool tcp_cc_choose(struct td_stack *st, const char *name);
+void tcp_cc_choose_ours(struct td_stack *st);
+const char *tcp_cc_chosen(const struct td_stack *st);
 /* tcp_output for every connection marked since the last flush. */
 void tcp_flush(struct td_stack *st);
 

@@ -200,7 +200,9 @@ static inline bool tcp_in_reduction(const struct tcb *t) /* cwnd is on its way t
 extern const struct td_cc_ops tcp_cc_reno, tcp_cc_cubic, tcp_cc_vegas;
 /* The knob tcp_allowed_congestion_control has it. */
 bool tcp_cc_allowed(const struct td_stack *st, const struct td_cc_ops *ops);
-const struct td_cc_ops *tcp_cc_find(const char *name); /* NULL = no such */
+#define TCP_CC_OURS 3u
+uint8_t tcp_cc_ours(const struct td_cc_ops **list); /* puts ours into a list, in the order of the knob's words; how many */
+const struct td_cc_ops *tcp_cc_find(const struct td_stack *st, const char *name); /* NULL = no such */
 const struct td_cc_ops *tcp_cc_default(const struct td_stack *st);
 void tcp_cc_set(struct td_stack *st, struct tcb *t, const struct td_cc_ops *ops); /* and init */
 void tcp_cc_release(struct td_stack *st, struct tcb *t);

@@ -18,9 +18,10 @@
  * Each is complete in itself: a file with an organ includes that one header and nothing else of
  * ours.
  *
- * An organ is given to one instance by td_organ_add and chosen by its name, for the instance by a
- * knob (tapdeck.reassembly,
- * tapdeck.loss_detection); a connection has the one that was chosen when it was born, for life.
+ * An organ is given to one instance by td_organ_add and chosen by its name, for the instance by a knob
+ * (tapdeck.reassembly, tapdeck.loss_detection, tapdeck.rto, net.ipv4.tcp_congestion_control); a connection has
+ * the one that was chosen when it was born, for life. Congestion control alone may be changed later, by the
+ * socket option TCP_CONGESTION.
  */
 #ifndef TAPDECK_ORGAN_H
 #define TAPDECK_ORGAN_H
@@ -51,6 +52,8 @@ struct td_range { /* [left, right) of sequence space */
 enum td_organ_kind {     /* and what `ops` points to: */
     TD_ORGAN_REASSEMBLY, /* struct td_reassembly_ops */
     TD_ORGAN_LOSS,       /* struct td_loss_ops */
+    TD_ORGAN_CC,         /* struct td_cc_ops */
+    TD_ORGAN_RTO,        /* struct td_rto_ops */
     TD_ORGAN_KINDS
 };
 

@@ -7,6 +7,11 @@
  * so that the same input gives the same output, which is what replay and comparison rest on.
  *
  * Units: bytes and nanoseconds, always. Sequence numbers are compared modulo 2^32.
+ *
+ * One of your own: fill in a table, hand it to an instance (tapdeck/organ.h: td_organ_add, with TD_ORGAN_CC or
+ * TD_ORGAN_RTO), and choose it by its name: net.ipv4.tcp_congestion_control or TCP_CONGESTION for the one,
+ * tapdeck.rto for the other. Whatever an organ answers is brought within bounds: cwnd to one segment and
+ * TD_CC_CWND_MAX, the time-out to `min` and `max` of its limits.
  */
 #ifndef TAPDECK_ORGANS_H
 #define TAPDECK_ORGANS_H
@@ -143,7 +148,12 @@ static inline uint32_t td_cc_half(const struct td_cc *cc, uint32_t flight)
     return flight / 2 > 2 * cc->mss ? flight / 2 : 2 * cc->mss;
 }
 
-/* ---- retransmission time-out (RFC 6298) ---- */
+/* ---- retransmission time-out (RFC 6298) ----
+ *
+ * init() when a connection is born, sample() for each valid round trip, backoff() when the timer expires; each
+ * leaves in `rto` how long the next wait is. What an estimator remembers fits into struct td_rto: who has
+ * another idea of a variance keeps it in rttvar4. srtt8 is also what `ss` shows and pacing goes by.
+ */
 
 struct td_rto { /* ns */
     td_time srtt8;       /* SRTT times 8, so that the RFC's 1/8 is a shift; 0 = no sample yet */

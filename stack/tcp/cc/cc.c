@@ -7,7 +7,8 @@
  * the functions here: they keep the shared fields true, and write to the journal what the organ
  * did.
  *
- * The order of the list is that of the words of the knobs.
+ * The order of the list is that of the words of the knobs. An instance's own list (organs.c) begins with it; behind
+ * it stand those that were added, which everybody may use.
  */
 #include "tcp/tcp_internal.h"
 
@@ -15,12 +16,20 @@
 
 static const struct td_cc_ops *const known[] = {&tcp_cc_reno, &tcp_cc_cubic, &tcp_cc_vegas};
 #define KNOWN (sizeof known / sizeof known[0])
+_Static_assert(KNOWN == TCP_CC_OURS, "the number that others know");
 
-const struct td_cc_ops *tcp_cc_find(const char *name)
+uint8_t tcp_cc_ours(const struct td_cc_ops **list)
 {
-    for (size_t i = 0; i < KNOWN; i++) {
-        if (strcmp(known[i]->name, name) == 0) {
-            return known[i];
+    memcpy(list, known, sizeof known);
+    return KNOWN;
+}
+
+const struct td_cc_ops *tcp_cc_find(const struct td_stack *st, const char *name)
+{
+    const struct tcp_organs *o = &st->tcp->organs;
+    for (unsigned i = 0; i < o->count[TD_ORGAN_CC]; i++) {
+        if (strcmp(o->cc[i]->name, name) == 0) {
+            return o->cc[i];
         }
     }
     return NULL;
@@ -33,12 +42,16 @@ bool tcp_cc_allowed(const struct td_stack *st, const struct td_cc_ops *ops)
             return (knob(st, TCP_ALLOWED_CC) >> i & 1) != 0;
         }
     }
-    return false;
+    return true; /* whoever added it wants it used */
 }
 
 const struct td_cc_ops *tcp_cc_default(const struct td_stack *st)
 {
+    const struct tcp_organs *o = &st->tcp->organs;
     size_t i = (size_t)knob(st, TCP_CONGESTION_CONTROL);
+    if (o->chosen[TD_ORGAN_CC] >= KNOWN) {
+        return o->cc[o->chosen[TD_ORGAN_CC]];
+    }
     return known[i < KNOWN ? i : 0];
 }
 

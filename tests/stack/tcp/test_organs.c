@@ -613,6 +613,126 @@ START_TEST(nonsense_from_a_detector)
 }
 END_TEST
 
+/* ---- congestion control, the retransmission time-out ---- */
+
+static void five_acked(struct td_cc *cc, const struct td_cc_ack *ack)
+{
+    (void)ack;
+    cc->cwnd = 5 * cc->mss;
+}
+static uint32_t five_ssthresh(struct td_cc *cc, enum td_cc_cause why, uint32_t flight, td_time now)
+{
+    (void)why;
+    (void)flight;
+    (void)now;
+    return 5 * cc->mss;
+}
+static const struct td_cc_ops five = {
+    .name = "five", .doc = "five segments, always", .acked = five_acked, .ssthresh = five_ssthresh};
+
+/* What TCP_CONGESTION says of a new connection. */
+static const char *cc_of_a_new_one(struct hx *h)
+{
+    static char name[16];
+    socklen_t len = sizeof name;
+    int s = td_socket(h->st, AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_ge(s, 0);
+    ck_assert_int_eq(td_getsockopt(h->st, s, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+    ck_assert_int_eq(td_close(h->st, s), 0);
+    return name;
+}
+
+/* As reno and cubic are: by the knob for new connections, by the socket option at any time. */
+START_TEST(congestion_control_of_ones_own)
+{
+    struct conv c = talk(conv_new(TD_PROFILE_LINUX), (struct hx_opts){.mss = SMSS, .wscale = 5}, WND, MS(100));
+    const char *knob = "net.ipv4.tcp_congestion_control";
+    struct td_cc_ops bad = five;
+    c.h->any_tx = true;
+    bad.acked = NULL;
+    ck_assert_int_eq(td_organ_add(c.h->st, TD_ORGAN_CC, &bad), -EINVAL);
+    bad = five;
+    bad.name = "cubic";
+    ck_assert_int_eq(td_organ_add(c.h->st, TD_ORGAN_CC, &bad), -EEXIST);
+    ck_assert_int_eq(td_knob_set(c.h->st, knob, "five"), -EINVAL);
+    ck_assert_int_eq(td_setsockopt(c.h->st, c.s, IPPROTO_TCP, TCP_CONGESTION, "five", 4), -ENOENT);
+    ck_assert_int_eq(td_organ_add(c.h->st, TD_ORGAN_CC, &five), 0);
+    ck_assert_str_eq(cc_of_a_new_one(c.h), "cubic"); /* added isn't chosen */
+    ck_assert_int_eq(td_knob_set(c.h->st, knob, "five"), 0);
+    ck_assert_str_eq(knob_text(c.h->st, knob), "five");
+    ck_assert_str_eq(cc_of_a_new_one(c.h), "five");
+    ck_assert_str_eq(conv_tcb(&c)->cc.ops->name, "cubic"); /* this one was there before */
+    ck_assert_int_eq(td_knob_set(c.h->st, knob, "nosuch"), -EINVAL);
+    ck_assert_str_eq(knob_text(c.h->st, knob), "five");
+    ck_assert_int_eq(td_knob_set(c.h->st, knob, "reno"), 0);
+    ck_assert_str_eq(knob_text(c.h->st, knob), "reno");
+    ck_assert_str_eq(cc_of_a_new_one(c.h), "reno");
+
+    ck_assert_int_eq(td_setsockopt(c.h->st, c.s, IPPROTO_TCP, TCP_CONGESTION, "five", 4), 0);
+    char name[16];
+    socklen_t len = sizeof name;
+    ck_assert_int_eq(td_getsockopt(c.h->st, c.s, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+    ck_assert_str_eq(name, "five");
+    struct tcb *t = conv_tcb(&c);
+    say(&c, 1, 60000);
+    for (int64_t at = 1; at < 30000; at += SMSS) {
+        ack_in(&c, NOW, at + SMSS, WND);
+        ck_assert_uint_eq(t->cc.cwnd, 5 * t->mss);
+        if (at > 10 * SMSS) { /* what cubic had sent is over */
+            ck_assert_uint_eq(t->snd_nxt - t->snd_una, 5 * t->mss);
+        }
+    }
+    hx_drain(c.h);
+    c.h->any_tx = false;
+    leave(&c);
+}
+END_TEST
+
+static td_time seven; /* ns: what it answers */
+static void seven_init(struct td_rto *r, const struct td_rto_limits *l)
+{
+    (void)l;
+    r->rto = seven;
+}
+static void seven_sample(struct td_rto *r, const struct td_rto_limits *l, td_time rtt)
+{
+    (void)l;
+    r->srtt8 = rtt * 8;
+    r->rto = seven;
+}
+static const struct td_rto_ops constant = {.name = "constant",
+                                           .doc = "always the same",
+                                           .init = seven_init,
+                                           .sample = seven_sample,
+                                           .backoff = seven_init};
+
+START_TEST(time_out_of_ones_own)
+{
+    /* 0.7 s, whatever was measured and however often it expired; nonsense is brought within the limits */
+    static const td_time answers[] = {MS(700), 0, UINT64_MAX}, waits[] = {MS(700), MS(200), SEC(120)};
+    struct conv c = conv_new(TD_PROFILE_LINUX);
+    struct td_rto_ops bad = constant;
+    seven = answers[_i];
+    bad.backoff = NULL;
+    ck_assert_int_eq(td_organ_add(c.h->st, TD_ORGAN_RTO, &bad), -EINVAL);
+    ck_assert_str_eq(knob_text(c.h->st, "tapdeck.rto"), "rfc6298");
+    ck_assert_int_eq(td_organ_add(c.h->st, TD_ORGAN_RTO, &constant), 0);
+    ck_assert_int_eq(td_knob_set(c.h->st, "tapdeck.rto", "constant"), 0);
+    ck_assert_str_eq(knob_text(c.h->st, "tapdeck.rto"), "constant");
+    knob_set(c.h, "net.ipv4.tcp_early_retrans", "0"); /* no probe before it */
+    c = talk(c, (struct hx_opts){.mss = SMSS}, 60000, MS(100));
+    c.h->tolerance = US(1);
+    td_time at = hx_now(c.h);
+    say(&c, 1, 10);
+    tcp_out(c.h, at, .flags = PSH | ACK, .seq = 1, .ack = 1, .len = 10);
+    for (int i = 0; i < 4; i++) {
+        at += waits[_i];
+        tcp_out(c.h, at, .flags = PSH | ACK, .seq = 1, .ack = 1, .len = 10);
+    }
+    leave(&c);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("organs");
@@ -633,6 +753,10 @@ static Suite *suite(void)
     tcase_add_test(tc, a_detector_of_ones_own_at_work);
     tcase_add_test(tc, chosen_by_name);
     tcase_add_loop_test(tc, streams_with_another_detector, 0, 3);
+    suite_add_tcase(s, tc);
+    tc = tcase_create("congestion control, time-out");
+    tcase_add_test(tc, congestion_control_of_ones_own);
+    tcase_add_loop_test(tc, time_out_of_ones_own, 0, 3);
     suite_add_tcase(s, tc);
     tc = tcase_create("nonsense");
     tcase_set_timeout(tc, 120);
