@@ -83,7 +83,7 @@ demo: deps-demo ## install what is missing, build, ping it, curl it, show what i
 
 test: deps-test ## install what is missing, build, run every test
 	@$(MAKE) --no-print-directory -s all tests
-	@BUILD=$(BUILD) scripts/run-tests.sh unit scripts drill e2e fuzz valgrind
+	@BUILD=$(BUILD) scripts/run-tests.sh unit scripts drill valgrind:start e2e fuzz valgrind
 
 unit: deps-test ## the unit tests alone: no root, no sleeping
 	@$(MAKE) --no-print-directory -s all tests
@@ -92,7 +92,7 @@ unit: deps-test ## the unit tests alone: no root, no sleeping
 ASAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 asan: deps-test ## the same tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)-asan SAN='$(ASAN)' OPT='-O1 -g' all tests
-	@BUILD=$(BUILD)-asan SANITIZED=1 scripts/run-tests.sh unit drill e2e
+	@BUILD=$(BUILD)-asan SANITIZED=1 scripts/run-tests.sh unit:start drill e2e unit
 
 SECONDS ?= 60
 fuzz: deps-test ## every fuzz target for SECONDS=60 each

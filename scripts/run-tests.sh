@@ -6,6 +6,8 @@
 #   drill     tests/drill/**.pkt: packet scripts, each against a stack in virtual time
 #   fuzz      every fuzz target for $FUZZ_SECONDS (default 5) seconds
 #   valgrind  the unit programs under valgrind memcheck
+# unit:start and valgrind:start begin such a run in the background, with low priority, and the kind itself, later,
+# waits for it: end-to-end tests wait most of their time, and something else may use the processor meanwhile.
 # Scripts print "ok - what" and "not ok - what" lines; "ok - what # SKIP why" counts as skipped.
 # Each test's result goes to $BUILD/results/ too, for scripts/conformance.sh.
 # ONLY=pattern runs only the tests whose path matches. SANITIZED=1: the build has sanitizers.
@@ -132,11 +134,19 @@ unit_programs() {
     done
 }
 
+run_programs() { # KIND
+    unit_programs | xargs -r -P 2 -I{} bash -c "$1_one {}"
+}
+declare -A started=()
 for kind in "$@"; do
     echo "== $kind"
     case $kind in
+    unit:start | valgrind:start)
+        (renice -n 10 -p "$BASHPID" >/dev/null && run_programs "${kind%:start}") </dev/null &
+        started[${kind%:start}]=$!
+        ;;
     unit)
-        unit_programs | xargs -r -P 2 -I{} bash -c 'unit_one {}'
+        if [ -n "${started[unit]:-}" ]; then wait "${started[unit]}"; else run_programs unit; fi
         for program in $(unit_programs); do count_unit "$program" unit; done
         ;;
     scripts)
@@ -159,7 +169,7 @@ for kind in "$@"; do
         script_one "$results/fuzz.sh" 900
         ;;
     valgrind)
-        unit_programs | xargs -r -P 2 -I{} bash -c 'valgrind_one {}'
+        if [ -n "${started[valgrind]:-}" ]; then wait "${started[valgrind]}"; else run_programs valgrind; fi
         for program in $(unit_programs); do
             name=${program#"$BUILD"/}
             base=$results/${name//\//.}.valgrind

@@ -222,8 +222,8 @@ END_TEST
 
 START_TEST(a_hundred_thousand_timers)
 {
-    enum { N = 100000 };
-    struct probe *p = calloc(N, sizeof *p);
+    const int N = (int)prng_rounds(100000);
+    struct probe *p = calloc((size_t)N, sizeof *p);
     struct prng r = {7};
     for (int i = 0; i < N; i++) {
         timer_init(&p[i].t, on_fire, "probe");

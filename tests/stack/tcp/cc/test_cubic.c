@@ -29,7 +29,7 @@ START_TEST(cube_root)
     struct prng r = {1};
     static const uint64_t edges[] = {
         0, 1, 7, 8, 9, 26, 27, 28, UINT64_MAX, UINT64_MAX - 1, UINT64_C(1) << 63};
-    for (unsigned i = 0; i < 200000; i++) {
+    for (unsigned i = 0; i < prng_rounds(200000); i++) {
         uint64_t x =
             i < sizeof edges / sizeof edges[0] ? edges[i] : prng_u64(&r) >> prng_below(&r, 64);
         uint64_t c = cubic_root(x), d = c + 1;
@@ -54,7 +54,7 @@ START_TEST(k_is_the_cube_root_of_the_distance)
     struct prng r = {2};
     /* the vector of the requirement: W_max 10, cwnd_epoch 7 */
     ck_assert(fabs(cubic_k(3 * 1000, 1000) * TICK - 1.957434) < 2 * TICK);
-    for (int i = 0; i < 100000; i++) {
+    for (unsigned i = 0; i < prng_rounds(100000); i++) {
         uint32_t mss = 88 + prng_below(&r, 32000);
         uint32_t distance = (uint32_t)(prng_u64(&r) >> (34 + prng_below(&r, 28)));
         double want = cbrt((double)distance / mss / C);
@@ -73,7 +73,7 @@ END_TEST
 START_TEST(the_curve)
 {
     struct prng r = {3};
-    for (int i = 0; i < 200000; i++) {
+    for (unsigned i = 0; i < prng_rounds(200000); i++) {
         uint32_t mss = 88 + prng_below(&r, 9000);
         uint32_t w_max = mss * (2 + prng_below(&r, 20000));
         td_time t = prng_u64(&r) % (60 * TD_SEC), k = prng_u64(&r) % (40 * TD_SEC);
