@@ -222,10 +222,10 @@ END_TEST
 
 START_TEST(a_hundred_thousand_timers)
 {
-    const int N = (int)prng_rounds(100000);
-    struct probe *p = calloc((size_t)N, sizeof *p);
+    const unsigned N = prng_rounds(100000);
+    struct probe *p = calloc(N, sizeof *p);
     struct prng r = {7};
-    for (int i = 0; i < N; i++) {
+    for (unsigned i = 0; i < N; i++) {
         timer_init(&p[i].t, on_fire, "probe");
         arm(&p[i], below(&r, 10 * TD_SEC));
     }
