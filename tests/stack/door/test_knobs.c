@@ -177,7 +177,7 @@ START_TEST(all_of_them)
         conf += strncmp(ifknob_info[i].name, "conf.", 5) == 0;
         neigh += strncmp(ifknob_info[i].name, "neigh.", 6) == 0;
     }
-    ck_assert_uint_eq(s->n, KNOB_COUNT + 5 + conf * 4 + neigh * 3); /* tcp_fastopen_key, nf_conntrack_count, reassembly, loss_detection; all (conf's), default, lo, eth0 */
+    ck_assert_uint_eq(s->n, KNOB_COUNT + 5 + conf * 4 + neigh * 3); /* tcp_fastopen_key, nf_conntrack_count, reassembly, loss_detection, rto; all (conf's), default, lo, eth0 */
     for (unsigned i = 0; i < s->n; i++) {
         char value[64];
         snprintf(value, sizeof value, "%s", get(s->name[i]));
