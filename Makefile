@@ -5,6 +5,7 @@
 BUILD    ?= build
 CC       := $(if $(filter default,$(origin CC)),gcc,$(CC))
 SAN      ?=
+JOBS     ?= $(shell nproc 2>/dev/null || echo 1)
 OPT      ?= -O2 -g
 WARN     := -std=c11 -pedantic -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Werror
 CPPFLAGS += -D_GNU_SOURCE -Istack/include -Istack -Iapps
@@ -78,20 +79,20 @@ deps-bench:
 	@scripts/deps.sh build demo test bench
 
 demo: deps-demo ## install what is missing, build, ping it, curl it, show what it did (KEEP=1: stay)
-	@$(MAKE) --no-print-directory -s all
+	@$(MAKE) --no-print-directory -j$(JOBS) -s all
 	@BUILD=$(BUILD) KEEP='$(KEEP)' scripts/demo.sh
 
 test: deps-test ## install what is missing, build, run every test
-	@$(MAKE) --no-print-directory -s all tests
+	@$(MAKE) --no-print-directory -j$(JOBS) -s all tests
 	@BUILD=$(BUILD) scripts/run-tests.sh unit scripts drill valgrind:start e2e fuzz valgrind
 
 unit: deps-test ## the unit tests alone: no root, no sleeping
-	@$(MAKE) --no-print-directory -s all tests
+	@$(MAKE) --no-print-directory -j$(JOBS) -s all tests
 	@BUILD=$(BUILD) scripts/run-tests.sh unit scripts drill
 
 ASAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 asan: deps-test ## the same tests under AddressSanitizer and UndefinedBehaviorSanitizer
-	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)-asan SAN='$(ASAN)' OPT='-O1 -g' all tests
+	@$(MAKE) --no-print-directory -j$(JOBS) -s BUILD=$(BUILD)-asan SAN='$(ASAN)' OPT='-O1 -g' all tests
 	@BUILD=$(BUILD)-asan SANITIZED=1 scripts/run-tests.sh unit:start drill e2e unit
 
 SECONDS ?= 60
@@ -102,15 +103,15 @@ conformance: unit ## every clause of the requirement tables: which test shows it
 	@BUILD=$(BUILD) scripts/conformance.sh
 
 mutants: deps-test ## break one clause at a time: does its test turn red?
-	@$(MAKE) --no-print-directory -s all tests
+	@$(MAKE) --no-print-directory -j$(JOBS) -s all tests
 	@BUILD=$(BUILD) CC='$(CC)' FLAGS='$(CPPFLAGS) $(CFLAGS)' LIBS='$(LDFLAGS) $(TEST_LIBS)' scripts/mutate.sh $(N)
 
 faults: deps-test ## switch one deliberate bug on at a time: do the tests of its clauses turn red?
-	@$(MAKE) --no-print-directory -s all tests
+	@$(MAKE) --no-print-directory -j$(JOBS) -s all tests
 	@BUILD=$(BUILD) scripts/faults.sh $(F)
 
 sim: deps-test ## flows over a bottleneck in virtual time, beside theory: a TSV; PLOT=1: and plots (SVG)
-	@$(MAKE) --no-print-directory -s $(BUILD)/tests/sim/sim
+	@$(MAKE) --no-print-directory -j$(JOBS) -s $(BUILD)/tests/sim/sim
 	@mkdir -p $(BUILD)/sim
 	$(BUILD)/tests/sim/sim $(BUILD)/sim
 	@echo "results: $(BUILD)/sim/results.tsv"
@@ -120,15 +121,15 @@ sim: deps-test ## flows over a bottleneck in virtual time, beside theory: a TSV;
 	fi
 
 bench: deps-bench ## the measured figures, side by side with peers
-	@$(MAKE) --no-print-directory -s all $(BUILD)/bench/bulk $(BUILD)/bench/forward $(BUILD)/bench/fib
-	@pkg-config --exists libdpdk && $(MAKE) --no-print-directory -s $(BUILD)/bench/fib-dpdk || true
+	@$(MAKE) --no-print-directory -j$(JOBS) -s all $(BUILD)/bench/bulk $(BUILD)/bench/forward $(BUILD)/bench/fib
+	@pkg-config --exists libdpdk && $(MAKE) --no-print-directory -j$(JOBS) -s $(BUILD)/bench/fib-dpdk || true
 	@BUILD=$(BUILD) scripts/bench.sh
 bench-fib: deps-bench ## of them, route lookups, memory and updates, beside DPDK's rte_lpm (ROUNDS=3)
-	@$(MAKE) --no-print-directory -s $(BUILD)/bench/fib
-	@pkg-config --exists libdpdk && $(MAKE) --no-print-directory -s $(BUILD)/bench/fib-dpdk || true
+	@$(MAKE) --no-print-directory -j$(JOBS) -s $(BUILD)/bench/fib
+	@pkg-config --exists libdpdk && $(MAKE) --no-print-directory -j$(JOBS) -s $(BUILD)/bench/fib-dpdk || true
 	@BUILD=$(BUILD) ROUNDS=$(or $(ROUNDS),3) scripts/fib_bench.sh
 goodput: deps-bench ## of them, the goodput over a line that loses 1 %, beside the kernel's (ROUNDS=15)
-	@$(MAKE) --no-print-directory -s all $(BUILD)/bench/bulk
+	@$(MAKE) --no-print-directory -j$(JOBS) -s all $(BUILD)/bench/bulk
 	@BUILD=$(BUILD) ROUNDS=$(or $(ROUNDS),15) scripts/goodput.sh
 $(BUILD)/bench/fib: tests/bench/fib.c $(BUILD)/libtapdeck.a
 	@mkdir -p $(@D)
