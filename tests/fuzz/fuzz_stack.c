@@ -95,6 +95,7 @@ struct world {
     unsigned steps;
     bool corrupting; /* netem breaks frames behind the stack's back */
     bool forwarding;
+    bool translating; /* rules were set: what leaves with our address may be a host's behind us */
     int handle[HANDLES];
     uint8_t notify[HANDLES];
     unsigned handles, told;
@@ -312,6 +313,8 @@ static int transmit(void *dev, const struct pkt *p)
                (len > ETH_HLEN &&
                 ipv4_parse(&ip, frame + ETH_HLEN, len - ETH_HLEN) == WIRE_OK && is_own(ip.src));
     sent_check(&s, frame, len, w->mtu, own);
+    /* Ours go to a port; one that was translated goes where its sender said. */
+    FUZZ_CHECK(!own || w->translating || !s.is_ip || !s.whole || s.ip.proto != IPPROTO_UDP_ || s.udp.dport != 0);
     if (s.is_ip && s.ip.total_len <= sizeof w->last) {
         memcpy(w->last, frame + s.eth.hlen, s.ip.total_len);
         w->last_len = s.ip.total_len;
@@ -1232,7 +1235,7 @@ static void op_rules(struct world *w, struct input *in)
     } else {
         snprintf(text, sizeof text, "%s", rules[which % (sizeof rules / sizeof rules[0])]);
     }
-    w->forwarding = true; /* what leaves with our address may be somebody else's */
+    w->forwarding = w->translating = true;
     int r = td_nf_restore(w->st, text, 0, msg, sizeof msg, NULL);
     FUZZ_CHECK(r <= 0 && (r == 0) == (msg[0] == '\0') && strchr(msg, '\n') == NULL);
     result(w, r, 0);

@@ -38,7 +38,6 @@ static void check_transport(struct sent *s)
         FUZZ_CHECK(s->udp.length == s->l4_len);
         FUZZ_CHECK(s->udp.csum == 0 ||
                    checksum_finish(checksum_add(pseudo, s->l4, s->l4_len)) == 0);
-        FUZZ_CHECK(s->udp.dport != 0);
         s->data = s->l4 + UDP_HLEN;
         s->data_len = s->l4_len - UDP_HLEN;
         break;
