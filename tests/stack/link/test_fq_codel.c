@@ -2,37 +2,17 @@
  * first, limits, marks. And the purpose of it all: a connection's round trip under load, with a
  * long queue and with fq_codel.
  */
-#include "check_main.h"
 #include "core/stack.h"
 #include "dev/sim.h"
 #include "frames.h"
 #include "link/codel.h"
 #include "link/frame.h"
-#include "link/qdisc.h"
-#include "sink.h"
 #include "tapdeck/socket.h"
+#include "qdisc_rig.h"
 
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
-
-static struct mem m;
-static struct qdisc *q;
-static struct heard heard;
-
-static void setup(void)
-{
-    mem_init(&m, 0);
-    heard_init(&heard);
-    q = NULL;
-}
-
-static void teardown(void)
-{
-    qdisc_destroy(q);
-    pkt_cache_drop(&m);
-    ck_assert_uint_eq(m.used, 0);
-}
 
 static void make(struct td_fq_codel f)
 {
@@ -47,16 +27,6 @@ static void put(uint16_t flow, uint32_t len, uint8_t tos, td_time now)
 
     p->id = flow;
     ck_assert_int_eq(qdisc_enqueue(q, p, now), 0);
-}
-
-/* The flow whose frame leaves now; 0: none. */
-static uint64_t get(td_time now)
-{
-    struct pkt *p = qdisc_dequeue(q, now);
-    uint64_t flow = p != NULL ? p->id : 0;
-
-    pkt_free(p);
-    return flow;
 }
 
 START_TEST(the_law)

@@ -1,27 +1,9 @@
 /* Impairments: each alone with exact figures, the order of equal times, the same seed twice. */
-#include "check_main.h"
 #include "core/pkt.h"
-#include "link/qdisc.h"
-#include "sink.h"
+#include "qdisc_rig.h"
 
 #include <errno.h>
 #include <string.h>
-
-static struct mem m;
-static struct qdisc *q;
-
-static void setup(void)
-{
-    mem_init(&m, 0);
-    q = NULL;
-}
-
-static void teardown(void)
-{
-    qdisc_destroy(q);
-    pkt_cache_drop(&m);
-    ck_assert_uint_eq(m.used, 0);
-}
 
 static void make(struct td_netem n)
 {
@@ -37,16 +19,6 @@ static int put(uint64_t id, uint32_t len, td_time now)
 
     p->id = id;
     return qdisc_enqueue(q, p, now);
-}
-
-/* The id of the frame that leaves at `now`; 0 = none. */
-static uint64_t get(td_time now)
-{
-    struct pkt *p = q->ops->dequeue(q, now);
-    uint64_t id = p != NULL ? p->id : 0;
-
-    pkt_free(p);
-    return id;
 }
 
 START_TEST(unimpaired_is_first_in_first_out)

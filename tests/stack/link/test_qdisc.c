@@ -1,29 +1,9 @@
 /* Chains of disciplines: what is kept and what is new, where frames go, what is refused, memory
  * that is short. */
-#include "check_main.h"
 #include "frames.h"
-#include "link/qdisc.h"
-#include "sink.h"
+#include "qdisc_rig.h"
 
 #include <errno.h>
-
-static struct mem m;
-static struct qdisc *q;
-static struct heard heard;
-
-static void setup(void)
-{
-    mem_init(&m, 0);
-    heard_init(&heard);
-    q = NULL;
-}
-
-static void teardown(void)
-{
-    qdisc_destroy(q);
-    pkt_cache_drop(&m);
-    ck_assert_uint_eq(m.used, 0);
-}
 
 static const struct td_qdisc pfifo = {.kind = TD_QDISC_PFIFO, .u.fifo.limit = 1000},
                              netem = {.kind = TD_QDISC_NETEM, .handle = 1, .u.netem.delay = TD_SEC},
@@ -58,15 +38,6 @@ static void put(uint16_t id, td_time now)
 
     p->id = id;
     ck_assert_int_eq(qdisc_enqueue(q, p, now), 0);
-}
-
-static uint64_t get(td_time now)
-{
-    struct pkt *p = qdisc_dequeue(q, now);
-    uint64_t id = p != NULL ? p->id : 0;
-
-    pkt_free(p);
-    return id;
 }
 
 START_TEST(frames_follow_what_takes_their_place)

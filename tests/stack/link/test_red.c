@@ -1,30 +1,10 @@
 /* RED: nothing below min, all above max, the probability in between, even spacing, idle decay,
  * marks. */
-#include "check_main.h"
 #include "frames.h"
-#include "link/qdisc.h"
-#include "sink.h"
+#include "qdisc_rig.h"
 
 #include <errno.h>
 #include <math.h>
-
-static struct mem m;
-static struct qdisc *q;
-static struct heard heard;
-
-static void setup(void)
-{
-    mem_init(&m, 0);
-    heard_init(&heard);
-    q = NULL;
-}
-
-static void teardown(void)
-{
-    qdisc_destroy(q);
-    pkt_cache_drop(&m);
-    ck_assert_uint_eq(m.used, 0);
-}
 
 static void make(struct td_red r)
 {

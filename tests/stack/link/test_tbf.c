@@ -1,27 +1,7 @@
 /* The token bucket: rate and burst to the byte, the peak rate, what waits inside. */
-#include "check_main.h"
-#include "link/qdisc.h"
-#include "sink.h"
+#include "qdisc_rig.h"
 
 #include <errno.h>
-
-static struct mem m;
-static struct qdisc *q;
-static struct heard heard;
-
-static void setup(void)
-{
-    mem_init(&m, 0);
-    heard_init(&heard);
-    q = NULL;
-}
-
-static void teardown(void)
-{
-    qdisc_destroy(q);
-    pkt_cache_drop(&m);
-    ck_assert_uint_eq(m.used, 0);
-}
 
 static void make(struct td_tbf t)
 {
