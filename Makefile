@@ -144,6 +144,9 @@ $(BUILD)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
+docs: ## the pages that are made from the sources: stack/EVENTS.md
+	awk -f scripts/events.awk stack/core/events.def >$(BUILD).page && mv $(BUILD).page stack/EVENTS.md
+
 install: all ## install to PREFIX
 	install -D $(BUILD)/tapdeckd $(DESTDIR)$(PREFIX)/bin/tapdeckd
 	install -D $(BUILD)/tapdeck $(DESTDIR)$(PREFIX)/bin/tapdeck
@@ -152,5 +155,5 @@ clean: ## remove everything that was built
 	rm -rf build build-*
 
 .PHONY: all lib help tests deps-build deps-demo deps-test deps-bench demo test unit asan fuzz \
-	conformance mutants faults bench bench-fib goodput install clean
+	conformance mutants faults bench bench-fib goodput docs install clean
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -28,10 +28,11 @@ const char *const journal_words[W_COUNT] = {
 #undef WORD
 };
 
-void journal_init(struct journal *j, uint32_t size)
+void journal_init(struct journal *j, uint32_t size, enum journal_level level)
 {
     memset(j, 0, sizeof *j);
     j->size = size;
+    j->level = (uint8_t)level;
     j->next_seq = 1;
 }
 
@@ -43,10 +44,11 @@ void journal_done(struct td_stack *st)
     j->capacity = j->count = 0;
 }
 
-/* The k-th oldest record in the ring. */
+/* The k-th oldest record in the ring, k < capacity. */
 static struct journal_record *nth(const struct journal *j, uint32_t k)
 {
-    return &j->ring[(j->oldest + k) % j->capacity];
+    uint32_t past = j->capacity - j->oldest; /* where the ring wraps round */
+    return &j->ring[k < past ? j->oldest + k : k - past];
 }
 
 /* Another ring of `capacity` records with the newest of the present ones. */
@@ -83,12 +85,6 @@ int journal_resize(struct td_stack *st, uint32_t size)
     return 0;
 }
 
-static bool journal_keeps(const struct td_stack *st, enum event_kind kind)
-{
-    int64_t level = knob(st, JOURNAL_LEVEL);
-    return level >= JOURNAL_ALL || (level == JOURNAL_NORMAL && kind != EVK_DETAIL);
-}
-
 /* The place for one more record: a larger ring, or the oldest record's. NULL = no memory at all. */
 static struct journal_record *ring_place(struct td_stack *st)
 {
@@ -102,39 +98,35 @@ static struct journal_record *ring_place(struct td_stack *st)
     if (j->count < j->capacity)
         return nth(j, j->count++);
     struct journal_record *r = nth(j, 0);
-    j->oldest = (j->oldest + 1) % j->capacity;
+    j->oldest = j->oldest + 1 < j->capacity ? j->oldest + 1 : 0;
     j->lost++;
     return r;
 }
 
-uint64_t journal_emit(struct td_stack *st, enum event_id ev, const struct journal_subject *subject,
-                      const uint64_t args[JOURNAL_ARGS])
+void journal_record(struct td_stack *st, enum event_id ev, const struct journal_subject *subject,
+                    const uint64_t args[JOURNAL_ARGS])
 {
     struct journal *j = &st->journal;
-    uint64_t seq = j->next_seq++;
-    j->events[ev]++;
-    if (!journal_keeps(st, event_info[ev].kind))
-        return seq;
     struct journal_record *r = ring_place(st);
     if (r == NULL) {
         j->lost++;
-        return seq;
+        return;
     }
-    *r = (struct journal_record){
-        .seq = seq,
-        .cause = j->cause,
-        .origin_id = j->origin_id,
-        .time = st->now,
-        .event = (uint16_t)ev,
-        .origin = j->origin,
-    };
+    r->seq = j->next_seq - 1;
+    r->cause = j->cause;
+    r->origin_id = j->origin_id;
+    r->time = st->now;
+    r->event = (uint16_t)ev;
+    r->origin = j->origin;
+    r->pad = 0;
     if (subject != NULL)
         r->subject = *subject;
+    else
+        memset(&r->subject, 0, sizeof r->subject);
     memcpy(r->arg, args, sizeof r->arg);
     j->written++;
     if (j->tap != NULL)
         j->tap(j->tap_ctx, r);
-    return seq;
 }
 
 struct journal_frame journal_enter(struct td_stack *st, enum journal_origin origin,

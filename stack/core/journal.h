@@ -27,7 +27,7 @@
 
 enum journal_level { JOURNAL_COUNTERS, JOURNAL_NORMAL, JOURNAL_ALL };
 
-/* What kind of event: decides its level (see journal_keeps) and its colour. */
+/* What kind of event: decides its level (JOURNAL_LEVEL_OF) and its colour. */
 enum event_kind {
     EVK_DROP,   /* something was thrown away: always a drop counter too (level normal) */
     EVK_ERROR,  /* something failed (normal) */
@@ -52,6 +52,16 @@ struct event_info {
     const char *sentence; /* "The connection went from {from} to {to}." */
 };
 extern const struct event_info event_info[EV_COUNT];
+
+/* The level from which on an event is kept. A constant wherever the event is one, so that what isn't
+ * kept costs its two counts and a comparison, and no argument of it is ever computed. */
+#define JOURNAL_LEVEL_OF(kind) ((kind) == EVK_DETAIL ? JOURNAL_ALL : JOURNAL_NORMAL)
+static const uint8_t event_level[EV_COUNT] = {
+    [EV_NONE] = JOURNAL_ALL,
+#define EVENT(id, name, kind, clause, fields, sentence) [EV_##id] = JOURNAL_LEVEL_OF(kind),
+#include "core/events.def"
+#undef EVENT
+};
 
 /* Types of a field: u32 u64 i64 hex ip port mac(48 bits in the u64) ns seq bool if(ifindex, printed
  * as the interface's name) tcpstate neighstate tcpflags proto icmp(type*256+code) errno
@@ -96,6 +106,7 @@ struct journal {
     uint64_t cause;              /* current */
     uint64_t origin_id;
     uint8_t origin;
+    uint8_t level;               /* enum journal_level: the knob's value */
     uint64_t next_packet;        /* packet ids */
     uint64_t events[EV_COUNT];   /* how often each happened */
     /* A reader that follows: called for each record kept; must not call into the stack. */
@@ -103,18 +114,38 @@ struct journal {
     void *tap_ctx;
 };
 
-void journal_init(struct journal *j, uint32_t size);
+void journal_init(struct journal *j, uint32_t size, enum journal_level level);
 void journal_done(struct td_stack *st);
 int journal_resize(struct td_stack *st, uint32_t size); /* keeps the newest; -ENOMEM */
 
-/* Records an event; returns its seq. args has JOURNAL_ARGS values. subject may be NULL. */
-uint64_t journal_emit(struct td_stack *st, enum event_id ev, const struct journal_subject *subject,
-                      const uint64_t args[JOURNAL_ARGS]);
+/* Counts an event; is it to be kept? */
+static inline bool journal_count(struct journal *j, enum event_id ev)
+{
+    j->events[ev]++;
+    j->next_seq++;
+    return __builtin_expect(j->level >= event_level[ev], 0);
+}
+/* Writes the record of the event that was counted last. args has JOURNAL_ARGS values. subject may be
+ * NULL. */
+void journal_record(struct td_stack *st, enum event_id ev, const struct journal_subject *subject,
+                    const uint64_t args[JOURNAL_ARGS]);
+
+/* -DTAPDECK_NO_JOURNAL leaves all of it out: to measure what it costs (scripts/journal-cost.sh). */
+#ifdef TAPDECK_NO_JOURNAL
+#define JOURNAL_WANTS(st, ev) (false && journal_count(&(st)->journal, (ev)))
+#define JOURNAL_CAUSES(st)    ((void)0)
+#else
+#define JOURNAL_WANTS(st, ev) journal_count(&(st)->journal, (ev))
+#define JOURNAL_CAUSES(st)    ((void)((st)->journal.cause = (st)->journal.next_seq - 1))
+#endif
+
+/* Nothing behind `ev` is evaluated when the level doesn't keep the event: no side effects there. */
 #define JOURNAL(st, ev, subject, ...)                                                              \
-    ((void)journal_emit((st), (ev), (subject), (const uint64_t[JOURNAL_ARGS]){__VA_ARGS__}))
+    (JOURNAL_WANTS(st, ev)                                                                         \
+         ? journal_record((st), (ev), (subject), (const uint64_t[JOURNAL_ARGS]){__VA_ARGS__})      \
+         : (void)0)
 #define JOURNAL_CAUSE(st, ev, subject, ...)                                                        \
-    ((void)((st)->journal.cause =                                                                  \
-                journal_emit((st), (ev), (subject), (const uint64_t[JOURNAL_ARGS]){__VA_ARGS__})))
+    (JOURNAL((st), (ev), (subject), __VA_ARGS__), JOURNAL_CAUSES(st))
 
 /* Door and timers bracket what they do. */
 struct journal_frame {

@@ -77,7 +77,8 @@ struct td_stack *td_stack_new(const struct td_stack_config *c)
     st->hash_key.k0 = rng_u64(&st->rng);
     st->hash_key.k1 = rng_u64(&st->rng);
     knobs_init(&st->knobs, c->profile == TD_PROFILE_RFC ? PROFILE_RFC : PROFILE_LINUX);
-    journal_init(&st->journal, (uint32_t)knob(st, JOURNAL_RECORDS));
+    journal_init(&st->journal, (uint32_t)knob(st, JOURNAL_RECORDS),
+                 (enum journal_level)knob(st, JOURNAL_LEVEL));
     st->door = mem_alloc(&st->mem, MEM_INSTANCE, sizeof *st->door);
     if (st->door == NULL) {
         unmake(st, 0);

@@ -51,7 +51,7 @@ struct rig *rig_new(bool with_arp)
     rng_seed(&r->st.rng, seed);
     r->st.hash_key = (struct siphash_key){rng_u64(&r->st.rng), rng_u64(&r->st.rng)};
     knobs_init(&r->st.knobs, PROFILE_LINUX);
-    journal_init(&r->st.journal, 1024);
+    journal_init(&r->st.journal, 1024, JOURNAL_NORMAL);
     rig_fault(&r->st);
     ck_assert_int_eq(link_init(&r->st), 0);
     if (with_arp)

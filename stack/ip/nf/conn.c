@@ -96,9 +96,7 @@ static void tell(struct td_stack *st, enum event_id ev, const struct nf_conn *ct
     const struct nf_tuple *o = &ct->end[NF_ORIG].t, *r = &ct->end[NF_REPLY].t;
     const struct journal_subject sub = {.addr = o->dst, .port = o->dport, .lport = o->sport};
 
-    (void)journal_emit(st, ev, &sub,
-                       (const uint64_t[JOURNAL_ARGS]){o->proto, what, o->src, o->dst, ports(o),
-                                                      r->src, r->dst, ports(r)});
+    JOURNAL(st, ev, &sub, o->proto, what, o->src, o->dst, ports(o), r->src, r->dst, ports(r));
 }
 
 static uint64_t state_word(const struct nf_conn *ct)

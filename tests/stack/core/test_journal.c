@@ -13,7 +13,7 @@ static void setup(void)
     mem_init(&st->mem, 0);
     wheel_init(&st->wheel, 0);
     knobs_init(&st->knobs, PROFILE_LINUX);
-    journal_init(&st->journal, 1000);
+    journal_init(&st->journal, 1000, JOURNAL_NORMAL);
 }
 
 static void teardown(void)
@@ -151,11 +151,11 @@ END_TEST
 
 START_TEST(levels_keep_numbers_and_counts)
 {
-    st->knobs.v[KNOB_JOURNAL_LEVEL][0] = JOURNAL_COUNTERS;
+    st->journal.level = JOURNAL_COUNTERS;
     JOURNAL(st, EV_KNOB_SET, NULL, 1);
     ck_assert_uint_eq(st->journal.count, 0);
     ck_assert_uint_eq(st->mem.used, 0);
-    st->knobs.v[KNOB_JOURNAL_LEVEL][0] = JOURNAL_ALL;
+    st->journal.level = JOURNAL_ALL;
     JOURNAL(st, EV_KNOB_SET, NULL, 1);
     ck_assert_uint_eq(journal_from(st, 0)->seq, 2);
     ck_assert_uint_eq(st->journal.events[EV_KNOB_SET], 2);

@@ -693,7 +693,7 @@ static void setup(void)
 {
     ip_setup();
     set_knob(IPFRAG_TIME, FRAG_SECONDS);
-    r->st.knobs.v[KNOB_JOURNAL_LEVEL][0] = JOURNAL_ALL;
+    r->st.journal.level = JOURNAL_ALL;
 }
 static void setup_linux(void)
 {
