@@ -93,6 +93,21 @@ int tcp_setsockopt(struct td_stack *st, struct tcb *t, int level, int name, cons
                    uint32_t len);
 int tcp_getsockopt(struct td_stack *st, struct tcb *t, int level, int name, void *v, uint32_t *len);
 
+/* ---- lookup.c: what a person's words mean ---- */
+struct tcp_wanted { /* 0 = any */
+    struct tcp_addrs a;
+    uint32_t id;    /* of the socket */
+    bool listening; /* bound and listening sockets too, behind all others */
+};
+struct tcp_found {
+    struct tcp_addrs a;
+    uint32_t id; /* 0: not accepted yet */
+    enum tcp_state state;
+};
+/* Those of the table of endpoints that are as wanted, newest first, `most` at most; how many. */
+unsigned tcp_find(const struct td_stack *st, const struct tcp_wanted *w, struct tcp_found *f,
+                  unsigned most);
+
 /* ---- the door's part ---- */
 /* Knob net.ipv4.tcp_fastopen_key: "x-x-x-x", hexadecimal words, or two of these with a comma between:
  * the second key is for cookies given out before. -EINVAL. get: as snprintf. */
