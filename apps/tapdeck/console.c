@@ -8,10 +8,11 @@
 #include "tapdeck/console.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "tapdeck/catalog.h"
 
 #include <readline/history.h>
 #include <readline/readline.h>
@@ -50,29 +51,14 @@ static char **complete(const char *text, int start, int end)
     return NULL; /* readline completes file names: capture start FILE */
 }
 
-static void learn_names(struct client *c)
+static void learn_names(struct session *s)
 {
-    char word[] = "help", *ask[] = {word, NULL};
-    char err[512], *text = NULL;
-    size_t size = 0, n = 0;
-    FILE *f = open_memstream(&text, &size);
-    if (f == NULL)
-        return;
-    int status = client_run(c, 1, ask, true, false, f, err, sizeof(err));
-    fclose(f);
-    json_t *list = status == EXIT_DONE ? json_loads(text, 0, NULL) : NULL, *item;
-    size_t i;
-    json_array_foreach(list, i, item)
-    {
-        const char *name = json_string_value(json_object_get(item, "name"));
-        if (name != NULL && n < NAMES_MAX)
-            names[n++] = strdup(name);
-    }
-    names[n++] = strdup("doctor");
+    const struct catalog *c = session_catalog(s);
+    size_t n = 0;
+    for (size_t i = 0; i < c->n && n < NAMES_MAX; i++)
+        names[n++] = strdup(c->entry[i].name);
     names[n++] = strdup("exit");
     names[n] = NULL;
-    json_decref(list);
-    free(text);
 }
 
 /* ---- history ---- */
@@ -93,10 +79,9 @@ static bool leaving(char *const *argv)
 }
 
 /* Runs a line. `where`: what to put before a sentence. *leave is set by exit and quit. */
-static int run_line(struct client *c, const char *line, bool json, bool tty, const char *where,
-                    bool *leave)
+static int run_line(struct session *s, const char *line, const char *where, bool *leave)
 {
-    char msg[256], err[1024], **argv;
+    char msg[256], **argv;
     int argc = words_split(line, &argv, msg, sizeof(msg));
     if (argc < 0) {
         fprintf(stderr, "%s: %s\n", where, msg);
@@ -106,18 +91,13 @@ static int run_line(struct client *c, const char *line, bool json, bool tty, con
     if (argc > 0 && leaving(argv)) {
         *leave = true;
     } else if (argc > 0) {
-        status = local_command(argc, argv, false);
-        if (status < 0) {
-            status = client_run(c, argc, argv, json, tty, stdout, err, sizeof(err));
-            if (err[0] != '\0')
-                fprintf(stderr, "%s: %s\n", where, err);
-        }
+        status = session_command(s, argc, argv, where);
     }
     words_free(argv);
     return status;
 }
 
-static int script(struct client *c, bool json)
+static int script(struct session *s)
 {
     char *line = NULL, where[32];
     size_t size = 0;
@@ -125,7 +105,7 @@ static int script(struct client *c, bool json)
     bool leave = false;
     for (unsigned n = 1; status == EXIT_DONE && !leave && getline(&line, &size, stdin) >= 0; n++) {
         snprintf(where, sizeof(where), "stdin:%u", n);
-        status = run_line(c, line, json, false, where, &leave);
+        status = run_line(s, line, where, &leave);
     }
     free(line);
     return status;
@@ -146,16 +126,16 @@ static int on_signal(void)
     return 0;
 }
 
-static int interactive(struct client *c, const char *name, bool json)
+static int interactive(struct session *s)
 {
     char prompt[DAEMON_NAME_MAX + 16], path[512];
     bool leave = false, keep = history_path(path, sizeof(path));
     int status = EXIT_DONE;
-    if (strcmp(name, DEFAULT_NAME) == 0)
+    if (strcmp(s->name, DEFAULT_NAME) == 0)
         snprintf(prompt, sizeof(prompt), "tapdeck> ");
     else
-        snprintf(prompt, sizeof(prompt), "tapdeck %s> ", name);
-    learn_names(c);
+        snprintf(prompt, sizeof(prompt), "tapdeck %s> ", s->name);
+    learn_names(s);
     using_history();
     stifle_history(HISTORY_LINES);
     if (keep)
@@ -175,7 +155,7 @@ static int interactive(struct client *c, const char *name, bool json)
             history_length > 0 ? history_get(history_base + history_length - 1) : NULL;
         if (line[strspn(line, " \t")] != '\0' && (last == NULL || strcmp(last->line, line) != 0))
             add_history(line);
-        status = run_line(c, line, json, colours_wanted(), "tapdeck", &leave);
+        status = run_line(s, line, "tapdeck", &leave);
         free(line);
     }
     if (keep)
@@ -186,7 +166,15 @@ static int interactive(struct client *c, const char *name, bool json)
     return status;
 }
 
-int console(struct client *c, const char *name, bool json)
+int console(struct session *s)
 {
-    return isatty(STDIN_FILENO) ? interactive(c, name, json) : script(c, json);
+    char msg[1024];
+    int status = session_connect(s, msg, sizeof(msg));
+    if (status != EXIT_DONE)
+        return session_fail(s, status, "%s", msg);
+    s->interactive = isatty(STDIN_FILENO);
+    if (s->interactive)
+        return interactive(s);
+    s->tty = false;
+    return script(s);
 }

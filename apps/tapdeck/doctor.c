@@ -18,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tapdeck/local.h"
+
 #include "common/control.h"
 
 static void line(FILE *out, const char *verdict, const char *what)
@@ -359,3 +361,17 @@ int doctor_main(int argc, char **argv)
         fclose(m.packages);
     return status;
 }
+
+static int doctor_command(struct session *s, int argc, char **argv)
+{
+    (void)s;
+    return doctor_main(argc, argv);
+}
+
+const struct local_command local_doctor = {
+    .name = "doctor",
+    .usage = "doctor",
+    .doc = "says what this machine lacks, and the command that mends it",
+    .more = "Exit status: 0 nothing that is needed is missing, 1 something is.",
+    .fn = doctor_command,
+};

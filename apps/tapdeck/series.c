@@ -12,21 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char series_usage[] = "usage: tapdeck series [CONN] [--csv | --plot[=FILE.svg]]\n"
-                            "\n"
-                            "A connection's variables over time: congestion window, ssthresh, "
-                            "bytes in flight, round trip, RTO,\n"
-                            "pacing rate, bytes acknowledged. CONN is the number that `table tcb` "
-                            "and `table tcp` call id;\n"
-                            "without it, the newest connection that has samples. Samples are kept "
-                            "when the knob says how many:\n"
-                            "\n"
-                            "    tapdeck sysctl -w net.ipv4.tcp_series=10000\n"
-                            "\n"
-                            "  --csv             comma-separated values, times in seconds\n"
-                            "  --plot            a plot on the terminal (needs gnuplot)\n"
-                            "  --plot=FILE.svg   the same as an SVG file\n";
-
 static const struct series_column {
     const char *name, *heading;
     bool ns;

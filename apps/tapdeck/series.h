@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "tapdeck/client.h"
+#include "tapdeck/local.h"
 
 struct series_options {
     long long id; /* the socket's number; -1: the newest connection that has samples */
@@ -22,7 +22,5 @@ bool series_words(int argc, char *const *argv, struct series_options *o, char *m
 int series_print(const char *rows, const struct series_options *o, FILE *out, char *msg,
                  size_t msg_size);
 
-extern const char series_usage[];
-int series_main(struct client *c, int argc, char **argv); /* argv[0] is "series" */
 
 #endif

@@ -25,15 +25,9 @@
 #include "common/control.h"
 #include "common/jsonw.h"
 #include "tapdeck/client.h"
+#include "tapdeck/local.h"
 
-static const char usage[] =
-    "tapdeck topo up FILE [--name NAME] [--simulated | --daemons] [--virtual | --real] [--seed N]\n"
-    "tapdeck topo down [NAME]\n"
-    "tapdeck topo run FILE [--real] [--seed N] 'NODE COMMAND'...\n"
-    "tapdeck topo show [FILE | NAME]          what runs, or what a file says\n"
-    "tapdeck topo graph FILE|NAME [--mermaid | --dot]\n"
-    "tapdeck topo exec NAME.NODE COMMAND...   a program in a linux node's network namespace\n"
-    "\n"
+static const char about[] =
     "A topology file is YAML: nodes, and links between their interfaces.\n"
     "\n"
     "  nodes:\n"
@@ -566,8 +560,8 @@ int topo_main(int argc, char **argv, bool json)
     struct words w = {.json = json};
     if (argc < 2)
         return say(EXIT_USAGE, "write `tapdeck topo up|down|run|show|graph|exec`; `tapdeck topo --help` explains them");
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-        fputs(usage, stdout);
+    if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        local_print_help(&local_topo, stdout);
         return EXIT_DONE;
     }
     if (strcmp(argv[1], "exec") == 0)
@@ -577,3 +571,21 @@ int topo_main(int argc, char **argv, bool json)
             return read_words(argc - 2, argv + 2, &w) ? verbs[i].fn(&w) : EXIT_USAGE;
     return say(EXIT_USAGE, "'%s' is no word of `tapdeck topo`: there are up, down, run, show, graph and exec", argv[1]);
 }
+
+static int topo_command(struct session *s, int argc, char **argv)
+{
+    return topo_main(argc, argv, s->json);
+}
+
+const struct local_command local_topo = {
+    .name = "topo",
+    .usage = "topo up FILE [--name NAME] [--simulated | --daemons] [--virtual | --real] [--seed N]\n"
+             "topo down [NAME]\n"
+             "topo run FILE [--real] [--seed N] 'NODE COMMAND'...\n"
+             "topo show [FILE | NAME]\n"
+             "topo graph {FILE | NAME} [--mermaid | --dot]\n"
+             "topo exec NAME.NODE COMMAND...",
+    .doc = "networks from a file, simulated or as daemons",
+    .more = about,
+    .fn = topo_command,
+};

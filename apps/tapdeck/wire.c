@@ -14,21 +14,7 @@
 #include "common/qdisc.h"
 #include "dev/tap.h"
 #include "dev/wire.h"
-
-const char wire_usage[] =
-    "tapdeck wire TAP1 TAP2 [mtu N] [persist] [IMPAIRMENT...] [back IMPAIRMENT...]\n"
-    "\n"
-    "Makes (or attaches to) the TAP devices TAP1 and TAP2 and carries frames between them, in real "
-    "time,\n"
-    "until it is interrupted. An IMPAIRMENT is in tc's words, for both directions, or with `back` for the\n"
-    "way from TAP2 to TAP1 on its own: netem's words, or queue disciplines by name, divided by a slash\n"
-    "where one stands inside the other:\n"
-    "  delay TIME [JITTER]  loss P%  loss gemodel P [R [1-H [1-K]]]  duplicate P%  corrupt P%\n"
-    "  reorder P% [gap N]  rate RATE  limit N  seed N\n"
-    "  tbf rate 10mbit burst 15kb latency 500ms / fq_codel\n"
-    "A TAP written as NETNS:NAME is made in that network namespace (`ip netns`).\n"
-    "\n"
-    "Example: tapdeck wire left:tap0 right:tap0 delay 20ms loss 1% rate 100mbit seed 7\n";
+#include "tapdeck/local.h"
 
 /* A direction: disciplines by name, or netem's words without it. */
 static int way_words(int argc, char *const *argv, struct td_qdisc_chain *out, char *msg, size_t msg_size)
@@ -165,10 +151,6 @@ int wire_main(int argc, char **argv)
     struct wire_options o;
     char msg[512];
     uint64_t seed = 1;
-    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
-        fputs(wire_usage, stdout);
-        return EXIT_DONE;
-    }
     if (getrandom(&seed, 4, 0) != 4)
         seed = 1;
     seed &= 0xffffffff;
@@ -189,3 +171,28 @@ int wire_main(int argc, char **argv)
     sigprocmask(SIG_SETMASK, &old, NULL);
     return status;
 }
+
+static int wire_command(struct session *s, int argc, char **argv)
+{
+    (void)s;
+    return wire_main(argc, argv);
+}
+
+const struct local_command local_wire = {
+    .name = "wire",
+    .usage = "wire TAP TAP [mtu N] [persist] [IMPAIRMENT...] [back IMPAIRMENT...]",
+    .doc = "joins two TAP devices of this machine by an impaired wire",
+    .more =
+        "Makes (or attaches to) two TAP devices and carries frames between them, in real "
+        "time,\n"
+        "until it is interrupted. An IMPAIRMENT is in tc's words, for both directions, or with `back` for the\n"
+        "way from the second to the first on its own: netem's words, or queue disciplines by name, divided by a slash\n"
+        "where one stands inside the other:\n"
+        "  delay TIME [JITTER]  loss P%  loss gemodel P [R [1-H [1-K]]]  duplicate P%  corrupt P%\n"
+        "  reorder P% [gap N]  rate RATE  limit N  seed N\n"
+        "  tbf rate 10mbit burst 15kb latency 500ms / fq_codel\n"
+        "A TAP written as NETNS:NAME is made in that network namespace (`ip netns`).\n"
+        "\n"
+        "Example: tapdeck wire left:tap0 right:tap0 delay 20ms loss 1% rate 100mbit seed 7\n",
+    .fn = wire_command,
+};

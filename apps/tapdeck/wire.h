@@ -16,7 +16,6 @@ struct wire_options {
 bool wire_words(int argc, char *const *argv, uint64_t seed, struct wire_options *o, char *msg,
                 size_t msg_size);
 
-extern const char wire_usage[];
 int wire_main(int argc, char **argv); /* argv[0] is "wire" */
 
 #endif

@@ -13,14 +13,13 @@
 
 #include "common/control.h"
 #include "common/jsonw.h"
+#include "tapdeck/local.h"
 
 #define TEXT_MAX_                                                                                  \
     (1u << 20) /* what drill_parse takes; one more byte is read, so that it can say so */
 #define DEFINES_MAX 64
 
-static const char usage[] =
-    "tapdeck drill [OPTION]... FILE.pkt...\n"
-    "\n"
+static const char about[] =
     "Runs packet scripts against a stack of its own, in virtual time: no root, no device, no "
     "waiting.\n"
     "FILE may be - for the standard input. One line a file: ok, FAIL, unsupported or error; below "
@@ -396,7 +395,7 @@ int drill_main(int argc, char **argv)
     drill_options_default(&job.options);
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            fputs(usage, stdout);
+            local_print_help(&local_drill, stdout);
             return EXIT_DONE;
         }
     }
@@ -412,3 +411,18 @@ int drill_main(int argc, char **argv)
     }
     return job.errors > 0 ? EXIT_USAGE : job.failed + job.unsupported > 0 ? EXIT_FAILED : EXIT_DONE;
 }
+
+static int drill_command(struct session *s, int argc, char **argv)
+{
+    (void)s;
+    return drill_main(argc, argv);
+}
+
+const struct local_command local_drill = {
+    .name = "drill",
+    .usage = "drill [-v] [-j] [-D NAME=VALUE] [--explain] [--profile={linux | rfc}] [--fault=FAULT] [--seed=N]\n"
+             "      [--strict_segments] [--strict_end] [--tolerance_usecs=N] [--tolerance_percent=P] [OPTION]... FILE...",
+    .doc = "plays packet scripts against a stack of its own, in virtual time",
+    .more = about,
+    .fn = drill_command,
+};

@@ -234,7 +234,7 @@ START_TEST(explain)
     ck_assert_ptr_nonnull(strstr(out, "can't be run here: line 1: the call pipe()"));
     ck_assert_int_eq(DRILL("--explain", broken()), 2);
     ck_assert_int_eq(DRILL("--help"), 0);
-    ck_assert_ptr_eq(strstr(out, "tapdeck drill [OPTION]... FILE.pkt..."), out);
+    ck_assert_ptr_eq(strstr(out, "drill [-v]"), out);
 }
 END_TEST
 

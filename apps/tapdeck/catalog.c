@@ -1,0 +1,166 @@
+/* tapdeck/catalog.c: the commands there are, and `help`.
+ *
+ * The daemon's list is asked for as JSON and kept for the session; the client's own commands are
+ * put behind it. A command of both is the client's: it is the one that runs.
+ */
+#include "tapdeck/catalog.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/jsonw.h"
+
+/* ---- the list ---- */
+
+static json_t *ask_daemon(struct session *s, char *err, size_t err_size)
+{
+    char word[] = "help", *ask[] = {word, NULL}, *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    if (f == NULL)
+        return NULL;
+    int status = session_run(s, 1, ask, true, f, err, err_size);
+    fclose(f);
+    json_t *list = status == EXIT_DONE ? json_loads(text, 0, NULL) : NULL;
+    free(text);
+    return list;
+}
+
+static const char *member(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+    return s != NULL ? s : "";
+}
+
+const struct catalog *session_catalog(struct session *s)
+{
+    char err[1024];
+    size_t i, locals = 0;
+    json_t *item;
+    if (s->catalog != NULL && (s->catalog->complete || s->client.fd < 0))
+        return s->catalog;
+    session_forget_catalog(s);
+    struct catalog *c = calloc(1, sizeof(*c));
+    json_t *list = ask_daemon(s, err, sizeof(err));
+    while (local_commands[locals] != NULL)
+        locals++;
+    if (c == NULL || (c->entry = calloc(json_array_size(list) + locals, sizeof(*c->entry))) == NULL)
+        abort();
+    c->list = list;
+    c->complete = list != NULL;
+    json_array_foreach(list, i, item)
+    {
+        const char *name = member(item, "name");
+        if (*name != '\0' && local_find(name) == NULL)
+            c->entry[c->n++] =
+                (struct catalog_entry){name, member(item, "usage"), member(item, "doc"), false};
+    }
+    for (i = 0; i < locals; i++)
+        c->entry[c->n++] = (struct catalog_entry){local_commands[i]->name, local_commands[i]->usage,
+                                                  local_commands[i]->doc, true};
+    s->catalog = c;
+    return c;
+}
+
+void session_forget_catalog(struct session *s)
+{
+    catalog_free(s->catalog);
+    s->catalog = NULL;
+}
+
+void catalog_free(struct catalog *c)
+{
+    if (c == NULL)
+        return;
+    json_decref(c->list);
+    free(c->entry);
+    free(c);
+}
+
+const struct catalog_entry *catalog_find(const struct catalog *c, const char *name)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (strcmp(c->entry[i].name, name) == 0)
+            return &c->entry[i];
+    return NULL;
+}
+
+/* ---- help ---- */
+
+static void help_json(const struct catalog_entry *e, const char *more, struct jsonw *w)
+{
+    jw_open(w, NULL, '{');
+    jw_str(w, "name", e->name);
+    jw_str(w, "usage", e->usage);
+    jw_str(w, "doc", e->doc);
+    if (more != NULL)
+        jw_str(w, "more", more);
+    jw_close(w, '}');
+}
+
+static int help_one(struct session *s, char **argv, bool json)
+{
+    const struct local_command *c = local_find(argv[1]);
+    if (c != NULL && json) {
+        struct text t = {0};
+        struct jsonw w = {.t = &t};
+        help_json(&(struct catalog_entry){c->name, c->usage, c->doc, true}, c->more, &w);
+        fprintf(s->out, "%s\n", t.s);
+        text_free(&t);
+        return EXIT_DONE;
+    }
+    if (c != NULL) {
+        local_print_help(c, s->out);
+        return EXIT_DONE;
+    }
+    char err[1024];
+    int status = session_run(s, 2, argv, json, s->out, err, sizeof(err));
+    return err[0] != '\0' ? session_fail(s, status, "%s", err) : status;
+}
+
+static int help_list(struct session *s, bool json)
+{
+    const struct catalog *c = session_catalog(s);
+    if (json) {
+        struct text t = {0};
+        struct jsonw w = {.t = &t};
+        jw_open(&w, NULL, '[');
+        for (size_t i = 0; i < c->n; i++)
+            help_json(&c->entry[i], NULL, &w);
+        jw_close(&w, ']');
+        fprintf(s->out, "%s\n", t.s);
+        text_free(&t);
+        return EXIT_DONE;
+    }
+    for (size_t i = 0; i < c->n; i++)
+        fprintf(s->out, "%-10s %s\n", c->entry[i].name, c->entry[i].doc);
+    if (!c->complete)
+        fprintf(s->out, "The others are the daemon's, and none is running.\n");
+    fprintf(s->out, "`help COMMAND` shows its words and examples; -j gives JSON.\n");
+    return EXIT_DONE;
+}
+
+static int help_main(struct session *s, int argc, char **argv)
+{
+    bool json = s->json;
+    int n = 1;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "-j") == 0)
+            json = true;
+        else
+            argv[n++] = argv[i];
+    }
+    if (n > 2)
+        return session_fail(s, EXIT_USAGE,
+                            "'%s' doesn't belong here: write `help` or `help COMMAND`", argv[2]);
+    return n == 2 ? help_one(s, argv, json) : help_list(s, json);
+}
+
+const struct local_command local_help = {
+    .name = "help",
+    .usage = "help [-j] [COMMAND]",
+    .doc = "what there is to be said here",
+    .more = "Examples:\n  help\n  help ip\n  help tc | less",
+    .fn = help_main,
+};

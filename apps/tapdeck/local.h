@@ -1,0 +1,54 @@
+/* tapdeck/local.h: the commands of the client itself, and the session they run in.
+ *
+ * A command belongs here when it needs what the daemon has not: the person's terminal, files and
+ * programs (gnuplot, tcpdump). It is registered once, in local.c's table; `help`, completion and
+ * `--help` take its words from there, as they take the daemon's from `struct command`.
+ */
+#ifndef TAPDECK_LOCAL_H
+#define TAPDECK_LOCAL_H
+
+#include "tapdeck/client.h"
+
+struct catalog;
+
+struct session {
+    const char *name;        /* the daemon's */
+    struct client client;    /* client.fd < 0: not connected (yet) */
+    bool json;               /* `tapdeck -j`: JSON instead of text */
+    bool tty;                /* what goes to `out` may have colours */
+    bool interactive;        /* the console at a terminal */
+    FILE *out;               /* where output goes; never NULL */
+    struct catalog *catalog; /* the daemon's commands, once they have been asked for */
+};
+void session_init(struct session *s, const char *name, bool json);
+void session_end(struct session *s);
+/* Connects if it isn't. EXIT_DONE, or EXIT_NO_DAEMON and a sentence. */
+int session_connect(struct session *s, char *msg, size_t msg_size);
+/* Runs one of the daemon's commands to its end, as client_run does; connects if need be. */
+int session_run(struct session *s, int argc, char *const *argv, bool json, FILE *out, char *err,
+                size_t err_size);
+/* Says "tapdeck: sentence" on standard error and returns status. */
+int session_fail(const struct session *s, int status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+struct local_command {
+    const char *name;
+    const char *usage; /* a grammar, one form a line: see common/usage.h */
+    const char *doc;   /* one sentence for the list */
+    const char *more;  /* paragraphs and examples, or NULL */
+    /* argv[0] is the name. Says its own sentences; returns an exit status. */
+    int (*fn)(struct session *s, int argc, char **argv);
+};
+extern const struct local_command *const local_commands[]; /* NULL at the end */
+const struct local_command *local_find(const char *name);
+/* What `help NAME` and `NAME --help` print. */
+void local_print_help(const struct local_command *c, FILE *out);
+
+/* Runs a command, of the client or of the daemon, to its end: output to s->out, its sentence as
+ * "where: sentence" to standard error. The exit status. */
+int session_command(struct session *s, int argc, char **argv, const char *where);
+
+extern const struct local_command local_help, local_doctor, local_drill, local_series, local_topo,
+    local_wire;
+
+#endif
