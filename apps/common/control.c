@@ -9,6 +9,12 @@
  *     ← {"id":1,"out":"1: lo: …"}          any number of these
  *     ← {"id":1,"status":0}                or {"id":1,"err":"a sentence","status":2}
  *     → {"id":1,"cancel":true}             ends a command that is still running
+ *     ← {"id":1,"want":65536}              it reads: so many bytes of input may be sent
+ *     → {"id":1,"in":"text"}  {"id":1,"in64":"…"}  {"id":1,"eof":true}
+ * Output that is not UTF-8 goes as "out64", in base64, to a client whose request says that it knows
+ * ("streams":true); so does "note", text for standard error. For others notes are output and bytes that
+ * are no text become U+FFFD.
+ *
  * Several commands may run at once; the id tells whose output a line is. Writing is done here by
  * hand, so that output that is not UTF-8 still gives valid JSON; reading is jansson's.
  */
@@ -115,6 +121,31 @@ static bool words_from_json(const json_t *cmd, struct request *r, char *msg, siz
     return true;
 }
 
+/* "in", "in64" and "eof" of a request that has one of them. */
+static bool input_from_json(const json_t *o, struct request *r, char *msg, size_t msg_size)
+{
+    const json_t *in = json_object_get(o, "in"), *in64 = json_object_get(o, "in64");
+    r->input = true;
+    r->eof = json_is_true(json_object_get(o, "eof"));
+    if ((in != NULL && !json_is_string(in)) || (in64 != NULL && !json_is_string(in64)) || (in != NULL && in64 != NULL)) {
+        snprintf(msg, msg_size, "input is a string, \"in\" as text or \"in64\" as base64");
+        return false;
+    }
+    if (in != NULL)
+        text_add(&r->in, json_string_value(in), json_string_length(in));
+    if (in64 != NULL && !text_from_base64(&r->in, json_string_value(in64), json_string_length(in64))) {
+        snprintf(msg, msg_size, "\"in64\" is not base64 (RFC 4648 section 4)");
+        return false;
+    }
+    return true;
+}
+
+static bool has_input(const json_t *o)
+{
+    return json_object_get(o, "in") != NULL || json_object_get(o, "in64") != NULL ||
+           json_object_get(o, "eof") != NULL;
+}
+
 bool control_parse_request(const char *line, size_t len, struct request *r, char *msg,
                            size_t msg_size)
 {
@@ -138,11 +169,26 @@ bool control_parse_request(const char *line, size_t len, struct request *r, char
         r->id = json_integer_value(id);
         r->json = json_is_true(json_object_get(o, "json"));
         r->tty = json_is_true(json_object_get(o, "tty"));
+        r->streams = json_is_true(json_object_get(o, "streams"));
         r->cancel = json_is_true(json_object_get(o, "cancel"));
-        ok = r->cancel || words_from_json(json_object_get(o, "cmd"), r, msg, msg_size);
+        if (r->cancel)
+            ok = true;
+        else if (json_object_get(o, "cmd") == NULL && has_input(o))
+            ok = input_from_json(o, r, msg, msg_size);
+        else
+            ok = words_from_json(json_object_get(o, "cmd"), r, msg, msg_size);
     }
     json_decref(o);
+    if (!ok)
+        text_free(&r->in);
     return ok;
+}
+
+void control_free_request(struct request *r)
+{
+    words_free(r->argv);
+    text_free(&r->in);
+    r->argv = NULL;
 }
 
 void control_write_request(struct text *out, long long id, int argc, char *const *argv, bool json,
@@ -154,7 +200,7 @@ void control_write_request(struct text *out, long long id, int argc, char *const
         text_json(out, argv[i], strlen(argv[i]));
         text_puts(out, "\"");
     }
-    text_printf(out, "],\"json\":%s,\"tty\":%s}\n", json ? "true" : "false",
+    text_printf(out, "],\"json\":%s,\"tty\":%s,\"streams\":true}\n", json ? "true" : "false",
                 tty ? "true" : "false");
 }
 
@@ -163,11 +209,65 @@ void control_write_cancel(struct text *out, long long id)
     text_printf(out, "{\"id\":%lld,\"cancel\":true}\n", id);
 }
 
+/* Text that JSON's escapes make no longer than base64 would (and that has no NUL: jansson takes none). */
+static bool fits_as_text(const char *s, size_t n)
+{
+    size_t escapes = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)s[i];
+        if (c == '\0')
+            return false;
+        if (c == '"' || c == '\\' || c == '\n' || c == '\t')
+            escapes++;
+        else if (c < 0x20 || c == 0x7f)
+            escapes += 5;
+    }
+    return escapes <= n / 3 + 64 && text_is_utf8(s, n);
+}
+
+void control_write_input(struct text *out, long long id, const void *bytes, size_t n, bool eof)
+{
+    text_printf(out, "{\"id\":%lld", id);
+    if (n > 0 && fits_as_text(bytes, n)) {
+        text_puts(out, ",\"in\":\"");
+        text_json(out, bytes, n);
+        text_puts(out, "\"");
+    } else if (n > 0) {
+        text_puts(out, ",\"in64\":\"");
+        text_base64(out, bytes, n);
+        text_puts(out, "\"");
+    }
+    text_printf(out, "%s}\n", eof ? ",\"eof\":true" : "");
+}
+
 void control_write_out(struct text *out, long long id, const char *bytes, size_t n)
 {
     text_printf(out, "{\"id\":%lld,\"out\":\"", id);
     text_json(out, bytes, n);
     text_puts(out, "\"}\n");
+}
+
+void control_write_bytes(struct text *out, long long id, const char *bytes, size_t n)
+{
+    if (text_is_utf8(bytes, n)) {
+        control_write_out(out, id, bytes, n);
+        return;
+    }
+    text_printf(out, "{\"id\":%lld,\"out64\":\"", id);
+    text_base64(out, bytes, n);
+    text_puts(out, "\"}\n");
+}
+
+void control_write_note(struct text *out, long long id, const char *text, size_t n)
+{
+    text_printf(out, "{\"id\":%lld,\"note\":\"", id);
+    text_json(out, text, n);
+    text_puts(out, "\"}\n");
+}
+
+void control_write_want(struct text *out, long long id, size_t n)
+{
+    text_printf(out, "{\"id\":%lld,\"want\":%zu}\n", id, n);
 }
 
 void control_write_end(struct text *out, long long id, int status, const char *err)
@@ -191,7 +291,9 @@ bool control_parse_reply(const char *line, size_t len, struct reply *r)
         return false;
     }
     r->id = json_integer_value(json_object_get(o, "id"));
-    const json_t *out = json_object_get(o, "out"), *err = json_object_get(o, "err");
+    const json_t *out = json_object_get(o, "out"), *out64 = json_object_get(o, "out64");
+    const json_t *note = json_object_get(o, "note"), *want = json_object_get(o, "want");
+    const json_t *err = json_object_get(o, "err");
     const json_t *status = json_object_get(o, "status");
     if (json_is_string(out)) {
         r->out_len = json_string_length(out);
@@ -199,6 +301,22 @@ bool control_parse_reply(const char *line, size_t len, struct reply *r)
         if (r->out != NULL)
             memcpy(r->out, json_string_value(out), r->out_len + 1);
     }
+    if (json_is_string(out64)) {
+        struct text t = {0};
+        if (!text_from_base64(&t, json_string_value(out64), json_string_length(out64))) {
+            text_free(&t);
+            control_free_reply(r);
+            json_decref(o);
+            return false;
+        }
+        free(r->out);
+        r->out = t.s;
+        r->out_len = t.len;
+    }
+    if (json_is_string(note))
+        r->note = strdup(json_string_value(note));
+    if (json_is_integer(want) && json_integer_value(want) > 0)
+        r->want = (size_t)json_integer_value(want);
     if (json_is_string(err))
         r->err = strdup(json_string_value(err));
     if (json_is_integer(status)) {
@@ -212,6 +330,7 @@ bool control_parse_reply(const char *line, size_t len, struct reply *r)
 void control_free_reply(struct reply *r)
 {
     free(r->out);
+    free(r->note);
     free(r->err);
     memset(r, 0, sizeof(*r));
 }

@@ -51,26 +51,43 @@ struct request {
     char **argv; /* words_free() it; NULL for a cancel */
     bool json;
     bool tty;
-    bool cancel; /* ends the command `id` that runs */
+    bool streams; /* the client knows out64 and note */
+    bool cancel;  /* ends the command `id` that runs */
+    bool input;   /* `in` and `eof` are for the command `id` that runs */
+    bool eof;     /* no more input comes */
+    struct text in;
 };
 /* Reads one request line. False: msg says what is wrong with it; r->id is the id if it could be
  * read, else -1. */
 bool control_parse_request(const char *line, size_t len, struct request *r, char *msg,
                            size_t msg_size);
-/* Adds the request as a line. */
+void control_free_request(struct request *r);
+/* Adds the request as a line; its client knows out64 and note. */
 void control_write_request(struct text *out, long long id, int argc, char *const *argv, bool json,
                            bool tty);
 void control_write_cancel(struct text *out, long long id);
+/* Input of the command `id`; INPUT_MAX bytes at most. eof: it is the last. */
+#define INPUT_MAX 24576
+void control_write_input(struct text *out, long long id, const void *bytes, size_t n, bool eof);
 
+/* A piece of output as text: what is not UTF-8 in it becomes U+FFFD. */
 void control_write_out(struct text *out, long long id, const char *bytes, size_t n);
+/* The same, exact: as base64 (out64) when it is not UTF-8. */
+void control_write_bytes(struct text *out, long long id, const char *bytes, size_t n);
+/* Words for standard error. */
+void control_write_note(struct text *out, long long id, const char *text, size_t n);
+/* So many more bytes of input are welcome. */
+void control_write_want(struct text *out, long long id, size_t n);
 void control_write_end(struct text *out, long long id, int status,
                        const char *err); /* err may be NULL or "" */
 
 struct reply {
     long long id;
-    char *out; /* NULL, or malloc()ed text */
+    char *out; /* NULL, or malloc()ed bytes */
     size_t out_len;
-    char *err; /* NULL, or a malloc()ed sentence */
+    char *note;  /* NULL, or malloc()ed text for standard error */
+    size_t want; /* so many more bytes of input are welcome */
+    char *err;   /* NULL, or a malloc()ed sentence */
     bool end;  /* the command is over with `status` */
     int status;
 };

@@ -6,6 +6,7 @@
  */
 #include "common/text.h"
 
+#include <nettle/base64.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,6 +105,39 @@ static size_t utf8_length(const unsigned char *s, size_t n)
         (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
         return 0;
     return need;
+}
+
+bool text_is_utf8(const char *s, size_t n)
+{
+    const unsigned char *u = (const unsigned char *)s;
+    for (size_t i = 0; i < n;) {
+        size_t k = utf8_length(u + i, n - i);
+        if (k == 0)
+            return false;
+        i += k;
+    }
+    return true;
+}
+
+void text_base64(struct text *t, const void *bytes, size_t n)
+{
+    size_t room = BASE64_ENCODE_RAW_LENGTH(n);
+    grow(t, room);
+    base64_encode_raw(t->s + t->len, n, bytes);
+    t->len += room;
+    t->s[t->len] = '\0';
+}
+
+bool text_from_base64(struct text *t, const char *s, size_t n)
+{
+    struct base64_decode_ctx ctx;
+    size_t got = BASE64_DECODE_LENGTH(n);
+    grow(t, got);
+    base64_decode_init(&ctx);
+    bool ok = base64_decode_update(&ctx, &got, (uint8_t *)t->s + t->len, n, s) && base64_decode_final(&ctx);
+    t->len += ok ? got : 0;
+    t->s[t->len] = '\0';
+    return ok;
 }
 
 void text_json(struct text *t, const char *s, size_t n)

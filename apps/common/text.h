@@ -20,6 +20,12 @@ void text_vprintf(struct text *t, const char *fmt, va_list ap)
 /* Adds s as the inside of a JSON string: quotes, backslashes and control characters escaped, bytes
  * that are not UTF-8 replaced by U+FFFD. */
 void text_json(struct text *t, const char *s, size_t n);
+/* Is all of it well-formed UTF-8 (RFC 3629)? */
+bool text_is_utf8(const char *s, size_t n);
+/* Adds n bytes in base64 (RFC 4648 section 4, padded). */
+void text_base64(struct text *t, const void *bytes, size_t n);
+/* Adds the bytes that n characters of base64 stand for. False: they are not base64, nothing is added. */
+bool text_from_base64(struct text *t, const char *s, size_t n);
 void text_consume(struct text *t, size_t n); /* drops n bytes from the front */
 void text_free(struct text *t);
 

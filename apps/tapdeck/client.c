@@ -5,6 +5,10 @@
  * runs the client waits for the socket and for SIGINT together (ppoll with the signal let through
  * only there, so none is lost between looking and waiting); an interrupt is sent on as a cancel,
  * and the command's last words, such as ping's summary, still come.
+ *
+ * A command that reads (nc) asks for input; only then is standard input looked at, and no more is read
+ * from it than was asked for. Nothing is written to the daemon without waiting for its answers too: it
+ * may have stopped reading because we don't.
  */
 #include "tapdeck/client.h"
 #include "tapdeck/rules.h"
@@ -44,6 +48,7 @@ int client_connect(struct client *c, const char *name, char *msg, size_t msg_siz
             break;
         if (connect(c->fd, (struct sockaddr *)&sa, sizeof(sa)) == 0) {
             c->next_id = 1;
+            c->input = -1;
             return EXIT_DONE;
         }
         int err = errno;
@@ -83,100 +88,150 @@ void client_close(struct client *c)
     text_free(&c->in);
 }
 
-static bool send_all(struct client *c, const struct text *t)
+/* What one command has to do with the daemon. */
+struct conversation {
+    struct client *c;
+    long long id;
+    FILE *out;
+    struct text send; /* not yet taken by the daemon */
+    size_t credit;    /* so much input it wants */
+    bool input_over;
+    int status;
+    char *err;
+    size_t err_size;
+};
+
+/* Sends what the daemon takes now. False: it has gone away. */
+static bool send_some(struct conversation *v)
 {
-    for (size_t done = 0; done < t->len;) {
-        ssize_t n = send(c->fd, t->s + done, t->len - done, MSG_NOSIGNAL);
+    size_t done = 0;
+    while (done < v->send.len) {
+        ssize_t n = send(v->c->fd, v->send.s + done, v->send.len - done, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
+        if (n < 0 && errno != EAGAIN)
             return false;
+        if (n < 0)
+            break;
         done += (size_t)n;
     }
+    text_consume(&v->send, done);
     return true;
 }
 
-/* Takes the replies that have come. True: the command `id` is over with *status. */
-static bool take_replies(struct client *c, long long id, FILE *out, int *status, char *err,
-                         size_t err_size)
+/* Reads what the command was promised. */
+static void read_input(struct conversation *v)
+{
+    char buf[INPUT_MAX];
+    size_t room = v->credit < sizeof(buf) ? v->credit : sizeof(buf);
+    ssize_t n = v->c->input >= 0 ? read(v->c->input, buf, room) : 0;
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    v->input_over = n <= 0;
+    v->credit -= n > 0 ? (size_t)n : 0;
+    control_write_input(&v->send, v->id, buf, n > 0 ? (size_t)n : 0, v->input_over);
+}
+
+/* Takes a reply. True: the command is over. */
+static bool take_reply(struct conversation *v, const struct reply *r)
+{
+    if (r->out != NULL)
+        fwrite(r->out, 1, r->out_len, v->out);
+    if (r->note != NULL) {
+        fflush(v->out);
+        fputs(r->note, stderr);
+    }
+    v->credit += r->want;
+    if (r->err != NULL)
+        snprintf(v->err, v->err_size, "%s", r->err);
+    if (r->end)
+        v->status = r->status;
+    return r->end;
+}
+
+/* Takes the replies that have come. True: the command is over. */
+static bool take_replies(struct conversation *v)
 {
     struct text line = {0};
     bool over = false;
-    while (!over && take_line(&c->in, &line)) {
+    while (!over && take_line(&v->c->in, &line)) {
         struct reply r;
         if (!control_parse_reply(line.s, line.len, &r)) {
-            snprintf(err, err_size, "the daemon sent something that is not the control protocol");
-            *status = EXIT_FAILED;
+            snprintf(v->err, v->err_size, "the daemon sent something that is not the control protocol");
+            v->status = EXIT_FAILED;
             over = true;
             break;
         }
-        if (r.id == id || r.id == -1) {
-            if (r.out != NULL)
-                fwrite(r.out, 1, r.out_len, out);
-            if (r.err != NULL)
-                snprintf(err, err_size, "%s", r.err);
-            if (r.end) {
-                *status = r.status;
-                over = true;
-            }
-        }
+        if (r.id == v->id || r.id == -1)
+            over = take_reply(v, &r);
         control_free_reply(&r);
     }
     text_free(&line);
     return over;
 }
 
+/* Waits for the daemon, the input or a signal, and does what is to be done. False: it is over. */
+static bool converse(struct conversation *v, const sigset_t *waiting)
+{
+    char buf[65536];
+    bool wants_input = v->credit > 0 && !v->input_over && v->send.len == 0;
+    if (wants_input && v->c->input < 0)
+        read_input(v);
+    if (!send_some(v))
+        return false;
+    struct pollfd pfd[2] = {
+        {.fd = v->c->fd, .events = (short)(v->send.len > 0 ? POLLIN | POLLOUT : POLLIN)},
+        {.fd = wants_input ? v->c->input : -1, .events = POLLIN},
+    };
+    fflush(v->out);
+    if (ppoll(pfd, 2, NULL, waiting) <= 0)
+        return true;
+    if (pfd[1].revents != 0)
+        read_input(v);
+    if ((pfd[0].revents & ~POLLOUT) == 0)
+        return true;
+    ssize_t n = read(v->c->fd, buf, sizeof(buf));
+    if (n < 0 && errno == EINTR)
+        return true;
+    if (n <= 0)
+        return false;
+    text_add(&v->c->in, buf, (size_t)n);
+    return !take_replies(v);
+}
+
 int client_run(struct client *c, int argc, char *const *argv, bool json, bool tty, FILE *out,
                char *err, size_t err_size)
 {
-    struct text request = {0};
-    long long id = c->next_id++;
+    struct conversation v = {.c = c,
+                             .id = c->next_id++,
+                             .out = out,
+                             .status = EXIT_NO_DAEMON,
+                             .err = err,
+                             .err_size = err_size};
     sigset_t block, old;
-    int status = EXIT_NO_DAEMON, cancelled = 0;
+    int cancelled = 0;
     err[0] = '\0';
     struct rules_request rules;
     if (!rules_request(argc, argv, &rules, err, err_size))
         return EXIT_USAGE;
-    control_write_request(&request, id, rules.argv != NULL ? rules.argc : argc, rules.argv != NULL ? rules.argv : argv,
-                          json, tty);
+    control_write_request(&v.send, v.id, rules.argv != NULL ? rules.argc : argc,
+                          rules.argv != NULL ? rules.argv : argv, json, tty);
     interrupts = 0;
     sigemptyset(&block);
     sigaddset(&block, SIGINT);
     sigprocmask(SIG_BLOCK, &block, &old);
-    bool alive = send_all(c, &request);
-    while (alive) {
-        struct pollfd pfd = {.fd = c->fd, .events = POLLIN};
-        char buf[65536];
-        if (interrupts > cancelled) {
-            if (++cancelled > 1) { /* it doesn't listen: leave it */
-                snprintf(err, err_size, "interrupted");
-                status = EXIT_FAILED;
-                break;
-            }
-            text_consume(&request, request.len);
-            control_write_cancel(&request, id);
-            alive = send_all(c, &request);
-            continue;
-        }
-        fflush(out);
-        if (ppoll(&pfd, 1, NULL, &old) <= 0)
-            continue;
-        ssize_t n = read(c->fd, buf, sizeof(buf));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break;
-        text_add(&c->in, buf, (size_t)n);
-        if (take_replies(c, id, out, &status, err, err_size)) {
-            alive = false;
-            break;
-        }
+    while (cancelled < 2 && converse(&v, &old))
+        if (interrupts > cancelled && ++cancelled == 1)
+            control_write_cancel(&v.send, v.id);
+    if (cancelled == 2) { /* it doesn't listen: leave it */
+        snprintf(err, err_size, "interrupted");
+        v.status = EXIT_FAILED;
     }
-    if (status == EXIT_NO_DAEMON && err[0] == '\0')
+    if (v.status == EXIT_NO_DAEMON && err[0] == '\0')
         snprintf(err, err_size, "the daemon has gone away");
     fflush(out);
     sigprocmask(SIG_SETMASK, &old, NULL);
-    text_free(&request);
+    text_free(&v.send);
     rules_request_end(&rules);
-    return status;
+    return v.status;
 }

@@ -11,15 +11,16 @@ struct client {
     int fd;
     long long next_id;
     struct text in;
+    int input; /* what a command that reads is given, a descriptor; -1 (client_connect's): nothing, its end at once */
 };
 
 /* EXIT_DONE, or EXIT_NO_DAEMON (EXIT_FAILED: not permitted) and a sentence. */
 int client_connect(struct client *c, const char *name, char *msg, size_t msg_size);
 void client_close(struct client *c);
 
-/* Runs one command to its end: output goes to out as it comes. The exit status; err (never NULL)
- * gets the sentence,
- * "" when there is none. An interrupt cancels the command, a second one leaves it. When the daemon
+/* Runs one command to its end: output goes to out as it comes, what it has to say about its work to
+ * standard error; if it reads, it is given c->input, to its end, both exact to the byte. The exit
+ * status; err (never NULL) gets the sentence, "" when there is none. An interrupt cancels the command, a second one leaves it. When the daemon
  * went away: EXIT_NO_DAEMON. */
 int client_run(struct client *c, int argc, char *const *argv, bool json, bool tty, FILE *out,
                char *err, size_t err_size);

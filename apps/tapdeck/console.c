@@ -136,6 +136,7 @@ static int interactive(struct session *s)
     else
         snprintf(prompt, sizeof(prompt), "tapdeck %s> ", s->name);
     learn_names(s);
+    s->input = STDIN_FILENO; /* between prompts it is the command's */
     using_history();
     stifle_history(HISTORY_LINES);
     if (keep)

@@ -31,7 +31,7 @@ const struct local_command *local_find(const char *name)
 
 void session_init(struct session *s, const char *name, bool json)
 {
-    *s = (struct session){.name = name, .json = json, .tty = colours_wanted(), .out = stdout};
+    *s = (struct session){.name = name, .json = json, .tty = colours_wanted(), .input = -1, .out = stdout};
     s->client.fd = -1;
 }
 
@@ -54,6 +54,7 @@ int session_run(struct session *s, int argc, char *const *argv, bool json, FILE 
     int status = session_connect(s, err, err_size);
     if (status != EXIT_DONE)
         return status;
+    s->client.input = s->input;
     status = client_run(&s->client, argc, argv, json, s->tty, out, err, err_size);
     if (status == EXIT_NO_DAEMON)
         client_close(&s->client);

@@ -17,6 +17,7 @@ struct session {
     bool json;               /* `tapdeck -j`: JSON instead of text */
     bool tty;                /* what goes to `out` may have colours */
     bool interactive;        /* the console at a terminal */
+    int input;               /* what a command that reads is given, a descriptor; -1: nothing */
     FILE *out;               /* where output goes; never NULL */
     struct catalog *catalog; /* the daemon's commands, once they have been asked for */
 };

@@ -68,6 +68,7 @@ int main(int argc, char **argv)
     int status;
     session_init(&s, name, json);
     if (optind < argc) {
+        s.input = STDIN_FILENO;
         client_catch_interrupts();
         status = session_command(&s, argc - optind, argv + optind, "tapdeck");
     } else {

@@ -5,6 +5,10 @@
  * `wake` has come, or when `ready` is set and the reader has taken enough of the output: a dump of
  * a hundred thousand sockets holds 64 KiB at a time, not all of it. Runs hang on the deck in order
  * of their start, so that nothing depends on who asks first.
+ *
+ * A command that reads (nc) says so with run_read. Its client is then asked for input, 64 KiB at a
+ * time as the command consumes it, so that what waits here is bounded and a cancel never stands
+ * behind data that nobody takes.
  */
 #include "tapdeckd/deck.h"
 
@@ -140,6 +144,37 @@ void run_interrupt(struct run *r)
             r->interrupt != NULL ? r->interrupt(r) : run_fail(r, EXIT_FAILED, "interrupted");
 }
 
+void run_read(struct run *r)
+{
+    r->reads = true;
+}
+
+void run_input(struct run *r, const void *bytes, size_t n, bool eof)
+{
+    if (r->in_eof)
+        return;
+    r->in_granted -= n < r->in_granted ? n : r->in_granted;
+    r->in_eof = eof;
+    if (r->reads && n > 0)
+        text_add(&r->in, bytes, n);
+    if (r->reads)
+        r->ready = true;
+}
+
+size_t run_input_wanted(struct run *r)
+{
+    size_t held = r->in.len + r->in_granted;
+    if (!r->reads || r->in_eof || r->status != RUN_MORE || held > RUN_IN_HIGH / 2)
+        return 0;
+    r->in_granted += RUN_IN_HIGH - held;
+    return RUN_IN_HIGH - held;
+}
+
+bool run_input_full(const struct run *r)
+{
+    return r->in.len >= RUN_IN_HIGH;
+}
+
 void run_free(struct run *r)
 {
     if (r == NULL)
@@ -152,6 +187,8 @@ void run_free(struct run *r)
     if (r->next != NULL)
         r->next->prev = r->prev;
     text_free(&r->out);
+    text_free(&r->notes);
+    text_free(&r->in);
     words_free(r->argv);
     free(r);
 }
@@ -175,6 +212,14 @@ void run_printf(struct run *r, const char *fmt, ...)
     va_list ap;
     va_start(ap, fmt);
     text_vprintf(&r->out, fmt, ap);
+    va_end(ap);
+}
+
+void run_note(struct run *r, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    text_vprintf(&r->notes, fmt, ap);
     va_end(ap);
 }
 

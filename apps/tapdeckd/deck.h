@@ -84,7 +84,13 @@ struct run {
     char **argv;
     bool json, tty;
     int status;      /* RUN_MORE or an exit status */
+    bool streams;    /* its reader tells binary output and notes apart */
     struct text out; /* output not taken yet */
+    struct text notes; /* for standard error, not taken yet */
+    bool reads;        /* it takes input: run_read */
+    bool in_eof;       /* no more comes than is in `in` */
+    struct text in;    /* input that it hasn't taken yet: what it takes it consumes */
+    size_t in_granted; /* bytes its client was asked for and hasn't sent yet */
     char err[768];   /* the sentence, when status is not 0 (or a warning) */
     struct jsonw jw; /* over out */
     td_time wake;    /* when it wants to be stepped; TD_NEVER: only when something happened */
@@ -106,12 +112,20 @@ struct run {
 struct run *run_start(struct deck *d, int argc, char *const *argv, bool json, bool tty);
 void run_step(struct run *r, td_time now);
 void run_interrupt(struct run *r);
+/* Input has come (eof: the last of it): a command that reads is stepped. Others don't notice. */
+void run_input(struct run *r, const void *bytes, size_t n, bool eof);
+/* So many more bytes of input should now be asked for; 0: none. They are taken as asked for. */
+size_t run_input_wanted(struct run *r);
+/* Has more input than it should: its client must wait. */
+bool run_input_full(const struct run *r);
 void run_free(struct run *r); /* also one that is not over */
 /* The earliest time a run wants to be stepped; *ready: one wants it now. */
 td_time runs_deadline(const struct deck *d);
 
 /* Output a run keeps before it must wait for its reader. */
 #define RUN_OUT_HIGH 65536
+/* Input that waits for a run at most, if its client sends no more than was asked for. */
+#define RUN_IN_HIGH 65536
 
 /* ---- for commands ---- */
 
@@ -127,6 +141,10 @@ const struct command *command_find(const char *name);
 
 void run_puts(struct run *r, const char *s);
 void run_printf(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* For standard error: what a tool says about its work rather than as its result. */
+void run_note(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* From now on it takes input, from r->in. */
+void run_read(struct run *r);
 /* Sets the sentence and returns status: `return run_fail(r, EXIT_USAGE, "…");` */
 int run_fail(struct run *r, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* "unknown word 'x' after 'ip addr': …" with the command's usage. */

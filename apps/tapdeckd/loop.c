@@ -397,6 +397,9 @@ void loop_turn(struct loop *l, td_time max_wait)
 
 static void print_output(struct run *r, FILE *out)
 {
+    if (r->notes.len > 0)
+        fwrite(r->notes.s, 1, r->notes.len, out);
+    text_consume(&r->notes, r->notes.len);
     if (r->out.len > 0)
         fwrite(r->out.s, 1, r->out.len, out);
     fflush(out);
@@ -414,6 +417,7 @@ int deck_run_line(struct loop *l, struct deck *d, const char *line, FILE *out, c
     }
     struct run *r = run_start(d, argc, argv, false, false);
     words_free(argv);
+    run_input(r, NULL, 0, true); /* a configuration has nothing to say to a command */
     td_stack_flush(d->st, loop_now(l));
     while (r->status == RUN_MORE && l->stop == 0) {
         print_output(r, out);

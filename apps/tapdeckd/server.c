@@ -7,7 +7,8 @@
  * Each client has an input of at most one request line, an output queue with a high-water mark, and
  * its runs. Output is moved from the runs into the queue while there is room below the mark; a run
  * whose client doesn't read is not stepped, so a stopped console costs the daemon a bounded amount
- * of memory however long the table it asked for.
+ * of memory however long the table it asked for. Input for a run is asked for ("want") as the run takes
+ * it; a client that sends more than that is not read until the run has caught up.
  */
 #include "tapdeckd/loop.h"
 
@@ -25,6 +26,7 @@
 #define CLIENTS_MAX   64
 #define RUNS_A_CLIENT 16
 #define CLIENT_HIGH   262144 /* bytes queued for one client before its runs wait */
+#define READ_A_TURN   65536  /* bytes taken from one client before the others have their turn */
 
 struct client {
     struct client *next;
@@ -161,40 +163,67 @@ static void client_close(struct client *c)
     free(c);
 }
 
+static struct run *client_run_of(const struct client *c, long long id)
+{
+    struct run *r = c->server->member->deck->runs;
+    while (r != NULL && (r->owner != c || r->id != id))
+        r = r->next;
+    return r;
+}
+
+static void client_start(struct client *c, const struct request *q)
+{
+    if (c->runs >= RUNS_A_CLIENT) {
+        control_write_end(&c->out, q->id, EXIT_FAILED, "too many commands are running for this client");
+        return;
+    }
+    struct run *r = run_start(c->server->member->deck, q->argc, q->argv, q->json, q->tty);
+    r->owner = c;
+    r->id = q->id;
+    r->streams = q->streams;
+    c->runs++;
+}
+
 static void client_request(struct client *c, const char *line, size_t len)
 {
     struct request q;
     char msg[512];
-    struct deck *d = c->server->member->deck;
     if (!control_parse_request(line, len, &q, msg, sizeof(msg))) {
         control_write_end(&c->out, q.id, EXIT_USAGE, msg);
         return;
     }
-    for (struct run *r = d->runs; r != NULL; r = r->next) {
-        if (r->owner != c || r->id != q.id)
-            continue;
-        if (q.cancel) {
+    struct run *r = client_run_of(c, q.id);
+    if (q.cancel || q.input) { /* for one that was over before the word arrived: nothing */
+        if (r != NULL && q.cancel)
             run_interrupt(r);
-            return;
-        }
-        words_free(q.argv);
+        else if (r != NULL)
+            run_input(r, q.in.s, q.in.len, q.eof);
+    } else if (r != NULL) {
         control_write_end(&c->out, q.id, EXIT_USAGE,
                           "a command with this \"id\" is still running: choose another number");
-        return;
+    } else {
+        client_start(c, &q);
     }
-    if (q.cancel)
-        return; /* it was over before the word arrived */
-    if (c->runs >= RUNS_A_CLIENT) {
-        words_free(q.argv);
-        control_write_end(&c->out, q.id, EXIT_FAILED,
-                          "too many commands are running for this client");
-        return;
-    }
-    struct run *r = run_start(d, q.argc, q.argv, q.json, q.tty);
-    words_free(q.argv);
-    r->owner = c;
-    r->id = q.id;
-    c->runs++;
+    control_free_request(&q);
+}
+
+/* No more is taken from it for now: it doesn't read the answers, or sends faster than its command takes. */
+static bool client_must_wait(const struct client *c)
+{
+    if (c->out.len > CLIENT_HIGH)
+        return true;
+    for (const struct run *r = c->server->member->deck->runs; r != NULL; r = r->next)
+        if (r->owner == c && run_input_full(r))
+            return true;
+    return false;
+}
+
+/* It has closed its sending direction: that is the end of its commands' input. */
+static void client_input_ends(struct client *c)
+{
+    for (struct run *r = c->server->member->deck->runs; r != NULL; r = r->next)
+        if (r->owner == c)
+            run_input(r, NULL, 0, true);
 }
 
 static void client_collect(struct client *c);
@@ -203,12 +232,14 @@ static void client_collect(struct client *c);
 static void client_lines(struct client *c)
 {
     struct text line = {0};
-    while (c->out.len <= CLIENT_HIGH && take_line(&c->in, &line)) {
+    while (!client_must_wait(c) && take_line(&c->in, &line)) {
         if (line.len > 0)
             client_request(c, line.s, line.len);
         client_collect(c);
     }
     text_free(&line);
+    if (c->read_closed && c->in.len == 0)
+        client_input_ends(c);
 }
 
 /* Takes in n bytes from the client. */
@@ -234,15 +265,14 @@ static void client_bytes(struct client *c, const char *buf, size_t n)
 static void client_read(struct client *c)
 {
     char buf[16384];
-    /* One that asks without reading the answers: the rest waits in its socket. */
-    while (c->out.len <= CLIENT_HIGH) {
+    /* What isn't taken now waits in its socket, and the loop comes back to it. */
+    for (size_t taken = 0; taken < READ_A_TURN && !client_must_wait(c); taken += sizeof(buf)) {
         ssize_t n = read(c->source->fd, buf, sizeof(buf));
         if (n == 0) {
             c->read_closed = true;
-            if (c->in.len > 0) { /* a last line without its newline */
+            if (c->in.len > 0) /* a last line without its newline */
                 text_puts(&c->in, "\n");
-                client_lines(c);
-            }
+            client_lines(c);
         }
         if (n < 0 && errno != EAGAIN && errno != EINTR)
             c->gone = true;
@@ -308,18 +338,37 @@ static size_t chunk_length(const struct text *t)
     return n;
 }
 
+/* Moves what a run has written into its client's queue, as far as there is room. */
+static void client_take(struct client *c, struct run *r, struct text *t)
+{
+    size_t done = 0;
+    while (done < t->len && c->out.len < CLIENT_HIGH) {
+        struct text rest = {.s = t->s + done, .len = t->len - done};
+        size_t n = chunk_length(&rest);
+        if (!r->streams)
+            control_write_out(&c->out, r->id, rest.s, n);
+        else if (t == &r->notes)
+            control_write_note(&c->out, r->id, rest.s, n);
+        else
+            control_write_bytes(&c->out, r->id, rest.s, n);
+        done += n;
+    }
+    if (done > 0)
+        text_consume(t, done);
+}
+
 static void client_collect(struct client *c)
 {
     for (struct run *r = c->server->member->deck->runs, *next; r != NULL; r = next) {
         next = r->next;
         if (r->owner != c)
             continue;
-        while (r->out.len > 0 && c->out.len < CLIENT_HIGH) {
-            size_t n = chunk_length(&r->out);
-            control_write_out(&c->out, r->id, r->out.s, n);
-            text_consume(&r->out, n);
-        }
-        if (r->status != RUN_MORE && r->out.len == 0) {
+        client_take(c, r, &r->notes);
+        client_take(c, r, &r->out);
+        size_t want = run_input_wanted(r);
+        if (want > 0)
+            control_write_want(&c->out, r->id, want);
+        if (r->status != RUN_MORE && r->out.len == 0 && r->notes.len == 0) {
             control_write_end(&c->out, r->id, r->status, r->err);
             c->runs--;
             run_free(r);
@@ -342,7 +391,7 @@ static void client_write(struct client *c)
         done += (size_t)n;
     }
     text_consume(&c->out, done);
-    uint32_t want = (c->read_closed || c->out.len > CLIENT_HIGH ? 0 : EPOLLIN | EPOLLRDHUP) |
+    uint32_t want = (c->read_closed || client_must_wait(c) ? 0 : EPOLLIN | EPOLLRDHUP) |
                     (c->out.len > 0 ? EPOLLOUT : 0);
     if (want != c->watching) {
         c->watching = want;
@@ -353,7 +402,7 @@ static void client_write(struct client *c)
 bool server_clogged(const struct run *r)
 {
     const struct client *c = r->owner;
-    return r->out.len >= RUN_OUT_HIGH || (c != NULL && c->out.len >= CLIENT_HIGH);
+    return r->out.len + r->notes.len >= RUN_OUT_HIGH || (c != NULL && c->out.len >= CLIENT_HIGH);
 }
 
 bool server_pump(struct server *s)
@@ -365,6 +414,8 @@ bool server_pump(struct server *s)
             client_collect(c);
             client_write(c);
             client_lines(c);
+            if (c->out.len > 0)
+                client_write(c);
         }
         if (c->gone || (c->read_closed && c->runs == 0 && c->out.len == 0 && c->in.len == 0))
             client_close(c);

@@ -66,8 +66,8 @@ START_TEST(request_round_trip)
     ck_assert_int_eq(r.id, 7);
     ck_assert_int_eq(r.argc, 2);
     ck_assert_str_eq(r.argv[1], b);
-    ck_assert(r.json && !r.tty && !r.cancel);
-    words_free(r.argv);
+    ck_assert(r.json && !r.tty && !r.cancel && !r.input && r.streams);
+    control_free_request(&r);
     control_write_cancel(&t, 7);
     ck_assert(take_line(&t, &line));
     ck_assert(control_parse_request(line.s, line.len, &r, msg, sizeof(msg)));
@@ -156,6 +156,92 @@ START_TEST(bytes_that_are_not_utf8)
 }
 END_TEST
 
+/* The same bytes as output that is exact, and as input: base64 where they are no text. */
+START_TEST(bytes_are_exact)
+{
+    static const char *const pieces[] = {"text, \"quoted\"\n", "a\xff\xc3(", "\xc3\xa9\xf0\x9f\x98\x80", "\xc3", "\1\2\3"};
+    char msg[256];
+    for (size_t i = 0; i < sizeof(pieces) / sizeof(*pieces); i++) {
+        struct text t = {0}, line = {0};
+        struct reply r;
+        struct request q;
+        size_t n = strlen(pieces[i]);
+        control_write_bytes(&t, 1, pieces[i], n);
+        control_write_input(&t, 1, pieces[i], n, i == 2);
+        ck_assert(take_line(&t, &line));
+        ck_assert(control_parse_reply(line.s, line.len, &r));
+        ck_assert_uint_eq(r.out_len, n);
+        ck_assert_mem_eq(r.out, pieces[i], n);
+        control_free_reply(&r);
+        ck_assert(take_line(&t, &line));
+        ck_assert(control_parse_request(line.s, line.len, &q, msg, sizeof(msg)));
+        ck_assert(q.input && !q.cancel && q.argv == NULL && q.eof == (i == 2) && q.id == 1);
+        ck_assert_uint_eq(q.in.len, n);
+        ck_assert_mem_eq(q.in.s, pieces[i], n);
+        control_free_request(&q);
+        text_free(&t);
+        text_free(&line);
+    }
+}
+END_TEST
+
+/* Whatever the bytes, a piece of input of INPUT_MAX fits into a request. */
+START_TEST(input_fits)
+{
+    static char bytes[INPUT_MAX];
+    static const char fill[] = {'a', '\n', '"', '\1', '\0', '\xff'};
+    for (size_t i = 0; i < sizeof(fill); i++) {
+        struct text t = {0};
+        memset(bytes, fill[i], sizeof(bytes));
+        control_write_input(&t, 1234567890123, bytes, sizeof(bytes), true);
+        ck_assert_uint_lt(t.len, REQUEST_MAX);
+        text_free(&t);
+    }
+}
+END_TEST
+
+START_TEST(input_requests)
+{
+    static const char eof[] = "{\"id\":1,\"eof\":true}", both[] = "{\"id\":1,\"in\":\"a\",\"in64\":\"YQ==\"}",
+                      none[] = "{\"id\":1,\"in64\":\"YQ=\"}";
+    struct request q;
+    char msg[256];
+    ck_assert(control_parse_request(eof, strlen(eof), &q, msg, sizeof(msg)));
+    ck_assert(q.input && q.eof && q.in.len == 0);
+    control_free_request(&q);
+    ck_assert(!control_parse_request(both, strlen(both), &q, msg, sizeof(msg)));
+    ck_assert(!control_parse_request(none, strlen(none), &q, msg, sizeof(msg)));
+    ck_assert_ptr_nonnull(strstr(msg, "base64"));
+    /* With a command it is a command. */
+    static const char cmd[] = "{\"id\":1,\"cmd\":[\"ss\"],\"eof\":true}";
+    ck_assert(control_parse_request(cmd, strlen(cmd), &q, msg, sizeof(msg)));
+    ck_assert(!q.input && q.argc == 1 && !q.streams);
+    control_free_request(&q);
+}
+END_TEST
+
+START_TEST(notes_and_wants)
+{
+    struct text t = {0}, line = {0};
+    struct reply r;
+    control_write_note(&t, 1, "ab", 2);
+    control_write_want(&t, 1, 65536);
+    ck_assert(take_line(&t, &line));
+    ck_assert(control_parse_reply(line.s, line.len, &r));
+    ck_assert_str_eq(r.note, "ab");
+    ck_assert(r.out == NULL && !r.end && r.want == 0);
+    control_free_reply(&r);
+    ck_assert(take_line(&t, &line));
+    ck_assert(control_parse_reply(line.s, line.len, &r));
+    ck_assert_uint_eq(r.want, 65536);
+    control_free_reply(&r);
+    static const char bad[] = "{\"id\":1,\"out64\":\"*\"}";
+    ck_assert(!control_parse_reply(bad, strlen(bad), &r));
+    text_free(&t);
+    text_free(&line);
+}
+END_TEST
+
 START_TEST(names)
 {
     ck_assert(daemon_name_ok("default"));
@@ -211,6 +297,10 @@ static Suite *suite(void)
     tcase_add_test(t, bad_requests);
     tcase_add_test(t, replies);
     tcase_add_test(t, bytes_that_are_not_utf8);
+    tcase_add_test(t, bytes_are_exact);
+    tcase_add_test(t, input_fits);
+    tcase_add_test(t, input_requests);
+    tcase_add_test(t, notes_and_wants);
     tcase_add_test(t, names);
     tcase_add_test(t, run_directory);
     suite_add_tcase(s, t);
