@@ -22,7 +22,7 @@
 START_TEST(reassemblers_agree)
 {
     char why[300];
-    for (uint64_t seed = 1; seed <= 400; seed++) {
+    for (uint64_t seed = 1; seed <= prng_rounds(400); seed++) {
         uint32_t isn =
             seed % 2 == 0 ? 1000 : 0xffffffffu - (uint32_t)(seed * 7 % 3000); /* the wrap */
         ck_assert_msg(
@@ -159,7 +159,7 @@ static bool agree(const struct td_loss_ops *words, const struct td_loss_ops *fas
 START_TEST(rack_by_its_words)
 {
     char why[300];
-    for (uint64_t seed = 1; seed <= 300; seed++) {
+    for (uint64_t seed = 1; seed <= prng_rounds(300); seed++) {
         ck_assert_msg(agree(&loss_rack, &tcp_rack, seed, why, sizeof why), "seed %lu: %s",
                       (unsigned long)seed, why);
     }
@@ -174,7 +174,7 @@ START_TEST(is_lost_by_its_words)
     struct td_loss_ops fast = tcp_sack6675;
     fast.begins = NULL;
     fast.entered = NULL;
-    for (uint64_t seed = 1; seed <= 300; seed++) {
+    for (uint64_t seed = 1; seed <= prng_rounds(300); seed++) {
         ck_assert_msg(agree(&loss_is_lost, &fast, seed, why, sizeof why), "seed %lu: %s",
                       (unsigned long)seed, why);
     }
@@ -280,8 +280,8 @@ START_TEST(streams_through_another_reassembler)
 {
     struct transfer_plan plan;
     struct transfer_result r;
-    unsigned complete = 0;
-    for (uint64_t seed = 1; seed <= 60; seed++) {
+    unsigned complete = 0, rounds = getenv("VALGRIND") != NULL ? 10 : 60;
+    for (uint64_t seed = 1; seed <= rounds; seed++) {
         transfer_draw(&plan, seed);
         plan.starve = seed % 5 == 0 ? 650 : 0;
         plan.gentle = plan.gentle && plan.starve == 0;
@@ -293,7 +293,7 @@ START_TEST(streams_through_another_reassembler)
         ck_assert_msg(r.fail[0] == '\0', "seed %lu: %s", (unsigned long)seed, r.fail);
         complete += r.complete;
     }
-    ck_assert_uint_gt(complete, 60);
+    ck_assert_uint_gt(complete, rounds);
 }
 END_TEST
 
@@ -322,14 +322,15 @@ START_TEST(streams_with_another_detector)
     struct transfer_plan plan;
     struct transfer_result r;
     uint64_t again = 0;
-    for (uint64_t seed = 1; seed <= 40; seed++) {
+    unsigned rounds = getenv("VALGRIND") != NULL ? 10 : 40;
+    for (uint64_t seed = 1; seed <= rounds; seed++) {
         transfer_draw(&plan, seed);
         plan.prepare = with[_i];
         transfer_run(&plan, &r);
         ck_assert_msg(r.fail[0] == '\0', "seed %lu: %s", (unsigned long)seed, r.fail);
         again += r.rexmitted;
     }
-    ck_assert_uint_gt(again, 100);
+    ck_assert_uint_gt(again, 2 * rounds);
 }
 END_TEST
 

@@ -53,7 +53,7 @@ START_TEST(lists_and_their_oracle)
 {
     struct mem m;
     mem_init(&m, 0);
-    for (unsigned seed = 0; seed < 300; seed++) {
+    for (unsigned seed = 0; seed < prng_rounds(300); seed++) {
         struct prng r = {seed + 1000u * (unsigned)_i};
         tcp_seq base = _i == 0 ? 1000 : 0xffffffffu - prng_below(&r, SPAN); /* over the wrap */
         struct rcvbuf b;
@@ -107,7 +107,7 @@ END_TEST
 /* shows: SHLD-31 5681-15 5681-16 */
 START_TEST(any_order_any_overlap)
 {
-    for (unsigned seed = 1; seed <= 60; seed++) {
+    for (unsigned seed = 1; seed <= prng_rounds(60); seed++) {
         struct prng r = {seed + 100u * (unsigned)_i};
         struct conv c = conv_new(_i == 0 ? TD_PROFILE_LINUX : TD_PROFILE_RFC);
         c.h->peer_isn = _i == 0 ? 0xfffff000u : prng_u32(&r);

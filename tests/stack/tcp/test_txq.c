@@ -64,7 +64,7 @@ static void compare(const struct tcb *t, unsigned first, unsigned end)
 /* shows: 6675-03 9937-06 8985-04 ATK-TCPR-11 */
 START_TEST(counts_and_orders)
 {
-    for (unsigned seed = 1; seed <= 40; seed++) {
+    for (unsigned seed = 1; seed <= prng_rounds(40); seed++) {
         struct prng r = {seed};
         struct conv c = conv_reno();
         c = sack_open(c);
@@ -177,7 +177,7 @@ START_TEST(sacked_runs_are_not_walked_again)
     struct conv c = conv_reno();
     c = sack_open(c);
     struct tcb *t = conv_tcb(&c);
-    const unsigned many = 100000; /* more than fit into 16 bits */
+    const unsigned many = 70000; /* more than fit into 16 bits */
     for (unsigned i = 0; i < many; i++) {
         ck_assert_int_eq(txq_reserve(c.h->st, t), 0);
         txq_push(c.h->st, t, i * 8, 8, 0, false);
@@ -186,7 +186,7 @@ START_TEST(sacked_runs_are_not_walked_again)
         txq_mark_sacked(t->txq, t->txq->first + i);
     }
     ck_assert_uint_eq(t->txq->sacked.segs, many - 1);
-    for (unsigned i = 0; i < 20 * many; i++) { /* walked each time: 200,000 million steps */
+    for (unsigned i = 0; i < prng_rounds(2000000); i++) { /* walked each time: 140,000 million steps */
         ck_assert_uint_eq(txq_unsacked(t->txq, t->txq->first + 1), t->txq->end);
     }
     txq_free(c.h->st, t);
