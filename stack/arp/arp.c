@@ -236,7 +236,11 @@ static void arp_input(struct td_stack *st, struct netif *nif, struct pkt *p,
                         (p->flags & (PKT_L2_BROADCAST | PKT_L2_MULTICAST)) == 0,
                     a.spa == a.tpa);
 
-    if (to_us && a.op == ARP_REQUEST) {
+    if (a.op == ARP_REQUEST && !probe && !to_us && FAULT_ON(st, ARP_ANYBODY)) {
+        arp_answer(st, nif, &a, p, n != NULL, false);
+        return;
+    }
+    if (to_us && a.op == ARP_REQUEST && !FAULT_ON(st, ARP_SILENCE)) {
         if (arp_ignores(st, nif, &a))
             arp_refuse(st, nif, p, EV_ARP_DROP_IGNORED, a.spa, a.tpa,
                        (uint64_t)ifknob(st, nif, ARP_IGNORE));

@@ -2,7 +2,7 @@
 #include "core/faults.h"
 
 const struct fault_info fault_info[FAULT_COUNT] = {
-#define FAULT(id, name, rows, symptom) {name, rows, symptom},
+#define FAULT(id, name, rows, layer, symptom) {name, rows, layer, symptom},
 #include "core/faults.def"
 #undef FAULT
 };

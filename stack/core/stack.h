@@ -37,6 +37,8 @@ struct td_stack {
     struct counters counters;
     struct knobs knobs;
     uint64_t faults;              /* deliberate bugs that are on: bits of enum fault_id */
+    uint64_t faults_shown;        /* those of them that were switched on by name */
+    bool fault_secret;            /* one is on that nobody may see */
     bool allow_faults;
     struct journal journal;
     struct table *tables;         /* registry */

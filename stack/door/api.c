@@ -344,6 +344,13 @@ int td_knob_set(struct td_stack *st, const char *name, const char *value)
     return (int)door_dispatch(st, &c);
 }
 
+int td_fault_secret(struct td_stack *st, int fault)
+{
+    struct td_call c = {.kind = TD_CALL_FAULT_SECRET, .now = st->now};
+    c.u.secret.fault = fault;
+    return (int)door_dispatch(st, &c);
+}
+
 int td_organ_add(struct td_stack *st, enum td_organ_kind kind, const void *ops)
 {
     struct td_call c = {.kind = TD_CALL_ORGAN_ADD, .now = st->now};

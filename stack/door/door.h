@@ -30,6 +30,7 @@ int64_t door_dispatch(struct td_stack *st, struct td_call *c);
 #define KNOB_NAME_LEN 96
 /* The name and sentence of the n-th knob; "" = no knob has this number, NULL = past the last. */
 const char *knob_nth(const struct td_stack *st, uint64_t n, char name[KNOB_NAME_LEN]);
+int fault_secret_set(struct td_stack *st, int fault); /* td_fault_secret */
 int knob_set_text(struct td_stack *st, const char *name, const char *value);
 
 /* door/tables.c: counters, events, knobs, timers, memory */

@@ -205,9 +205,24 @@ static int fault_set(struct td_stack *st, unsigned fault, const char *value)
         return -EPERM;
     if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
         return -EINVAL;
+    if (st->fault_secret)
+        return -EBUSY; /* the same for all names */
     uint64_t bit = UINT64_C(1) << fault;
-    st->faults = *value == '1' ? st->faults | bit : st->faults & ~bit;
+    st->faults = st->faults_shown = *value == '1' ? st->faults | bit : st->faults & ~bit;
     JOURNAL(st, EV_FAULT_SET, NULL, fault, *value == '1');
+    return 0;
+}
+
+int fault_secret_set(struct td_stack *st, int fault)
+{
+    if (!st->allow_faults)
+        return -EPERM;
+    if (fault >= FAULT_COUNT)
+        return -EINVAL;
+    if (st->faults_shown != 0)
+        return -EBUSY;
+    st->fault_secret = fault >= 0;
+    st->faults = fault >= 0 ? UINT64_C(1) << fault : 0;
     return 0;
 }
 
@@ -323,7 +338,7 @@ int td_knob_get(const struct td_stack *st, const char *name, char *dst, size_t s
     struct place p;
     unsigned fault = fault_find(name);
     if (fault != FAULT_COUNT)
-        return snprintf(dst, size, "%d", (int)(st->faults >> fault & 1));
+        return snprintf(dst, size, "%d", (int)(st->faults_shown >> fault & 1));
     const struct text_knob *tk = text_knob_find(name);
     if (tk != NULL)
         return tk->get(st, dst, size);

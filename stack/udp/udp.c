@@ -318,9 +318,12 @@ static struct journal_subject udp_rx_subject(const struct pkt *p, const struct i
     };
 }
 
-static bool udp_checksum_ok(const struct pkt *p, const struct ip_rx *rx, const struct udp_hdr *h)
+static bool udp_checksum_ok(const struct td_stack *st, const struct pkt *p, const struct ip_rx *rx, const struct udp_hdr *h)
 {
     if (h->csum == 0 || p->csum != PKT_CSUM_NONE) {
+        return true;
+    }
+    if (FAULT_ON(st, UDP_NO_CHECKSUM)) {
         return true;
     }
     uint32_t pseudo = checksum_pseudo(rx->h.src, rx->h.dst, IPPROTO_UDP_, h->length);
@@ -345,7 +348,7 @@ static bool udp_check(struct td_stack *st, struct pkt *p, const struct ip_rx *rx
         JOURNAL(st, EV_UDP_DROP_LENGTH, &who, rx->h.src, wire_get16(p->data + 4), p->len);
         return false;
     }
-    if (!udp_checksum_ok(p, rx, h)) {
+    if (!udp_checksum_ok(st, p, rx, h)) {
         count(st, UdpInErrors);
         count(st, UdpInCsumErrors);
         JOURNAL(st, EV_UDP_DROP_CHECKSUM, &who, rx->h.src, h->sport, h->dport, h->csum);
@@ -427,7 +430,8 @@ static void udp_input(struct td_stack *st, struct pkt *p, const struct ip_rx *rx
         struct journal_subject who = udp_rx_subject(p, rx, &h);
         count(st, UdpNoPorts);
         JOURNAL_CAUSE(st, EV_UDP_DROP_NO_PORT, &who, rx->h.src, h.sport, h.dport);
-        icmp_send_error(st, p, ICMP_UNREACHABLE, ICMP_PORT_UNREACH, 0);
+        if (!FAULT_ON(st, UDP_SILENCE))
+            icmp_send_error(st, p, ICMP_UNREACHABLE, ICMP_PORT_UNREACH, 0);
         pkt_free(p);
         return;
     }

@@ -55,6 +55,7 @@ enum td_call_kind {
     TD_CALL_NEIGH_DEL,
     TD_CALL_NEIGH_FLUSH,
     TD_CALL_KNOB_SET,
+    TD_CALL_FAULT_SECRET,
     TD_CALL_NF_RESTORE,
     TD_CALL_NF_FORGET,
     TD_CALL_ORGAN_ADD,
@@ -133,6 +134,9 @@ struct td_call {
         struct {
             const char *name, *value;
         } knob;
+        struct {
+            int fault; /* its number in the catalogue; -1: none */
+        } secret;
         struct {
             const char *text; /* rules as iptables-save writes them; words that pick flows */
             unsigned flags;

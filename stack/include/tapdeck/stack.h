@@ -101,6 +101,11 @@ void td_knob_each(const struct td_stack *st, void (*fn)(void *ctx, const char *n
 void td_fault_each(void (*fn)(void *ctx, const char *name, const char *rows, const char *symptom),
                    void *ctx);
 
+/* Switches one on (its number in the catalogue, from 0; -1: off) that nothing shows: no knob, no event, no counter.
+ * While it is on, td_knob_set(tapdeck.fault.NAME) gives -EBUSY. -EPERM: faults aren't allowed; -EBUSY: one is on
+ * by name; -EINVAL: there is no such number. */
+int td_fault_secret(struct td_stack *st, int fault);
+
 /* ---- packet filter, address translation, flows (ip/nf) ---- */
 /* Changes the rules by a text such as iptables-save writes; a line outside of "*TABLE … COMMIT" is a command of
  * iptables ("-t nat -A POSTROUTING …", every one but -L and -S). All or nothing. FLUSH: a table that the text names is
