@@ -14,6 +14,7 @@
 
 #include "tapdeck/catalog.h"
 #include "tapdeck/console.h"
+#include "tapdeck/fault.h"
 
 const struct local_command *const local_commands[] = {
     &local_help, &local_doctor, &local_drill, &local_series, &local_topo, &local_wire, NULL,
@@ -86,6 +87,8 @@ int session_command(struct session *s, int argc, char **argv, const char *where)
 {
     const struct local_command *c = local_find(argv[0]);
     char err[1024] = "";
+    if (fault_is_local(argc, argv))
+        return fault_reveal(s, argc, argv);
     if (c != NULL) {
         if (argc > 1 && strcmp(argv[1], "--help") == 0) {
             local_print_help(c, s->out);

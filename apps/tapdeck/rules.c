@@ -1,4 +1,4 @@
-/* tapdeck/rules.c: iptables-restore's text goes to the daemon; of files of routes, the name.
+/* tapdeck/rules.c: iptables-restore's text goes to the daemon; of files of routes and of salts, the name.
  *
  * The file named (or standard input) is this program's: the daemon may run in another directory. A text that fits
  * into a request line is sent in it; a longer one is put into a file of mode 0600, whose name is sent.
@@ -59,9 +59,12 @@ static bool keep(struct rules_request *q, const struct text *t, char *msg, size_
     return false;
 }
 
-/* The word of an `ip` command that names a file, or -1: `ip -batch FILE`, `ip route load FILE`. */
-static int ip_file(int argc, char *const *argv)
+/* The word of an `ip` or `fault` command that names a file, or -1: `ip -batch FILE`, `ip route load FILE`,
+ * `fault secret FILE ID`. */
+static int file_word(int argc, char *const *argv)
 {
+    if (strcmp(argv[0], "fault") == 0)
+        return argc > 3 && strcmp(argv[1], "secret") == 0 && strncmp(argv[2], "env:", 4) != 0 ? 2 : -1;
     for (int i = 1; i + 1 < argc; i++)
         if ((i == 1 && (strcmp(argv[i], "-batch") == 0 || strcmp(argv[i], "-b") == 0)) ||
             (i == 2 && (strcmp(argv[i], "load") == 0 || strcmp(argv[i], "restore") == 0)))
@@ -70,10 +73,10 @@ static int ip_file(int argc, char *const *argv)
 }
 
 /* The daemon opens it, from another directory. */
-static bool ip_request(int argc, char *const *argv, struct rules_request *q)
+static bool path_request(int argc, char *const *argv, struct rules_request *q)
 {
     char path[4096], here[2048], *words[8];
-    int at = argc <= 8 ? ip_file(argc, argv) : -1;
+    int at = argc <= 8 ? file_word(argc, argv) : -1;
     if (at < 0 || argv[at][0] == '/' || getcwd(here, sizeof(here)) == NULL)
         return true;
     snprintf(path, sizeof(path), "%s/%s", here, argv[at]);
@@ -91,8 +94,8 @@ bool rules_request(int argc, char *const *argv, struct rules_request *q, char *m
     char *words[16], text_word[] = "--text", nothing[] = "";
     int n = 0;
     memset(q, 0, sizeof(*q));
-    if (strcmp(argv[0], "ip") == 0)
-        return ip_request(argc, argv, q);
+    if (strcmp(argv[0], "ip") == 0 || strcmp(argv[0], "fault") == 0)
+        return path_request(argc, argv, q);
     if (strcmp(argv[0], "iptables-restore") != 0 || argc > 12)
         return true;
     for (int i = 0; i < argc; i++) {

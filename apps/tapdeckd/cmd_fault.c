@@ -116,7 +116,7 @@ static int fault_main(struct run *r)
         return run_bad_word(r, 3, right);
     const char *state = r->argc == 3 ? r->argv[2] : "";
     if (strcmp(state, "on") != 0 && strcmp(state, "off") != 0)
-        return run_bad_word(r, r->argc == 3 ? 2 : 1, right);
+        return run_bad_word(r, 2, right);
     return fault_switch(r, verb, strcmp(state, "on") == 0);
 }
 

@@ -5,6 +5,7 @@
 #include "tapdeck/stack.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct td_stack *stack_make(bool allowed)
@@ -46,6 +47,35 @@ START_TEST(switched_one_by_one)
 }
 END_TEST
 
+START_TEST(secret_is_on_and_not_shown)
+{
+    struct td_stack *st = stack_make(false);
+    char v[8];
+    ck_assert_int_eq(td_fault_secret(st, FAULT_NO_KARN), -EPERM);
+    td_stack_free(st);
+    st = stack_make(true);
+    uint64_t written = st->journal.next_seq;
+    ck_assert_int_eq(td_fault_secret(st, FAULT_COUNT), -EINVAL);
+    ck_assert_int_eq(td_fault_secret(st, FAULT_NO_KARN), 0);
+    ck_assert(FAULT_ON(st, NO_KARN));
+    ck_assert_uint_eq(st->journal.next_seq, written);
+    ck_assert_int_gt(td_knob_get(st, "tapdeck.fault.no-karn", v, sizeof v), 0);
+    ck_assert_str_eq(v, "0");
+    for (unsigned i = 0; i < FAULT_COUNT; i++) { /* the same for all, the hidden one among them */
+        char knob[64];
+        snprintf(knob, sizeof knob, "tapdeck.fault.%s", fault_info[i].name);
+        ck_assert_int_eq(td_knob_set(st, knob, "0"), -EBUSY);
+        ck_assert_int_eq(td_knob_set(st, knob, "1"), -EBUSY);
+    }
+    ck_assert_uint_eq(st->faults, UINT64_C(1) << FAULT_NO_KARN);
+    ck_assert_int_eq(td_fault_secret(st, -1), 0);
+    ck_assert_uint_eq(st->faults, 0);
+    ck_assert_int_eq(td_knob_set(st, "tapdeck.fault.no-paws", "1"), 0);
+    ck_assert_int_eq(td_fault_secret(st, FAULT_NO_KARN), -EBUSY);
+    td_stack_free(st);
+}
+END_TEST
+
 static void see(void *ctx, const char *name, const char *rows, const char *symptom)
 {
     unsigned *n = ctx;
@@ -72,6 +102,7 @@ static Suite *suite(void)
     TCase *t = tcase_create("faults");
     tcase_add_test(t, refused_unless_allowed);
     tcase_add_test(t, switched_one_by_one);
+    tcase_add_test(t, secret_is_on_and_not_shown);
     tcase_add_test(t, catalogue_is_in_order);
     suite_add_tcase(s, t);
     return s;
