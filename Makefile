@@ -24,7 +24,7 @@ DEVLIB   := $(BUILD)/libtapdeck-dev.a
 
 # apps/common is shared by the daemon and the console; its app.c is the daemon's list of applications.
 # $(APPLIB) holds everything but the two main()s, so that tests can link it.
-APP_MAIN   := apps/tapdeckd/main.c apps/tapdeck/main.c
+APP_MAIN   := apps/tapdeckd/main.c apps/tapdeck/main.c apps/man/commands.c
 APP_SRC    := $(filter-out $(APP_MAIN) apps/common/app.c,$(call sources,apps)) apps/common/app.c
 CLIENT_SRC := $(call sources,apps/tapdeck apps/topo) $(filter-out apps/common/app.c,$(call sources,apps/common))
 APPLIB     := $(BUILD)/libtapdeck-apps.a
@@ -32,6 +32,8 @@ APP_LIBS   := -ljansson -lhttp_parser -lnettle -lpcap -lyaml
 DEV_LIBS   := -lpcap -lnettle
 
 PREFIX   ?= /usr/local
+BINDIR   ?= $(PREFIX)/bin
+MANDIR   ?= $(PREFIX)/share/man
 
 all: $(BUILD)/tapdeckd $(BUILD)/tapdeck ## build the daemon, the console and the libraries
 lib: $(LIB) $(DEVLIB)
@@ -147,13 +149,34 @@ $(BUILD)/bench/%: tests/bench/%.c
 docs: ## the pages that are made from the sources: stack/EVENTS.md
 	awk -f scripts/events.awk stack/core/events.def >$(BUILD).page && mv $(BUILD).page stack/EVENTS.md
 
-install: all ## install to PREFIX
-	install -D $(BUILD)/tapdeckd $(DESTDIR)$(PREFIX)/bin/tapdeckd
-	install -D $(BUILD)/tapdeck $(DESTDIR)$(PREFIX)/bin/tapdeck
+MAN := apps/man/tapdeck.1 apps/man/tapdeck-topology.5 apps/man/tapdeckd.conf.5 apps/man/tapdeckd.8 \
+	$(BUILD)/man/tapdeck-commands.7
+man: $(MAN) ## the manual pages; that of the commands is made from their registration
+$(BUILD)/man/commands: $(BUILD)/obj/apps/man/commands.o $(APPLIB) $(DEVLIB) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(APP_LIBS) -lreadline
+$(BUILD)/man/tapdeck-commands.7: $(BUILD)/man/commands
+	$< >$@.new && mv $@.new $@
+
+# What install puts where: the library and its headers for programs that embed the stack, too.
+install: all man ## install to PREFIX (/usr/local), below DESTDIR
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/tapdeck
+	install $(BUILD)/tapdeckd $(BUILD)/tapdeck $(DESTDIR)$(BINDIR)
+	install -m 644 $(LIB) $(DEVLIB) $(DESTDIR)$(PREFIX)/lib
+	install -m 644 stack/include/tapdeck/*.h $(DESTDIR)$(PREFIX)/include/tapdeck
+	for page in $(MAN); do \
+		install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; \
+	done
+uninstall: ## remove what install put there
+	rm -f $(foreach f,tapdeckd tapdeck,$(DESTDIR)$(BINDIR)/$(f)) \
+		$(foreach f,$(notdir $(LIB) $(DEVLIB)),$(DESTDIR)$(PREFIX)/lib/$(f)) \
+		$(foreach f,$(notdir $(MAN)),$(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(f)))/$(f)) \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/tapdeck
+	rm -rf $(DESTDIR)$(PREFIX)/include/tapdeck $(DESTDIR)$(PREFIX)/share/tapdeck
 
 clean: ## remove everything that was built
 	rm -rf build build-*
 
 .PHONY: all lib help tests deps-build deps-demo deps-test deps-bench demo test unit asan fuzz \
-	conformance mutants faults bench bench-fib goodput docs install clean
+	conformance mutants faults bench bench-fib goodput docs man install uninstall clean
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
