@@ -169,7 +169,10 @@ static int app_start(struct run *r)
         return run_fail(r, EXIT_FAILED, "out of memory");
     /* The class may permute its words (getopt), so it gets a copy of its own. */
     char **argv = words_copy(r->argc - 2, r->argv + 2);
+    uint32_t number = d->next_app;
+    td_socket_owner(d->st, number);
     int err = class->start(&d->host, r->argc - 2, argv, &a->instance, r->err, sizeof(r->err));
+    td_socket_owner(d->st, r->number);
     words_free(argv);
     if (err < 0) {
         free(a);
@@ -182,7 +185,8 @@ static int app_start(struct run *r)
         text_printf(&line, "%s%s", i > 2 ? " " : "", r->argv[i]);
     a->line = line.s;
     a->class = class;
-    a->id = d->next_app++;
+    a->id = number;
+    d->next_app++;
     struct deck_app **at = &d->apps;
     while (*at != NULL)
         at = &(*at)->next;

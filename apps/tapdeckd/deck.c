@@ -63,9 +63,24 @@ void deck_done(struct deck *d)
 
 void deck_tick(struct deck *d, td_time now)
 {
-    for (struct deck_app *a = d->apps; a != NULL; a = a->next)
-        if (a->class->tick != NULL)
-            a->class->tick(a->instance, now);
+    for (struct deck_app *a = d->apps; a != NULL; a = a->next) {
+        if (a->class->tick == NULL)
+            continue;
+        td_socket_owner(d->st, a->id);
+        a->class->tick(a->instance, now);
+    }
+    td_socket_owner(d->st, 0);
+}
+
+const char *deck_owner(const struct deck *d, uint32_t owner)
+{
+    for (const struct deck_app *a = d->apps; owner < OWNER_RUNS && a != NULL; a = a->next)
+        if (a->id == owner)
+            return a->class->name;
+    for (const struct run *r = d->runs; owner >= OWNER_RUNS && r != NULL; r = r->next)
+        if (r->number == owner)
+            return r->cmd != NULL ? r->cmd->name : "";
+    return "";
 }
 
 struct deck_tap *deck_tap_find(const struct deck *d, const char *name)
@@ -125,7 +140,10 @@ struct run *run_start(struct deck *d, int argc, char *const *argv, bool json, bo
             run_printf(r, "\n%s\n", r->cmd->more);
         return r;
     }
+    r->number = OWNER_RUNS + d->next_run++ % OWNER_RUNS;
+    td_socket_owner(d->st, r->number);
     r->status = r->cmd->fn(r);
+    td_socket_owner(d->st, 0);
     return r;
 }
 
@@ -134,7 +152,9 @@ void run_step(struct run *r, td_time now)
     if (r->status != RUN_MORE || r->step == NULL)
         return;
     r->ready = false;
+    td_socket_owner(r->deck->st, r->number);
     r->status = r->step(r, now);
+    td_socket_owner(r->deck->st, 0);
 }
 
 void run_interrupt(struct run *r)

@@ -56,7 +56,7 @@ struct deck {
     struct deck_tap *taps;
     struct deck_app *apps;
     struct app_host host; /* what applications are given */
-    unsigned next_app;
+    unsigned next_app, next_run;
     uint64_t nstat_last[CNT_COUNT];
     struct run *runs; /* those that are not over */
     bool stopped;     /* the daemon has let go of everything: `shutdown` may answer */
@@ -67,6 +67,10 @@ void deck_init(struct deck *d, struct td_stack *st, const char *name);
 void deck_done(struct deck *d);
 void deck_stop_apps(struct deck *d);
 void deck_tick(struct deck *d, td_time now); /* applications' ticks: about once a second */
+/* Who opened a socket (td_socket_owner): an application's number is what `app list` shows, a command's begins at
+ * OWNER_RUNS. The name of either; "" for nobody, or when it is gone. */
+#define OWNER_RUNS 100000U
+const char *deck_owner(const struct deck *d, uint32_t owner);
 td_time deck_now(const struct deck *d);
 struct deck_tap *deck_tap_find(const struct deck *d, const char *name); /* either side's name */
 void deck_tap_remove(struct deck *d, struct deck_tap *t);
@@ -105,6 +109,7 @@ struct run {
     void *state;
     uint64_t cursor; /* of the dump that is under way */
     void *owner;     /* the client, or whoever started it */
+    uint32_t number; /* its sockets' owner */
     long long id;    /* its id in the protocol */
 };
 

@@ -33,7 +33,7 @@ struct value {
     };
 };
 
-#define TABLE_MAX_COLUMNS 48
+#define TABLE_MAX_COLUMNS 80
 
 struct row {
     struct value v[TABLE_MAX_COLUMNS];
@@ -56,6 +56,14 @@ struct table {
      * Start with *cursor = 0. */
     bool (*next)(struct td_stack *st, uint64_t *cursor, struct row *row);
     struct table *link; /* registry's list, registration order */
+};
+
+/* Who uses a protocol's endpoint, as its socket tells the tables. */
+struct endpoint_user {
+    int handle;            /* its lowest one; -1 = none */
+    uint32_t owner;        /* td_socket_owner's number; 0 = nobody said */
+    uint64_t rmem;         /* datagrams: memory that waits to be read, bytes */
+    uint32_t rcvbuf, sndbuf; /* datagrams: the limits, bytes */
 };
 
 void table_register(struct td_stack *st, struct table *t); /* t lives as long as the instance */

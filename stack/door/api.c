@@ -387,6 +387,7 @@ int64_t td_nf_forget(struct td_stack *st, const char *words, char *msg, size_t m
 int td_socket(struct td_stack *st, int domain, int type, int protocol)
 {
     struct td_call c = {.kind = TD_CALL_SOCKET, .now = st->now};
+    c.u.socket.owner = socket_owner(st);
     c.u.socket.domain = domain;
     c.u.socket.type = type;
     c.u.socket.protocol = protocol;
@@ -506,6 +507,17 @@ int td_poll(struct td_stack *st, int s)
 int td_set_notify(struct td_stack *st, int s, td_notify *fn, void *ctx)
 {
     return socket_set_notify(st, s, fn, ctx);
+}
+
+void td_socket_owner(struct td_stack *st, uint32_t owner)
+{
+    socket_set_owner(st, owner);
+}
+
+int td_socket_destroy(struct td_stack *st, const struct td_ends *which)
+{
+    struct td_call c = {.kind = TD_CALL_DESTROY, .now = st->now, .u.ends = which};
+    return (int)door_dispatch(st, &c);
 }
 
 uint32_t td_socket_id(struct td_stack *st, int s)

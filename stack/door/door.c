@@ -37,7 +37,7 @@ static const char *const call_names[TD_CALL_KINDS] = {
     "route-add", "route-del", "route-change", "neigh-add", "neigh-del",  "neigh-flush", "knob-set", "fault-secret",
     "nf-restore", "nf-forget", "organ-add", "socket",
     "bind",      "listen",    "accept",    "connect",    "sendmsg",   "recvmsg",   "shutdown",
-    "close",     "dup",       "setsockopt", "getsockopt",
+    "close",     "dup",       "setsockopt", "getsockopt", "destroy",
 };
 
 const char *td_call_name(enum td_call_kind kind)
@@ -224,7 +224,7 @@ static int64_t do_socket(struct td_stack *st, struct td_call *c)
 {
     switch (c->kind) {
     case TD_CALL_SOCKET:
-        return socket_open(st, c->u.socket.domain, c->u.socket.type, c->u.socket.protocol);
+        return socket_open(st, c->u.socket.domain, c->u.socket.type, c->u.socket.protocol, c->u.socket.owner);
     case TD_CALL_BIND:
         return socket_bind(st, c->u.sock.s, c->u.sock.sa, c->u.sock.len);
     case TD_CALL_LISTEN:
@@ -249,6 +249,8 @@ static int64_t do_socket(struct td_stack *st, struct td_call *c)
     case TD_CALL_GETSOCKOPT:
         return socket_getopt(st, c->u.opt.s, c->u.opt.level, c->u.opt.name, c->u.opt.get,
                              c->u.opt.outlen);
+    case TD_CALL_DESTROY:
+        return socket_destroy(st, c->u.ends);
     default:
         return -ENOSYS;
     }

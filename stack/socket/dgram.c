@@ -401,6 +401,23 @@ static uint64_t dgram_udp_queued(const void *owner)
     return d->rx.bytes;
 }
 
+static struct endpoint_user dgram_udp_user(const void *owner)
+{
+    const struct dgram *d = owner;
+    struct endpoint_user u = sock_user(&d->so);
+    u.rmem = d->charge;
+    u.rcvbuf = (uint32_t)d->rcvbuf;
+    u.sndbuf = (uint32_t)d->sndbuf;
+    return u;
+}
+
+static void dgram_udp_aborted(struct td_stack *st, void *owner, int err)
+{
+    struct dgram *d = owner;
+    d->error = err;
+    sock_mark(st, &d->so);
+}
+
 struct sock *dgram_new_udp(struct td_stack *st, int *err)
 {
     static const struct dgram_proto proto = {
@@ -416,6 +433,8 @@ struct sock *dgram_new_udp(struct td_stack *st, int *err)
         .error = dgram_udp_error,
         .wants_group = dgram_wants_group,
         .queued = dgram_udp_queued,
+        .user = dgram_udp_user,
+        .aborted = dgram_udp_aborted,
     };
     struct dgram *d = mem_alloc(&st->mem, MEM_SOCKET, sizeof *d);
     if (d == NULL) {

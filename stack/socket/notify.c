@@ -96,8 +96,9 @@ static bool notify_sock(struct td_stack *st, struct sock *so)
     bool ran = false;
     int s;
     struct handle *h;
-    uint32_t pass = next_pass(st);
+    uint32_t pass = next_pass(st), owner = st->sockets->owner;
     st->sockets->current = so;
+    st->sockets->owner = so->owner;
     while (st->sockets->current == so && (h = next_notifier(st, so, &s)) != NULL) {
         h->pass = pass;
         uint32_t mask = so->ops->poll(so);
@@ -107,6 +108,7 @@ static bool notify_sock(struct td_stack *st, struct sock *so)
         }
     }
     st->sockets->current = NULL;
+    st->sockets->owner = owner;
     return ran;
 }
 

@@ -87,6 +87,23 @@ static struct sock_rare *rare(struct td_stack *st, struct sock *so) /* NULL: no 
     return so->rare;
 }
 
+int sock_priority(const struct sock *so)
+{
+    return so->rare != NULL ? so->rare->priority : 0;
+}
+
+int sock_set_priority(struct td_stack *st, struct sock *so, int priority)
+{
+    if (priority == sock_priority(so)) {
+        return 0;
+    }
+    if (rare(st, so) == NULL) {
+        return -ENOMEM;
+    }
+    so->rare->priority = priority;
+    return 0;
+}
+
 static int set_timeout(struct td_stack *st, struct sock *so, int which, const void *v,
                        socklen_t len)
 {
@@ -162,10 +179,7 @@ static int set_socket(struct td_stack *st, struct sock *so, int name, const void
     switch (name) {
     case SO_PRIORITY:
         err = option_int(v, len, &value);
-        if (err == 0) {
-            so->priority = value;
-        }
-        return err;
+        return err == 0 ? sock_set_priority(st, so, value) : err;
     case SO_RCVLOWAT:
         if (so->type == SOCK_STREAM) { /* TCP keeps its own */
             return so->ops->setopt(st, so, SOL_SOCKET, name, v, len);
@@ -244,7 +258,7 @@ static int get_socket(struct td_stack *st, struct sock *so, int name, void *v, s
     case SO_ACCEPTCONN:
         return option_put_int(so->ops->listening(so), v, len);
     case SO_PRIORITY:
-        return option_put_int(so->priority, v, len);
+        return option_put_int(sock_priority(so), v, len);
     case SO_RCVLOWAT:
         return so->type == SOCK_STREAM ? so->ops->getopt(st, so, SOL_SOCKET, name, v, len)
                                        : option_put_int(rcvlowat(so), v, len);

@@ -62,7 +62,7 @@ struct sock {
     /* Options of SOL_SOCKET that all kinds keep */
     bool reuseaddr, reuseport, broadcast, dontroute, keepalive, oobinline, no_check;
     uint32_t ifindex;      /* SO_BINDTODEVICE; 0 = none */
-    int priority;
+    uint32_t owner;        /* td_socket_owner's number */
     struct sock *mark_next, **mark_prev;
     struct sock_rare *rare; /* NULL: nothing of it is set */
 };
@@ -70,6 +70,7 @@ struct sock {
 struct sock_rare { /* kept and told: nothing blocks here */
     int64_t timeout_us[2]; /* SO_RCVTIMEO, SO_SNDTIMEO */
     int rcvlowat;          /* SO_RCVLOWAT of all but streams; 0 = 1 */
+    int priority;          /* SO_PRIORITY */
 };
 
 struct handle {
@@ -90,6 +91,7 @@ struct handles {           /* handles.c */
 struct sockets {
     struct handles handles;
     uint32_t last_id;
+    uint32_t owner;        /* whom new sockets belong to */
     struct sock *marked, **marked_tail;
     struct sock *current;      /* whose callbacks run now; NULL when one of them ended it */
     uint32_t nmarked;
@@ -109,7 +111,8 @@ void handles_done(struct td_stack *st);
 
 /* ---- sockets.c ---- */
 void sock_init(struct td_stack *st, struct sock *so, const struct sock_ops *ops, int type,
-               int protocol); /* one reference */
+               int protocol); /* one reference; nobody's yet */
+struct endpoint_user sock_user(const struct sock *so);
 void sock_ref(struct sock *so);
 void sock_unref(struct td_stack *st, struct sock *so);
 /* Fills a caller's sockaddr as Linux does: at most *len bytes, *len = 16. */
@@ -123,6 +126,8 @@ void sock_mark(struct td_stack *st, struct sock *so);
 void sock_unmark(struct td_stack *st, struct sock *so);
 
 /* ---- options.c ---- */
+int sock_set_priority(struct td_stack *st, struct sock *so, int priority); /* -ENOMEM */
+int sock_priority(const struct sock *so);
 int option_int(const void *v, socklen_t len, int *out);    /* -EINVAL when shorter than an int */
 /* IPPROTO_IP's integers: a byte will do too. */
 int option_ip_int(const void *v, socklen_t len, int *out);

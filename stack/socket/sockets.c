@@ -10,6 +10,7 @@
  * well live on in tcp/ without a socket.
  */
 #include "socket/socket_internal.h"
+#include "tcp/tcp.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -120,9 +121,25 @@ static int iov_total(const struct msghdr *m, size_t *total)
     return 0;
 }
 
+struct endpoint_user sock_user(const struct sock *so)
+{
+    return (struct endpoint_user){.handle = so->first_handle, .owner = so->owner};
+}
+
+/* The number itself is no state of the stack's: a call that opens a socket carries it (TD_CALL_SOCKET). */
+uint32_t socket_owner(const struct td_stack *st)
+{
+    return st->sockets->owner;
+}
+
+void socket_set_owner(struct td_stack *st, uint32_t owner)
+{
+    st->sockets->owner = owner;
+}
+
 /* ---- the calls ---- */
 
-int socket_open(struct td_stack *st, int domain, int type, int protocol)
+int socket_open(struct td_stack *st, int domain, int type, int protocol, uint32_t owner)
 {
     if (domain != AF_INET) {
         return -EAFNOSUPPORT;
@@ -146,6 +163,7 @@ int socket_open(struct td_stack *st, int domain, int type, int protocol)
     if (so == NULL) {
         return err;
     }
+    so->owner = owner;
     int s = handle_open(st, so);
     if (s >= 0) {
         JOURNAL(st, EV_SOCKET_OPEN, &((struct journal_subject){.conn = so->id}), so->id,
@@ -194,6 +212,7 @@ int socket_accept(struct td_stack *st, int s, struct sockaddr *sa, socklen_t *le
     if (err != 0) {
         return err;
     }
+    child->owner = so->owner;
     h = handle_open(st, child);
     sock_unref(st, child);
     sock_put_name(peer, sa, len);
@@ -318,6 +337,21 @@ uint32_t socket_id(struct td_stack *st, int s)
     return so == NULL ? 0 : so->id;
 }
 
+int socket_destroy(struct td_stack *st, const struct td_ends *which)
+{
+    int n;
+    if (which->protocol == IPPROTO_TCP) {
+        const struct tcp_addrs a = {which->laddr, which->raddr, which->lport, which->rport};
+        n = tcp_destroy(st, &a);
+    } else if (which->protocol == IPPROTO_UDP) {
+        const struct udp_addrs a = {which->laddr, which->raddr, which->lport, which->rport};
+        n = udp_destroy(st, &a);
+    } else {
+        return -EPROTONOSUPPORT;
+    }
+    return n > 0 ? n : -ENOENT;
+}
+
 /* ---- the table ---- */
 
 enum {
@@ -331,6 +365,7 @@ enum {
     COL_LPORT,
     COL_RADDR,
     COL_RPORT,
+    COL_OWNER,
     NCOLS
 };
 static const struct column socket_columns[] = {
@@ -344,6 +379,7 @@ static const struct column socket_columns[] = {
     [COL_LPORT] = {"lport", VAL_U64, "local port, or identifier of a ping socket"},
     [COL_RADDR] = {"peer", VAL_IP4, "connected peer"},
     [COL_RPORT] = {"pport", VAL_U64, "port of the connected peer"},
+    [COL_OWNER] = {"owner", VAL_U64, "number of the application that opened it; 0: not said"},
 };
 
 static const char *sock_type_word(const struct sock *so)
@@ -375,6 +411,7 @@ static bool sockets_table_next(struct td_stack *st, uint64_t *cursor, struct row
     row_word(row, COL_TYPE, sock_type_word(so));
     row_u64(row, COL_ID, so->id);
     row_word(row, COL_STATE, so->ops->state(so, &recvq, &sendq));
+    row_u64(row, COL_OWNER, so->owner);
     row_u64(row, COL_RECVQ, recvq);
     row_u64(row, COL_SENDQ, sendq);
     struct sock_name name;

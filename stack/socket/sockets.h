@@ -11,7 +11,10 @@ void sockets_done(struct td_stack *st);
 /* End of flush: runs the applications' notifications. True when some ran (they may have made calls). */
 bool sockets_notify(struct td_stack *st);
 
-int socket_open(struct td_stack *st, int domain, int type, int protocol);
+int socket_open(struct td_stack *st, int domain, int type, int protocol, uint32_t owner);
+uint32_t socket_owner(const struct td_stack *st); /* td_socket_owner's number */
+void socket_set_owner(struct td_stack *st, uint32_t owner);
+int socket_destroy(struct td_stack *st, const struct td_ends *which);
 int socket_bind(struct td_stack *st, int s, const struct sockaddr *sa, socklen_t len);
 int socket_listen(struct td_stack *st, int s, int backlog);
 int socket_accept(struct td_stack *st, int s, struct sockaddr *sa, socklen_t *len);

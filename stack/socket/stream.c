@@ -46,7 +46,13 @@ static void stream_acceptable(struct td_stack *st, void *owner)
     sock_mark(st, &ss->so);
 }
 
-static const struct tcp_upcalls stream_upcalls = {stream_event, stream_acceptable};
+static struct endpoint_user stream_user(const void *owner)
+{
+    const struct stream *ss = owner;
+    return sock_user(&ss->so);
+}
+
+static const struct tcp_upcalls stream_upcalls = {stream_event, stream_acceptable, stream_user};
 
 void stream_init(struct td_stack *st)
 {
@@ -128,7 +134,7 @@ static int stream_accept(struct td_stack *st, struct sock *so, struct sock **out
     }
     ss->so.reuseaddr = so->reuseaddr;
     ss->so.reuseport = so->reuseport;
-    ss->so.priority = so->priority;
+    (void)sock_set_priority(st, &ss->so, sock_priority(so)); /* nothing here looks at it */
     ss->so.ifindex = so->ifindex;
     struct tcp_addrs a = tcp_addrs(ss->t);
     *peer = (struct sock_name){a.raddr, a.rport};

@@ -45,6 +45,39 @@ enum {
     COL_LASTSND,
     COL_LASTRCV,
     COL_ORPHAN,
+    COL_TS,
+    COL_SACK,
+    COL_ECN,
+    COL_ECNSEEN,
+    COL_FASTOPEN,
+    COL_BACKOFF,
+    COL_ATO,
+    COL_ADVMSS,
+    COL_LASTACK,
+    COL_PACING_RATE,
+    COL_DELIVERED,
+    COL_DELIVERED_CE,
+    COL_BUSY,
+    COL_RWND_LIMITED,
+    COL_SNDBUF_LIMITED,
+    COL_FLIGHT,
+    COL_RETRANS_NOW,
+    COL_SACKED,
+    COL_DSACK_DUPS,
+    COL_REORDERING,
+    COL_REORD_SEEN,
+    COL_RCV_RTT,
+    COL_RCV_SSTHRESH,
+    COL_MINRTT,
+    COL_OOO,
+    COL_RMEM,
+    COL_WMEM,
+    COL_OPT_MEM,
+    COL_RD_SHUT,
+    COL_WR_SHUT,
+    COL_OUT_DEV,
+    COL_HANDLE,
+    COL_OWNER,
     NCOLS
 };
 const struct column tcp_columns[] = {
@@ -75,7 +108,7 @@ const struct column tcp_columns[] = {
     [COL_CWND_BYTES] = {"cwnd-bytes", VAL_U64, "congestion window, bytes"},
     [COL_SSTHRESH] = {"ssthresh", VAL_U64,
                       "slow-start threshold, segments; absent: never lost anything"},
-    [COL_UNACKED] = {"unacked", VAL_U64, "bytes in flight"},
+    [COL_UNACKED] = {"unacked", VAL_U64, "segments in flight"},
     [COL_BYTES_SENT] = {"bytes_sent", VAL_U64, "bytes of text sent, repeated ones included"},
     [COL_BYTES_RETRANS] = {"bytes_retrans", VAL_U64, "bytes of text sent again"},
     [COL_BYTES_ACKED] = {"bytes_acked", VAL_U64, "bytes of text acknowledged"},
@@ -85,7 +118,7 @@ const struct column tcp_columns[] = {
     [COL_DATA_SEGS_OUT] = {"data_segs_out", VAL_U64, "segments with text sent"},
     [COL_DATA_SEGS_IN] = {"data_segs_in", VAL_U64, "segments with text received"},
     [COL_RETRANS] = {"retrans", VAL_U64, "segments sent again, in all"},
-    [COL_LOST] = {"lost", VAL_U64, "bytes taken for lost and not sent again yet"},
+    [COL_LOST] = {"lost", VAL_U64, "segments taken for lost and not acknowledged yet"},
     [COL_SND_WND] = {"snd_wnd", VAL_U64, "the peer's window"},
     [COL_RCV_WND] = {"rcv_wnd", VAL_U64, "our window as advertised"},
     [COL_RCV_SPACE] = {"rcv_space", VAL_U64, "bytes the user took in the best round trip"},
@@ -93,8 +126,41 @@ const struct column tcp_columns[] = {
     [COL_SNDBUF] = {"sndbuf", VAL_U64, "send buffer limit, bytes"},
     [COL_NOTSENT] = {"notsent", VAL_U64, "bytes queued and not sent yet"},
     [COL_LASTSND] = {"lastsnd", VAL_NS, "since text was last sent"},
-    [COL_LASTRCV] = {"lastrcv", VAL_NS, "since a segment was last received"},
+    [COL_LASTRCV] = {"lastrcv", VAL_NS, "since text was last received"},
     [COL_ORPHAN] = {"orphan", VAL_BOOL, "closed by its owner"},
+    [COL_TS] = {"ts", VAL_BOOL, "timestamps are in use (RFC 7323)"},
+    [COL_SACK] = {"sack", VAL_BOOL, "SACK is in use (RFC 2018)"},
+    [COL_ECN] = {"ecn", VAL_BOOL, "ECN is in use (RFC 3168)"},
+    [COL_ECNSEEN] = {"ecnseen", VAL_BOOL, "something came with an ECN codepoint"},
+    [COL_FASTOPEN] = {"fastopen", VAL_BOOL, "the SYN's text was acknowledged (RFC 7413)"},
+    [COL_BACKOFF] = {"backoff", VAL_U64, "doublings of the RTO"},
+    [COL_ATO] = {"ato", VAL_NS, "how long an acknowledgment may be delayed"},
+    [COL_ADVMSS] = {"advmss", VAL_U64, "text bytes of a segment that the peer may send"},
+    [COL_LASTACK] = {"lastack", VAL_NS, "since a segment that acknowledges was last received"},
+    [COL_PACING_RATE] = {"pacing_rate", VAL_U64, "bytes a second"},
+    [COL_DELIVERED] = {"delivered", VAL_U64, "segments that arrived, the SYN among them"},
+    [COL_DELIVERED_CE] = {"delivered_ce", VAL_U64, "of them those that were marked on their way"},
+    [COL_BUSY] = {"busy", VAL_NS, "time with something to send or to be acknowledged"},
+    [COL_RWND_LIMITED] = {"rwnd_limited", VAL_NS, "of that, held back by the peer's window"},
+    [COL_SNDBUF_LIMITED] = {"sndbuf_limited", VAL_NS, "of that, held back by our send buffer"},
+    [COL_FLIGHT] = {"flight", VAL_U64, "bytes in flight"},
+    [COL_RETRANS_NOW] = {"retrans_out", VAL_U64, "segments in flight that were sent again"},
+    [COL_SACKED] = {"sacked", VAL_U64, "segments in flight that the peer holds"},
+    [COL_DSACK_DUPS] = {"dsack_dups", VAL_U64, "segments that came twice, as the peer says"},
+    [COL_REORDERING] = {"reordering", VAL_U64, "segments that a late one may lie behind"},
+    [COL_REORD_SEEN] = {"reord_seen", VAL_U64, "how often one was late"},
+    [COL_RCV_RTT] = {"rcv_rtt", VAL_NS, "round trip as the receiver measures it"},
+    [COL_RCV_SSTHRESH] = {"rcv_ssthresh", VAL_U64, "the window is opened this far at present"},
+    [COL_MINRTT] = {"minrtt", VAL_NS, "least round trip of late"},
+    [COL_OOO] = {"rcv_ooopack", VAL_U64, "segments held beyond a hole"},
+    [COL_RMEM] = {"rmem", VAL_U64, "memory that holds what was received, bytes"},
+    [COL_WMEM] = {"wmem", VAL_U64, "bytes in the send buffer, acknowledged ones not"},
+    [COL_OPT_MEM] = {"opt_mem", VAL_U64, "memory for options and state that few connections need"},
+    [COL_RD_SHUT] = {"rd_shut", VAL_BOOL, "nothing more will be read: the FIN came, or shutdown"},
+    [COL_WR_SHUT] = {"wr_shut", VAL_BOOL, "nothing more will be written"},
+    [COL_OUT_DEV] = {"out_dev", VAL_STR, "interface that the route leaves by"},
+    [COL_HANDLE] = {"handle", VAL_U64, "the application's number for the socket"},
+    [COL_OWNER] = {"owner", VAL_U64, "number of the application that opened it; 0: not said"},
 };
 const unsigned tcp_ncolumns = NCOLS;
 _Static_assert(NCOLS <= TABLE_MAX_COLUMNS, "too many columns");
@@ -144,9 +210,102 @@ static void row_ep(struct row *row, const struct tcp_ep *ep)
     row_u64(row, COL_RPORT, ep->a.rport);
 }
 
-static void row_connection(const struct td_stack *st, struct row *row, const struct tcb *t)
+static void row_user(const struct td_stack *st, struct row *row, const struct tcb *t)
 {
+    if (t->owner == NULL || st->tcp->up == NULL || st->tcp->up->user == NULL) {
+        return;
+    }
+    const struct endpoint_user u = st->tcp->up->user(t->owner);
+    row_u64(row, COL_OWNER, u.owner);
+    if (u.handle >= 0) {
+        row_u64(row, COL_HANDLE, (uint64_t)u.handle);
+    }
+}
+
+/* As info.c counts; reading must not change anything, so what runs at present is added here. */
+static void row_chrono(const struct td_stack *st, struct row *row, const struct tcp_more *m)
+{
+    td_time sum[3], busy = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        sum[i] = m->chrono_sum[i];
+        if (m->chrono == i + 1) {
+            sum[i] += st->now - m->chrono_since;
+        }
+        busy += sum[i];
+    }
+    if (busy != 0) {
+        row_ns(row, COL_BUSY, busy);
+    }
+    if (sum[TCP_CHRONO_RWND - 1] != 0) {
+        row_ns(row, COL_RWND_LIMITED, sum[TCP_CHRONO_RWND - 1]);
+    }
+    if (sum[TCP_CHRONO_SNDBUF - 1] != 0) {
+        row_ns(row, COL_SNDBUF_LIMITED, sum[TCP_CHRONO_SNDBUF - 1]);
+    }
+}
+
+static void row_sender(const struct td_stack *st, struct row *row, const struct tcb *t)
+{
+    const struct tcp_inflight in = tcp_inflight(t);
+    row_u64(row, COL_BACKOFF, t->rtt.backoff != 0 ? t->rtt.backoff : t->persist_backoff);
+    row_u64(row, COL_UNACKED, in.unacked);
+    row_u64(row, COL_RETRANS_NOW, in.retrans);
+    row_u64(row, COL_LOST, in.lost);
+    row_u64(row, COL_SACKED, in.sacked);
+    row_u64(row, COL_FLIGHT, tcp_flight(t));
+    if (t->cc.pacing_rate != 0) {
+        row_u64(row, COL_PACING_RATE, t->cc.pacing_rate);
+    }
+    if (t->cc.min_rtt != 0) {
+        row_ns(row, COL_MINRTT, t->cc.min_rtt);
+    }
+    row_u64(row, COL_DELIVERED, t->delivered);
+    row_u64(row, COL_DELIVERED_CE, t->delivered_ce);
+    row_u64(row, COL_DSACK_DUPS, t->dsack_dups);
+    row_u64(row, COL_REORDERING, t->reordering);
+    row_u64(row, COL_REORD_SEEN, t->reord_seen);
+    row_u64(row, COL_WMEM, t->snd.len);
+    if (t->more_state != NULL) {
+        row_chrono(st, row, t->more_state);
+    }
+}
+
+static void row_receiver(struct td_stack *st, struct row *row, const struct tcb *t)
+{
+    if (t->ato_ms != 0) {
+        row_ns(row, COL_ATO, t->ato_ms * TD_MS);
+    }
+    if (t->was_connected) {
+        row_u64(row, COL_ADVMSS, tcp_rcv_mss(st, t) - (t->ts_ok ? TCP_TS_LEN : 0U));
+    }
+    if (t->rrtt8_us != 0) {
+        row_ns(row, COL_RCV_RTT, t->rrtt8_us / 8 * TD_US);
+    }
+    row_u64(row, COL_RCV_SSTHRESH, t->rcv_ssthresh);
+    row_u64(row, COL_OOO, rcvbuf_pieces(&t->rcv));
+    row_u64(row, COL_RMEM, t->rcv.truesize);
+    if (t->was_connected) {
+        row_ns(row, COL_LASTACK, st->now - t->last_rcvd);
+    }
+}
+
+static void row_connection(struct td_stack *st, struct row *row, const struct tcb *t)
+{
+    const struct netif *nif = t->ifindex != 0 ? netif_by_index(st, t->ifindex) : NULL;
     row_timer(st, row, t);
+    row_sender(st, row, t);
+    row_receiver(st, row, t);
+    row_bool(row, COL_TS, t->ts_ok);
+    row_bool(row, COL_SACK, t->sack_ok);
+    row_bool(row, COL_ECN, t->ecn_ok);
+    row_bool(row, COL_ECNSEEN, t->ecn_seen);
+    row_bool(row, COL_FASTOPEN, t->syn_data_acked);
+    row_u64(row, COL_OPT_MEM, t->more_state != NULL ? sizeof *t->more_state : 0);
+    row_bool(row, COL_RD_SHUT, t->rd_shut || t->fin_rcvd);
+    row_bool(row, COL_WR_SHUT, t->wr_shut || t->fin_queued);
+    if (nif != NULL) {
+        row_word(row, COL_OUT_DEV, nif->name);
+    }
     row_word(row, COL_CC, t->cc.ops->name);
     row_u64(row, COL_SND_WSCALE, t->snd_wscale);
     row_u64(row, COL_RCV_WSCALE, t->rcv_wscale);
@@ -165,7 +324,6 @@ static void row_connection(const struct td_stack *st, struct row *row, const str
         }
     }
     row_u64(row, COL_CWND_BYTES, t->cc.cwnd);
-    row_u64(row, COL_UNACKED, tcp_flight(t));
     row_u64(row, COL_BYTES_SENT, t->bytes_sent);
     row_u64(row, COL_BYTES_RETRANS, t->bytes_retrans);
     row_u64(row, COL_BYTES_ACKED, t->bytes_acked);
@@ -175,18 +333,17 @@ static void row_connection(const struct td_stack *st, struct row *row, const str
     row_u64(row, COL_DATA_SEGS_OUT, t->data_segs_out);
     row_u64(row, COL_DATA_SEGS_IN, t->data_segs_in);
     row_u64(row, COL_RETRANS, t->total_retrans);
-    row_u64(row, COL_LOST, (uint64_t)tcp_inflight(t).lost * t->mss);
     row_u64(row, COL_SND_WND, t->snd_wnd);
     row_u64(row, COL_RCV_WND, t->rcv_wnd);
     row_u64(row, COL_RCV_SPACE, t->space);
-    row_u64(row, COL_RCVBUF, t->rcvbuf_limit);
-    row_u64(row, COL_SNDBUF, t->sndbuf_limit);
     tcp_seq end = sndbuf_end(&t->snd);
     row_u64(row, COL_NOTSENT, seq_gt(end, t->snd_nxt) ? end - t->snd_nxt : 0);
-    if (t->last_sent != 0) {
-        row_ns(row, COL_LASTSND, st->now - t->last_sent);
+    if (t->was_connected) { /* as TCP_INFO counts: from the beginning, if there was none */
+        uint32_t now_ms = (uint32_t)(st->now / TD_MS);
+        row_ns(row, COL_LASTSND,
+               t->last_sent != 0 ? st->now - t->last_sent : (now_ms - t->up_ms) * TD_MS);
+        row_ns(row, COL_LASTRCV, (now_ms - t->last_data_ms) * TD_MS);
     }
-    row_ns(row, COL_LASTRCV, st->now - t->last_rcvd);
     row_bool(row, COL_ORPHAN, t->orphan);
 }
 
@@ -205,6 +362,9 @@ bool tcp_table_next(struct td_stack *st, uint64_t *cursor, struct row *row)
         row_u64(row, COL_ID, w->id);
         row_word(row, COL_STATE, tcp_state_ss(TCPS_TIME_WAIT));
         row_u64(row, COL_RECVQ, w->tcb != NULL ? tcp_readable(w->tcb) : 0);
+        if (w->tcb != NULL) {
+            row_user(st, row, w->tcb);
+        }
         row_u64(row, COL_SENDQ, 0);
         row_word(row, COL_TIMER, "timewait");
         row_ns(row, COL_EXPIRES, until(st, &w->timer));
@@ -225,7 +385,11 @@ bool tcp_table_next(struct td_stack *st, uint64_t *cursor, struct row *row)
     const struct tcb *t = container_of(ep, const struct tcb, ep);
     row_u64(row, COL_ID, t->id);
     row_word(row, COL_STATE, tcp_state_ss((enum tcp_state)t->state));
+    row_user(st, row, t);
+    row_u64(row, COL_RCVBUF, t->rcvbuf_limit);
+    row_u64(row, COL_SNDBUF, t->sndbuf_limit);
     if (t->state == TCPS_LISTEN) {
+        row_word(row, COL_CC, t->cc.ops->name);
         row_u64(row, COL_RECVQ, t->lsn->naccept);
         row_u64(row, COL_SENDQ, t->lsn->backlog);
         return true;

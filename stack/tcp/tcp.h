@@ -29,6 +29,7 @@ struct tcp_upcalls {
     void (*event)(struct td_stack *st, void *owner, uint32_t poll_bits);
     /* A listener's half-open connection completed its handshake and waits in the accept queue. */
     void (*acceptable)(struct td_stack *st, void *owner);
+    struct endpoint_user (*user)(const void *owner); /* for the table */
 };
 
 /* ---- the user calls of RFC 9293 3.9.1; socket/ wraps them as BSD calls ---- */
@@ -68,6 +69,9 @@ void tcp_close(struct td_stack *st, struct tcb *t);
 int tcp_disconnect(struct td_stack *st, struct tcb *old, struct tcb *fresh);
 /* ABORT. */
 void tcp_abort(struct td_stack *st, struct tcb *t);
+/* Ends everything that has exactly these ends, in whatever state it is; how many. */
+struct tcp_addrs;
+int tcp_destroy(struct td_stack *st, const struct tcp_addrs *a);
 
 /* The level-triggered poll mask, always readable. */
 uint32_t tcp_poll(const struct tcb *t);

@@ -534,18 +534,61 @@ void tcp_abort_with(struct td_stack *st, struct tcb *t, int err, enum journal_wo
     tcp_finish(st, t, err, why);
 }
 
-void tcp_abort(struct td_stack *st, struct tcb *t)
+static void abort_whole(struct td_stack *st, struct tcb *t, enum journal_word why)
 {
     if (t->state == TCPS_LISTEN) {
         tcp_listen_close(st, t);
     }
     struct timewait *w = tcp_tw(t);
     if (t->state != TCPS_CLOSED) {
-        tcp_abort_with(st, t, ECONNABORTED, W_TCP_USER_ABORT);
+        tcp_abort_with(st, t, ECONNABORTED, why);
     }
     if (w != NULL) {
-        tcp_time_wait_end(st, w, W_TCP_USER_ABORT);
+        tcp_time_wait_end(st, w, why);
     }
+}
+
+void tcp_abort(struct td_stack *st, struct tcb *t)
+{
+    abort_whole(st, t, W_TCP_USER_ABORT);
+}
+
+static void destroy_endpoint(struct td_stack *st, struct tcp_ep *ep)
+{
+    struct timewait *w;
+    switch ((enum tcp_ep_kind)ep->kind) {
+    case TCP_EP_HALF_OPEN:
+        tcp_half_open_reset(st, container_of(ep, struct half_open, ep), W_TCP_DESTROYED);
+        break;
+    case TCP_EP_TIME_WAIT:
+        w = container_of(ep, struct timewait, ep);
+        if (w->tcb != NULL) {
+            abort_whole(st, w->tcb, W_TCP_DESTROYED);
+        } else {
+            tcp_time_wait_end(st, w, W_TCP_DESTROYED);
+        }
+        break;
+    case TCP_EP_TCB:
+        abort_whole(st, container_of(ep, struct tcb, ep), W_TCP_DESTROYED);
+        break;
+    }
+}
+
+int tcp_destroy(struct td_stack *st, const struct tcp_addrs *a)
+{
+    const struct tcp_tuple key = {a->laddr, a->raddr, a->lport, a->rport};
+    struct tcp_ep *ep, *last = NULL;
+    int n = 0;
+    /* Several listeners may share their ends; what stays is bound only, and has nothing to end. */
+    while ((ep = tcp_ep_find(st, &key)) != NULL && ep != last) {
+        last = ep;
+        if (ep->kind == TCP_EP_TCB && container_of(ep, struct tcb, ep)->state == TCPS_CLOSED) {
+            break;
+        }
+        destroy_endpoint(st, ep);
+        n++;
+    }
+    return n;
 }
 
 int tcp_disconnect(struct td_stack *st, struct tcb *old, struct tcb *fresh)

@@ -439,6 +439,29 @@ static void udp_input(struct td_stack *st, struct pkt *p, const struct ip_rx *rx
     udp_deliver(st, u, p, rx, &h);
 }
 
+int udp_destroy(struct td_stack *st, const struct udp_addrs *a)
+{
+    int n = 0;
+    for (struct hash_node *node = hash_first(&st->udp->all); node != NULL; node = hash_next(node)) {
+        struct udp_pcb *u = container_of(node, struct udp_pcb, all);
+        const struct journal_subject who = {
+            .conn = u->id, .addr = u->a.raddr, .port = u->a.rport, .lport = u->a.lport};
+        if (u->a.laddr != a->laddr || u->a.lport != a->lport || u->a.raddr != a->raddr ||
+            u->a.rport != a->rport) {
+            continue;
+        }
+        JOURNAL(st, EV_UDP_DESTROYED, &who, a->laddr, a->lport, a->raddr, a->rport);
+        if (u->up->aborted != NULL) {
+            u->up->aborted(st, u->owner, ECONNABORTED);
+        }
+        if (u->a.raddr != 0) {
+            (void)udp_connect(st, u, 0, 0); /* to dissolve needs no memory */
+        }
+        n++;
+    }
+    return n;
+}
+
 /* ---- ICMP errors ---- */
 
 void udp_pmtu_error(struct td_stack *st, const struct ip_error *e)

@@ -24,6 +24,8 @@ struct udp_upcalls { /* registered when the endpoint is made; owner is socket/'s
     bool (*wants_group)(const void *owner, td_ip4 group, uint32_t ifindex);
     /* Bytes waiting to be read, for the table; NULL: 0. */
     uint64_t (*queued)(const void *owner);
+    struct endpoint_user (*user)(const void *owner); /* for the table; NULL: nobody */
+    void (*aborted)(struct td_stack *st, void *owner, int err); /* udp_destroy; err positive */
 };
 
 struct udp_pcb *udp_new(struct td_stack *st, void *owner, uint32_t id, const struct udp_upcalls *up);
@@ -57,6 +59,8 @@ int udp_bind(struct td_stack *st, struct udp_pcb *u, td_ip4 addr, uint16_t port)
  * connect had chosen is given up again. -EACCES (broadcast), -EADDRINUSE, -ENOMEM, ip_route's. */
 int udp_connect(struct td_stack *st, struct udp_pcb *u, td_ip4 addr, uint16_t port);
 struct udp_addrs { td_ip4 laddr, raddr; uint16_t lport, rport; };
+/* Every endpoint with exactly these ends is disconnected, its owner told ECONNABORTED; how many. */
+int udp_destroy(struct td_stack *st, const struct udp_addrs *a);
 struct udp_addrs udp_addrs(const struct udp_pcb *u);
 /* Sends p (payload) to tx->dst:dport (the connected peer when tx->dst is 0). Binds if unbound. tx->src 0
  * = the bound address or RFC 1122 3.3.4.3's choice. Consumes p. -EDESTADDRREQ, -EMSGSIZE (over 65507, or over the path

@@ -272,6 +272,11 @@ enum {
     COL_RPORT,
     COL_DEV,
     COL_DROPS,
+    COL_RMEM,
+    COL_RCVBUF,
+    COL_SNDBUF,
+    COL_HANDLE,
+    COL_OWNER,
     NCOLS
 };
 const struct column udp_columns[] = {
@@ -285,6 +290,11 @@ const struct column udp_columns[] = {
     [COL_RPORT] = {"pport", VAL_U64, "port of the connected peer"},
     [COL_DEV] = {"dev", VAL_STR, "interface it is bound to"},
     [COL_DROPS] = {"drops", VAL_U64, "datagrams dropped because the receive buffer was full"},
+    [COL_RMEM] = {"rmem", VAL_U64, "memory that holds what waits to be read, bytes"},
+    [COL_RCVBUF] = {"rcvbuf", VAL_U64, "receive buffer limit, bytes of memory"},
+    [COL_SNDBUF] = {"sndbuf", VAL_U64, "send buffer limit, bytes"},
+    [COL_HANDLE] = {"handle", VAL_U64, "the application's number for the socket"},
+    [COL_OWNER] = {"owner", VAL_U64, "number of the application that opened it; 0: not said"},
 };
 const unsigned udp_ncolumns = NCOLS;
 
@@ -310,5 +320,15 @@ bool udp_table_next(struct td_stack *st, uint64_t *cursor, struct row *row)
         row_str(row, COL_DEV, nif->name);
     }
     row_u64(row, COL_DROPS, u->drops);
+    if (u->up->user != NULL) {
+        const struct endpoint_user who = u->up->user(u->owner);
+        row_u64(row, COL_RMEM, who.rmem);
+        row_u64(row, COL_RCVBUF, who.rcvbuf);
+        row_u64(row, COL_SNDBUF, who.sndbuf);
+        row_u64(row, COL_OWNER, who.owner);
+        if (who.handle >= 0) {
+            row_u64(row, COL_HANDLE, (uint64_t)who.handle);
+        }
+    }
     return true;
 }

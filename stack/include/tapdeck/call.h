@@ -71,6 +71,7 @@ enum td_call_kind {
     TD_CALL_DUP,
     TD_CALL_SETSOCKOPT,
     TD_CALL_GETSOCKOPT, /* SO_ERROR changes what it reads */
+    TD_CALL_DESTROY,
     TD_CALL_KINDS
 };
 const char *td_call_name(enum td_call_kind kind); /* "input", "sendmsg" … */
@@ -150,7 +151,9 @@ struct td_call {
         } organ;
         struct {
             int domain, type, protocol;
+            uint32_t owner;
         } socket;
+        const struct td_ends *ends; /* of DESTROY */
         struct {
             int s;
             const struct sockaddr *sa; /* bind, connect */

@@ -52,6 +52,21 @@ int64_t td_recvfrom(struct td_stack *st, int s, void *buf, size_t len, int flags
 /* A sockaddr_in from host-order address and port. */
 struct sockaddr_in td_sockaddr(td_ip4 addr, uint16_t port);
 
+/* Sockets opened from now on belong to `owner`, a number that only the embedding program understands (0: to
+ * nobody), and so do the connections they accept and what is opened in their notifications. The tables tcp, udp
+ * and socket show it. */
+void td_socket_owner(struct td_stack *st, uint32_t owner);
+
+/* Ends what has exactly these ends, whoever owns it, as Linux's SOCK_DESTROY (ss -K): a connection is reset, a
+ * listener or half-open connection closed, a TIME-WAIT forgotten, a datagram socket disconnected; an owner gets
+ * ECONNABORTED. How many; -ENOENT, -EPROTONOSUPPORT. */
+struct td_ends {
+    uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+    td_ip4 laddr, raddr;
+    uint16_t lport, rport;
+};
+int td_socket_destroy(struct td_stack *st, const struct td_ends *which);
+
 /* The connection id the journal, `ss` and `why` use for this handle; 0 = bad handle. */
 uint32_t td_socket_id(struct td_stack *st, int s);
 
