@@ -516,7 +516,7 @@ void td_socket_owner(struct td_stack *st, uint32_t owner)
 
 int td_socket_destroy(struct td_stack *st, const struct td_ends *which)
 {
-    struct td_call c = {.kind = TD_CALL_DESTROY, .now = st->now, .u.ends = which};
+    struct td_call c = {.kind = TD_CALL_DESTROY, .now = st->now, .u.ends = *which};
     return (int)door_dispatch(st, &c);
 }
 

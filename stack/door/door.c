@@ -250,7 +250,7 @@ static int64_t do_socket(struct td_stack *st, struct td_call *c)
         return socket_getopt(st, c->u.opt.s, c->u.opt.level, c->u.opt.name, c->u.opt.get,
                              c->u.opt.outlen);
     case TD_CALL_DESTROY:
-        return socket_destroy(st, c->u.ends);
+        return socket_destroy(st, &c->u.ends);
     default:
         return -ENOSYS;
     }

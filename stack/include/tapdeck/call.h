@@ -153,7 +153,7 @@ struct td_call {
             int domain, type, protocol;
             uint32_t owner;
         } socket;
-        const struct td_ends *ends; /* of DESTROY */
+        struct td_ends ends; /* of DESTROY */
         struct {
             int s;
             const struct sockaddr *sa; /* bind, connect */

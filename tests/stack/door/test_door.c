@@ -446,6 +446,8 @@ static struct record *record_make(struct host *b, struct prng *r)
     td_stack_flush(st, td_stack_now(st));
     td_close(st, d);
     td_close(st, e);
+    const struct td_ends listener = {.protocol = IPPROTO_TCP, .lport = 7};
+    ck_assert_int_eq(td_socket_destroy(st, &listener), 1);
     td_stack_clock(st, td_stack_now(st) + 5);
     ck_assert_int_eq(td_addr_del(st, b->eth, TD_IP4(10, 0, 0, 2), 24), 0);
     ck_assert_int_eq(td_if_set_mac(st, b->eth, mac), 0);
