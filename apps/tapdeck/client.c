@@ -174,11 +174,11 @@ static bool take_replies(struct conversation *v)
 static bool converse(struct conversation *v, const sigset_t *waiting)
 {
     char buf[65536];
-    bool wants_input = v->credit > 0 && !v->input_over && v->send.len == 0;
-    if (wants_input && v->c->input < 0)
-        read_input(v);
+    if (v->credit > 0 && !v->input_over && v->c->input < 0)
+        read_input(v); /* nothing, and its end */
     if (!send_some(v))
         return false;
+    bool wants_input = v->credit > 0 && !v->input_over && v->send.len == 0;
     struct pollfd pfd[2] = {
         {.fd = v->c->fd, .events = (short)(v->send.len > 0 ? POLLIN | POLLOUT : POLLIN)},
         {.fd = wants_input ? v->c->input : -1, .events = POLLIN},

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/args.h"
 #include "dev/capture.h"
 #include "link/link.h"
 
@@ -279,6 +280,19 @@ const char *run_value(struct run *r, int at, const char *what)
     words_before(r, at + 1, where, sizeof(where));
     run_fail(r, EXIT_USAGE, "%s is missing after '%s'", what, where);
     return NULL;
+}
+
+int run_option(struct run *r, struct args *a, const char **word, const char *would_be_right)
+{
+    char msg[256];
+    int letter = args_next(a, msg, sizeof(msg));
+    if (letter == '?') {
+        run_fail(r, EXIT_USAGE, "%s: %s", msg, would_be_right);
+    } else if (letter == -1 && a->index < a->argc) {
+        *word = a->argv[a->index++];
+        letter = 0;
+    }
+    return letter;
 }
 
 uint32_t run_interface(struct run *r, const char *name)

@@ -157,6 +157,12 @@ int run_bad_word(struct run *r, int at, const char *would_be_right);
 /* The value that must follow word `at`; NULL (sentence set): there is none. */
 const char *run_value(struct run *r, int at, const char *what);
 
+/* The next option of a command that reads its words as getopt does, operands and options in any order:
+ * its letter (a->value: what belongs to it), 0 for an operand (*word), -1 at the end, '?' for a bad one
+ * (sentence set; `would_be_right` is its end). Begin with args_init(a, r->argc, r->argv, letters). */
+struct args;
+int run_option(struct run *r, struct args *a, const char **word, const char *would_be_right);
+
 /* A table of the registry, row by row, resumable. */
 int table_column(const struct table *t, const char *name); /* -1 = none */
 const struct value *row_value(const struct table *t, const struct row *row,
@@ -176,7 +182,7 @@ uint32_t run_interface(struct run *r, const char *name);
 /* An errno of the stack as words a person can use. */
 const char *error_text(int err);
 
-extern const struct command command_ip, command_ss, command_ping, command_why, command_sysctl,
+extern const struct command command_ip, command_ss, command_ping, command_nc, command_why, command_sysctl,
     command_nstat, command_table, command_app, command_tap, command_tc, command_capture, command_timers,
     command_fault, command_bridge, command_iptables, command_iptables_save, command_iptables_restore, command_conntrack,
     command_help, command_version, command_shutdown;
