@@ -32,8 +32,34 @@ void journal_init(struct journal *j, uint32_t size, enum journal_level level)
 {
     memset(j, 0, sizeof *j);
     j->size = size;
-    j->level = (uint8_t)level;
+    j->level = j->keeps = (uint8_t)level;
     j->next_seq = 1;
+}
+
+void journal_set_level(struct journal *j, enum journal_level level)
+{
+    j->keeps = (uint8_t)level;
+    j->level = j->watches != NULL ? JOURNAL_ALL : j->keeps;
+}
+
+void journal_watch(struct journal *j, struct journal_watch *w)
+{
+    struct journal_watch **at = &j->watches;
+    while (*at != NULL)
+        at = &(*at)->next;
+    w->next = NULL;
+    *at = w;
+    journal_set_level(j, (enum journal_level)j->keeps);
+}
+
+void journal_unwatch(struct journal *j, struct journal_watch *w)
+{
+    struct journal_watch **at = &j->watches;
+    while (*at != NULL && *at != w)
+        at = &(*at)->next;
+    if (*at == w)
+        *at = w->next;
+    journal_set_level(j, (enum journal_level)j->keeps);
 }
 
 void journal_done(struct td_stack *st)
@@ -103,15 +129,10 @@ static struct journal_record *ring_place(struct td_stack *st)
     return r;
 }
 
-void journal_record(struct td_stack *st, enum event_id ev, const struct journal_subject *subject,
-                    const uint64_t args[JOURNAL_ARGS])
+static void record_fill(struct journal_record *r, const struct td_stack *st, enum event_id ev,
+                        const struct journal_subject *subject, const uint64_t args[JOURNAL_ARGS])
 {
-    struct journal *j = &st->journal;
-    struct journal_record *r = ring_place(st);
-    if (r == NULL) {
-        j->lost++;
-        return;
-    }
+    const struct journal *j = &st->journal;
     r->seq = j->next_seq - 1;
     r->cause = j->cause;
     r->origin_id = j->origin_id;
@@ -124,6 +145,26 @@ void journal_record(struct td_stack *st, enum event_id ev, const struct journal_
     else
         memset(&r->subject, 0, sizeof r->subject);
     memcpy(r->arg, args, sizeof r->arg);
+}
+
+void journal_record(struct td_stack *st, enum event_id ev, const struct journal_subject *subject,
+                    const uint64_t args[JOURNAL_ARGS])
+{
+    struct journal *j = &st->journal;
+    if (j->watches != NULL) {
+        struct journal_record seen;
+        record_fill(&seen, st, ev, subject, args);
+        for (const struct journal_watch *w = j->watches; w != NULL; w = w->next)
+            w->fn(w->ctx, &seen);
+        if (j->keeps < event_level[ev])
+            return;
+    }
+    struct journal_record *r = ring_place(st);
+    if (r == NULL) {
+        j->lost++;
+        return;
+    }
+    record_fill(r, st, ev, subject, args);
     j->written++;
     if (j->tap != NULL)
         j->tap(j->tap_ctx, r);

@@ -106,13 +106,26 @@ struct journal {
     uint64_t cause;              /* current */
     uint64_t origin_id;
     uint8_t origin;
-    uint8_t level;               /* enum journal_level: the knob's value */
+    uint8_t level;               /* enum journal_level: from which on records are made at all */
+    uint8_t keeps;               /* the knob's value: which of them the ring keeps */
     uint64_t next_packet;        /* packet ids */
     uint64_t events[EV_COUNT];   /* how often each happened */
     /* A reader that follows: called for each record kept; must not call into the stack. */
     void (*tap)(void *ctx, const struct journal_record *r);
     void *tap_ctx;
+    struct journal_watch *watches; /* in order of their beginning; NULL: nobody watches */
 };
+
+/* A reader of every event, whatever the level keeps in the ring: captures explain packets by it, and what is
+ * captured must not depend on the level, nor the ring on who captures. Its memory is the reader's own. */
+struct journal_watch {
+    struct journal_watch *next;
+    void (*fn)(void *ctx, const struct journal_record *r); /* must not call into the stack */
+    void *ctx;
+};
+void journal_watch(struct journal *j, struct journal_watch *w);   /* fn and ctx are set */
+void journal_unwatch(struct journal *j, struct journal_watch *w); /* nothing when it doesn't watch */
+void journal_set_level(struct journal *j, enum journal_level level);
 
 void journal_init(struct journal *j, uint32_t size, enum journal_level level);
 void journal_done(struct td_stack *st);

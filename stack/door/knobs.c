@@ -311,7 +311,7 @@ int knob_set_text(struct td_stack *st, const char *name, const char *value)
     }
     JOURNAL(st, EV_KNOB_SET, NULL, p.subject, (uint64_t)p.v[0], (uint64_t)v[0]);
     memcpy(p.v, v, p.info->nvalues * sizeof v[0]);
-    st->journal.level = (uint8_t)knob(st, JOURNAL_LEVEL);
+    journal_set_level(&st->journal, (enum journal_level)knob(st, JOURNAL_LEVEL));
     return 0;
 }
 

@@ -201,6 +201,7 @@ static struct netif *eth_rise(struct td_stack *st, struct netif *above, struct p
     }
     above->stats.rx_packets++;
     above->stats.rx_bytes += p->len;
+    link_show(st, above, false, p);
     if (above->ingress == NULL)
         return above;
     ingress_enqueue(st, above, p);
@@ -324,6 +325,7 @@ void link_input(struct td_stack *st, struct netif *nif, struct pkt *p)
     }
     nif->stats.rx_packets++;
     nif->stats.rx_bytes += p->len;
+    link_show(st, nif, false, p);
     if (nif->ingress == NULL) {
         eth_input(st, nif, p);
         return;
@@ -497,6 +499,7 @@ static bool netif_transmit(struct td_stack *st, struct netif *nif, struct pkt *p
         count(st, EthOutDrops);
     } else {
         JOURNAL(st, EV_ETH_OUT, &sub, nif->index, p->len);
+        link_show(st, nif, true, p);
         nif->stats.tx_packets++;
         nif->stats.tx_bytes += p->len;
         count(st, EthOutFrames);
@@ -544,6 +547,7 @@ static bool loopback_run(struct td_stack *st, struct netif *nif)
         nif->stats.rx_packets++;
         nif->stats.rx_bytes += p->len;
         p->tstamp = st->now;
+        link_show(st, nif, false, p);
         h.type = p->protocol;
         saved = journal_enter(st, ORIGIN_FRAME, p->id, st->journal.cause);
         link_handler_call(st, nif, p, &h);

@@ -83,8 +83,7 @@ static void piece_header(uint8_t *b, const struct ipv4_hdr *h, uint32_t off, uin
                checksum_finish(checksum_add(checksum_pseudo(h->src, h->dst, h->proto, n), l4, n)));
 }
 
-bool gso_cut(struct td_stack *st, const struct pkt *p, const struct ipv4_hdr *h,
-             struct pkt_queue *q)
+bool gso_pieces(struct mem *m, const struct pkt *p, const struct ipv4_hdr *h, struct pkt_queue *q)
 {
     uint32_t l4 = transport_len(p, h), head = h->hlen + l4;
     uint8_t udp_sum[2] = {1, 0};
@@ -100,7 +99,7 @@ bool gso_cut(struct td_stack *st, const struct pkt *p, const struct ipv4_hdr *h,
         uint8_t *b;
 
         len = payload - off < p->gso_size ? payload - off : p->gso_size;
-        f = pkt_alloc(&st->mem, PKT_HEADROOM, head + len);
+        f = pkt_alloc(m, PKT_HEADROOM, head + len);
         b = f != NULL ? pkt_put(f, head + len) : NULL;
         if (b == NULL || !pkt_read(p, 0, b, head) || !pkt_read(p, head + off, b + head, len)) {
             pkt_free(f);
@@ -113,11 +112,20 @@ bool gso_cut(struct td_stack *st, const struct pkt *p, const struct ipv4_hdr *h,
         piece_header(b, h, off, len, off + len == payload, udp_sum[0] != 0 || udp_sum[1] != 0);
         f->tos = h->tos;
         f->flags = p->flags;
-        f->id = ++st->journal.next_packet;
         pkt_set_l3(f);
         pkt_queue_push(q, f);
         if (payload == 0)
             break;
     }
+    return true;
+}
+
+bool gso_cut(struct td_stack *st, const struct pkt *p, const struct ipv4_hdr *h,
+             struct pkt_queue *q)
+{
+    if (!gso_pieces(&st->mem, p, h, q))
+        return false;
+    for (struct pkt *f = q->head; f != NULL; f = f->next)
+        f->id = ++st->journal.next_packet;
     return true;
 }

@@ -118,6 +118,26 @@ uint32_t gso_largest(const struct pkt *p, const struct ipv4_hdr *h);
 /* Cuts it into q: whole datagrams with headers, checksums and IP header noted. False: no memory, or nothing that can
  * be cut so (q is empty). */
 bool gso_cut(struct td_stack *st, const struct pkt *p, const struct ipv4_hdr *h, struct pkt_queue *q);
+/* The same into memory of m, without packet ids: for who only looks. */
+bool gso_pieces(struct mem *m, const struct pkt *p, const struct ipv4_hdr *h, struct pkt_queue *q);
+
+/* ---- link/observe.c: looking at frames without touching them ---- */
+struct link_sight {
+    uint32_t ifindex;    /* the interface on which it was seen */
+    bool out;            /* leaves; else comes in */
+    bool bare;           /* p begins with the IP header: a loopback frame has no Ethernet header */
+    const struct pkt *p; /* borrowed; p->id is the journal's name for it, p->protocol its EtherType if bare */
+};
+/* The observer's memory is the caller's and must stay until link_unobserve. fn must not call into the stack,
+ * except that it may take its observer out. */
+struct link_observer {
+    struct link_observer *next;
+    uint32_t ifindex; /* 0 = every interface */
+    void (*fn)(void *ctx, const struct link_sight *s);
+    void *ctx;
+};
+void link_observe(struct td_stack *st, struct link_observer *o);   /* ifindex, fn and ctx are set */
+void link_unobserve(struct td_stack *st, struct link_observer *o); /* nothing when it isn't there */
 
 /* Bytes waiting in the egress queue (a VLAN's are its lower interface's): TCP bounds its share by it. */
 uint64_t netif_backlog(const struct netif *nif);

@@ -21,6 +21,7 @@ struct link {
     struct netif *dirty_first, *dirty_last; /* interfaces with work at the next flush */
     struct pkt_queue forward; /* what bridges send: p->ifindex says by which port */
     bool forwarding;          /* link_forward_run is at work */
+    struct link_observer *observers; /* NULL: nobody looks */
     struct table link_table, qdisc_table, rule_table, fdb_table;
 };
 
@@ -91,6 +92,14 @@ void bridge_changed(struct td_stack *st, struct netif *nif, enum link_change wha
 
 /* link/fdb.c: columns and rows of "fdb". */
 void fdb_table_init(struct td_stack *st);
+
+/* link/observe.c: shows a frame to those who look at nif; asked where somebody looks at all. */
+void link_seen(struct td_stack *st, const struct netif *nif, bool out, const struct pkt *p);
+static inline void link_show(struct td_stack *st, const struct netif *nif, bool out, const struct pkt *p)
+{
+    if (__builtin_expect(st->link->observers != NULL, 0))
+        link_seen(st, nif, out, p);
+}
 
 /* link/offload.c: finishes what the device won't: cuts a super-frame, completes a checksum. The
  * frames are in out. Consumes p. 0, or a negative errno: dropped, told and counted. */

@@ -132,6 +132,7 @@ static int vlan_output(struct td_stack *st, struct netif *nif, struct pkt *p)
 
 int link_xmit_virtual(struct td_stack *st, struct netif *nif, struct pkt *p)
 {
+    link_show(st, nif, true, p);
     switch (nif->kind) {
     case TD_LINK_VLAN:
         return vlan_output(st, nif, p);

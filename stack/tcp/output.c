@@ -116,7 +116,8 @@ static int send_text(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t l
         }
     }
     if (again) {
-        const struct journal_subject subject = tcp_subject(t);
+        struct journal_subject subject = tcp_subject(t);
+        subject.pkt = st->tcp->emitted;
         count(st, TcpRetransSegs);
         t->total_retrans++;
         t->bytes_retrans += len;
@@ -648,7 +649,8 @@ void tcp_send_syn(struct td_stack *st, struct tcb *t)
     }
     t->segs_out += !t->passive; /* a SYN-ACK isn't counted, as in Linux */
     if (again) {
-        const struct journal_subject subject = tcp_subject(t);
+        struct journal_subject subject = tcp_subject(t);
+        subject.pkt = st->tcp->emitted;
         count(st, TcpRetransSegs);
         t->total_retrans++;
         t->rtt_time = 0;

@@ -451,6 +451,19 @@ struct tcp_organs {
     uint8_t count[TD_ORGAN_KINDS], chosen[TD_ORGAN_KINDS];
 };
 
+/* Why connections were marked, in the order of marking: so much of the journal's state as says what a
+ * segment is sent because of. Apart from the connections, which have no room for what only matters until the
+ * next flush. */
+struct tcp_mark_why {
+    uint64_t cause, origin_id;
+    uint8_t origin;
+};
+#define TCP_MARKS 128u /* frames a turn at most from a device; what is marked beyond has no reason */
+struct tcp_marks {
+    uint32_t n;
+    struct tcp_mark_why why[TCP_MARKS];
+};
+
 struct tcp {
     const struct tcp_upcalls *up; /* of the layer above */
     struct tcp_organs organs;
@@ -458,6 +471,9 @@ struct tcp {
     struct hash ports;         /* struct tcp_port by port */
     struct tcb *all;
     struct tcb *marked, **marked_tail;
+    struct tcp_marks marks[2]; /* of those that wait, and of those that the flush is at */
+    uint8_t marking;           /* which of the two is that of those that wait */
+    uint64_t emitted;          /* the journal's name for the segment that was sent last */
     struct timer throttle;     /* some of them wait for the interface's queue to drain */
     struct siphash_key isn_key, cookie_key;
     struct tcp_tfo_keys tfo_keys;

@@ -321,26 +321,32 @@ struct tcb *tcp_alloc(struct td_stack *st)
     return t;
 }
 
-static void mark(struct tcp *tcp, struct tcb *t)
+static void mark(struct td_stack *st, struct tcb *t)
 {
+    struct tcp *tcp = st->tcp;
     if (!t->marked) {
         t->marked = true;
         t->mark_next = NULL;
         *tcp->marked_tail = t;
         tcp->marked_tail = &t->mark_next;
+        struct tcp_marks *m = &tcp->marks[tcp->marking];
+        if (m->n < TCP_MARKS) {
+            m->why[m->n++] =
+                (struct tcp_mark_why){st->journal.cause, st->journal.origin_id, st->journal.origin};
+        }
     }
 }
 
 void tcp_mark(struct td_stack *st, struct tcb *t)
 {
-    mark(st->tcp, t);
+    mark(st, t);
     st->flush_wanted = true;
 }
 
 /* The interface's queue is full. Any flush tries again; a timer makes sure there is one. */
 void tcp_mark_throttled(struct td_stack *st, struct tcb *t)
 {
-    mark(st->tcp, t);
+    mark(st, t);
     if (!timer_armed(&st->tcp->throttle)) {
         timer_arm(st, &st->tcp->throttle, st->now + THROTTLE);
     }
@@ -438,18 +444,29 @@ void tcp_flush(struct td_stack *st)
 {
     struct tcp *tcp = st->tcp;
     struct tcb *t = tcp->marked;
+    uint32_t n = 0;
     tcp->marked = NULL; /* what is marked from now on belongs to the next round */
     tcp->marked_tail = &tcp->marked;
+    struct tcp_marks *marks = &tcp->marks[tcp->marking];
+    tcp->marking = !tcp->marking;
     while (t != NULL) {
         struct tcb *next = t->mark_next;
         t->marked = false;
         if (t->dead) {
             tcb_free(st, t);
+        } else if (n < marks->n) { /* because of what marked it, not because of the flush */
+            const struct tcp_mark_why *why = &marks->why[n];
+            struct journal_frame saved =
+                journal_enter(st, (enum journal_origin)why->origin, why->origin_id, why->cause);
+            tcp_output(st, t);
+            journal_leave(st, saved);
         } else {
             tcp_output(st, t);
         }
         t = next;
+        n++;
     }
+    marks->n = 0;
 }
 
 bool tcp_closing(const struct td_stack *st)

@@ -173,11 +173,46 @@ START_TEST(no_memory_for_the_ring_is_survived)
 }
 END_TEST
 
+static struct journal_record watched[8];
+static unsigned nwatched;
+
+static void watch(void *ctx, const struct journal_record *rec)
+{
+    (void)ctx;
+    watched[nwatched++] = *rec;
+}
+
+/* Who watches hears of everything; what the ring keeps is as if nobody did. */
+START_TEST(a_watch_hears_what_the_level_keeps_out)
+{
+    struct journal_watch w = {.fn = watch};
+    struct journal_subject subject = {.pkt = 9};
+    nwatched = 0;
+    JOURNAL(st, EV_ETH_OUT, &subject, 1, 60);
+    journal_watch(&st->journal, &w);
+    JOURNAL(st, EV_ETH_OUT, &subject, 1, 60);
+    JOURNAL(st, EV_ETH_DROP_VLAN, &subject, 1, 7);
+    journal_set_level(&st->journal, JOURNAL_COUNTERS);
+    JOURNAL(st, EV_ETH_DROP_VLAN, &subject, 1, 8);
+    journal_unwatch(&st->journal, &w);
+    journal_unwatch(&st->journal, &w);
+    JOURNAL(st, EV_ETH_DROP_VLAN, &subject, 1, 9);
+    ck_assert_uint_eq(nwatched, 3);
+    ck_assert_uint_eq(watched[0].event, EV_ETH_OUT);
+    ck_assert_uint_eq(watched[0].seq, 2);
+    ck_assert_uint_eq(watched[0].subject.pkt, 9);
+    ck_assert_uint_eq(watched[2].arg[1], 8);
+    ck_assert_uint_eq(st->journal.written, 1);
+    ck_assert_uint_eq(journal_from(st, 0)->seq, 3);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("journal");
     TCase *t = tcase_create("journal");
     tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, a_watch_hears_what_the_level_keeps_out);
     tcase_add_test(t, the_catalogue_is_well_formed);
     tcase_add_test(t, every_event_formats);
     tcase_add_test(t, a_record_keeps_what_it_was_told);
