@@ -28,8 +28,8 @@ APP_MAIN   := apps/tapdeckd/main.c apps/tapdeck/main.c apps/man/commands.c
 APP_SRC    := $(filter-out $(APP_MAIN) apps/common/app.c,$(call sources,apps)) apps/common/app.c
 CLIENT_SRC := $(call sources,apps/tapdeck apps/topo) $(filter-out apps/common/app.c,$(call sources,apps/common))
 APPLIB     := $(BUILD)/libtapdeck-apps.a
-APP_LIBS   := -ljansson -lhttp_parser -lnettle -lpcap -lyaml
-DEV_LIBS   := -lpcap -lnettle
+APP_LIBS   := -ljansson -lhttp_parser -lnettle -lpcap -lyaml -lz
+DEV_LIBS   := -lpcap -lnettle -lz
 
 PREFIX   ?= /usr/local
 BINDIR   ?= $(PREFIX)/bin

@@ -76,7 +76,7 @@ status=0
 built=()
 for target in "${targets[@]}"; do
     if "$CLANG" "${flags[@]}" -fsanitize=fuzzer -o "$out/$target" "$out/obj/tests/fuzz/$target.o" \
-        "$out/libstack.a" -lpcap -lnettle -lhttp_parser -ljansson -lyaml >"$out/$target.link" 2>&1; then
+        "$out/libstack.a" -lpcap -lnettle -lhttp_parser -ljansson -lyaml -lz >"$out/$target.link" 2>&1; then
         built+=("$target")
     else
         echo "not ok - $target: can't be built ($out/$target.link)"
