@@ -33,7 +33,7 @@ struct value {
     };
 };
 
-#define TABLE_MAX_COLUMNS 80
+#define TABLE_MAX_COLUMNS 128
 
 struct row {
     struct value v[TABLE_MAX_COLUMNS];

@@ -22,6 +22,7 @@
  * it is lost, the peer's SYN comes again. So cookies are for need (tcp_syncookies 1), and an ACK is
  * taken for one only if the listener sent some in the last two steps.
  */
+#include "tcp/seglog.h"
 #include "tcp/tcp_internal.h"
 
 #include <errno.h>
@@ -214,7 +215,8 @@ bool tcp_cookie_ack(struct td_stack *st, struct tcb *l, struct tcp_seg *s)
         return true;
     }
     count(st, TcpPassiveOpens);
-    JOURNAL(st, EV_TCP_STATE, &subject, TCPS_CLOSED, TCPS_SYN_RECEIVED, W_TCP_SYN_RECEIVED);
+    tcp_seglog_state(st, &t->ep.a, 0, &subject, TCPS_LISTEN, TCPS_SYN_RECEIVED,
+                     W_TCP_SYN_RECEIVED);
     s->wnd = (uint32_t)s->h->wnd << t->snd_wscale;
     tcp_segment_arrives(st, t, s);
     return true;

@@ -8,6 +8,7 @@
  * Every segment has DF set: TCP cuts its segments to the path (RFC 1191), because of fragments all
  * are lost when one is. Only where the path wants less than IP goes down to may routers cut.
  */
+#include "tcp/seglog.h"
 #include "tcp/tcp_internal.h"
 #include "wire/checksum.h"
 
@@ -57,7 +58,13 @@ int tcp_emit_segment(struct td_stack *st, const struct tcp_emit *e)
         .ttl = e->ttl,
         .flags = e->no_df ? 0 : IP_TX_DF,
     };
-    return ip_output(st, p, &tx);
+    if (!tcp_seglog_on(st)) {
+        return ip_output(st, p, &tx);
+    }
+    struct tcp_seglog_mark mark = tcp_seglog_out(st, e, &h, p);
+    int err = ip_output(st, p, &tx);
+    tcp_seglog_done(st, mark);
+    return err;
 }
 
 /* RFC 9293 3.10.7.1, and 3.5.2 for every state that isn't synchronized: the reset takes its number
@@ -74,6 +81,7 @@ void tcp_reset_reply(struct td_stack *st, const struct tcp_seg *s, enum journal_
         .seq = has_ack ? s->ack : 0,
         .ack = s->seq + s->len,
         .flags = has_ack ? TCP_RST : TCP_RST | TCP_ACK,
+        .state = TCPS_CLOSED,
         /* RFC 7323 5.2 recommends it; Linux doesn't do it */
         .o = {.has_ts = s->h->o.has_ts && !tcp_as_linux(st), .ts_ecr = s->h->o.ts_val},
     };

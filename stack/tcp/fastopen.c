@@ -25,6 +25,7 @@
  * TCP_FASTOPEN or, for all of them, bit 0x400 of the knob; a client by MSG_FASTOPEN or
  * TCP_FASTOPEN_CONNECT (fastopen_client.c).
  */
+#include "tcp/seglog.h"
 #include "tcp/tcp_internal.h"
 
 #include <errno.h>
@@ -303,7 +304,8 @@ static bool make_child(struct td_stack *st, struct tcb *l, struct tcp_seg *s,
                   t->peer_mss, l->lsn->nsyn);
     count(st, TcpPassiveOpens);
     count(st, TcpExtTCPFastOpenPassive);
-    JOURNAL(st, EV_TCP_STATE, &subject, TCPS_CLOSED, TCPS_SYN_RECEIVED, W_TCP_SYN_RECEIVED);
+    tcp_seglog_state(st, &t->ep.a, 0, &subject, TCPS_LISTEN, TCPS_SYN_RECEIVED,
+                     W_TCP_SYN_RECEIVED);
     JOURNAL(st, EV_TCP_FASTOPEN_IN, &subject, s->a.raddr, s->a.rport, s->text, tfo_of(l)->pending);
     (void)tcp_window_field(st, t, true);
     take_text(st, t, s);

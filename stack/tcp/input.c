@@ -11,6 +11,7 @@
  * once for all segments of the batch (MUST-58, MUST-59). Resets and challenge ACKs are answers to
  * one segment and leave at once.
  */
+#include "tcp/seglog.h"
 #include "tcp/tcp_internal.h"
 #include "wire/checksum.h"
 
@@ -309,16 +310,23 @@ void tcp_input(struct td_stack *st, struct pkt *p, const struct ip_rx *rx)
         .ifindex = rx->nif != NULL ? rx->nif->index : 0,
     };
     struct tcp_ep *ep = tcp_ep_find(st, &s.a);
+    struct tcp_seglog_mark mark = {0};
+    struct tcb *t = ep == NULL                ? tcp_listener_find(st, &s.a)
+                    : ep->kind == TCP_EP_TCB ? container_of(ep, struct tcb, ep)
+                                             : NULL;
+    if (t != NULL && (h.flags & TCP_SYN) == 0) {
+        s.wnd = (uint32_t)h.wnd << (FAULT_ON(st, NO_WSCALE) ? 0 : t->snd_wscale);
+    }
+    if (tcp_seglog_on(st)) {
+        mark = tcp_seglog_in(st, ep, t, &s);
+    }
     if (ep != NULL && ep->kind == TCP_EP_TIME_WAIT) {
         tcp_time_wait_segment(st, container_of(ep, struct timewait, ep), &s);
     } else if (ep != NULL && ep->kind == TCP_EP_HALF_OPEN) {
         tcp_half_open_segment(st, container_of(ep, struct half_open, ep), &s);
     } else {
-        struct tcb *t = ep != NULL ? container_of(ep, struct tcb, ep) : tcp_listener_find(st, &s.a);
-        if (t != NULL && (h.flags & TCP_SYN) == 0) {
-            s.wnd = (uint32_t)h.wnd << (FAULT_ON(st, NO_WSCALE) ? 0 : t->snd_wscale);
-        }
         tcp_segment_arrives(st, t, &s);
     }
+    tcp_seglog_done(st, mark);
     pkt_free(s.p);
 }

@@ -17,6 +17,7 @@
  * accept queue has filled up during a handshake, its last ACK is ignored: our SYN-ACK is repeated
  * by its timer and the peer's answer tried again. tcp_abort_on_overflow resets instead.
  */
+#include "tcp/seglog.h"
 #include "tcp/tcp_internal.h"
 
 #include <errno.h>
@@ -157,6 +158,9 @@ void tcp_child_syn_ack(struct td_stack *st, struct tcb *t, bool again,
         .ttl = t->ep.ttl,
         .no_df = t->no_df,
         .conn = t->id,
+        .state = TCPS_SYN_RECEIVED,
+        .again = again,
+        .why = again ? W_TCP_RTO_FIRED : W_NONE,
     };
     e.flags |= tcp_ecn_syn_flags(st, t);
     tcp_syn_options_offer(st, t, &e.o);
@@ -254,6 +258,7 @@ struct tcb *tcp_accept(struct td_stack *st, struct tcb *l, void *owner, uint32_t
     t->id = id;
     const struct journal_subject subject = tcp_subject(t);
     JOURNAL(st, EV_TCP_ACCEPT, &subject, t->ep.a.raddr, t->ep.a.rport, id);
+    tcp_seglog_accept(st, t);
     t->poll_told = (uint16_t)tcp_poll(t);
     return t;
 }

@@ -38,6 +38,8 @@ static struct tcp_emit emit_for(const struct tcb *t)
         .ttl = t->ep.ttl,
         .no_df = t->no_df,
         .conn = t->id != 0 || tcp_parent(t) == NULL ? t->id : tcp_parent(t)->id,
+        .t = t,
+        .wscale = t->rcv_wscale,
     };
 }
 
@@ -79,6 +81,8 @@ static int send_text(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t l
     e.flags = TCP_ACK;
     e.snd = &t->snd;
     e.len = len;
+    e.again = again;
+    e.why = (uint16_t)(again || why != W_TCP_WINDOW ? why : W_NONE);
     if (len > 0 && push) {
         e.flags |= TCP_PSH; /* MUST-61 */
     }
@@ -627,6 +631,9 @@ void tcp_send_syn(struct td_stack *st, struct tcb *t)
     struct tcp_emit e = emit_for(t);
     e.seq = t->iss;
     e.flags = TCP_SYN;
+    e.wscale = 0;
+    e.again = again;
+    e.why = (uint16_t)(again ? W_TCP_RTO_FIRED : W_NONE);
     if (t->state != TCPS_SYN_SENT) {
         e.flags |= TCP_ACK;
         e.ack = t->rcv_nxt;
@@ -666,9 +673,10 @@ void tcp_send_syn(struct td_stack *st, struct tcb *t)
 }
 
 /* An acknowledgment whose number lies outside the peer's window, so it must answer. */
-static void bare_probe(struct td_stack *st, struct tcb *t, tcp_seq seq)
+static void bare_probe(struct td_stack *st, struct tcb *t, tcp_seq seq, enum journal_word why)
 {
     struct tcp_emit e = emit_for(t);
+    e.why = (uint16_t)why;
     e.seq = seq;
     e.ack = t->rcv_nxt;
     e.flags = TCP_ACK;
@@ -690,10 +698,10 @@ void tcp_window_probe(struct td_stack *st, struct tcb *t)
     count(st, TcpExtTCPWinProbe);
     tcp_resend_all(st, t); /* what was in flight was thrown away for want of room */
     if (knob(st, TCP_PROBE_OCTET) == 0) {
-        bare_probe(st, t, t->snd_una - 1);
+        bare_probe(st, t, t->snd_una - 1, W_TCP_WINDOW_PROBE);
         return;
     }
-    (void)send_text(st, t, t->snd_una, text > 0 ? 1 : 0, text == 0, text == 1, W_TCP_WINDOW);
+    (void)send_text(st, t, t->snd_una, text > 0 ? 1 : 0, text == 0, text == 1, W_TCP_WINDOW_PROBE);
     if (txq_empty(t->txq)) {
         t->rtx_nxt = t->snd_una;
     }
@@ -702,7 +710,7 @@ void tcp_window_probe(struct td_stack *st, struct tcb *t)
 /* 3.8.4: SEG.SEQ = SND.NXT-1, no text (SHLD-12): outside the peer's window, so it must answer. */
 void tcp_keepalive_probe(struct td_stack *st, struct tcb *t)
 {
-    bare_probe(st, t, t->snd_nxt - 1);
+    bare_probe(st, t, t->snd_nxt - 1, W_TCP_KEEPALIVE_PROBE);
 }
 
 void tcp_send_rst(struct td_stack *st, struct tcb *t, enum journal_word why)

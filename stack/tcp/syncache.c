@@ -26,6 +26,7 @@
  * tcp_invalid_ratelimit. TCP_DEFER_ACCEPT lets a bare ACK pass without effect for so many
  * repetitions, during which there is nothing to repeat: the peer has our SYN-ACK.
  */
+#include "tcp/seglog.h"
 #include "tcp/tcp_internal.h"
 
 #include <errno.h>
@@ -137,7 +138,7 @@ static void forget(struct td_stack *st, struct half_open *r)
 void tcp_half_open_end(struct td_stack *st, struct half_open *r, enum journal_word why)
 {
     const struct journal_subject subject = tcp_half_open_subject(r, NULL);
-    JOURNAL(st, EV_TCP_STATE, &subject, TCPS_SYN_RECEIVED, TCPS_CLOSED, why);
+    tcp_seglog_state(st, &r->ep.a, 0, &subject, TCPS_SYN_RECEIVED, TCPS_CLOSED, why);
     forget(st, r);
 }
 
@@ -245,7 +246,8 @@ int tcp_half_open_new(struct td_stack *st, struct tcb *l, struct tcb *t, const s
     JOURNAL_CAUSE(st, EV_TCP_SYN_IN, &subject, s->a.raddr, s->a.rport, s->a.lport, t->irs, t->iss,
                   t->peer_mss, l->lsn->nsyn);
     count(st, TcpPassiveOpens);
-    JOURNAL(st, EV_TCP_STATE, &subject, TCPS_CLOSED, TCPS_SYN_RECEIVED, W_TCP_SYN_RECEIVED);
+    tcp_seglog_state(st, &r->ep.a, 0, &subject, TCPS_LISTEN, TCPS_SYN_RECEIVED,
+                     W_TCP_SYN_RECEIVED);
     tcp_child_syn_ack(st, t, false, cookie);
     pack(r, t);
     timer_arm(st, &r->timer, st->now + interval(st, r));
@@ -265,6 +267,8 @@ static void send(struct td_stack *st, struct half_open *r, uint16_t flags)
         .tos = r->ep.tos,
         .ttl = r->ep.ttl,
         .conn = r->listener->id,
+        .state = TCPS_SYN_RECEIVED,
+        .wscale = r->rcv_wscale,
         .o = {.has_ts = r->ts_ok, .ts_val = tcp_ts_ms(st) + r->ts_offset, .ts_ecr = r->ts_recent},
     };
     count(st, TcpOutSegs);

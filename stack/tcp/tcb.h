@@ -482,9 +482,10 @@ struct tcp {
     uint32_t tfo_pauses;       /* in a row */
     uint32_t serial;
     uint32_t ntcb, norphans, ntime_wait;
-    struct table table, tcb_table, series_table;
+    struct table table, tcb_table, series_table, seglog_table;
     struct tcp_series *series; /* series.c, oldest first */
     uint64_t nseries, series_number;
+    struct tcp_seglog *seglog; /* seglog.c; NULL: nothing was recorded yet */
 };
 
 #endif

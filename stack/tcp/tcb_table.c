@@ -1,7 +1,10 @@
 /* tcp/tcb_table.c: the transmission control block itself, a column for each variable, by the name
- * the RFCs give it (RFC 9293 3.3.1, 6298 2, 5681 2). `table tcb` prints it; for what ss prints of
- * it see table.c. Sequence numbers are as on the wire. */
-#include "tcp/tcp_internal.h"
+ * the RFCs give it. What the variables are is in pcb.def, a line each; `pcb` and `table tcb` print
+ * them. For what ss prints of a connection see table.c. Sequence numbers are as on the wire. */
+#include "tcp/cc/cubic.h"
+#include "tcp/pcb.h"
+#include "tcp/rack.h"
+#include "tcp/xmit.h"
 
 enum {
     COL_ID,
@@ -10,41 +13,62 @@ enum {
     COL_LPORT,
     COL_RADDR,
     COL_RPORT,
-    COL_SND_UNA,
-    COL_SND_NXT,
-    COL_SND_WND,
-    COL_SND_UP,
-    COL_SND_WL1,
-    COL_SND_WL2,
-    COL_ISS,
-    COL_RCV_NXT,
-    COL_RCV_WND,
-    COL_RCV_UP,
-    COL_IRS,
-    COL_MAX_SND_WND,
-    COL_SENDMSS,
-    COL_SMSS,
-    COL_RMSS,
-    COL_SND_SHIFT,
-    COL_RCV_SHIFT,
-    COL_SRTT,
-    COL_RTTVAR,
-    COL_RTO,
-    COL_BACKOFF,
-    COL_CC,
-    COL_CA_STATE,
-    COL_CWND,
-    COL_SSTHRESH,
-    COL_FLIGHT,
-    COL_RECOVER,
-    COL_DUPACKS,
-    COL_MIN_RTT,
-    COL_PACING,
-    COL_LIMITED,
-    COL_QUEUED,
-    COL_OOO,
+#define PCB(id, group, name, unit, clause, meaning, when, value) COL_##id,
+#include "tcp/pcb.def"
+#undef PCB
     NCOLS
 };
+_Static_assert(COL_RPORT + 1 == TCP_PCB_FIRST, "as the header says");
+_Static_assert(NCOLS <= TABLE_MAX_COLUMNS, "too many columns");
+
+/* ---- the catalogue ---- */
+
+const struct tcp_pcb_group_info tcp_pcb_groups[TPG_COUNT] = {
+    [TPG_SEND] = {"send", "send sequence space and queue"},
+    [TPG_RECEIVE] = {"receive", "receive sequence space and queue"},
+    [TPG_OPTIONS] = {"options", "what both SYNs agreed on"},
+    [TPG_RTT] = {"rtt", "round trip, and patience"},
+    [TPG_CONGESTION] = {"congestion", "congestion control"},
+    [TPG_LOSS] = {"loss", "what is in flight, and what of it is lost"},
+    [TPG_TIMERS] = {"timers", "timers that are armed"},
+    [TPG_ORGANS] = {"counts", "other organs in use, and counts"},
+    [TPG_LISTENER] = {"listener", "a listening socket"},
+};
+
+const char *const tcp_pcb_unit_names[TPU_YES + 1] = {
+    [TPU_SEQ_OURS] = "number", [TPU_SEQ_THEIRS] = "number",
+    [TPU_BYTES] = "bytes",     [TPU_SEGMENTS] = "segments",
+    [TPU_COUNT] = "count",     [TPU_NS] = "ns",
+    [TPU_US] = "us",           [TPU_MS] = "ms",
+    [TPU_SECONDS] = "s",       [TPU_RATE] = "bytes/s",
+    [TPU_WORD] = "word",       [TPU_BOOL] = "bool",
+    [TPU_YES] = "bool",
+};
+
+const struct tcp_pcb_info tcp_pcb[] = {
+#define PCB(id, group, name, unit, clause, meaning, when, value)                                   \
+    {name, clause, meaning, TPG_##group, TPU_##unit},
+#include "tcp/pcb.def"
+#undef PCB
+};
+const unsigned tcp_npcb = NCOLS - TCP_PCB_FIRST;
+
+enum { /* a column's type, by unit */
+       TYPE_SEQ_OURS = VAL_U64,
+       TYPE_SEQ_THEIRS = VAL_U64,
+       TYPE_BYTES = VAL_U64,
+       TYPE_SEGMENTS = VAL_U64,
+       TYPE_COUNT = VAL_U64,
+       TYPE_NS = VAL_NS,
+       TYPE_US = VAL_U64,
+       TYPE_MS = VAL_U64,
+       TYPE_SECONDS = VAL_U64,
+       TYPE_RATE = VAL_U64,
+       TYPE_WORD = VAL_STR,
+       TYPE_BOOL = VAL_BOOL,
+       TYPE_YES = VAL_BOOL,
+};
+
 const struct column tcp_tcb_columns[] = {
     [COL_ID] = {"id", VAL_U64, "number of the socket; 0: none yet"},
     [COL_STATE] = {"state", VAL_STR, "state, as RFC 9293 3.3.2 writes it"},
@@ -52,103 +76,172 @@ const struct column tcp_tcb_columns[] = {
     [COL_LPORT] = {"lport", VAL_U64, "local port"},
     [COL_RADDR] = {"peer", VAL_IP4, "peer's address"},
     [COL_RPORT] = {"pport", VAL_U64, "peer's port"},
-    [COL_SND_UNA] = {"SND.UNA", VAL_U64, "oldest number not acknowledged"},
-    [COL_SND_NXT] = {"SND.NXT", VAL_U64, "next number to be sent"},
-    [COL_SND_WND] = {"SND.WND", VAL_U64, "the peer's window, bytes"},
-    [COL_SND_UP] = {"SND.UP", VAL_U64, "behind the urgent data sent; absent: none"},
-    [COL_SND_WL1] = {"SND.WL1", VAL_U64, "SEG.SEQ of the last window update"},
-    [COL_SND_WL2] = {"SND.WL2", VAL_U64, "SEG.ACK of the last window update"},
-    [COL_ISS] = {"ISS", VAL_U64, "our initial number"},
-    [COL_RCV_NXT] = {"RCV.NXT", VAL_U64, "next number expected"},
-    [COL_RCV_WND] = {"RCV.WND", VAL_U64, "our window, bytes"},
-    [COL_RCV_UP] = {"RCV.UP", VAL_U64, "behind the urgent data announced; absent: none"},
-    [COL_IRS] = {"IRS", VAL_U64, "the peer's initial number"},
-    [COL_MAX_SND_WND] = {"Max(SND.WND)", VAL_U64, "largest window the peer ever had, bytes"},
-    [COL_SENDMSS] = {"SendMSS", VAL_U64, "largest text the peer takes, bytes"},
-    [COL_SMSS] = {"SMSS", VAL_U64, "text of a full segment: Eff.snd.MSS, bytes"},
-    [COL_RMSS] = {"RMSS", VAL_U64, "largest segment received, bytes of text"},
-    [COL_SND_SHIFT] = {"Snd.Wind.Shift", VAL_U64, "shift of the peer's window field"},
-    [COL_RCV_SHIFT] = {"Rcv.Wind.Shift", VAL_U64, "shift of ours"},
-    [COL_SRTT] = {"SRTT", VAL_NS, "smoothed round trip; absent: none yet"},
-    [COL_RTTVAR] = {"RTTVAR", VAL_NS, "its variation"},
-    [COL_RTO] = {"RTO", VAL_NS, "retransmission time-out"},
-    [COL_BACKOFF] = {"backoff", VAL_U64, "doublings of the RTO since the last good sample"},
-    [COL_CC] = {"cc", VAL_STR, "congestion control"},
-    [COL_CA_STATE] = {"ca-state", VAL_STR, "open, disorder, recovery or loss"},
-    [COL_CWND] = {"cwnd", VAL_U64, "congestion window, bytes"},
-    [COL_SSTHRESH] = {"ssthresh", VAL_U64, "slow-start threshold, bytes; absent: none yet"},
-    [COL_FLIGHT] = {"FlightSize", VAL_U64, "sent and not acknowledged, bytes"},
-    [COL_RECOVER] = {"recover", VAL_U64, "recovery ends, or may begin anew, beyond this number"},
-    [COL_DUPACKS] = {"dupacks", VAL_U64, "duplicate ACKs in a row"},
-    [COL_MIN_RTT] = {"min-rtt", VAL_NS, "least round trip of late; absent: none yet"},
-    [COL_PACING] = {"pacing-rate", VAL_U64, "bytes a second"},
-    [COL_LIMITED] = {"cwnd-limited", VAL_BOOL, "cwnd is what holds the sender back"},
-    [COL_QUEUED] = {"queued", VAL_U64, "bytes from SND.NXT on that wait to be sent"},
-    [COL_OOO] = {"beyond-hole", VAL_U64, "segments held beyond RCV.NXT"},
+#define PCB(id, group, name, unit, clause, meaning, when, value)                                   \
+    [COL_##id] = {name, (enum value_type)TYPE_##unit, meaning},
+#include "tcp/pcb.def"
+#undef PCB
 };
 const unsigned tcp_tcb_ncolumns = NCOLS;
-_Static_assert(NCOLS <= TABLE_MAX_COLUMNS, "too many columns");
 
-static const char *ca_state(const struct tcb *t)
+/* ---- words ---- */
+
+static const char *episode_name(const struct tcb *t)
 {
     static const char *const names[] = {"open", "disorder", "cwr", "recovery", "loss"};
     return names[t->ca_state];
 }
 
-static void row_send(struct row *row, const struct tcb *t)
+static const char *phase_name(const struct tcb *t)
 {
-    row_u64(row, COL_SND_UNA, t->snd_una);
-    row_u64(row, COL_SND_NXT, t->snd_nxt);
-    row_u64(row, COL_SND_WND, t->snd_wnd);
-    if (t->snd_urg) {
-        row_u64(row, COL_SND_UP, t->snd_up);
-    }
-    row_u64(row, COL_SND_WL1, t->snd_wl1);
-    row_u64(row, COL_SND_WL2, t->snd_wl2);
-    row_u64(row, COL_ISS, t->iss);
-    row_u64(row, COL_MAX_SND_WND, t->max_snd_wnd);
-    row_u64(row, COL_SENDMSS, t->peer_mss);
-    row_u64(row, COL_SMSS, t->mss);
-    row_u64(row, COL_SND_SHIFT, t->snd_wscale);
-    tcp_seq end = sndbuf_end(&t->snd);
-    row_u64(row, COL_QUEUED, seq_gt(end, t->snd_nxt) ? end - t->snd_nxt : 0);
+    static const char *const names[] = {
+        [TD_CC_SLOW_START] = "slow-start", [TD_CC_CSS] = "css",
+        [TD_CC_AVOIDANCE] = "avoidance",   [TD_CC_CONCAVE] = "concave",
+        [TD_CC_CONVEX] = "convex",         [TD_CC_RENO_FRIENDLY] = "reno-friendly"};
+    return t->cc.phase < sizeof names / sizeof names[0] ? names[t->cc.phase] : "?";
 }
 
-static void row_receive(struct row *row, const struct tcb *t)
+static const char *rtx_name(const struct tcb *t)
 {
-    row_u64(row, COL_RCV_NXT, t->rcv_nxt);
-    row_u64(row, COL_RCV_WND, t->rcv_wnd);
-    if (t->urg_state != TURG_NONE) {
-        row_u64(row, COL_RCV_UP, t->rcv_up);
-    }
-    row_u64(row, COL_IRS, t->irs);
-    row_u64(row, COL_RMSS, t->rcv_mss);
-    row_u64(row, COL_RCV_SHIFT, t->rcv_wscale);
-    row_u64(row, COL_OOO, rcvbuf_pieces(&t->rcv));
+    static const char *const names[] = {[TRTX_NONE] = "none",
+                                        [TRTX_REXMT] = "retransmission",
+                                        [TRTX_PROBE] = "tail-loss-probe",
+                                        [TRTX_REO] = "reordering",
+                                        [TRTX_PERSIST] = "window-probe",
+                                        [TRTX_OVERRIDE] = "silly-window-override",
+                                        [TRTX_ECN] = "ecn-one-segment"};
+    return names[t->rtx_kind];
 }
 
-static void row_congestion(struct row *row, const struct tcb *t)
+static const char *ctl_name(const struct tcb *t)
 {
-    if (t->rtt.srtt8 != 0) {
-        row_ns(row, COL_SRTT, t->rtt.srtt8 / 8);
-        row_ns(row, COL_RTTVAR, t->rtt.rttvar4 / 4);
+    static const char *const names[] = {[TCTL_NONE] = "none",
+                                        [TCTL_KEEPALIVE] = "keep-alive",
+                                        [TCTL_FIN_WAIT_2] = "fin-wait-2",
+                                        [TCTL_LINGER] = "linger"};
+    return names[t->ctl_kind];
+}
+
+static td_time until(const struct td_stack *st, const struct timer *tm)
+{
+    return tm->deadline > st->now ? tm->deadline - st->now : 0;
+}
+
+/* The highest record that was sent more than once. */
+static const struct txseg *highest_again(const struct txq *q)
+{
+    for (uint32_t n = q != NULL ? q->end : 0; q != NULL && n != q->first; n--) {
+        if ((txq_at(q, n - 1)->marks & (TXS_EVER | TXS_GONE)) == TXS_EVER) {
+            return txq_at(q, n - 1);
+        }
     }
-    row_ns(row, COL_RTO, t->rtt.rto);
-    row_u64(row, COL_BACKOFF, t->rtt.backoff);
-    row_word(row, COL_CC, t->cc.ops->name);
-    row_word(row, COL_CA_STATE, ca_state(t));
-    row_u64(row, COL_CWND, t->cc.cwnd);
-    if (t->cc.ssthresh != 0 && t->cc.ssthresh < TD_CC_NO_SSTHRESH) {
-        row_u64(row, COL_SSTHRESH, t->cc.ssthresh);
+    return NULL;
+}
+
+/* ---- rows ---- */
+
+#define PUT_SEQ_OURS   row_u64
+#define PUT_SEQ_THEIRS row_u64
+#define PUT_BYTES      row_u64
+#define PUT_SEGMENTS   row_u64
+#define PUT_COUNT      row_u64
+#define PUT_NS         row_ns
+#define PUT_US         row_u64
+#define PUT_MS         row_u64
+#define PUT_SECONDS    row_u64
+#define PUT_RATE       row_u64
+#define PUT_WORD       row_word
+#define PUT_BOOL       row_bool
+#define PUT_YES        row_bool
+
+static void row_tcb(const struct td_stack *st, struct row *row, const struct tcb *t)
+{
+    const struct txq *q = t->txq;
+    const struct rack *r = q != NULL && q->loss.ops == &tcp_rack ? q->loss.state : NULL;
+    const struct cubic *c = t->cc.ops == &tcp_cc_cubic ? t->cc.state : NULL;
+    const struct txseg *again = highest_again(q);
+    const bool listener = t->state == TCPS_LISTEN;
+    row_u64(row, COL_ID, t->id);
+    row_word(row, COL_STATE, tcp_state_name((enum tcp_state)t->state));
+    if (t->state == TCPS_CLOSED) {
+        return; /* no variables yet */
     }
-    row_u64(row, COL_FLIGHT, tcp_flight(t));
-    row_u64(row, COL_RECOVER, t->recover);
-    row_u64(row, COL_DUPACKS, t->dupacks);
-    if (t->cc.min_rtt != 0) {
-        row_ns(row, COL_MIN_RTT, t->cc.min_rtt);
+#define PCB(id, group, name, unit, clause, meaning, when, value)                                   \
+    if (listener == (TPG_##group == TPG_LISTENER) && (when)) {                                     \
+        PUT_##unit(row, COL_##id, value);                                                          \
     }
-    row_u64(row, COL_PACING, t->cc.pacing_rate);
-    row_bool(row, COL_LIMITED, tcp_cwnd_is_limited(t));
+#include "tcp/pcb.def"
+#undef PCB
+}
+
+static void row_half_open(const struct td_stack *st, struct row *row, const struct half_open *h)
+{
+    row_u64(row, COL_ID, 0);
+    row_word(row, COL_STATE, tcp_state_name(TCPS_SYN_RECEIVED));
+    row_u64(row, COL_ISS, h->iss);
+    row_u64(row, COL_SND_UNA, h->iss);
+    row_u64(row, COL_SND_NXT, h->iss + 1);
+    row_u64(row, COL_SND_WND, h->snd_wnd);
+    row_u64(row, COL_SENDMSS, h->peer_mss);
+    row_u64(row, COL_IRS, h->irs);
+    row_u64(row, COL_RCV_NXT, h->irs + 1);
+    row_u64(row, COL_RCV_WND, h->rcv_wnd);
+    row_u64(row, COL_SND_SHIFT, h->snd_wscale);
+    row_u64(row, COL_RCV_SHIFT, h->rcv_wscale);
+    if (h->ts_ok) {
+        row_bool(row, COL_SND_TS_OK, true);
+        row_u64(row, COL_TS_RECENT, h->ts_recent);
+    }
+    if (h->sack_ok) {
+        row_bool(row, COL_SACK_OK, true);
+    }
+    if (h->ecn_ok) {
+        row_bool(row, COL_ECN_OK, true);
+    }
+    row_u64(row, COL_REXMITS, h->rexmits);
+    row_word(row, COL_RTX_KIND, "SYN-ACK");
+    row_ns(row, COL_RTX_DUE, until(st, &h->timer));
+}
+
+static void row_time_wait(const struct td_stack *st, struct row *row, const struct timewait *w)
+{
+    row_u64(row, COL_ID, w->id);
+    row_word(row, COL_STATE, tcp_state_name(TCPS_TIME_WAIT));
+    row_u64(row, COL_SND_NXT, w->snd_nxt);
+    row_u64(row, COL_RCV_NXT, w->rcv_nxt);
+    row_u64(row, COL_RCV_WND, w->rcv_wnd);
+    row_u64(row, COL_RCV_SHIFT, w->rcv_wscale);
+    if (w->ts_recent_s != 0) {
+        row_bool(row, COL_SND_TS_OK, true);
+        row_u64(row, COL_TS_RECENT, w->ts_recent);
+    }
+    row_word(row, COL_CTL_KIND, "2MSL");
+    row_ns(row, COL_CTL_DUE, until(st, &w->timer));
+}
+
+static void row_endpoint(const struct td_stack *st, struct row *row, const struct tcp_ep *ep)
+{
+    row_clear(row);
+    row_ip4(row, COL_LADDR, ep->a.laddr);
+    row_u64(row, COL_LPORT, ep->a.lport);
+    row_ip4(row, COL_RADDR, ep->a.raddr);
+    row_u64(row, COL_RPORT, ep->a.rport);
+    if (ep->kind == TCP_EP_TIME_WAIT) {
+        row_time_wait(st, row, container_of(ep, const struct timewait, ep));
+    } else if (ep->kind == TCP_EP_HALF_OPEN) {
+        row_half_open(st, row, container_of(ep, const struct half_open, ep));
+    } else {
+        row_tcb(st, row, container_of(ep, const struct tcb, ep));
+    }
+}
+
+bool tcp_pcb_row(struct td_stack *st, const struct tcp_addrs *a, struct row *row)
+{
+    const struct tcp_tuple tuple = {a->laddr, a->raddr, a->lport, a->rport};
+    const struct tcp_ep *ep = tcp_ep_find(st, &tuple);
+    if (ep != NULL) {
+        row_endpoint(st, row, ep);
+    }
+    return ep != NULL;
 }
 
 bool tcp_tcb_next(struct td_stack *st, uint64_t *cursor, struct row *row)
@@ -167,16 +260,7 @@ bool tcp_tcb_next(struct td_stack *st, uint64_t *cursor, struct row *row)
         if (t->state == TCPS_LISTEN || t->state == TCPS_CLOSED) {
             continue; /* no variables yet */
         }
-        row_clear(row);
-        row_u64(row, COL_ID, t->id);
-        row_word(row, COL_STATE, tcp_state_name((enum tcp_state)t->state));
-        row_ip4(row, COL_LADDR, ep->a.laddr);
-        row_u64(row, COL_LPORT, ep->a.lport);
-        row_ip4(row, COL_RADDR, ep->a.raddr);
-        row_u64(row, COL_RPORT, ep->a.rport);
-        row_send(row, t);
-        row_receive(row, t);
-        row_congestion(row, t);
+        row_endpoint(st, row, ep);
         return true;
     }
 }

@@ -14,6 +14,7 @@
  * What input, timers and calls want to send is only marked; tcp_flush runs tcp_output once for each
  * marked connection, in the order of marking.
  */
+#include "tcp/seglog.h"
 #include "tcp/tcp_internal.h"
 
 #include <errno.h>
@@ -59,6 +60,12 @@ int tcp_init(struct td_stack *st)
                                        .ncolumns = tcp_series_ncolumns,
                                        .next = tcp_series_next};
     table_register(st, &tcp->series_table);
+    tcp->seglog_table = (struct table){.name = "segments",
+                                       .doc = "TCP segments and changes of state of late (knob tapdeck.segments)",
+                                       .columns = tcp_seglog_columns,
+                                       .ncolumns = tcp_seglog_ncolumns,
+                                       .next = tcp_seglog_next};
+    table_register(st, &tcp->seglog_table);
     return ip_register(st, IPPROTO_TCP_, &tcp_protocol);
 }
 
@@ -116,6 +123,7 @@ void tcp_done(struct td_stack *st)
         mem_free(&st->mem, MEM_TCP, port, sizeof *port);
     }
     tcp_series_clear(st);
+    tcp_seglog_free(st);
     timer_cancel(st, &tcp->throttle);
     tcp_fastopen_done(st);
     hash_done(&tcp->eps);
@@ -370,7 +378,7 @@ void tcp_set_state(struct td_stack *st, struct tcb *t, enum tcp_state to, enum j
     if (from == to) {
         return;
     }
-    JOURNAL(st, EV_TCP_STATE, &subject, from, to, why);
+    tcp_seglog_state(st, &t->ep.a, t->id, &subject, from, to, why);
     if (counts_as_established(to) && !counts_as_established(from)) {
         count(st, TcpCurrEstab);
     } else if (counts_as_established(from) && !counts_as_established(to)) {

@@ -262,6 +262,12 @@ struct tcp_emit { /* one segment to be built */
     struct sndbuf *snd; /* text from here: [seq, seq+len) */
     uint32_t len;
     uint32_t conn;      /* journal subject */
+    /* for the record of segments */
+    const struct tcb *t; /* NULL: none, and state tells what there is instead */
+    uint8_t state;       /* enum tcp_state */
+    uint8_t wscale;      /* of wnd */
+    bool again;          /* it was sent before */
+    uint16_t why;        /* enum journal_word: sent again, or as a probe, because */
 };
 int tcp_emit_segment(struct td_stack *st, const struct tcp_emit *e);
 /* The reset of 3.10.7.1 that answers a segment no connection wants. */

@@ -15,6 +15,7 @@
  * A FIN that comes again means that our last acknowledgment was lost: it is answered, and the wait
  * starts over.
  */
+#include "tcp/seglog.h"
 #include "tcp/tcp_internal.h"
 
 #include <poll.h>
@@ -121,7 +122,7 @@ void tcp_time_wait_end(struct td_stack *st, struct timewait *w, enum journal_wor
         tcp_finish(st, t, 0, why);
     } else {
         const struct journal_subject subject = record_subject(w, NULL);
-        JOURNAL(st, EV_TCP_STATE, &subject, TCPS_TIME_WAIT, TCPS_CLOSED, why);
+        tcp_seglog_state(st, &w->ep.a, w->id, &subject, TCPS_TIME_WAIT, TCPS_CLOSED, why);
     }
     mem_free(&st->mem, MEM_TCP, w, sizeof *w);
 }
@@ -138,6 +139,8 @@ static void record_ack(struct td_stack *st, const struct timewait *w)
         .tos = w->ep.tos,
         .ttl = w->ep.ttl,
         .conn = w->id,
+        .state = TCPS_TIME_WAIT,
+        .wscale = w->rcv_wscale,
         .o = {.has_ts = w->ts_recent_s != 0,
               .ts_val = tcp_ts_ms(st) + w->ts_offset,
               .ts_ecr = w->ts_recent},

@@ -276,6 +276,7 @@ START_TEST(segments_of_one_octet_cost_what_they_cost)
 {
     struct conv c;
     struct sender p = start(&c, 65536, 0);
+    ck_assert_int_eq(td_knob_set(c.h->st, "tapdeck.segments", "0"), 0); /* what is told of them isn't theirs */
     uint64_t before = c.h->heap;
     for (int i = 0; i < 60000 && p.next < p.edge; i++) {
         send_text(&p, 1);
