@@ -80,7 +80,7 @@ int client_connect(struct client *c, const char *name, char *msg, size_t msg_siz
     return EXIT_NO_DAEMON;
 }
 
-void client_close(struct client *c)
+void client_end(struct client *c)
 {
     if (c->fd >= 0)
         close(c->fd);

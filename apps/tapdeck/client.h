@@ -16,7 +16,7 @@ struct client {
 
 /* EXIT_DONE, or EXIT_NO_DAEMON (EXIT_FAILED: not permitted) and a sentence. */
 int client_connect(struct client *c, const char *name, char *msg, size_t msg_size);
-void client_close(struct client *c);
+void client_end(struct client *c);
 
 /* Runs one command to its end: output goes to out as it comes, what it has to say about its work to
  * standard error; if it reads, it is given c->input, to its end, both exact to the byte. The exit

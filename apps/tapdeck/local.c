@@ -12,13 +12,26 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tapdeck/alias.h"
 #include "tapdeck/catalog.h"
 #include "tapdeck/console.h"
 #include "tapdeck/fault.h"
 
+/* One a line, so that two additions don't meet. */
+/* clang-format off */
 const struct local_command *const local_commands[] = {
-    &local_help, &local_doctor, &local_drill, &local_series, &local_topo, &local_wire, NULL,
+    &local_help,
+    &local_alias,
+    &local_unalias,
+    &local_complete,
+    &local_doctor,
+    &local_drill,
+    &local_series,
+    &local_topo,
+    &local_wire,
+    NULL,
 };
+/* clang-format on */
 
 const struct local_command *local_find(const char *name)
 {
@@ -32,14 +45,16 @@ const struct local_command *local_find(const char *name)
 
 void session_init(struct session *s, const char *name, bool json)
 {
-    *s = (struct session){.name = name, .json = json, .tty = colours_wanted(), .input = -1, .out = stdout};
+    *s = (struct session){
+        .name = name, .json = json, .tty = colours_wanted(), .input = -1, .out = stdout};
     s->client.fd = -1;
 }
 
 void session_end(struct session *s)
 {
     if (s->client.fd >= 0)
-        client_close(&s->client);
+        client_end(&s->client);
+    aliases_free(s);
     catalog_free(s->catalog);
     s->catalog = NULL;
 }
@@ -58,7 +73,7 @@ int session_run(struct session *s, int argc, char *const *argv, bool json, FILE 
     s->client.input = s->input;
     status = client_run(&s->client, argc, argv, json, s->tty, out, err, err_size);
     if (status == EXIT_NO_DAEMON)
-        client_close(&s->client);
+        client_end(&s->client);
     return status;
 }
 

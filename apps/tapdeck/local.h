@@ -9,6 +9,7 @@
 
 #include "tapdeck/client.h"
 
+struct alias;
 struct catalog;
 
 struct session {
@@ -19,6 +20,7 @@ struct session {
     bool interactive;        /* the console at a terminal */
     int input;               /* what a command that reads is given, a descriptor; -1: nothing */
     FILE *out;               /* where output goes; never NULL */
+    struct alias *aliases;   /* tapdeck/alias.h */
     struct catalog *catalog; /* the daemon's commands, once they have been asked for */
 };
 void session_init(struct session *s, const char *name, bool json);
@@ -49,6 +51,7 @@ void local_print_help(const struct local_command *c, FILE *out);
  * "where: sentence" to standard error. The exit status. */
 int session_command(struct session *s, int argc, char **argv, const char *where);
 
+extern const struct local_command local_alias, local_complete, local_unalias;
 extern const struct local_command local_help, local_doctor, local_drill, local_series, local_topo,
     local_wire;
 

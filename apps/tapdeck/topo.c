@@ -369,7 +369,7 @@ static int down_one(void *ctx, const struct topo_state *s)
         snprintf(node, sizeof(node), "%s.%s", s->name, n != NULL ? n->name : "");
         if (n != NULL && client_connect(&c, node, msg, sizeof(msg)) == EXIT_DONE) {
             client_run(&c, 1, (char *[]){"shutdown", NULL}, false, false, stdout, msg, sizeof(msg));
-            client_close(&c);
+            client_end(&c);
         } else {
             kill((pid_t)s->pid, SIGTERM); /* its file has changed since, or is gone */
         }

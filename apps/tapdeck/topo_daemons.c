@@ -248,7 +248,7 @@ static bool obey(struct supervisor *v, const struct topo_node *n, unsigned line,
         status = client_run(&c, argc, words, false, false, out != NULL ? out : stderr, said, sizeof(said));
         if (out != NULL)
             fclose(out);
-        client_close(&c);
+        client_end(&c);
     }
     words_free(words);
     return status == EXIT_DONE || fail(v, line, "node %s: %s", n->name, said);

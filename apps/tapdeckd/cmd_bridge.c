@@ -329,13 +329,12 @@ static int bridge_main(struct run *r)
 
 const struct command command_bridge = {
     .name = "bridge",
-    .usage = "bridge [-j] [-s] fdb [show] [br BRIDGE] [dev PORT]\n"
-             "bridge fdb add|replace MAC dev PORT [master] [permanent|static|dynamic] [sticky] | "
-             "fdb del MAC dev PORT | "
-             "fdb flush dev X\n"
-             "bridge [-j] link [show] [dev PORT] | link set dev PORT [hairpin on|off] [learning "
-             "on|off] [flood on|off] "
-             "[isolated on|off]",
+    .usage = "bridge [-j] [-s] fdb [show] [br BRIDGE] [dev IFACE]\n"
+             "bridge fdb {add | replace} MAC dev IFACE [master] [permanent | static | dynamic] [sticky]\n"
+             "bridge fdb del MAC dev IFACE\n"
+             "bridge fdb flush dev IFACE\n"
+             "bridge [-j] link [show] [dev IFACE]\n"
+             "bridge link set dev IFACE [hairpin {on | off}] [learning {on | off}] [flood {on | off}] [isolated {on | off}]",
     .doc = "stations that bridges know, and their ports, in bridge(8)'s words",
     .more = "Bridges are made with `ip link add br0 type bridge`, ports join with `ip link set "
             "eth0 master br0`.\n"

@@ -237,7 +237,13 @@ static int conntrack_main(struct run *r)
 
 const struct command command_conntrack = {
     .name = "conntrack",
-    .usage = "conntrack -L [-j] [FILTER]\nconntrack -E [FILTER]\nconntrack -D [FILTER]\nconntrack -C\nconntrack -F",
+    .usage = "conntrack -L [-j] [FILTER]\n"
+             "conntrack -E [FILTER]\n"
+             "conntrack -D [FILTER]\n"
+             "conntrack -C\n"
+             "conntrack -F\n"
+             "FILTER := [-p PROTO] [-s ADDR] [-d ADDR] [-r ADDR] [-q ADDR] [--sport PORT] [--dport PORT] [--state STATE]\n"
+             "          [--id FLOW] [-n] [-g]",
     .doc = "the flows that the packet filter follows: list, watch, delete, count, flush",
     .more = "There are flows while there are rules. FILTER: -p PROTO, -s, -d ADDRESS (as the flow began), -r, -q ADDRESS (of its\n"
             "answers), --sport, --dport PORT, --state STATE, --id N, -n (source translated), -g (destination translated).\n"

@@ -137,7 +137,9 @@ static int tap_main(struct run *r)
 
 const struct command command_tap = {
     .name = "tap",
-    .usage = "tap add NAME [as IFACE] [mtu N] [mac M] [txqueuelen N] [persist] | del NAME | [show]",
+    .usage = "tap [show]\n"
+             "tap add NAME [as IFACE] [mtu N] [mac MAC] [txqueuelen N] [persist]\n"
+             "tap del TAP",
     .doc =
         "TAP devices: gives the stack an interface whose other end is the kernel's interface NAME",
     .more = "NAME is the kernel's side: made, or attached to if it is there (%d in it is replaced "
@@ -231,7 +233,8 @@ static int capture_main(struct run *r)
 
 const struct command command_capture = {
     .name = "capture",
-    .usage = "capture start FILE [dev X] | stop [dev X]",
+    .usage = "capture start FILE [dev IFACE]\n"
+             "capture stop [dev IFACE]",
     .doc = "writes every frame of a TAP device to a pcap file (nanosecond times)",
     .more = "FILE is the daemon's to open: a relative path is relative to where the daemon was "
             "started.\n"

@@ -329,9 +329,16 @@ static int iptables_main(struct run *r)
 
 const struct command command_iptables = {
     .name = "iptables",
-    .usage = "iptables [-t filter|nat|mangle] -A|-I|-D|-R|-C CHAIN [NUMBER] RULE\n"
-             "iptables [-t filter|nat|mangle] -L|-S [CHAIN] [-n] [-v] [-x] [--line-numbers]\n"
-             "iptables [-t filter|nat|mangle] -N|-X|-F|-Z [CHAIN] | -E CHAIN NAME | -P CHAIN ACCEPT|DROP",
+    .usage = "iptables [-t {filter | nat | mangle}] {-A | -I | -D | -R | -C} CHAIN [N] RULE\n"
+             "iptables [-t {filter | nat | mangle}] {-D CHAIN N | {-L | -S} [CHAIN] [-n] [-v] [-x] [--line-numbers]}\n"
+             "iptables [-t {filter | nat | mangle}] {{-N | -X | -F | -Z} [CHAIN] | -E CHAIN NAME | -P CHAIN POLICY}\n"
+             "RULE := [[!] {-s | -d} PREFIX] [[!] {-i | -o} IFACE] [[!] -p PROTO] [[!] --sport PORT] [[!] --dport PORT]\n"
+             "        [[!] --tcp-flags FLAGS FLAGS] [[!] --syn] [[!] --icmp-type TYPE] [[!] -f] [-m MATCH] [-j TARGET] [-g CHAIN]\n"
+             "        [--reject-with TYPE] [--log-prefix TEXT] [--clamp-mss-to-pmtu] [--set-mss N]\n"
+             "        [--to-source ADDR] [--to-destination ADDR] [--to-ports PORT]\n"
+             "MATCH := multiport {--sports | --dports | --ports} PORT | state --state CTSTATE | conntrack --ctstate CTSTATE\n"
+             "         | limit --limit RATE [--limit-burst N] | ttl {--ttl-eq | --ttl-lt | --ttl-gt} N | comment --comment TEXT\n"
+             "         | tcp | udp | icmp",
     .doc = "the packet filter and address translation",
     .more =
         "A rule is what it asks of a packet, and -j TARGET:\n"
@@ -402,7 +409,7 @@ static int save_main(struct run *r)
 
 const struct command command_iptables_save = {
     .name = "iptables-save",
-    .usage = "iptables-save [-c] [-t filter|nat|mangle]",
+    .usage = "iptables-save [-c] [-t {filter | nat | mangle}]",
     .doc = "the rules as text that iptables-restore reads",
     .more = "-c: with counters.\nExample:\n  tapdeck iptables-save >rules\n",
     .fn = save_main,

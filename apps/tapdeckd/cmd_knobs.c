@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/nearest.h"
+
 /* ---- sysctl ---- */
 
 struct sysctl {
@@ -48,13 +50,28 @@ static void sysctl_each(void *ctx, const char *name, const char *doc)
         sysctl_print(s, name);
 }
 
+static void offer_knob(void *ctx, const char *name, const char *doc)
+{
+    (void)doc;
+    nearest_offer(ctx, name);
+}
+
+static int no_knob(struct run *r, const char *name)
+{
+    struct nearest n = {.word = name};
+    td_knob_each(r->deck->st, offer_knob, &n);
+    if (n.best[0] != '\0')
+        return run_fail(r, EXIT_USAGE, "there is no knob '%s': did you mean '%s'?", name, n.best);
+    return run_fail(r, EXIT_USAGE, "there is no knob '%s': `sysctl -a` lists them", name);
+}
+
 static int sysctl_set(struct run *r, const char *name, const char *value)
 {
     int err = td_knob_set(r->deck->st, name, value);
     if (err == 0)
         return EXIT_DONE;
     if (err == -ENOENT)
-        return run_fail(r, EXIT_USAGE, "there is no knob '%s': `sysctl -a` lists them", name);
+        return no_knob(r, name);
     for (int i = 0; i < KNOB_COUNT; i++) {
         if (strcmp(knob_info[i].name, name) != 0)
             continue;
@@ -128,8 +145,7 @@ static int sysctl_main(struct run *r)
             if (!s.found)
                 sysctl_print(&s, name);
             if (!s.found)
-                status =
-                    run_fail(r, EXIT_USAGE, "there is no knob '%s': `sysctl -a` lists them", w);
+                status = no_knob(r, name);
         }
     }
     if (all) {
@@ -149,7 +165,7 @@ static int sysctl_main(struct run *r)
 
 const struct command command_sysctl = {
     .name = "sysctl",
-    .usage = "sysctl [-n] [-j] NAME... | -a | [-w] NAME=VALUE...",
+    .usage = "sysctl [-a] [-w] [-n] [-q] [-j] [KNOB[=VALUE]]...",
     .doc = "the stack's knobs, under Linux's names",
     .more = "NAME may be the beginning of several (net.ipv4.conf). Examples:\n"
             "  sysctl net.ipv4.ip_forward\n"
@@ -235,7 +251,7 @@ static int nstat_main(struct run *r)
 
 const struct command command_nstat = {
     .name = "nstat",
-    .usage = "nstat [-a] [-z] [-n] [-r] [-s] [-j] [PATTERN...]",
+    .usage = "nstat [-a] [-z] [-n] [-r] [-s] [-j] [COUNTER]...",
     .doc = "the stack's counters, under the MIBs' names as nstat prints them",
     .more = "Without -a: what was added since the last nstat; -a: since the start; -z: zeros too; "
             "-s: doesn't count as an\n"

@@ -11,7 +11,7 @@ const struct command *const commands[] = {
     &command_ip,     &command_ss,   &command_ping,    &command_nc,    &command_why,      &command_sysctl,
     &command_bridge, &command_nstat,  &command_app,  &command_tap,     &command_tc,       &command_capture,
     &command_iptables, &command_iptables_save, &command_iptables_restore, &command_conntrack,
-    &command_timers, &command_table, &command_fault, &command_help, &command_version, &command_shutdown, NULL,
+    &command_timers, &command_table, &command_fault, &command_values, &command_help, &command_version, &command_shutdown, NULL,
 };
 
 const struct command *command_find(const char *name)
@@ -290,7 +290,10 @@ static int app_main(struct run *r)
 
 const struct command command_app = {
     .name = "app",
-    .usage = "app [list] | classes | start NAME [WORD]... | stop ID",
+    .usage = "app [list]\n"
+             "app classes\n"
+             "app start APP [WORD]...\n"
+             "app stop RUNNING",
     .doc = "applications inside the daemon: web server, echo and the like",
     .more =
         "`app classes` shows which there are and their words.\n"

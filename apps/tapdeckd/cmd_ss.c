@@ -466,8 +466,8 @@ static int ss_main(struct run *r)
 
 const struct command command_ss = {
     .name = "ss",
-    .usage = "ss [-tualnoeimpsHj] [state NAME] [exclude NAME] [src|dst ADDR[/LEN][:PORT]] "
-             "[sport|dport = :PORT]",
+    .usage = "ss [-tualnoeimpsHj] [state STATE | exclude STATE]... [FILTER]...\n"
+             "FILTER := {src | dst} ADDR[/LEN][:PORT] | {sport | dport} [=] :PORT",
     .doc = "sockets: TCP connections and UDP endpoints",
     .more = "-t TCP, -u UDP (both when neither), -a all states, -l listening only, -o timers, -e "
             "the id that `why conn` takes,\n"

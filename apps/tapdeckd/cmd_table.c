@@ -111,7 +111,7 @@ static int table_main(struct run *r)
 
 const struct command command_table = {
     .name = "table",
-    .usage = "table [NAME] [-j]",
+    .usage = "table [TABLE] [-j]",
     .doc = "any table of the stack, all its columns; without a name, the list of tables",
     .more = "Examples:\n  table memory     bytes handed out, by purpose\n  table frag       reassemblies "
             "under way\n",

@@ -474,14 +474,23 @@ static int tc_main(struct run *r)
 
 const struct command command_tc = {
     .name = "tc",
-    .usage =
-        "tc [-s] [-j] qdisc [show] [dev X]\n"
-        "tc qdisc add|change|replace dev X [root|egress|ingress] [parent H:] [handle H:] "
-        "DISCIPLINE\n"
-        "tc qdisc del dev X [root|egress|ingress] [parent H:]\n"
-        "tc [-s] [-j] rule [show] [dev X]\n"
-        "tc rule add dev X [egress|ingress] ACTION [WHICH] [FRAMES] [matching EXPRESSION] [HOW]\n"
-        "tc rule del|release dev X [egress|ingress] N|all",
+    .usage = "tc [-s] [-j] qdisc [show] [dev IFACE]\n"
+             "tc qdisc {add | change | replace} dev IFACE [root | egress | ingress] [parent HANDLE] [handle HANDLE] DISCIPLINE\n"
+             "tc qdisc del dev IFACE [root | egress | ingress] [parent HANDLE]\n"
+             "tc [-s] [-j] rule [show] [dev IFACE]\n"
+             "tc rule add dev IFACE [egress | ingress] ACTION WORD...\n"
+             "tc rule {del | release} dev IFACE [egress | ingress] {N | all}\n"
+             "DISCIPLINE := netem NETEM | tbf TBF | fq_codel FQ_CODEL | red RED | pfifo [limit N] | bfifo limit SIZE\n"
+             "NETEM := [delay TIME [TIME [PERCENT]]] [distribution {uniform | normal | pareto | paretonormal}]\n"
+             "         [loss {[random] PERCENT [PERCENT] | gemodel PERCENT... | state PERCENT...}] [ecn]\n"
+             "         [duplicate PERCENT [PERCENT]] [corrupt PERCENT [PERCENT]] [reorder PERCENT [PERCENT] [gap N]]\n"
+             "         [rate RATE [N [N [N]]]] [slot TIME [TIME] [packets N] [bytes N]] [limit N] [seed N]\n"
+             "TBF := [rate RATE] [burst SIZE] [latency TIME] [limit SIZE] [peakrate RATE] [mtu SIZE]\n"
+             "FQ_CODEL := [limit N] [flows N] [quantum N] [target TIME] [interval TIME] [ce_threshold TIME]\n"
+             "            [memory_limit SIZE] [drop_batch N] [ecn | noecn] [seed N]\n"
+             "RED := [limit SIZE] [min SIZE] [max SIZE] [avpkt SIZE] [burst N] [probability P] [bandwidth RATE]\n"
+             "       [ecn] [harddrop] [adaptive] [seed N]\n"
+             "ACTION := drop | delay | duplicate | corrupt | mark | hold",
     .doc = "impairments, shapers and queue management of an interface, outgoing (egress) or "
            "incoming (ingress); rules for "
            "single frames",

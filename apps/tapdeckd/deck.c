@@ -18,6 +18,8 @@
 #include <string.h>
 
 #include "common/args.h"
+#include "common/nearest.h"
+#include "common/usage.h"
 #include "dev/capture.h"
 #include "link/link.h"
 
@@ -132,7 +134,14 @@ struct run *run_start(struct deck *d, int argc, char *const *argv, bool json, bo
     /* -j may stand before the command, as in `ip -j addr` behind the command word. */
     r->cmd = command_find(argv[0]);
     if (r->cmd == NULL) {
-        r->status = run_fail(r, EXIT_USAGE, "there is no command '%s': `help` lists them", argv[0]);
+        struct nearest n = {.word = argv[0]};
+        for (size_t i = 0; commands[i] != NULL; i++)
+            nearest_offer(&n, commands[i]->name);
+        r->status = n.best[0] != '\0'
+                        ? run_fail(r, EXIT_USAGE, "there is no command '%s': did you mean '%s'?",
+                                   argv[0], n.best)
+                        : run_fail(r, EXIT_USAGE, "there is no command '%s': `help` lists them",
+                                   argv[0]);
         return r;
     }
     if (argc > 1 && strcmp(argv[1], "--help") == 0) {
@@ -262,12 +271,34 @@ static void words_before(const struct run *r, int at, char *dst, size_t size)
         n += (size_t)snprintf(dst + n, size - n, "%s%s", i ? " " : "", r->argv[i]);
 }
 
+static void offer_word(void *ctx, const struct usage_hint *h)
+{
+    if (!h->value)
+        nearest_offer(ctx, h->word);
+}
+
+/* Which word of the command's usage was meant there. */
+static void nearest_word(const struct run *r, int at, struct nearest *n)
+{
+    char msg[256];
+    struct usage *u = usage_parse(r->cmd->name, r->cmd->usage, msg, sizeof(msg));
+    n->word = r->argv[at];
+    if (u != NULL)
+        usage_next(u, at, r->argv, "", offer_word, n);
+    usage_free(u);
+}
+
 int run_bad_word(struct run *r, int at, const char *would_be_right)
 {
     char where[256];
+    struct nearest n = {.best = ""};
     words_before(r, at, where, sizeof(where));
     if (at >= r->argc)
         return run_fail(r, EXIT_USAGE, "a word is missing after '%s': %s", where, would_be_right);
+    nearest_word(r, at, &n);
+    if (n.best[0] != '\0')
+        return run_fail(r, EXIT_USAGE, "'%s' doesn't belong after '%s' (did you mean '%s'?): %s",
+                        r->argv[at], where, n.best, would_be_right);
     return run_fail(r, EXIT_USAGE, "'%s' doesn't belong after '%s': %s", r->argv[at], where,
                     would_be_right);
 }
@@ -306,6 +337,12 @@ uint32_t run_interface(struct run *r, const char *name)
          nif = nif->next)
         n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", n ? ", " : "", nif->name);
     run_fail(r, EXIT_USAGE, "there is no interface '%s': there is %s", name, list);
+    struct nearest near = {.word = name};
+    for (const struct netif *nif = netif_first(r->deck->st); nif != NULL; nif = nif->next)
+        nearest_offer(&near, nif->name);
+    if (near.best[0] != '\0')
+        run_fail(r, EXIT_USAGE, "there is no interface '%s': did you mean '%s'? There is %s", name,
+                 near.best, list);
     return 0;
 }
 

@@ -185,6 +185,6 @@ const char *error_text(int err);
 extern const struct command command_ip, command_ss, command_ping, command_nc, command_why, command_sysctl,
     command_nstat, command_table, command_app, command_tap, command_tc, command_capture, command_timers,
     command_fault, command_bridge, command_iptables, command_iptables_save, command_iptables_restore, command_conntrack,
-    command_help, command_version, command_shutdown;
+    command_values, command_help, command_version, command_shutdown;
 
 #endif
