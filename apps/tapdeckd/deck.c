@@ -341,8 +341,8 @@ uint32_t run_interface(struct run *r, const char *name)
     for (const struct netif *nif = netif_first(r->deck->st); nif != NULL; nif = nif->next)
         nearest_offer(&near, nif->name);
     if (near.best[0] != '\0')
-        run_fail(r, EXIT_USAGE, "there is no interface '%s': did you mean '%s'? There is %s", name,
-                 near.best, list);
+        run_fail(r, EXIT_USAGE, "there is no interface '%s': there is %s; did you mean '%s'?", name,
+                 list, near.best);
     return 0;
 }
 

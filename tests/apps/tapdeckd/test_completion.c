@@ -241,7 +241,7 @@ START_TEST(suggestions)
     ck_assert_int_eq(con_line("rotue", false), EXIT_USAGE);
     con_refused("pign 10.0.0.1", "there is no command 'pign': did you mean 'ping'?");
     con_refused("ip link set eth0 mut 1400", "did you mean 'mtu'?");
-    con_refused("ip link show eth3", "there is no interface 'eth3': did you mean 'eth0'?");
+    con_refused("ip link show eth3", "there is no interface 'eth3': there is lo, eth0, eth1; did you mean 'eth0'?");
     con_refused("sysctl net.ipv4.tcp_sakc",
                 "there is no knob 'net.ipv4.tcp_sakc': did you mean 'net.ipv4.tcp_sack'?");
     con_refused("sysctl -w net.ipv4.tcp_sakc=1", "did you mean 'net.ipv4.tcp_sack'?");
