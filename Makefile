@@ -139,6 +139,9 @@ $(BUILD)/bench/fib: tests/bench/fib.c $(BUILD)/libtapdeck.a
 $(BUILD)/bench/fib-dpdk: tests/bench/fib.c $(BUILD)/libtapdeck.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -w -DWITH_DPDK $$(pkg-config --cflags libdpdk) $(LDFLAGS) -o $@ $^ -lnettle -lrte_eal -lrte_lpm
+$(BUILD)/bench/journal: tests/bench/journal.c $(BUILD)/libtapdeck.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lnettle
 $(BUILD)/bench/forward: tests/bench/forward.c $(BUILD)/libtapdeck-dev.a $(BUILD)/libtapdeck.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DEV_LIBS)

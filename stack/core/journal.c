@@ -129,10 +129,21 @@ static struct journal_record *ring_place(struct td_stack *st)
     return r;
 }
 
-static void record_fill(struct journal_record *r, const struct td_stack *st, enum event_id ev,
-                        const struct journal_subject *subject, const uint64_t args[JOURNAL_ARGS])
+/* Watches are shown what the ring doesn't keep as well. */
+void journal_record(struct td_stack *st, enum event_id ev, uint64_t pkt, uint64_t who,
+                    uint64_t where, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
+                    uint64_t f, uint64_t g, uint64_t h)
 {
-    const struct journal *j = &st->journal;
+    struct journal *j = &st->journal;
+    struct journal_record unkept, *r = NULL;
+    bool keep = j->keeps >= event_level[ev];
+    if (keep && (r = ring_place(st)) == NULL)
+        j->lost++;
+    keep = r != NULL;
+    if (!keep && j->watches == NULL)
+        return;
+    if (!keep)
+        r = &unkept;
     r->seq = j->next_seq - 1;
     r->cause = j->cause;
     r->origin_id = j->origin_id;
@@ -140,31 +151,24 @@ static void record_fill(struct journal_record *r, const struct td_stack *st, enu
     r->event = (uint16_t)ev;
     r->origin = j->origin;
     r->pad = 0;
-    if (subject != NULL)
-        r->subject = *subject;
-    else
-        memset(&r->subject, 0, sizeof r->subject);
-    memcpy(r->arg, args, sizeof r->arg);
-}
-
-void journal_record(struct td_stack *st, enum event_id ev, const struct journal_subject *subject,
-                    const uint64_t args[JOURNAL_ARGS])
-{
-    struct journal *j = &st->journal;
-    if (j->watches != NULL) {
-        struct journal_record seen;
-        record_fill(&seen, st, ev, subject, args);
-        for (const struct journal_watch *w = j->watches; w != NULL; w = w->next)
-            w->fn(w->ctx, &seen);
-        if (j->keeps < event_level[ev])
-            return;
-    }
-    struct journal_record *r = ring_place(st);
-    if (r == NULL) {
-        j->lost++;
+    r->subject.pkt = pkt;
+    r->subject.conn = (uint32_t)(who >> 32);
+    r->subject.ifindex = (uint32_t)who;
+    r->subject.addr = (td_ip4)(where >> 32);
+    r->subject.port = (uint16_t)(where >> 16);
+    r->subject.lport = (uint16_t)where;
+    r->arg[0] = a;
+    r->arg[1] = b;
+    r->arg[2] = c;
+    r->arg[3] = d;
+    r->arg[4] = e;
+    r->arg[5] = f;
+    r->arg[6] = g;
+    r->arg[7] = h;
+    for (const struct journal_watch *w = j->watches; w != NULL; w = w->next)
+        w->fn(w->ctx, r);
+    if (!keep)
         return;
-    }
-    record_fill(r, st, ev, subject, args);
     j->written++;
     if (j->tap != NULL)
         j->tap(j->tap_ctx, r);

@@ -138,10 +138,23 @@ static inline bool journal_count(struct journal *j, enum event_id ev)
     j->next_seq++;
     return __builtin_expect(j->level >= event_level[ev], 0);
 }
-/* Writes the record of the event that was counted last. args has JOURNAL_ARGS values. subject may be
- * NULL. */
-void journal_record(struct td_stack *st, enum event_id ev, const struct journal_subject *subject,
-                    const uint64_t args[JOURNAL_ARGS]);
+/* Writes the record of the event that was counted last. who: a subject's connection and interface;
+ * where: its address and ports. All are numbers by value: what a caller had to put into memory for
+ * it, it would put there whether the event is kept or not. */
+void journal_record(struct td_stack *st, enum event_id ev, uint64_t pkt, uint64_t who,
+                    uint64_t where, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
+                    uint64_t f, uint64_t g, uint64_t h);
+static inline void journal_write(struct td_stack *st, enum event_id ev,
+                                 const struct journal_subject *subject, uint64_t a, uint64_t b,
+                                 uint64_t c, uint64_t d, uint64_t e, uint64_t f, uint64_t g,
+                                 uint64_t h)
+{
+    struct journal_subject s = subject != NULL ? *subject : (struct journal_subject){0};
+    journal_record(st, ev, s.pkt, (uint64_t)s.conn << 32 | s.ifindex,
+                   (uint64_t)s.addr << 32 | (uint32_t)s.port << 16 | s.lport, a, b, c, d, e, f, g,
+                   h);
+}
+#define JOURNAL_8(a, b, c, d, e, f, g, h, ...) a, b, c, d, e, f, g, h
 
 /* -DTAPDECK_NO_JOURNAL leaves all of it out: to measure what it costs (scripts/journal-cost.sh). */
 #ifdef TAPDECK_NO_JOURNAL
@@ -152,11 +165,14 @@ void journal_record(struct td_stack *st, enum event_id ev, const struct journal_
 #define JOURNAL_CAUSES(st)    ((void)((st)->journal.cause = (st)->journal.next_seq - 1))
 #endif
 
-/* Nothing behind `ev` is evaluated when the level doesn't keep the event: no side effects there. */
+/* An event with up to 8 arguments, the fields of the catalogue. subject may be NULL.
+ * Nothing behind `ev` is evaluated when the level doesn't keep the event: no side effects there. */
 #define JOURNAL(st, ev, subject, ...)                                                              \
     (JOURNAL_WANTS(st, ev)                                                                         \
-         ? journal_record((st), (ev), (subject), (const uint64_t[JOURNAL_ARGS]){__VA_ARGS__})      \
+         ? journal_write((st), (ev), (subject), JOURNAL_8(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0, 0))    \
          : (void)0)
+/* A subject that is made only if it is wanted: JOURNAL(st, EV_X, JOURNAL_ABOUT({.addr = a}), …). */
+#define JOURNAL_ABOUT(...) ((const struct journal_subject[1]){__VA_ARGS__})
 #define JOURNAL_CAUSE(st, ev, subject, ...)                                                        \
     (JOURNAL((st), (ev), (subject), __VA_ARGS__), JOURNAL_CAUSES(st))
 

@@ -47,7 +47,6 @@ void dst_cache_done(struct td_stack *st)
 
 struct dst_entry *dst_find(struct td_stack *st, td_ip4 dst)
 {
-    struct journal_subject sub = {.addr = dst};
     struct dst_entry *e;
     struct hash_node *n;
 
@@ -58,11 +57,11 @@ struct dst_entry *dst_find(struct td_stack *st, td_ip4 dst)
         return NULL;
     e = container_of(n, struct dst_entry, node);
     if (e->mtu_expires != 0 && e->mtu_expires <= st->now) {
-        JOURNAL(st, EV_PMTU_EXPIRED, &sub, dst, e->mtu);
+        JOURNAL(st, EV_PMTU_EXPIRED, JOURNAL_ABOUT({.addr = dst}), dst, e->mtu);
         e->mtu_expires = 0;
     }
     if (e->gw_expires != 0 && e->gw_expires <= st->now) {
-        JOURNAL(st, EV_REDIRECT_FORGOTTEN, &sub, dst, e->gateway);
+        JOURNAL(st, EV_REDIRECT_FORGOTTEN, JOURNAL_ABOUT({.addr = dst}), dst, e->gateway);
         e->gw_expires = 0;
     }
     if (e->mtu_expires == 0 && e->gw_expires == 0) {

@@ -57,13 +57,13 @@ static enum journal_word header_word(enum wire_status s)
 
 static bool ip_check_header(struct td_stack *st, struct pkt *p, struct ip_rx *rx)
 {
-    struct journal_subject sub = {.pkt = p->id, .ifindex = rx->nif->index};
     uint32_t look = p->len < IPV4_MAX_HLEN ? p->len : IPV4_MAX_HLEN;
     enum wire_status status;
 
     if (!pkt_may_pull(p, look)) {
         count(st, IpInDiscards);
-        JOURNAL(st, EV_IP_DROP_MEMORY, &sub, 0, 0, p->len);
+        JOURNAL(st, EV_IP_DROP_MEMORY, JOURNAL_ABOUT({.pkt = p->id, .ifindex = rx->nif->index}), 0,
+                0, p->len);
         return false;
     }
     /* The header is linear; p->len bounds the total length, of which the rest may be in slices. */
@@ -77,10 +77,12 @@ static bool ip_check_header(struct td_stack *st, struct pkt *p, struct ip_rx *rx
         count(st, IpExtInCsumErrors);
     if (status == WIRE_BAD_LENGTH && wire_get16(p->data + 2) > p->len) {
         count(st, IpExtInTruncatedPkts);
-        JOURNAL(st, EV_IP_DROP_TRUNCATED, &sub, rx->nif->index, wire_get16(p->data + 2), p->len);
+        JOURNAL(st, EV_IP_DROP_TRUNCATED, JOURNAL_ABOUT({.pkt = p->id, .ifindex = rx->nif->index}),
+                rx->nif->index, wire_get16(p->data + 2), p->len);
         return false;
     }
-    JOURNAL(st, EV_IP_DROP_HEADER, &sub, rx->nif->index, header_word(status), p->len);
+    JOURNAL(st, EV_IP_DROP_HEADER, JOURNAL_ABOUT({.pkt = p->id, .ifindex = rx->nif->index}),
+            rx->nif->index, header_word(status), p->len);
     return false;
 }
 
@@ -122,12 +124,12 @@ static bool reverse_path_fails(struct td_stack *st, const struct pkt *p, const s
 
 static bool ip_check_source(struct td_stack *st, const struct pkt *p, const struct ip_rx *rx)
 {
-    struct journal_subject sub = rx_subject(p, rx);
-
     if (source_is_martian(st, p, rx)) {
-        JOURNAL(st, EV_IP_DROP_MARTIAN_SRC, &sub, rx->h.src, rx->h.dst, rx->nif->index);
+        JOURNAL(st, EV_IP_DROP_MARTIAN_SRC, JOURNAL_ABOUT(rx_subject(p, rx)), rx->h.src, rx->h.dst,
+                rx->nif->index);
     } else if (reverse_path_fails(st, p, rx)) {
-        JOURNAL(st, EV_IP_DROP_RPF, &sub, rx->h.src, rx->h.dst, rx->nif->index);
+        JOURNAL(st, EV_IP_DROP_RPF, JOURNAL_ABOUT(rx_subject(p, rx)), rx->h.src, rx->h.dst,
+                rx->nif->index);
     } else {
         return true;
     }
@@ -183,7 +185,6 @@ static enum event_id ip_destination(struct td_stack *st, const struct pkt *p, st
 static bool ip_check_destination(struct td_stack *st, const struct pkt *p, struct ip_rx *rx,
                                  bool *transit)
 {
-    struct journal_subject sub = rx_subject(p, rx);
     enum event_id refused = ip_destination(st, p, rx);
 
     if (refused == EV_IP_DROP_NOT_FOR_US && knob(st, IP_FORWARD) != 0 &&
@@ -198,7 +199,8 @@ static bool ip_check_destination(struct td_stack *st, const struct pkt *p, struc
             count(st, IpExtInMcastPkts);
         return true;
     }
-    JOURNAL(st, refused, &sub, rx->h.src, rx->h.dst, rx->nif->index, knob(st, IP_FORWARD) != 0);
+    JOURNAL(st, refused, JOURNAL_ABOUT(rx_subject(p, rx)), rx->h.src, rx->h.dst, rx->nif->index,
+            knob(st, IP_FORWARD) != 0);
     if (refused == EV_IP_DROP_LINK_BROADCAST || refused == EV_IP_DROP_GROUP)
         count(st, IpInDiscards);
     else
@@ -214,7 +216,6 @@ static bool ip_check_destination(struct td_stack *st, const struct pkt *p, struc
 static bool ip_check_source_route(struct td_stack *st, struct pkt *p, const struct ip_rx *rx,
                                   bool *transit)
 {
-    struct journal_subject sub = rx_subject(p, rx);
     bool complete, allowed = knob(st, IP_ACCEPT_SOURCE_ROUTE) != 0;
 
     if (!ip_options_source_route(&rx->h, &complete) || (allowed && complete))
@@ -224,7 +225,8 @@ static bool ip_check_source_route(struct td_stack *st, struct pkt *p, const stru
         *transit = true;
         return true;
     }
-    JOURNAL(st, EV_IP_DROP_SOURCE_ROUTE, &sub, rx->h.src, rx->h.dst, complete);
+    JOURNAL(st, EV_IP_DROP_SOURCE_ROUTE, JOURNAL_ABOUT(rx_subject(p, rx)), rx->h.src, rx->h.dst,
+            complete);
     count(st, IpInDiscards);
     if (allowed)
         icmp_send_error(st, p, ICMP_UNREACHABLE, ICMP_SR_FAILED, 0);
@@ -234,13 +236,13 @@ static bool ip_check_source_route(struct td_stack *st, struct pkt *p, const stru
 /* *transit: its source route goes on. */
 static bool ip_check_options(struct td_stack *st, struct pkt *p, const struct ip_rx *rx, bool *transit)
 {
-    struct journal_subject sub = rx_subject(p, rx);
     unsigned pointer = 0;
 
     if (rx->h.opt_len == 0)
         return true;
     if (ipv4_options_check(&rx->h, &pointer) != WIRE_OK) {
-        JOURNAL(st, EV_IP_DROP_OPTIONS, &sub, rx->h.src, rx->h.dst, pointer);
+        JOURNAL(st, EV_IP_DROP_OPTIONS, JOURNAL_ABOUT(rx_subject(p, rx)), rx->h.src, rx->h.dst,
+                pointer);
         count(st, IpInHdrErrors);
         icmp_send_error(st, p, ICMP_PARAM_PROBLEM, 0, (uint32_t)pointer << 24);
         return false;
@@ -252,13 +254,13 @@ static bool ip_check_options(struct td_stack *st, struct pkt *p, const struct ip
 
 static void ip_deliver(struct td_stack *st, struct pkt *p, const struct ip_rx *rx)
 {
-    struct journal_subject sub = rx_subject(p, rx);
     const struct ip_protocol *proto = st->ip->proto[rx->h.proto];
 
-    JOURNAL(st, EV_IP_IN, &sub, rx->h.src, rx->h.dst, rx->h.proto, rx->h.total_len, rx->h.ttl,
-            rx->h.id);
+    JOURNAL(st, EV_IP_IN, JOURNAL_ABOUT(rx_subject(p, rx)), rx->h.src, rx->h.dst, rx->h.proto,
+            rx->h.total_len, rx->h.ttl, rx->h.id);
     if (proto == NULL) {
-        JOURNAL(st, EV_IP_DROP_PROTOCOL, &sub, rx->h.src, rx->h.dst, rx->h.proto);
+        JOURNAL(st, EV_IP_DROP_PROTOCOL, JOURNAL_ABOUT(rx_subject(p, rx)), rx->h.src, rx->h.dst,
+                rx->h.proto);
         count(st, IpInUnknownProtos);
         icmp_send_error(st, p, ICMP_UNREACHABLE, ICMP_PROTO_UNREACH, 0);
         pkt_free(p);
@@ -296,7 +298,6 @@ static struct netif *ip_arrived_on(struct td_stack *st, struct netif *nif, const
 void ip_input(struct td_stack *st, struct netif *nif, struct pkt *p, const struct eth_hdr *eth)
 {
     struct ip_rx rx = {.nif = nif};
-    struct journal_subject sub = {.pkt = p->id, .ifindex = nif->index};
     struct nf_ctx c = {.p = &p, .h = &rx.h, .in = nif, .flow = &rx.flow};
     bool transit = false;
 
@@ -304,7 +305,8 @@ void ip_input(struct td_stack *st, struct netif *nif, struct pkt *p, const struc
     count(st, IpInReceives);
     count_add(st, IpExtInOctets, p->len);
     if ((p->flags & PKT_L2_OTHERHOST) != 0) {
-        JOURNAL(st, EV_IP_DROP_OTHERHOST, &sub, nif->index, p->len);
+        JOURNAL(st, EV_IP_DROP_OTHERHOST, JOURNAL_ABOUT({.pkt = p->id, .ifindex = nif->index}),
+                nif->index, p->len);
         count(st, IpInAddrErrors);
         pkt_free(p);
         return;

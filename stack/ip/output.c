@@ -33,6 +33,12 @@
 
 #define FAILED_MAX 128 /* packets whose failure waits to be told */
 
+static struct journal_subject tx_subject(const struct pkt *p, const struct ip_tx *tx,
+                                         uint32_t ifindex)
+{
+    return (struct journal_subject){.pkt = p->id, .addr = tx->dst, .ifindex = ifindex};
+}
+
 static int output_drop(struct td_stack *st, struct pkt *p, int err)
 {
     count(st, IpOutDiscards);
@@ -69,7 +75,6 @@ static bool output_destination_ok(const struct ip_tx *tx, const struct ip_route_
 static int output_header(struct td_stack *st, const struct pkt *p, const struct ip_tx *tx,
                          struct ipv4_hdr *h)
 {
-    struct journal_subject sub = {.pkt = p->id, .addr = tx->dst};
     unsigned pointer = 0;
     bool complete;
 
@@ -81,11 +86,12 @@ static int output_header(struct td_stack *st, const struct pkt *p, const struct 
     }
     if (tx->opt_len > sizeof h->opt || ipv4_options_check(h, &pointer) != WIRE_OK ||
         (ip_options_source_route(h, &complete) && (tx->flags & IP_TX_ANSWER_ROUTE) == 0)) {
-        JOURNAL(st, EV_IP_OUT_DROP_OPTIONS, &sub, tx->dst, pointer);
+        JOURNAL(st, EV_IP_OUT_DROP_OPTIONS, JOURNAL_ABOUT(tx_subject(p, tx, 0)), tx->dst, pointer);
         return -EINVAL;
     }
     if (p->len + h->hlen > UINT16_MAX) {
-        JOURNAL(st, EV_IP_OUT_DROP_SIZE, &sub, tx->dst, p->len + h->hlen, UINT16_MAX, 0);
+        JOURNAL(st, EV_IP_OUT_DROP_SIZE, JOURNAL_ABOUT(tx_subject(p, tx, 0)), tx->dst,
+                p->len + h->hlen, UINT16_MAX, 0);
         return -EMSGSIZE;
     }
     h->total_len = (uint16_t)(p->len + h->hlen);
@@ -98,14 +104,14 @@ static int output_header(struct td_stack *st, const struct pkt *p, const struct 
 static int output_route(struct td_stack *st, const struct pkt *p, const struct ip_tx *tx,
                         struct ip_route_result *r)
 {
-    struct journal_subject sub = {.pkt = p->id, .addr = tx->dst, .ifindex = tx->ifindex};
     struct route_key k = {
         .dst = tx->dst, .src = tx->src, .oif = tx->ifindex, .proto = tx->proto};
     const struct ipv4_hdr whole = {.proto = tx->proto};
     int err;
 
     if (!output_destination_ok(tx, NULL)) {
-        JOURNAL(st, EV_IP_OUT_DROP_DESTINATION, &sub, tx->dst);
+        JOURNAL(st, EV_IP_OUT_DROP_DESTINATION, JOURNAL_ABOUT(tx_subject(p, tx, tx->ifindex)),
+                tx->dst);
         return -EINVAL;
     }
     if (tx->proto == IPPROTO_UDP_ || tx->proto == IPPROTO_TCP_)
@@ -118,20 +124,24 @@ static int output_route(struct td_stack *st, const struct pkt *p, const struct i
     else if (err == 0 && r->src == 0)
         err = -EADDRNOTAVAIL;
     if (err < 0) {
-        JOURNAL(st, EV_IP_OUT_DROP_ROUTE, &sub, tx->dst, (uint64_t)-err);
+        JOURNAL(st, EV_IP_OUT_DROP_ROUTE, JOURNAL_ABOUT(tx_subject(p, tx, tx->ifindex)), tx->dst,
+                (uint64_t)-err);
         count(st, IpOutNoRoutes);
         return err;
     }
     if (!output_destination_ok(tx, r)) {
-        JOURNAL(st, EV_IP_OUT_DROP_DESTINATION, &sub, tx->dst);
+        JOURNAL(st, EV_IP_OUT_DROP_DESTINATION, JOURNAL_ABOUT(tx_subject(p, tx, tx->ifindex)),
+                tx->dst);
         return -EINVAL;
     }
     if (!output_source_ok(st, tx, r)) {
-        JOURNAL(st, EV_IP_OUT_DROP_SOURCE, &sub, r->src, tx->dst);
+        JOURNAL(st, EV_IP_OUT_DROP_SOURCE, JOURNAL_ABOUT(tx_subject(p, tx, tx->ifindex)), r->src,
+                tx->dst);
         return -EINVAL;
     }
     if (r->type == FIB_BROADCAST && (tx->flags & IP_TX_BROADCAST) == 0) {
-        JOURNAL(st, EV_IP_OUT_DROP_BROADCAST, &sub, tx->dst);
+        JOURNAL(st, EV_IP_OUT_DROP_BROADCAST, JOURNAL_ABOUT(tx_subject(p, tx, tx->ifindex)),
+                tx->dst);
         return -EACCES;
     }
     return 0;
@@ -247,18 +257,19 @@ static void output_loop_copy(struct td_stack *st, const struct pkt *p, const str
 static int output_fragments(struct td_stack *st, struct pkt *p, const struct ip_tx *tx,
                             const struct ipv4_hdr *h, const struct ip_route_result *r)
 {
-    struct journal_subject sub = {.pkt = p->id, .addr = tx->dst, .ifindex = r->nif->index};
     struct pkt_queue q;
     struct pkt *f;
     int err = 0, rc;
 
     pkt_queue_init(&q);
     if (!ip_csum_complete(p, tx->proto) || !ip_fragment(st, p, h, r->mtu, &q)) {
-        JOURNAL(st, EV_IP_OUT_DROP_MEMORY, &sub, tx->dst, p->len);
+        JOURNAL(st, EV_IP_OUT_DROP_MEMORY, JOURNAL_ABOUT(tx_subject(p, tx, r->nif->index)), tx->dst,
+                p->len);
         count(st, IpFragFails);
         return output_drop(st, p, -ENOBUFS);
     }
-    JOURNAL(st, EV_IP_FRAGMENTED, &sub, tx->dst, h->total_len, r->mtu, q.count);
+    JOURNAL(st, EV_IP_FRAGMENTED, JOURNAL_ABOUT(tx_subject(p, tx, r->nif->index)), tx->dst,
+            h->total_len, r->mtu, q.count);
     count(st, IpFragOKs);
     count_add(st, IpFragCreates, q.count);
     pkt_free(p);
@@ -275,17 +286,18 @@ static int output_fragments(struct td_stack *st, struct pkt *p, const struct ip_
 static int output_whole(struct td_stack *st, struct pkt *p, const struct ip_tx *tx,
                         const struct ipv4_hdr *h, const struct ip_route_result *r)
 {
-    struct journal_subject sub = {.pkt = p->id, .addr = tx->dst, .ifindex = r->nif->index};
     uint8_t *b = pkt_push(p, h->hlen);
 
     if (b == NULL) {
-        JOURNAL(st, EV_IP_OUT_DROP_MEMORY, &sub, tx->dst, p->len);
+        JOURNAL(st, EV_IP_OUT_DROP_MEMORY, JOURNAL_ABOUT(tx_subject(p, tx, r->nif->index)), tx->dst,
+                p->len);
         return output_drop(st, p, -ENOBUFS);
     }
     (void)ipv4_emit(h, b);
     p->tos = h->tos;
     pkt_set_l3(p);
-    JOURNAL(st, EV_IP_OUT, &sub, h->src, h->dst, h->proto, h->total_len, r->nexthop, r->nif->index);
+    JOURNAL(st, EV_IP_OUT, JOURNAL_ABOUT(tx_subject(p, tx, r->nif->index)), h->src, h->dst,
+            h->proto, h->total_len, r->nexthop, r->nif->index);
     if (r->type == FIB_BROADCAST || r->type == FIB_MULTICAST)
         output_loop_copy(st, p, tx, r);
     return output_next(st, p, r);
@@ -319,9 +331,9 @@ int ip_output(struct td_stack *st, struct pkt *p, const struct ip_tx *tx)
         count(st, IpExtOutMcastPkts);
     fits = h.total_len <= r.mtu || p->gso_size != 0;
     if (!fits && df && !r.mtu_floor) {
-        struct journal_subject sub = {.pkt = p->id, .addr = tx->dst, .ifindex = r.nif->index};
 
-        JOURNAL(st, EV_IP_OUT_DROP_SIZE, &sub, tx->dst, h.total_len, r.mtu, 1);
+        JOURNAL(st, EV_IP_OUT_DROP_SIZE, JOURNAL_ABOUT(tx_subject(p, tx, r.nif->index)), tx->dst,
+                h.total_len, r.mtu, 1);
         count(st, IpFragFails);
         return output_drop(st, p, -EMSGSIZE);
     }

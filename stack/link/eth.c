@@ -71,17 +71,16 @@ static void packet_name(struct td_stack *st, struct pkt *p)
  * would bury the drops that matter, and are counted. */
 static void unspoken(struct td_stack *st, struct netif *nif, const struct pkt *p, uint16_t type)
 {
-    struct journal_subject sub = netif_subject(nif, p);
-
     if (type != ETHERTYPE_IPV6) {
-        JOURNAL(st, EV_ETH_DROP_TYPE, &sub, nif->index, type);
+        JOURNAL(st, EV_ETH_DROP_TYPE, JOURNAL_ABOUT(netif_subject(nif, p)), nif->index, type);
         return;
     }
     count(st, EthInIPv6);
     if (nif->rx_ipv6++ == 0)
-        JOURNAL(st, EV_ETH_DROP_IPV6, &sub, nif->index);
+        JOURNAL(st, EV_ETH_DROP_IPV6, JOURNAL_ABOUT(netif_subject(nif, p)), nif->index);
     else
-        JOURNAL(st, EV_ETH_DROP_IPV6_AGAIN, &sub, nif->index, nif->rx_ipv6);
+        JOURNAL(st, EV_ETH_DROP_IPV6_AGAIN, JOURNAL_ABOUT(netif_subject(nif, p)), nif->index,
+                nif->rx_ipv6);
 }
 
 static void link_handler_call(struct td_stack *st, struct netif *nif, struct pkt *p,
@@ -137,10 +136,9 @@ static enum event_id eth_status_event(enum wire_status s)
 /* Drops a frame that came in. event EV_NONE: it was told already. */
 static void eth_drop(struct td_stack *st, struct netif *nif, struct pkt *p, enum event_id event, uint64_t arg)
 {
-    struct journal_subject sub = netif_subject(nif, p);
-
     if (event != EV_NONE)
-        JOURNAL(st, event, &sub, nif->index, arg, (nif->flags & TD_IF_PROMISC) != 0);
+        JOURNAL(st, event, JOURNAL_ABOUT(netif_subject(nif, p)), nif->index, arg,
+                (nif->flags & TD_IF_PROMISC) != 0);
     if (event == EV_ETH_DROP_RUNT || event == EV_ETH_DROP_LENGTH)
         nif->stats.rx_errors++;
     else
@@ -231,7 +229,6 @@ static struct netif *eth_tagged(struct td_stack *st, struct netif *nif, struct p
 /* One interface's look at the frame: the interface whose turn is next, NULL: it has been dealt with. */
 static struct netif *eth_round(struct td_stack *st, struct netif *nif, struct pkt **pp)
 {
-    struct journal_subject sub = netif_subject(nif, *pp);
     struct pkt *p = *pp;
     struct netif *above;
     enum wire_status status;
@@ -241,7 +238,8 @@ static struct netif *eth_round(struct td_stack *st, struct netif *nif, struct pk
     if (!eth_header(st, nif, p, &h, &status))
         return NULL;
     if (status == WIRE_OK)
-        JOURNAL(st, EV_ETH_IN, &sub, nif->index, mac_u64(h.src), mac_u64(h.dst), h.type, p->len);
+        JOURNAL(st, EV_ETH_IN, JOURNAL_ABOUT(netif_subject(nif, *pp)), nif->index, mac_u64(h.src),
+                mac_u64(h.dst), h.type, p->len);
     if ((status == WIRE_OK || nif->port != NULL) && !source_possible(nif, &h)) {
         eth_drop(st, nif, p, EV_ETH_DROP_SOURCE, mac_u64(h.src));
         return NULL;
@@ -309,15 +307,12 @@ void netif_ingress_due(struct td_stack *st, struct timer *t)
 
 void link_input(struct td_stack *st, struct netif *nif, struct pkt *p)
 {
-    struct journal_subject sub;
-
     packet_name(st, p);
-    sub = netif_subject(nif, p);
     count(st, EthInFrames);
     p->ifindex = nif->index;
     p->tstamp = st->now;
     if (!netif_is_up(nif)) {
-        JOURNAL(st, EV_LINK_DROP_DOWN_IN, &sub, nif->index, p->len);
+        JOURNAL(st, EV_LINK_DROP_DOWN_IN, JOURNAL_ABOUT(netif_subject(nif, p)), nif->index, p->len);
         nif->stats.rx_dropped++;
         count(st, EthInDrops);
         pkt_free(p);
@@ -376,10 +371,9 @@ static bool eth_encapsulate(struct netif *nif, struct td_mac dst, uint16_t ether
 
 static int loopback_output(struct td_stack *st, struct netif *nif, struct pkt *p)
 {
-    struct journal_subject sub = netif_subject(nif, p);
-
     if (nif->loop.count >= nif->txqlen) {
-        JOURNAL(st, EV_LINK_DROP_QDISC, &sub, nif->index, false, W_QUEUE_FULL, nif->loop.count);
+        JOURNAL(st, EV_LINK_DROP_QDISC, JOURNAL_ABOUT(netif_subject(nif, p)), nif->index, false,
+                W_QUEUE_FULL, nif->loop.count);
         return eth_refused(st, nif, p, -ENOBUFS);
     }
     p->flags |= PKT_LOOPBACK;
@@ -394,11 +388,11 @@ static int loopback_output(struct td_stack *st, struct netif *nif, struct pkt *p
 
 static int egress_enqueue(struct td_stack *st, struct netif *nif, struct pkt *p)
 {
-    struct journal_subject sub = netif_subject(nif, p);
     int rc;
 
     if (nif->ops != NULL && !eth_pad(p)) {
-        JOURNAL(st, EV_LINK_DROP_QDISC, &sub, nif->index, false, W_NO_MEMORY, qdisc_all_packets(nif->egress));
+        JOURNAL(st, EV_LINK_DROP_QDISC, JOURNAL_ABOUT(netif_subject(nif, p)), nif->index, false,
+                W_NO_MEMORY, qdisc_all_packets(nif->egress));
         return eth_refused(st, nif, p, -ENOBUFS);
     }
     netif_mark_dirty(st, nif);
@@ -415,12 +409,12 @@ static bool must_be_finished(const struct netif *nif)
 
 int link_xmit(struct td_stack *st, struct netif *nif, struct pkt *p)
 {
-    struct journal_subject sub = netif_subject(nif, p);
     struct pkt_queue pieces;
     int err = 0, rc;
 
     if (!netif_is_up(nif)) {
-        JOURNAL(st, EV_LINK_DROP_DOWN_OUT, &sub, nif->index, p->len);
+        JOURNAL(st, EV_LINK_DROP_DOWN_OUT, JOURNAL_ABOUT(netif_subject(nif, p)), nif->index,
+                p->len);
         return eth_refused(st, nif, p, -ENETDOWN);
     }
     if (nif->egress == NULL) {
@@ -442,25 +436,25 @@ int link_xmit(struct td_stack *st, struct netif *nif, struct pkt *p)
 int eth_output(struct td_stack *st, struct netif *nif, struct td_mac dst, uint16_t ethertype,
                struct pkt *p)
 {
-    struct journal_subject sub;
-
     packet_name(st, p);
-    sub = netif_subject(nif, p);
     p->ifindex = nif->index;
     p->protocol = ethertype;
     p->tstamp = st->now;
     if (!netif_is_up(nif)) {
-        JOURNAL(st, EV_LINK_DROP_DOWN_OUT, &sub, nif->index, p->len);
+        JOURNAL(st, EV_LINK_DROP_DOWN_OUT, JOURNAL_ABOUT(netif_subject(nif, p)), nif->index,
+                p->len);
         return eth_refused(st, nif, p, -ENETDOWN);
     }
     if (p->len > nif->mtu && p->gso_size == 0) {
-        JOURNAL(st, EV_LINK_DROP_MTU, &sub, nif->index, p->len, nif->mtu);
+        JOURNAL(st, EV_LINK_DROP_MTU, JOURNAL_ABOUT(netif_subject(nif, p)), nif->index, p->len,
+                nif->mtu);
         return eth_refused(st, nif, p, -EMSGSIZE);
     }
     if (nif->kind == TD_LINK_LOOPBACK)
         return loopback_output(st, nif, p);
     if (!eth_encapsulate(nif, dst, ethertype, p)) {
-        JOURNAL(st, EV_LINK_DROP_QDISC, &sub, nif->index, false, W_NO_MEMORY, 0);
+        JOURNAL(st, EV_LINK_DROP_QDISC, JOURNAL_ABOUT(netif_subject(nif, p)), nif->index, false,
+                W_NO_MEMORY, 0);
         return eth_refused(st, nif, p, -ENOBUFS);
     }
     return link_xmit(st, nif, p);
@@ -478,7 +472,6 @@ uint64_t netif_backlog(const struct netif *nif)
 /* Hands one frame to the device. False: it was refused for now and is held. */
 static bool netif_transmit(struct td_stack *st, struct netif *nif, struct pkt *p)
 {
-    struct journal_subject sub = netif_subject(nif, p);
     int rc;
 
     if (nif->ops == NULL) { /* a queue discipline on an interface without device */
@@ -490,15 +483,17 @@ static bool netif_transmit(struct td_stack *st, struct netif *nif, struct pkt *p
     if (rc == -EAGAIN) {
         nif->held = p;
         nif->busy = true;
-        JOURNAL(st, EV_LINK_BUSY, &sub, nif->index, qdisc_all_packets(nif->egress) + 1);
+        JOURNAL(st, EV_LINK_BUSY, JOURNAL_ABOUT(netif_subject(nif, p)), nif->index,
+                qdisc_all_packets(nif->egress) + 1);
         return false;
     }
     if (rc < 0) {
-        JOURNAL(st, EV_LINK_DROP_DEVICE, &sub, nif->index, (uint64_t)(int64_t)-rc);
+        JOURNAL(st, EV_LINK_DROP_DEVICE, JOURNAL_ABOUT(netif_subject(nif, p)), nif->index,
+                (uint64_t)(int64_t)-rc);
         nif->stats.tx_errors++;
         count(st, EthOutDrops);
     } else {
-        JOURNAL(st, EV_ETH_OUT, &sub, nif->index, p->len);
+        JOURNAL(st, EV_ETH_OUT, JOURNAL_ABOUT(netif_subject(nif, p)), nif->index, p->len);
         link_show(st, nif, true, p);
         nif->stats.tx_packets++;
         nif->stats.tx_bytes += p->len;

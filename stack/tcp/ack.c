@@ -19,6 +19,29 @@
 
 #include <poll.h>
 
+/* The peer's window has closed, or opens again. Apart, as its sister is: it happens seldom, and the
+ * journal's arguments want registers. */
+static void __attribute__((noinline))
+window_shut(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
+{
+    const struct journal_subject subject = tcp_subject(t);
+    if (s->wnd == 0) {
+        JOURNAL(st, EV_TCP_WINDOW_ZERO_IN, &subject, s->ack, sndbuf_end(&t->snd) - s->ack);
+        t->probes = 0;
+    } else {
+        JOURNAL(st, EV_TCP_WINDOW_OPEN_IN, &subject, s->wnd);
+        tcp_patience_anew(st, t);
+    }
+    t->persist_backoff = 0;
+}
+
+static void __attribute__((noinline))
+window_shrunk(struct td_stack *st, const struct tcb *t, tcp_seq from, tcp_seq to)
+{
+    const struct journal_subject subject = tcp_subject(t);
+    JOURNAL(st, EV_TCP_WINDOW_SHRUNK, &subject, from, to);
+}
+
 void tcp_update_window(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
 {
     /* An ACK field never goes back, so a larger one was sent later, also on a retransmission, whose
@@ -30,18 +53,11 @@ void tcp_update_window(struct td_stack *st, struct tcb *t, const struct tcp_seg 
     }
     tcp_seq old_edge = t->snd_wl2 + t->snd_wnd;
     tcp_seq edge = s->ack + s->wnd;
-    const struct journal_subject subject = tcp_subject(t);
-    if (s->wnd == 0 && t->snd_wnd != 0) {
-        JOURNAL(st, EV_TCP_WINDOW_ZERO_IN, &subject, s->ack, sndbuf_end(&t->snd) - s->ack);
-        t->persist_backoff = 0;
-        t->probes = 0;
-    } else if (s->wnd != 0 && t->snd_wnd == 0) {
-        JOURNAL(st, EV_TCP_WINDOW_OPEN_IN, &subject, s->wnd);
-        tcp_patience_anew(st, t);
-        t->persist_backoff = 0;
+    if ((s->wnd == 0) != (t->snd_wnd == 0)) {
+        window_shut(st, t, s);
     }
     if (seq_lt(edge, old_edge) && seq_lt(edge, t->snd_nxt)) {
-        JOURNAL(st, EV_TCP_WINDOW_SHRUNK, &subject, old_edge, edge);
+        window_shrunk(st, t, old_edge, edge);
     }
     t->snd_wnd = s->wnd;
     t->snd_wl1 = s->seq;

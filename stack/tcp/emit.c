@@ -47,9 +47,10 @@ int tcp_emit_segment(struct td_stack *st, const struct tcp_emit *e)
     wire_put16(b + 16, checksum_finish(sum));
 
     p->id = st->tcp->emitted = ++st->journal.next_packet;
-    const struct journal_subject subject = {
-        .pkt = p->id, .conn = e->conn, .addr = e->a.raddr, .port = e->a.rport, .lport = e->a.lport};
-    JOURNAL(st, EV_TCP_SEG_OUT, &subject, e->flags, e->seq, h.ack, e->len, e->wnd);
+    JOURNAL(st, EV_TCP_SEG_OUT,
+            JOURNAL_ABOUT(
+                {.pkt = p->id, .conn = e->conn, .addr = e->a.raddr, .port = e->a.rport, .lport = e->a.lport}),
+            e->flags, e->seq, h.ack, e->len, e->wnd);
     const struct ip_tx tx = {
         .src = e->a.laddr,
         .dst = e->a.raddr,

@@ -30,21 +30,27 @@ static bool checksum_right(const struct td_stack *st, const struct pkt *p, const
     return checksum_fold(sum) == 0xffff;
 }
 
+static struct journal_subject raw_subject(const struct pkt *p, const struct ip_rx *rx)
+{
+    return (struct journal_subject){
+        .pkt = p->id, .ifindex = rx->nif != NULL ? rx->nif->index : 0, .addr = rx->h.src};
+}
+
 /* MUST-57, MUST-63: neither end may be a group. */
 static bool addresses_possible(struct td_stack *st, const struct pkt *p, const struct ip_rx *rx)
 {
-    const struct journal_subject subject = {
-        .pkt = p->id, .ifindex = rx->nif != NULL ? rx->nif->index : 0, .addr = rx->h.src};
     uint64_t ports = p->head_len >= 4 ? wire_get32(p->data) : 0;
     if (rx->bcast || rx->mcast || (p->flags & (PKT_L2_BROADCAST | PKT_L2_MULTICAST)) != 0) {
-        JOURNAL(st, EV_TCP_DROP_BROADCAST, &subject, rx->h.src, rx->h.dst, ports & 0xffff);
+        JOURNAL(st, EV_TCP_DROP_BROADCAST, JOURNAL_ABOUT(raw_subject(p, rx)), rx->h.src, rx->h.dst,
+                ports & 0xffff);
         return false;
     }
     td_ip4 src = rx->h.src;
     if (src == 0 || ip4_is_multicast(src) || ip4_is_class_e(src) || ip4_is_zeronet(src) ||
         ip_is_broadcast(st, rx->nif, src) ||
         (src == rx->h.dst && ports >> 16 == (ports & 0xffff))) { /* LAND: from itself to itself */
-        JOURNAL(st, EV_TCP_DROP_SOURCE, &subject, src, ports >> 16, ports & 0xffff);
+        JOURNAL(st, EV_TCP_DROP_SOURCE, JOURNAL_ABOUT(raw_subject(p, rx)), src, ports >> 16,
+                ports & 0xffff);
         return false;
     }
     return true;
@@ -53,31 +59,31 @@ static bool addresses_possible(struct td_stack *st, const struct pkt *p, const s
 static bool header_right(struct td_stack *st, struct pkt *p, const struct ip_rx *rx,
                          struct tcp_hdr *h)
 {
-    const struct journal_subject subject = {
-        .pkt = p->id, .ifindex = rx->nif != NULL ? rx->nif->index : 0, .addr = rx->h.src};
     if (p->len < TCP_HLEN || !pkt_may_pull(p, TCP_HLEN)) {
-        JOURNAL(st, EV_TCP_DROP_SHORT, &subject, rx->h.src, p->len);
+        JOURNAL(st, EV_TCP_DROP_SHORT, JOURNAL_ABOUT(raw_subject(p, rx)), rx->h.src, p->len);
         return false;
     }
     uint32_t hlen = (uint32_t)(p->data[12] >> 4) * 4;
     if (hlen <= p->len && !pkt_may_pull(p, hlen)) {
-        JOURNAL(st, EV_TCP_DROP_MEMORY, &subject, rx->h.src, 0, 0);
+        JOURNAL(st, EV_TCP_DROP_MEMORY, JOURNAL_ABOUT(raw_subject(p, rx)), rx->h.src, 0, 0);
         return false;
     }
     if (!checksum_right(st, p, rx)) {
         count(st, TcpInCsumErrors);
-        JOURNAL(st, EV_TCP_DROP_CHECKSUM, &subject, rx->h.src, wire_get16(p->data),
-                wire_get16(p->data + 2), wire_get16(p->data + 16));
+        JOURNAL(st, EV_TCP_DROP_CHECKSUM, JOURNAL_ABOUT(raw_subject(p, rx)), rx->h.src,
+                wire_get16(p->data), wire_get16(p->data + 2), wire_get16(p->data + 16));
         return false;
     }
     switch (tcp_parse(h, p->data, p->head_len)) {
     case WIRE_OK:
         return true;
     case WIRE_BAD_OPTION: /* MUST-7: dropping it is the safe reaction */
-        JOURNAL(st, EV_TCP_DROP_OPTION, &subject, rx->h.src, h->sport, h->dport);
+        JOURNAL(st, EV_TCP_DROP_OPTION, JOURNAL_ABOUT(raw_subject(p, rx)), rx->h.src, h->sport,
+                h->dport);
         return false;
     default:
-        JOURNAL(st, EV_TCP_DROP_LENGTH, &subject, rx->h.src, h->sport, h->dport, p->len);
+        JOURNAL(st, EV_TCP_DROP_LENGTH, JOURNAL_ABOUT(raw_subject(p, rx)), rx->h.src, h->sport,
+                h->dport, p->len);
         return false;
     }
 }
@@ -131,8 +137,8 @@ static void listen_segment(struct td_stack *st, struct tcb *l, struct tcp_seg *s
 static void syn_sent_drop(struct td_stack *st, struct tcb *t, const struct tcp_seg *s,
                           enum journal_word why)
 {
-    const struct journal_subject subject = tcp_seg_subject(s, t);
-    JOURNAL(st, EV_TCP_DROP_SYN_SENT, &subject, why, s->flags, s->seq, s->ack);
+    JOURNAL(st, EV_TCP_DROP_SYN_SENT, JOURNAL_ABOUT(tcp_seg_subject(s, t)), why, s->flags, s->seq,
+            s->ack);
 }
 
 /* RFC 7323 3.2: TSecr is the TSval of a SYN of ours. One that was never sent is an older
@@ -261,8 +267,8 @@ void tcp_enter_established(struct td_stack *st, struct tcb *t, enum journal_word
 
 void tcp_segment_arrives(struct td_stack *st, struct tcb *t, struct tcp_seg *s)
 {
-    const struct journal_subject subject = tcp_seg_subject(s, t);
-    JOURNAL(st, EV_TCP_SEG_IN, &subject, s->flags, s->seq, s->ack, s->text, s->wnd);
+    JOURNAL(st, EV_TCP_SEG_IN, JOURNAL_ABOUT(tcp_seg_subject(s, t)), s->flags, s->seq, s->ack,
+            s->text, s->wnd);
     if (t == NULL || t->state == TCPS_CLOSED) {
         closed_segment(st, s);
         return;

@@ -185,8 +185,7 @@ static bool egress_full(struct td_stack *st, struct tcb *t, uint32_t queued)
     if (backlog < (uint64_t)knob(st, TCP_LIMIT_OUTPUT) && !many) {
         return false;
     }
-    const struct journal_subject subject = tcp_subject(t);
-    JOURNAL(st, EV_TCP_LIMIT_OUT, &subject, backlog, queued);
+    JOURNAL(st, EV_TCP_LIMIT_OUT, JOURNAL_ABOUT(tcp_subject(t)), backlog, queued);
     return true;
 }
 
@@ -618,8 +617,7 @@ void tcp_output(struct td_stack *st, struct tcb *t)
 
 void tcp_output_forced(struct td_stack *st, struct tcb *t)
 {
-    const struct journal_subject subject = tcp_subject(t);
-    JOURNAL(st, EV_TCP_OVERRIDE, &subject, sndbuf_end(&t->snd) - t->snd_nxt);
+    JOURNAL(st, EV_TCP_OVERRIDE, JOURNAL_ABOUT(tcp_subject(t)), sndbuf_end(&t->snd) - t->snd_nxt);
     output(st, t, true);
 }
 
@@ -661,8 +659,7 @@ void tcp_send_syn(struct td_stack *st, struct tcb *t)
         count(st, TcpRetransSegs);
         t->total_retrans++;
         t->rtt_time = 0;
-        JOURNAL(st, EV_TCP_RETRANSMIT, &subject, t->iss, 0, W_TCP_RTO_FIRED, t->rexmits,
-                t->rtt.rto);
+        JOURNAL(st, EV_TCP_RETRANSMIT, &subject, t->iss, 0, W_TCP_RTO_FIRED, t->rexmits, t->rtt.rto);
     } else {
         count(st, TcpOutSegs);
         if (e.len > 0) {
@@ -715,7 +712,6 @@ void tcp_keepalive_probe(struct td_stack *st, struct tcb *t)
 
 void tcp_send_rst(struct td_stack *st, struct tcb *t, enum journal_word why)
 {
-    const struct journal_subject subject = tcp_subject(t);
     struct tcp_emit e = emit_for(t);
     e.seq = tcp_ack_seq(t);
     e.ack = t->rcv_nxt;
@@ -724,7 +720,7 @@ void tcp_send_rst(struct td_stack *st, struct tcb *t, enum journal_word why)
         e.wnd = tcp_window_field(st, t, false);
     }
     tcp_options_fill(st, t, &e);
-    JOURNAL(st, EV_TCP_RST_OUT, &subject, why, e.seq, e.ack);
+    JOURNAL(st, EV_TCP_RST_OUT, JOURNAL_ABOUT(tcp_subject(t)), why, e.seq, e.ack);
     count(st, TcpOutSegs);
     count(st, TcpOutRsts);
     t->segs_out++;

@@ -132,32 +132,6 @@ void tcp_done(struct td_stack *st)
     st->tcp = NULL;
 }
 
-/* ---- journal subjects ---- */
-
-struct journal_subject tcp_subject(const struct tcb *t)
-{
-    return (struct journal_subject){
-        .conn = t->id == 0 && tcp_parent(t) != NULL ? tcp_parent(t)->id : t->id,
-        .ifindex = 0,
-        .addr = t->ep.a.raddr,
-        .port = t->ep.a.rport,
-        .lport = t->ep.a.lport,
-    };
-}
-
-struct journal_subject tcp_seg_subject(const struct tcp_seg *s, const struct tcb *t)
-{
-    struct journal_subject j = {.pkt = s->pkt_id,
-                                .ifindex = s->ifindex,
-                                .addr = s->a.raddr,
-                                .port = s->a.rport,
-                                .lport = s->a.lport};
-    if (t != NULL) {
-        j.conn = t->id == 0 && tcp_parent(t) != NULL ? tcp_parent(t)->id : t->id;
-    }
-    return j;
-}
-
 /* ---- endpoints by tuple ---- */
 
 static bool ep_eq(const struct hash_node *n, const void *key)

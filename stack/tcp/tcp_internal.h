@@ -6,9 +6,31 @@
 
 #include "tcp/tcb.h"
 
+/* ---- journal subjects: here, so that one which isn't wanted is not made ---- */
+static inline uint32_t tcp_subject_id(const struct tcb *t)
+{
+    return t->id == 0 && tcp_parent(t) != NULL ? tcp_parent(t)->id : t->id;
+}
+
+static inline struct journal_subject tcp_subject(const struct tcb *t)
+{
+    return (struct journal_subject){.conn = tcp_subject_id(t),
+                                    .addr = t->ep.a.raddr,
+                                    .port = t->ep.a.rport,
+                                    .lport = t->ep.a.lport};
+}
+
+static inline struct journal_subject tcp_seg_subject(const struct tcp_seg *s, const struct tcb *t)
+{
+    return (struct journal_subject){.pkt = s->pkt_id,
+                                    .conn = t != NULL ? tcp_subject_id(t) : 0,
+                                    .ifindex = s->ifindex,
+                                    .addr = s->a.raddr,
+                                    .port = s->a.rport,
+                                    .lport = s->a.lport};
+}
+
 /* ---- tcp.c: tables ---- */
-struct journal_subject tcp_subject(const struct tcb *t);
-struct journal_subject tcp_seg_subject(const struct tcp_seg *s, const struct tcb *t);
 struct tcb *tcp_alloc(struct td_stack *st);
 void tcp_tcb_init(struct td_stack *st, struct tcb *t); /* all but its place in the tables */
 void tcp_mark(struct td_stack *st, struct tcb *t);

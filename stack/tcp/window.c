@@ -125,6 +125,20 @@ uint32_t tcp_window_select(struct td_stack *st, struct tcb *t)
     return tcp_as_linux(st) ? select_linux(st, t) : select_rfc(st, t);
 }
 
+/* Our window has closed, or opened again. */
+static void __attribute__((noinline)) note_closed(struct td_stack *st, struct tcb *t)
+{
+    const struct journal_subject subject = tcp_subject(t);
+    t->wnd_closed = t->rcv_wnd == 0;
+    if (t->wnd_closed) {
+        count(st, TcpExtTCPToZeroWindowAdv);
+        JOURNAL(st, EV_TCP_WINDOW_ZERO_OUT, &subject, t->rcv.q.bytes, t->rcvbuf_limit);
+    } else {
+        count(st, TcpExtTCPFromZeroWindowAdv);
+        JOURNAL(st, EV_TCP_WINDOW_OPEN_OUT, &subject, t->rcv_wnd);
+    }
+}
+
 uint32_t tcp_window_offer(struct td_stack *st, struct tcb *t)
 {
     uint32_t unit = 1u << t->rcv_wscale;
@@ -150,16 +164,8 @@ uint32_t tcp_window_offer(struct td_stack *st, struct tcb *t)
         t->rcv_edge = t->rcv_nxt + t->rcv_wnd;
         t->rcv_retracted = false;
     }
-    if (t->rcv_wnd == 0 && !t->wnd_closed) {
-        const struct journal_subject subject = tcp_subject(t);
-        t->wnd_closed = true;
-        count(st, TcpExtTCPToZeroWindowAdv);
-        JOURNAL(st, EV_TCP_WINDOW_ZERO_OUT, &subject, t->rcv.q.bytes, t->rcvbuf_limit);
-    } else if (t->rcv_wnd > 0 && t->wnd_closed) {
-        const struct journal_subject subject = tcp_subject(t);
-        t->wnd_closed = false;
-        count(st, TcpExtTCPFromZeroWindowAdv);
-        JOURNAL(st, EV_TCP_WINDOW_OPEN_OUT, &subject, t->rcv_wnd);
+    if ((t->rcv_wnd == 0) != t->wnd_closed) {
+        note_closed(st, t);
     }
     return t->rcv_wnd;
 }
