@@ -90,12 +90,12 @@ static inline void con_refused(const char *line, const char *why)
 
 static inline void con_says(const char *text)
 {
-    ck_assert_msg(strstr(con.out, text) != NULL, "'%s' is not in:\n%s", text, con.out);
+    ck_assert_msg(strstr(con.out, text) != NULL, "'%s' is not in:\n%.2000s", text, con.out);
 }
 
 static inline void con_silent(const char *text)
 {
-    ck_assert_msg(strstr(con.out, text) == NULL, "'%s' is in:\n%s", text, con.out);
+    ck_assert_msg(strstr(con.out, text) == NULL, "'%s' is in:\n%.2000s", text, con.out);
 }
 
 static inline json_t *con_json(const char *line)
