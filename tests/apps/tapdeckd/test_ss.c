@@ -141,6 +141,12 @@ START_TEST(test_details)
     good("app stop 1");
     world_run(w, 2 * TD_SEC);
     good("ss -tano");
+    says("FIN-WAIT-2");
+    says(" timer:(timewait,");
+    for (struct client *c = w->clients; c != NULL; c = c->next)
+        ck_assert_int_eq(td_shutdown(w->client, c->s, SHUT_WR), 0);
+    world_run(w, 3 * TD_SEC);
+    good("ss -tano");
     says("TIME-WAIT");
     says(" timer:(timewait,");
     says("sec,0)");
