@@ -7,8 +7,19 @@
 
 #include "dev/capture.h"
 #include "link/link.h"
+#include "tapdeckd/deck_time.h"
 
 /* ---- tap ---- */
+
+static bool frame_in(void *ctx, struct pkt *p)
+{
+    return deck_time_take(ctx, p);
+}
+
+static bool frame_out(void *ctx, const struct pkt *p)
+{
+    return deck_time_let(ctx, p);
+}
 
 static int tap_add(struct run *r)
 {
@@ -58,6 +69,9 @@ static int tap_add(struct run *r)
         free(t);
         return EXIT_USAGE;
     }
+    t->ifindex = tap_ifindex(t->tap);
+    t->gate = (struct tap_gate){.in = frame_in, .out = frame_out, .ctx = t};
+    tap_set_gate(t->tap, &t->gate);
     struct deck_tap **at = &d->taps;
     while (*at != NULL)
         at = &(*at)->next;
@@ -164,7 +178,7 @@ static void capture_frame(void *ctx, int dir, const struct pkt *p)
     struct deck_tap *t = ctx;
     if (t->capture_broken)
         return;
-    if (capture_write(t->capture, (td_time)((int64_t)deck_now(t->deck) + t->deck->wall_offset), p) <
+    if (capture_write(t->capture, (td_time)deck_wall(t->deck, deck_now(t->deck)), p) <
         0)
         t->capture_broken = true; /* `tap show` and `capture stop` tell */
     else

@@ -1,6 +1,6 @@
 /* tapdeckd/cmd_misc.c: the list of commands, and the small ones: help, version, shutdown, app,
  * timers. */
-#include "tapdeckd/deck.h"
+#include "tapdeckd/deck_time.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,6 +9,7 @@
 
 const struct command *const commands[] = {
     &command_pcb,
+    &command_pause, &command_step, &command_resume,
     &command_ip,     &command_ss,   &command_ping,    &command_nc,    &command_why,      &command_sysctl,
     &command_bridge, &command_nstat,  &command_app,  &command_tap,     &command_tc,       &command_capture,
     &command_iptables, &command_iptables_save, &command_iptables_restore, &command_conntrack,
@@ -89,13 +90,15 @@ static int version_main(struct run *r)
         jw_str(&r->jw, "name", r->deck->name);
         jw_str(&r->jw, "profile", r->deck->st->knobs.profile == PROFILE_RFC ? "rfc" : "linux");
         jw_u64(&r->jw, "uptime_ns", deck_now(r->deck) - r->deck->started);
+        jw_bool(&r->jw, "paused", deck_paused(r->deck));
         jw_close(&r->jw, '}');
         run_puts(r, "\n");
         return EXIT_DONE;
     }
-    run_printf(r, "tapdeckd %s, daemon '%s', profile %s, up %llu s\n", TAPDECK_VERSION,
+    run_printf(r, "tapdeckd %s, daemon '%s', profile %s, up %llu s%s\n", TAPDECK_VERSION,
                r->deck->name, r->deck->st->knobs.profile == PROFILE_RFC ? "rfc" : "linux",
-               (unsigned long long)((deck_now(r->deck) - r->deck->started) / TD_SEC));
+               (unsigned long long)((deck_now(r->deck) - r->deck->started) / TD_SEC),
+               deck_paused(r->deck) ? " (paused)" : "");
     return EXIT_DONE;
 }
 

@@ -106,7 +106,7 @@ static bool matches(const struct why *w, const struct td_stack *st, const struct
 /* As tcpdump prints it: the wall clock's time of day. */
 static void time_text(const struct deck *d, td_time t, char *dst, size_t size)
 {
-    int64_t wall = (int64_t)t + d->wall_offset;
+    int64_t wall = deck_wall(d, t);
     time_t seconds = (time_t)(wall / (int64_t)TD_SEC);
     struct tm tm;
     localtime_r(&seconds, &tm);
@@ -167,7 +167,7 @@ static void print_json(struct run *r, const struct journal_record *rec)
     jw_open(&r->jw, NULL, '{');
     jw_u64(&r->jw, "seq", rec->seq);
     jw_u64(&r->jw, "time_ns", rec->time);
-    jw_i64(&r->jw, "wall_ns", (int64_t)rec->time + r->deck->wall_offset);
+    jw_i64(&r->jw, "wall_ns", deck_wall(r->deck, rec->time));
     jw_str(&r->jw, "event", e->name);
     jw_str(&r->jw, "kind", kind_names[e->kind]);
     if (strcmp(e->clause, "-") != 0)

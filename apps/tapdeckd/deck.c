@@ -22,6 +22,7 @@
 #include "common/usage.h"
 #include "dev/capture.h"
 #include "link/link.h"
+#include "tapdeckd/deck_time.h"
 
 static int64_t wall_seconds(void *ctx)
 {
@@ -62,6 +63,7 @@ void deck_done(struct deck *d)
     deck_stop_apps(d);
     while (d->taps != NULL)
         deck_tap_remove(d, d->taps);
+    deck_time_leave(d);
 }
 
 void deck_tick(struct deck *d, td_time now)
@@ -104,6 +106,7 @@ void deck_tap_remove(struct deck *d, struct deck_tap *t)
     *at = t->next;
     if (d->hooks.tap_removing != NULL)
         d->hooks.tap_removing(d->hooks.ctx, t);
+    deck_time_forget(t);
     tap_observe(t->tap, NULL, NULL);
     if (t->capture != NULL)
         capture_finish(t->capture);

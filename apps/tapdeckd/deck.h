@@ -29,6 +29,10 @@ struct deck_tap { /* a TAP device that is an interface of the stack */
     uint64_t captured; /* frames written */
     bool capture_broken;
     void *loop_source; /* the loop's */
+    uint32_t ifindex;  /* the stack's */
+    struct tap_gate gate;
+    uint64_t unheld; /* frames that came while time stood still and found no room */
+    bool waiting;    /* a frame wants to leave and may not: time stands still */
 };
 
 struct deck_app { /* an application that runs */
@@ -47,11 +51,15 @@ struct deck_hooks {              /* the loop's part; any may be NULL */
     void *ctx;
 };
 
+struct deck_time;
 struct deck {
     struct td_stack *st;
+    struct deck_time *time; /* its time can be paused (deck_time.h); NULL: it can't */
+    struct deck *time_next; /* those that share it */
+    bool wires_waiting;     /* as deck_tap's, on simulated wires */
     struct deck_hooks hooks;
     const char *name;    /* the daemon's */
-    int64_t wall_offset; /* wall clock less stack time, ns: what people read */
+    int64_t wall_offset; /* wall clock less stack time now, ns: deck_wall() knows the past too */
     td_time started;
     struct deck_tap *taps;
     struct deck_app *apps;
@@ -72,6 +80,8 @@ void deck_tick(struct deck *d, td_time now); /* applications' ticks: about once 
 #define OWNER_RUNS 100000U
 const char *deck_owner(const struct deck *d, uint32_t owner);
 td_time deck_now(const struct deck *d);
+/* What the wall clock showed at this stack time, ns since 1970: also before, in and between pauses. */
+int64_t deck_wall(const struct deck *d, td_time at);
 struct deck_tap *deck_tap_find(const struct deck *d, const char *name); /* either side's name */
 void deck_tap_remove(struct deck *d, struct deck_tap *t);
 
@@ -100,6 +110,8 @@ struct run {
     td_time wake;    /* when it wants to be stepped; TD_NEVER: only when something happened */
     bool ready;      /* has more to do at once: step as soon as its reader has room */
     bool follow;     /* wants a step when the journal grew */
+    bool timeless;   /* needs no stack time to pass: a pause doesn't concern it */
+    bool told;       /* that time is paused */
     int (*step)(struct run *r,
                 td_time now); /* RUN_MORE or the status; NULL when it never runs on */
     /* The reader interrupted it: may print (ping's summary); returns the status. NULL: EXIT_FAILED
@@ -183,6 +195,7 @@ uint32_t run_interface(struct run *r, const char *name);
 const char *error_text(int err);
 
 extern const struct command command_pcb;
+extern const struct command command_pause, command_step, command_resume;
 extern const struct command command_ip, command_ss, command_ping, command_nc, command_why, command_sysctl,
     command_nstat, command_table, command_app, command_tap, command_tc, command_capture, command_timers,
     command_fault, command_bridge, command_iptables, command_iptables_save, command_iptables_restore, command_conntrack,

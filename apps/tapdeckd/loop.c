@@ -13,6 +13,9 @@
  * The stack's time is the monotonic clock, read once a turn; epoll_pwait2 waits with a nanosecond's
  * resolution, so deadlines need no timerfd.
  *
+ * Time can be paused and stepped (tapdeckd/deck_time.h): then frames that come are held, nothing that waits for a
+ * time is due, and only the console goes on.
+ *
  * A topology's nodes are members of one loop, and the wires between them a simulation (dev/sim.h), which
  * then has the clock. In real time each turn lets it run up to the monotonic clock, but for at most
  * SIM_TURN: what it can't do in that time makes it late, and once it is late by more than SIM_LATE it
@@ -147,7 +150,7 @@ static void ask_to_stop(void *ctx)
 
 td_time loop_now(const struct loop *l)
 {
-    return l->sim != NULL ? sim_now(l->sim) : monotonic_now();
+    return deck_time_now(&l->time);
 }
 
 static td_time loop_clock(void *ctx)
@@ -162,11 +165,18 @@ void loop_add(struct loop *l, struct member *m, struct deck *d)
         at = &(*at)->next;
     *m = (struct member){.loop = l, .deck = d};
     *at = m;
+    deck_time_join(&l->time, d);
     d->hooks = (struct deck_hooks){.clock = loop_clock,
                                    .tap_added = tap_added,
                                    .tap_removing = tap_removing,
                                    .shutdown = ask_to_stop,
                                    .ctx = l};
+}
+
+static td_time real_clock(void *ctx)
+{
+    (void)ctx;
+    return monotonic_now();
 }
 
 int loop_init(struct loop *l, struct sim *sim, bool virtual_time, td_time spin)
@@ -175,8 +185,10 @@ int loop_init(struct loop *l, struct sim *sim, bool virtual_time, td_time spin)
     l->sim = sim;
     l->virtual_time = virtual_time;
     l->spin = spin;
+    deck_time_init(&l->time, virtual_time ? NULL : real_clock, NULL, sim);
     l->now = loop_now(l);
-    l->behind = monotonic_now() - l->now;
+    if (!virtual_time)
+        l->time.lost = l->time.lost_before = (int64_t)monotonic_now() - (int64_t)l->now;
     l->next_tick = l->now + TD_SEC;
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (l->epoll < 0)
@@ -208,6 +220,7 @@ void loop_done(struct loop *l)
     }
     bury(l);
     close(l->epoll);
+    deck_time_done(&l->time);
 }
 
 /* ---- a turn ---- */
@@ -290,6 +303,10 @@ static td_time runs_next(const struct loop *l)
 static td_time next_deadline(const struct loop *l)
 {
     td_time at = runs_next(l);
+    if (l->time.mode != TIME_FLOWING)
+        return at <= l->now ? 0 : TD_NEVER; /* what a command has left to say; all else waits */
+    if (l->time.nheld > 0)
+        return 0;
     for (const struct member *m = l->members; m != NULL; m = m->next) {
         if (m->deck->st->flush_wanted)
             return 0;
@@ -304,9 +321,11 @@ static td_time next_deadline(const struct loop *l)
 /* How long to wait, as a monotonic time. */
 static td_time real_deadline(struct loop *l, td_time due, td_time limit)
 {
+    if (l->time.mode != TIME_FLOWING)
+        return due == 0 ? 0 : limit;
     if (l->virtual_time) /* only for people, unless a command wants time to pass, or this instant isn't over */
         return runs_next(l) != TD_NEVER || due <= sim_now(l->sim) ? 0 : limit;
-    return earliest(limit, due == TD_NEVER || l->sim == NULL ? due : due + l->behind);
+    return earliest(limit, deck_time_when(&l->time, due));
 }
 
 static bool sim_turn_over(void *ctx)
@@ -317,12 +336,11 @@ static bool sim_turn_over(void *ctx)
 /* Moves the clock on: to the present, or in virtual time to what is due next. */
 static void move_clock(struct loop *l, td_time due)
 {
-    td_time real = monotonic_now();
-    if (l->sim == NULL) {
-        l->now = real;
+    if (l->sim == NULL || l->time.mode != TIME_FLOWING) {
+        l->now = loop_now(l);
         return;
     }
-    td_time until = real - l->behind;
+    td_time real = monotonic_now(), until = (td_time)((int64_t)real - l->time.lost);
     if (l->virtual_time) {
         td_time wanted = runs_next(l);
         until = wanted == TD_NEVER || wanted == 0 ? sim_now(l->sim) : earliest(wanted, due);
@@ -331,7 +349,7 @@ static void move_clock(struct loop *l, td_time due)
     sim_run(l->sim, until > sim_now(l->sim) ? until : sim_now(l->sim), sim_turn_over, &enough);
     l->now = sim_now(l->sim);
     if (!l->virtual_time && until > l->now + SIM_LATE)
-        l->behind = real - l->now;
+        l->time.lost = (int64_t)real - (int64_t)l->now;
 }
 
 /* After a storm the allocator keeps what the storm had: once a second, what has become much less is
@@ -367,6 +385,15 @@ static void tick(struct loop *l)
     l->next_tick = l->now + TD_SEC;
 }
 
+/* What time brings, where it flows: timers, applications' ticks, and what the stacks send for all of it. */
+static void let_time_work(struct loop *l)
+{
+    for (struct member *m = l->members; m != NULL; m = m->next)
+        deck_time_tick(m->deck, l->now);
+    if (l->time.mode == TIME_FLOWING)
+        tick(l);
+}
+
 void loop_turn(struct loop *l, td_time max_wait)
 {
     struct epoll_event ev[EVENTS];
@@ -377,19 +404,22 @@ void loop_turn(struct loop *l, td_time max_wait)
     move_clock(l, due);
     for (struct member *m = l->members; m != NULL; m = m->next)
         td_stack_clock(m->deck->st, l->now);
+    deck_time_release(&l->time, FRAMES_A_TURN);
     for (int i = 0; i < n; i++) {
         struct source *s = ev[i].data.ptr;
         if (!s->dead)
             s->fn(l, s, ev[i].events);
     }
-    for (struct member *m = l->members; m != NULL; m = m->next)
-        td_stack_tick(m->deck->st, l->now);
-    tick(l);
+    if (l->time.mode == TIME_FLOWING)
+        let_time_work(l);
     for (struct member *m = l->members; m != NULL; m = m->next) {
         step_runs(l, m);
-        td_stack_flush(m->deck->st, l->now);
+        if (l->time.mode == TIME_FLOWING)
+            td_stack_flush(m->deck->st, l->now);
         watch_busy_taps(l, m->deck);
         step_followers(l, m);
+        if (l->time.mode != TIME_FLOWING)
+            deck_time_tell(m->deck);
     }
     pump(l);
     bury(l);
@@ -418,9 +448,15 @@ int deck_run_line(struct loop *l, struct deck *d, const char *line, FILE *out, c
     struct run *r = run_start(d, argc, argv, false, false);
     words_free(argv);
     run_input(r, NULL, 0, true); /* a configuration has nothing to say to a command */
-    td_stack_flush(d->st, loop_now(l));
+    if (!deck_paused(d))
+        td_stack_flush(d->st, loop_now(l));
     while (r->status == RUN_MORE && l->stop == 0) {
         print_output(r, out);
+        if (deck_paused(d) && !r->ready && !r->timeless) {
+            r->status = run_fail(r, EXIT_FAILED, "time is paused, and what '%s' waits for can't come: `resume` first",
+                                 r->argv[0]);
+            break;
+        }
         loop_turn(l, TD_NEVER);
     }
     int status = r->status == RUN_MORE ? EXIT_DONE : r->status;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 
-#include "tapdeckd/deck.h"
+#include "tapdeckd/deck_time.h"
 
 struct loop;
 struct source { /* something the loop waits for */
@@ -31,7 +31,7 @@ struct loop {
     struct member *members; /* one, or a topology's nodes, in its file's order */
     struct sim *sim;        /* the wires between them, and their clock; NULL: none */
     bool virtual_time;      /* with sim: time passes only while a command wants it to, and then at once */
-    td_time behind;         /* real time less the simulation's, ns: it was slower than life */
+    struct deck_time time;  /* the members': real time less stack time is what was paused, and what a simulation was late */
     struct source *dead;
     struct source *signals;
     td_time now;           /* of this turn, ns: monotonic, or the simulation's */

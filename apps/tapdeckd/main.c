@@ -341,6 +341,10 @@ static bool commands_left(const struct loop *l)
 static void shut_down(struct loop *l)
 {
     int asked = l->stop;
+    if (l->time.mode != TIME_FLOWING) { /* connections can't be closed while time stands still */
+        deck_time_stop(&l->time);
+        deck_time_resume(&l->time);
+    }
     for (struct member *m = l->members; m != NULL; m = m->next) {
         for (struct run *r = m->deck->runs; r != NULL; r = r->next)
             run_interrupt(r);

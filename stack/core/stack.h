@@ -57,6 +57,7 @@ struct td_stack {
     /* ip/nf's: the name of a chain or a log prefix, for the journal's text; NULL = there is no ip. */
     const char *(*nftext)(const struct td_stack *st, uint32_t id);
     bool flush_wanted;            /* something was marked; td_stack_flush has work */
+    bool halted;                  /* its time stands still: td_stack_halt */
 };
 
 #endif

@@ -63,6 +63,12 @@ struct sim {
     size_t nhosts;
     struct sim_wire *wires, *last_wire;
     uint64_t nwires;
+    const struct sim_gate *gate;
+    bool in_step;             /* a step was left unfinished: it goes on with */
+    struct sim_wire *at_wire; /* this wire, NULL: they are done, */
+    int at_dir;               /* in this direction, */
+    size_t at_host;           /* or with this host, */
+    bool ticked;              /* whose timers have fired */
 };
 
 /* SplitMix64: one seed makes many. */
@@ -153,6 +159,9 @@ static int sim_transmit(void *dev, const struct pkt *p)
     struct qdisc *q = w->flight[e->dir];
     struct pkt *copy;
 
+    const struct sim_gate *g = w->sim->gate;
+    if (g != NULL && !g->out(g->ctx, w->sim->hosts[e->host].st, e->ifindex, p))
+        return -EAGAIN;
     if (w->tap != NULL)
         w->tap(w->tap_ctx, e->dir, w->sim->now, p);
     copy = pkt_copy(&w->mem, p, 0);
@@ -310,7 +319,7 @@ static td_time host_deadline(const struct sim *s, const struct sim_host *h)
 
 td_time sim_next(const struct sim *s)
 {
-    td_time earliest = TD_NEVER, t;
+    td_time earliest = s->in_step ? s->now : TD_NEVER, t;
 
     for (size_t i = 0; i < s->nhosts; i++) {
         t = host_deadline(s, &s->hosts[i]);
@@ -327,7 +336,8 @@ td_time sim_next(const struct sim *s)
     return earliest < s->now ? s->now : earliest;
 }
 
-static void wire_deliver(struct sim *s, struct sim_wire *w, int dir)
+/* False: the receiver was halted, and there may be more to deliver. */
+static bool wire_deliver(struct sim *s, struct sim_wire *w, int dir)
 {
     struct qdisc *q = w->flight[dir];
     const struct sim_end *to = &w->end[1 - dir];
@@ -340,30 +350,58 @@ static void wire_deliver(struct sim *s, struct sim_wire *w, int dir)
         if (w->arrivals != NULL)
             w->arrivals(w->arrivals_ctx, dir, s->now, p);
         copy = pkt_copy(td_stack_mem(h->st), p, 0);
+        if (copy != NULL && s->gate != NULL)
+            s->gate->in(s->gate->ctx, h->st, to->ifindex, copy);
         if (copy != NULL) /* else the receiver has no memory for it: lost */
             td_stack_input(h->st, to->ifindex, copy, s->now);
         pkt_free(p);
         h->touched = true;
+        if (h->st->halted)
+            return false;
     }
+    return true;
 }
 
-static void sim_step(struct sim *s)
+static bool host_step(struct sim *s, struct sim_host *h)
 {
-    for (struct sim_wire *w = s->wires; w != NULL; w = w->next) {
-        wire_deliver(s, w, 0);
-        wire_deliver(s, w, 1);
+    if (!s->ticked && td_stack_next_deadline(h->st) <= s->now) {
+        td_stack_tick(h->st, s->now);
+        h->touched = true;
+        s->ticked = true;
+        if (h->st->halted)
+            return false;
     }
-    for (size_t i = 0; i < s->nhosts; i++) {
-        struct sim_host *h = &s->hosts[i];
+    if (h->touched || h->st->flush_wanted)
+        td_stack_flush(h->st, s->now);
+    h->touched = s->ticked = false;
+    return true;
+}
 
-        if (td_stack_next_deadline(h->st) <= s->now) {
-            td_stack_tick(h->st, s->now);
-            h->touched = true;
-        }
-        if (h->touched || h->st->flush_wanted)
-            td_stack_flush(h->st, s->now);
-        h->touched = false;
+/* Does what is left of the step. False: a host was halted. */
+static bool sim_step(struct sim *s)
+{
+    for (; s->at_wire != NULL; s->at_wire = s->at_wire->next) {
+        for (; s->at_dir < 2; s->at_dir++)
+            if (!wire_deliver(s, s->at_wire, s->at_dir))
+                return false;
+        s->at_dir = 0;
     }
+    while (s->at_host < s->nhosts) {
+        struct sim_host *h = &s->hosts[s->at_host];
+
+        if (!host_step(s, h))
+            return false;
+        s->at_host++;
+        if (h->st->halted)
+            return false;
+    }
+    s->in_step = false;
+    return true;
+}
+
+void sim_set_gate(struct sim *s, const struct sim_gate *g)
+{
+    s->gate = g;
 }
 
 static void sim_tell_time(struct sim *s)
@@ -378,15 +416,22 @@ uint64_t sim_run(struct sim *s, td_time until, bool (*stop)(void *ctx), void *ct
     uint64_t steps = 0;
 
     for (;;) {
-        td_time t = sim_next(s);
+        td_time t = s->in_step ? s->now : sim_next(s);
 
         if (t == TD_NEVER || t > until) {
             if (until != TD_NEVER && until > s->now)
                 s->now = until;
             break;
         }
+        if (!s->in_step) {
+            s->in_step = true;
+            s->at_wire = s->wires;
+            s->at_dir = 0;
+            s->at_host = 0;
+        }
         s->now = t;
-        sim_step(s);
+        if (!sim_step(s))
+            break;
         steps++;
         if (stop != NULL) {
             sim_tell_time(s);

@@ -49,12 +49,21 @@ void sim_tap_arrivals(struct sim_wire *w,
 /* The frames in flight in a direction, and its counters: the outermost discipline, or the rules in front
  * of it (link/qdisc.h sums over all of them). Borrowed. */
 const struct qdisc *sim_flight(const struct sim_wire *w, int dir);
+/* Stands between the stacks and their wires. out: may st send this frame (borrowed) now? False: the device is busy, until
+ * td_if_ready is called. in: st is about to receive it. */
+struct sim_gate {
+    bool (*out)(void *ctx, struct td_stack *st, uint32_t ifindex, const struct pkt *p);
+    void (*in)(void *ctx, struct td_stack *st, uint32_t ifindex, const struct pkt *p);
+    void *ctx;
+};
+void sim_set_gate(struct sim *s, const struct sim_gate *g); /* NULL: none. g must stay */
 /* When something happens next; TD_NEVER. */
 td_time sim_next(const struct sim *s);
 /* Runs until the clock reaches `until`, nothing is left to happen, or stop(ctx) (may be NULL) says
  * so; it is asked after every step, and may make calls on any host. When nothing is left before
  * `until`, the clock moves to `until` (with TD_NEVER it stays at the last thing that happened).
- * Returns the number of steps. An application that never stops sending over unimpaired wires never
+ * Returns the number of steps. A host that is halted (td_stack_halt) in a call ends it there and then, in the middle of a
+ * step if need be: the next sim_run, when no host is halted, goes on at that very place. An application that never stops sending over unimpaired wires never
  * lets the clock move: give a wire a delay or a rate. */
 uint64_t sim_run(struct sim *s, td_time until, bool (*stop)(void *ctx), void *ctx);
 

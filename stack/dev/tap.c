@@ -61,6 +61,7 @@ struct tap {
     bool wants_write;
     void (*observe)(void *ctx, int dir, const struct pkt *p);
     void *observe_ctx;
+    const struct tap_gate *gate;
     struct tap_stats stats;
     char warning[256];
 };
@@ -349,6 +350,8 @@ int tap_write_fd(int fd, const struct pkt *p)
 static int tap_transmit(void *dev, const struct pkt *p)
 {
     struct tap *t = dev;
+    if (t->gate != NULL && !t->gate->out(t->gate->ctx, p))
+        return -EAGAIN;
     int err = tap_write_fd(t->fd, p);
     if (err == -EAGAIN) {
         t->wants_write = true;
@@ -479,6 +482,18 @@ static void grow_frames(struct tap *t)
         t->frame_max = (uint32_t)ifr.ifr_mtu + LINK_ROOM;
 }
 
+void tap_set_gate(struct tap *t, const struct tap_gate *g)
+{
+    t->gate = g;
+}
+
+void tap_input(struct tap *t, struct pkt *p, td_time now)
+{
+    if (t->observe != NULL)
+        t->observe(t->observe_ctx, 0, p);
+    td_stack_input(t->st, t->ifindex, p, now);
+}
+
 int tap_readable(struct tap *t, td_time now, int budget)
 {
     struct mem *mem = td_stack_mem(t->st);
@@ -527,9 +542,8 @@ int tap_readable(struct tap *t, td_time now, int budget)
         }
         if (p->len != (uint32_t)n)
             pkt_trim(p, (uint32_t)n);
-        if (t->observe != NULL)
-            t->observe(t->observe_ctx, 0, p);
-        td_stack_input(t->st, t->ifindex, p, now);
+        if (t->gate == NULL || !t->gate->in(t->gate->ctx, p))
+            tap_input(t, p, now);
     }
     return frames;
 }

@@ -42,6 +42,18 @@ void tap_writable(struct tap *t);
 /* See every frame: dir 0 in, 1 out (borrowed). For capture. NULL: none. */
 void tap_observe(struct tap *t, void (*fn)(void *ctx, int dir, const struct pkt *p), void *ctx);
 
+/* Stands between the device and the stack. in: a frame has come; true: it was taken over (p is the gate's), false: it
+ * goes on to the stack. out: may this frame (borrowed) leave now? False: the device is busy, until td_if_ready is
+ * called for its interface. NULL: none. g must stay. */
+struct tap_gate {
+    bool (*in)(void *ctx, struct pkt *p);
+    bool (*out)(void *ctx, const struct pkt *p);
+    void *ctx;
+};
+void tap_set_gate(struct tap *t, const struct tap_gate *g);
+/* Gives the stack a frame that came earlier, as tap_readable would have done. Consumes p. */
+void tap_input(struct tap *t, struct pkt *p, td_time now);
+
 /* ---- below an interface: the device alone, for a wire between two of them ---- */
 /* Opens, makes or attaches to c->name (may be NETNS:NAME: in that named network namespace), sets
  * MTU and queue length, brings the kernel's side up. The file descriptor (non-blocking), or -errno

@@ -88,6 +88,21 @@ struct mem *td_stack_mem(struct td_stack *st)
     return &st->mem;
 }
 
+void td_stack_time_stood(struct td_stack *st, td_time stood)
+{
+    struct td_call c = {.kind = TD_CALL_TIME, .now = st->now};
+    c.u.time.n = stood;
+    (void)door_dispatch(st, &c);
+}
+
+int td_stack_frames_lost(struct td_stack *st, uint32_t ifindex, uint64_t frames)
+{
+    struct td_call c = {.kind = TD_CALL_TIME, .now = st->now};
+    c.u.time.ifindex = ifindex;
+    c.u.time.n = frames;
+    return ifindex != 0 ? (int)door_dispatch(st, &c) : -ENODEV;
+}
+
 void td_stack_entropy(struct td_stack *st, const void *bytes, size_t len)
 {
     struct td_call c = {.kind = TD_CALL_ENTROPY, .now = st->now};

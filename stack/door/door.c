@@ -31,7 +31,7 @@
 #define FLUSH_ROUNDS 64
 
 static const char *const call_names[TD_CALL_KINDS] = {
-    "input",     "clock",     "tick",      "flush",      "entropy",   "if-add",    "if-del",
+    "input",     "clock",     "tick",      "flush",      "time", "entropy",   "if-add",    "if-del",
     "if-up",     "if-mtu",    "if-mac",    "if-ready",   "if-qdisc",  "if-impair",   "addr-add",  "addr-del",
     "link-add",  "link-flags", "link-master", "bridge-set", "port-flags", "fdb-add", "fdb-del", "fdb-flush",
     "route-add", "route-del", "route-change", "neigh-add", "neigh-del",  "neigh-flush", "knob-set", "fault-secret",
@@ -57,6 +57,23 @@ static int64_t input_drop(struct td_stack *st, const struct td_call *c, struct n
     else
         JOURNAL(st, EV_ETH_DROP_MEMORY, &subject, c->u.input.ifindex, c->u.input.len);
     return err;
+}
+
+/* What happened to time, or because of it, where the stack couldn't see it. */
+static int64_t do_time(struct td_stack *st, const struct td_call *c)
+{
+    struct journal_subject subject = {.ifindex = c->u.time.ifindex};
+    struct netif *nif = netif_by_index(st, c->u.time.ifindex);
+    if (c->u.time.ifindex == 0) {
+        JOURNAL(st, EV_TIME_STOOD, NULL, c->u.time.n);
+        return 0;
+    }
+    if (nif == NULL)
+        return -ENODEV;
+    nif->stats.rx_dropped += c->u.time.n;
+    count_add(st, EthInDrops, c->u.time.n);
+    JOURNAL(st, EV_TIME_DROP_FRAMES, &subject, nif->index, c->u.time.n);
+    return 0;
 }
 
 static struct pkt *input_copy(struct td_stack *st, const struct td_call *c)
@@ -112,7 +129,7 @@ static int64_t do_flush(struct td_stack *st)
 void td_stack_flush(struct td_stack *st, td_time now)
 {
     struct door *d = st->door;
-    if (d->notifying) { /* called by a notification: the flush that runs it goes on */
+    if (d->notifying || st->halted) { /* called by a notification: the flush that runs it goes on */
         st->flush_wanted = true;
         return;
     }
@@ -120,11 +137,17 @@ void td_stack_flush(struct td_stack *st, td_time now)
     for (int round = 0; round < FLUSH_ROUNDS; round++) {
         struct td_call c = {.kind = TD_CALL_FLUSH, .now = now};
         bool more = door_dispatch(st, &c) != 0;
+        if (st->halted) { /* in that call: applications hear of it when time goes on */
+            st->flush_wanted = true;
+            return;
+        }
         d->notifying = true;
         more |= sockets_notify(st);
         d->notifying = false;
         if (!more)
             return;
+        if (st->halted)
+            return; /* flush_wanted: they did something */
     }
     st->flush_wanted = d->again = true;
 }
@@ -268,6 +291,8 @@ static int64_t do_call(struct td_stack *st, struct td_call *c)
         return 0;
     case TD_CALL_FLUSH:
         return do_flush(st);
+    case TD_CALL_TIME:
+        return do_time(st, c);
     case TD_CALL_ENTROPY:
         rng_stir(&st->rng, c->u.entropy.bytes, c->u.entropy.len);
         return 0;
@@ -344,7 +369,20 @@ int64_t door_dispatch(struct td_stack *st, struct td_call *c)
         st->flush_wanted = true;
     if (d->record != NULL)
         d->record(d->record_ctx, c, result);
+    if (d->after != NULL)
+        d->after(d->after_ctx, st, c->kind);
     return result;
+}
+
+void td_stack_after(struct td_stack *st, td_watcher *fn, void *ctx)
+{
+    st->door->after = fn;
+    st->door->after_ctx = ctx;
+}
+
+void td_stack_halt(struct td_stack *st, bool halt)
+{
+    st->halted = halt;
 }
 
 void td_stack_record(struct td_stack *st, td_recorder *fn, void *ctx)

@@ -18,6 +18,8 @@ struct door {
     td_recorder *record;
     void *record_ctx;
     uint64_t calls;      /* dispatched since the start: the number a journal origin shows */
+    td_watcher *after;
+    void *after_ctx;
     bool notifying;      /* applications' notifications are running */
     bool again;          /* a flush was cut short: another is due at once */
     struct timer_reader timers;

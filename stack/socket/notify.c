@@ -117,7 +117,7 @@ bool sockets_notify(struct td_stack *st)
     struct sockets *ss = st->sockets;
     bool ran = false;
     /* As many as are marked now: what callbacks mark comes behind them, in the next round. */
-    for (uint32_t n = ss->nmarked; n > 0 && ss->marked != NULL; n--) {
+    for (uint32_t n = ss->nmarked; n > 0 && ss->marked != NULL && !st->halted; n--) {
         struct sock *so = ss->marked;
         sock_unmark(st, so);
         ran |= notify_sock(st, so);

@@ -29,6 +29,7 @@ enum td_call_kind {
     TD_CALL_CLOCK,
     TD_CALL_TICK,
     TD_CALL_FLUSH,
+    TD_CALL_TIME, /* it stood still, or frames were lost meanwhile */
     TD_CALL_ENTROPY,
     TD_CALL_IF_ADD,
     TD_CALL_IF_DEL,
@@ -87,6 +88,10 @@ struct td_call {
             size_t len;
             struct td_frame_meta meta;
         } input;
+        struct {
+            uint32_t ifindex; /* 0: time stood still for n ns; else n frames were lost there */
+            uint64_t n;
+        } time;
         struct {
             const void *bytes;
             size_t len;

@@ -53,6 +53,12 @@ void td_stack_flush(struct td_stack *st, td_time now);
 td_time td_stack_next_deadline(struct td_stack *st);   /* TD_NEVER = none; never in the past after a tick */
 td_time td_stack_now(const struct td_stack *st);
 struct mem *td_stack_mem(struct td_stack *st);
+/* For whoever stops the stack's time to look at it. While it is halted flushes do nothing, and one that is under way ends
+ * after the call it is in: it sends, and runs applications, when time goes on. All other calls do what they do. */
+void td_stack_halt(struct td_stack *st, bool halt);
+/* For the journal: so long (ns) time stood still; so many frames of an interface were lost meanwhile. -ENODEV */
+void td_stack_time_stood(struct td_stack *st, td_time stood);
+int td_stack_frames_lost(struct td_stack *st, uint32_t ifindex, uint64_t frames);
 /* Mixes more entropy in. */
 void td_stack_entropy(struct td_stack *st, const void *bytes, size_t len);
 
@@ -123,6 +129,9 @@ int64_t td_nf_forget(struct td_stack *st, const char *words, char *msg, size_t m
 struct td_call; /* tapdeck/call.h */
 typedef void td_recorder(void *ctx, const struct td_call *call, int64_t result);
 void td_stack_record(struct td_stack *st, td_recorder *fn, void *ctx); /* NULL: stop */
+/* Is told of each call when it is over: it may look, and halt the stack, but make no call. NULL: nobody. One at a time. */
+typedef void td_watcher(void *ctx, struct td_stack *st, int kind); /* enum td_call_kind */
+void td_stack_after(struct td_stack *st, td_watcher *fn, void *ctx);
 /* Re-issues a recorded call; returns its result, to be compared with the recorded one. */
 int64_t td_stack_replay(struct td_stack *st, const struct td_call *call);
 

@@ -435,6 +435,7 @@ static struct record *record_make(struct host *b, struct prng *r)
     ck_assert_int_eq(td_if_netem(st, b->eth, false, NULL), 0);
     ck_assert_int_eq(td_if_set_mtu(st, b->eth, 1400), 0);
     td_if_ready(st, b->eth);
+    td_stack_time_stood(st, TD_SEC);
     ck_assert_int_eq(td_knob_set(st, "net.ipv4.ip_default_ttl", "32"), 0);
     ck_assert_int_eq(td_fault_secret(st, -1), -EPERM); /* a call like the others */
     ck_assert_int_ge(td_nf_forget(st, "", NULL, 0), 0);
