@@ -24,12 +24,6 @@
 
 /* ---- the fence ---- */
 
-static bool token_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
-}
-
 static bool digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -53,22 +47,6 @@ static int check_request_line(const char *p, size_t n)
         !digit(p[i + 7]))
         return 400;
     return p[i + 5] == '1' ? 0 : 505;
-}
-
-/* RFC 9112 5: field-name ":" OWS field-value OWS. */
-static int check_field_line(const char *p, size_t n)
-{
-    size_t i = 0;
-    while (i < n && token_char(p[i]))
-        i++;
-    if (i == 0 || i == n || p[i] != ':')
-        return 400;
-    for (i++; i < n; i++) {
-        unsigned char c = (unsigned char)p[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
-            return 400;
-    }
-    return 0;
 }
 
 size_t request_scan(struct request_scan *scan, const char *buf, size_t n, int *status)
@@ -100,7 +78,7 @@ size_t request_scan(struct request_scan *scan, const char *buf, size_t n, int *s
                    scan->pos - scan->fields_at > REQUEST_HEADERS_MAX) {
             *status = 431;
         } else {
-            *status = check_field_line(line, len);
+            *status = field_line_ok(line, len) ? 0 : 400;
         }
         if (*status != 0)
             return 0;
@@ -122,47 +100,6 @@ struct reader {
     bool complete, bad_expect;
 };
 
-static bool slice_is(struct slice s, const char *word)
-{
-    return s.n == strlen(word) && strncasecmp(s.p, word, s.n) == 0;
-}
-
-static struct slice trim(struct slice s)
-{
-    while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s.p++, s.n--;
-    while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
-}
-
-/* Takes the next element off a list; false at its end. Empty elements are allowed (RFC
- * 9110 5.6.1.2). */
-static bool list_next(struct slice *list, struct slice *element)
-{
-    while (list->n > 0) {
-        const char *comma = memchr(list->p, ',', list->n);
-        size_t n = comma != NULL ? (size_t)(comma - list->p) : list->n;
-        size_t used = comma != NULL ? n + 1 : n;
-        *element = trim((struct slice){list->p, n});
-        list->p += used;
-        list->n -= used;
-        if (element->n > 0)
-            return true;
-    }
-    return false;
-}
-
-bool list_has(struct slice list, const char *element)
-{
-    struct slice e;
-    while (list_next(&list, &e)) {
-        if (slice_is(e, element))
-            return true;
-    }
-    return false;
-}
-
 static void end_field(struct reader *rd)
 {
     static const struct {
@@ -178,7 +115,7 @@ static void end_field(struct reader *rd)
     };
     if (rd->name.p == NULL)
         return;
-    struct slice name = rd->name, value = trim(rd->value);
+    struct slice name = rd->name, value = slice_trim(rd->value);
     rd->name = rd->value = (struct slice){0};
     if (value.p == NULL)
         value.p = "";
@@ -300,14 +237,8 @@ static int check_framing(struct request *r, const struct reader *rd)
         return 400;
     if (rd->lengths > 0) {
         r->has_length = true;
-        if (rd->length.n == 0)
+        if (!slice_number(rd->length, &r->length))
             return 400;
-        for (size_t i = 0; i < rd->length.n; i++) {
-            uint64_t value = (uint64_t)(rd->length.p[i] - '0');
-            if (!digit(rd->length.p[i]) || r->length > (UINT64_MAX - value) / 10)
-                return 400;
-            r->length = r->length * 10 + value;
-        }
     }
     if (rd->codings > 0) {
         struct slice list = rd->coding, e, last = {0};

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "httpd/field.h"
+
 #define REQUEST_LINE_MAX    8192U  /* bytes without CRLF; longer: 414 */
 #define REQUEST_HEADERS_MAX 16384U /* bytes of all field lines with their line ends; longer: 431   \
                                     */
@@ -29,11 +31,6 @@ struct request_scan {
  * refusal: 400, 414, 431, 505. */
 size_t request_scan(struct request_scan *scan, const char *buf, size_t n, int *status);
 
-struct slice {
-    const char *p; /* NULL: the field was not there */
-    size_t n;
-};
-
 struct request {
     unsigned method; /* enum http_method */
     unsigned minor;  /* of HTTP/1.x */
@@ -50,8 +47,5 @@ struct request {
 /* Reads a complete head that request_scan() passed. 0, or the status of a refusal: 400, 417, 431,
  * 501, 505. Known even then, when it could be read at all: method. */
 int request_parse(struct request *r, const char *head, size_t n);
-
-/* The value of a comma-separated list field contains this element (case-insensitive, whole). */
-bool list_has(struct slice list, const char *element);
 
 #endif

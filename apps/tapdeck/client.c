@@ -11,6 +11,7 @@
  * may have stopped reading because we don't.
  */
 #include "tapdeck/client.h"
+#include "tapdeck/output.h"
 #include "tapdeck/rules.h"
 
 #include <errno.h>
@@ -93,6 +94,8 @@ struct conversation {
     struct client *c;
     long long id;
     FILE *out;
+    struct output output; /* of `get -o` */
+    bool unwritable;      /* its output can't be written: it is cancelled */
     struct text send; /* not yet taken by the daemon */
     size_t credit;    /* so much input it wants */
     bool input_over;
@@ -135,14 +138,17 @@ static void read_input(struct conversation *v)
 /* Takes a reply. True: the command is over. */
 static bool take_reply(struct conversation *v, const struct reply *r)
 {
-    if (r->out != NULL)
-        fwrite(r->out, 1, r->out_len, v->out);
+    if (r->out != NULL && !v->unwritable &&
+        !output_write(&v->output, v->out, r->out, r->out_len, v->err, v->err_size)) {
+        v->unwritable = true;
+        control_write_cancel(&v->send, v->id);
+    }
     if (r->note != NULL) {
         fflush(v->out);
         fputs(r->note, stderr);
     }
     v->credit += r->want;
-    if (r->err != NULL)
+    if (r->err != NULL && !v->unwritable)
         snprintf(v->err, v->err_size, "%s", r->err);
     if (r->end)
         v->status = r->status;
@@ -183,7 +189,6 @@ static bool converse(struct conversation *v, const sigset_t *waiting)
         {.fd = v->c->fd, .events = (short)(v->send.len > 0 ? POLLIN | POLLOUT : POLLIN)},
         {.fd = wants_input ? v->c->input : -1, .events = POLLIN},
     };
-    fflush(v->out);
     if (ppoll(pfd, 2, NULL, waiting) <= 0)
         return true;
     if (pfd[1].revents != 0)
@@ -214,8 +219,15 @@ int client_run(struct client *c, int argc, char *const *argv, bool json, bool tt
     struct rules_request rules;
     if (!rules_request(argc, argv, &rules, err, err_size))
         return EXIT_USAGE;
-    control_write_request(&v.send, v.id, rules.argv != NULL ? rules.argc : argc,
-                          rules.argv != NULL ? rules.argv : argv, json, tty);
+    output_request(argc, argv, &v.output);
+    if (rules.argv != NULL) {
+        argc = rules.argc;
+        argv = rules.argv;
+    } else if (v.output.argv != NULL) {
+        argc = v.output.argc;
+        argv = v.output.argv;
+    }
+    control_write_request(&v.send, v.id, argc, argv, json, tty);
     interrupts = 0;
     sigemptyset(&block);
     sigaddset(&block, SIGINT);
@@ -227,6 +239,8 @@ int client_run(struct client *c, int argc, char *const *argv, bool json, bool tt
         snprintf(err, err_size, "interrupted");
         v.status = EXIT_FAILED;
     }
+    if (!output_end(&v.output, err, err_size) || v.unwritable)
+        v.status = EXIT_FAILED;
     if (v.status == EXIT_NO_DAEMON && err[0] == '\0')
         snprintf(err, err_size, "the daemon has gone away");
     fflush(out);

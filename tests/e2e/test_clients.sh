@@ -6,7 +6,10 @@ needs nc "the stack's clients"
 size=10000000
 head -c $size /dev/urandom >"$work/up"
 head -c $size /dev/urandom >"$work/down"
-start_daemon
+mkdir "$work/site"
+mv "$work/up" "$work/down" "$work/site"
+ln -s site/up site/down "$work"
+start_daemon "app start httpd -p 80 $work/site"
 sum() { sha256sum | cut -d ' ' -f 1; }
 listening() { ss -Hltn "sport = :$1" | grep -q .; }
 deck_listens() { deck ss -Hltn | grep -q ":$1 "; }
@@ -44,5 +47,34 @@ kill -INT $peer
 wait $peer
 equal "nc -l is interrupted: status" $? 1
 check "and its socket is closed" eval '! deck_listens 5004'
+
+# ---- get ----
+
+# canned PORT ANSWER: the kernel's nc sends it to one who connects, and keeps what it was sent in $work/asked
+canned() {
+    printf '%b' "$2" | nc -N -l "$1" >"$work/asked" &
+    linux="$linux $!"
+    eventually 5 listening "$1"
+}
+canned 8000 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello\n'
+equal "get from the kernel's nc" "$(deck get http://10.0.0.1:8000/a?b)" hello
+equal "what it asked" "$(tr -d '\r' <"$work/asked" | head -n 2)" "GET /a?b HTTP/1.1
+Host: 10.0.0.1:8000"
+canned 8001 'HTTP/1.1 302 Found\r\nLocation: http://10.0.0.2/up\r\n\r\n'
+equal "get -L: a redirect to the stack's own server, 10 MB" \
+    "$(deck get -L 10.0.0.1:8001 2>"$work/err" | sum)" "$(sum <"$work/up")"
+deck get -v -o "$work/file" 10.0.0.2/down 2>"$work/narrative"
+equal "get -o: status" $? 0
+equal "get -o FILE" "$(sum <"$work/file")" "$(sum <"$work/down")"
+equal "get -v tells of TCP" "$(grep -c '^\* TCP: ' "$work/narrative")" 2
+deck get -o "$work/none" 10.0.0.1:9 2>"$work/err"
+equal "get -o when refused: status" $? 1
+equal "get -o when refused: a sentence" "$(cat "$work/err")" "tapdeck: no connection to 10.0.0.1 port 9: Connection refused"
+equal "get -o when refused: no file" "$(ls "$work/none" 2>/dev/null)" ""
+deck get -o "$work/none/x" 10.0.0.2/up 2>"$work/err"
+equal "get -o that can't be written: status" $? 1
+equal "get -o that can't be written: a sentence" "$(cat "$work/err")" "tapdeck: $work/none/x can't be written: No such file or directory"
+deck get 10.0.0.2/up >/dev/full 2>"$work/err"
+equal "output that can't be written: status" $? 1
 
 finish
