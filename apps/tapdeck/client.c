@@ -232,9 +232,15 @@ int client_run(struct client *c, int argc, char *const *argv, bool json, bool tt
     sigemptyset(&block);
     sigaddset(&block, SIGINT);
     sigprocmask(SIG_BLOCK, &block, &old);
-    while (cancelled < 2 && converse(&v, &old))
+    while (cancelled < 2 && converse(&v, &old)) {
+        /* Nobody reads any more, as in `ping ADDR | head`: it is as if the person had ended it. */
+        if (ferror(out) && cancelled == 0) {
+            cancelled = 1;
+            control_write_cancel(&v.send, v.id);
+        }
         if (interrupts > cancelled && ++cancelled == 1)
             control_write_cancel(&v.send, v.id);
+    }
     if (cancelled == 2) { /* it doesn't listen: leave it */
         snprintf(err, err_size, "interrupted");
         v.status = EXIT_FAILED;

@@ -1,9 +1,12 @@
 /* tapdeck/console.c: the console.
  *
- * At a terminal, readline edits the line, keeps a history file ($TAPDECK_HISTORY, else
- * ~/.tapdeck_history) and completes first words from the daemon's own list, so that the console
- * knows no command the daemon doesn't. Ctrl-C at the prompt empties the line; while a command runs
- * it cancels the command; Ctrl-D leaves.
+ * At a terminal, readline edits the line and asks tapdeck/complete.h what Tab may offer; each line
+ * is added to a history file that several consoles share (tapdeck/history.h). Ctrl-C at the prompt
+ * empties the line; while a command runs it stops the command; Ctrl-D leaves. While nothing is
+ * typed the console looks whether the daemon is still there: it says when it has gone and when it
+ * is back, and does nothing else about it.
+ *
+ * Without a terminal, standard input is a script.
  */
 #include "tapdeck/console.h"
 
@@ -13,105 +16,70 @@
 #include <unistd.h>
 
 #include "tapdeck/catalog.h"
+#include "tapdeck/complete.h"
+#include "tapdeck/history.h"
+#include "tapdeck/line.h"
 
 #include <readline/history.h>
 #include <readline/readline.h>
 
 #define HISTORY_LINES 2000
-#define NAMES_MAX     128
+#define LOOK_US       200000 /* so often at an idle prompt */
 
-/* readline's hooks take no context: the list of first words is the program's. */
-static char *names[NAMES_MAX + 4];
+/* readline's hooks take no context. */
+static struct session *current;
+static struct candidates found;
+static char blanks[] = " \t";
 
 /* ---- completion ---- */
 
-static char *next_name(const char *text, int state)
+static char *next_candidate(const char *text, int state)
 {
     static size_t at;
+    (void)text;
     if (state == 0)
         at = 0;
-    while (names[at] != NULL) {
-        const char *name = names[at++];
-        if (strncmp(name, text, strlen(text)) == 0)
-            return strdup(name);
-    }
-    return NULL;
+    return at < found.n ? strdup(found.v[at++].word) : NULL;
+}
+
+/* The words up to the cursor, the one begun last. */
+static void find_candidates(const char *line, const char *text)
+{
+    char msg[256], **words, *list[WORDS_MAX + 1], none[] = "";
+    int argc = words_split(line, &words, msg, sizeof(msg)), n = 0;
+    if (argc < 0)
+        return; /* within quotes */
+    for (; n < argc && n < WORDS_MAX; n++)
+        list[n] = words[n];
+    if (*text == '\0')
+        list[n++] = none;
+    if (n > 0 && strcmp(list[n - 1], text) == 0)
+        session_complete(current, n, list, &found);
+    words_free(words);
 }
 
 static char **complete(const char *text, int start, int end)
 {
-    (void)end;
-    size_t blank = strspn(rl_line_buffer, " ");
-    bool first = (size_t)start == blank;
-    bool help = strncmp(rl_line_buffer + blank, "help ", 5) == 0;
-    if (first || help) {
+    struct line_parts p;
+    char *line = strndup(rl_line_buffer, (size_t)end);
+    if (line == NULL)
+        return NULL;
+    line_parse(line, &p);
+    bool ours = p.kind == LINE_COMMAND;
+    (void)start;
+    if (ours) {
         rl_attempted_completion_over = 1;
-        return rl_completion_matches(text, next_name);
-    }
-    return NULL; /* readline completes file names: capture start FILE */
-}
-
-static void learn_names(struct session *s)
-{
-    const struct catalog *c = session_catalog(s);
-    size_t n = 0;
-    for (size_t i = 0; i < c->n && n < NAMES_MAX; i++)
-        names[n++] = strdup(c->entry[i].name);
-    names[n++] = strdup("exit");
-    names[n] = NULL;
-}
-
-/* ---- history ---- */
-
-static bool history_path(char *dst, size_t size)
-{
-    const char *own = getenv("TAPDECK_HISTORY"), *home = getenv("HOME");
-    if (own != NULL)
-        return *own != '\0' && snprintf(dst, size, "%s", own) < (int)size;
-    return home != NULL && snprintf(dst, size, "%s/.tapdeck_history", home) < (int)size;
-}
-
-/* ---- one line ---- */
-
-static bool leaving(char *const *argv)
-{
-    return strcmp(argv[0], "exit") == 0 || strcmp(argv[0], "quit") == 0;
-}
-
-/* Runs a line. `where`: what to put before a sentence. *leave is set by exit and quit. */
-static int run_line(struct session *s, const char *line, const char *where, bool *leave)
-{
-    char msg[256], **argv;
-    int argc = words_split(line, &argv, msg, sizeof(msg));
-    if (argc < 0) {
-        fprintf(stderr, "%s: %s\n", where, msg);
-        return EXIT_USAGE;
-    }
-    int status = EXIT_DONE;
-    if (argc > 0 && leaving(argv)) {
-        *leave = true;
-    } else if (argc > 0) {
-        status = session_command(s, argc, argv, where);
-    }
-    words_free(argv);
-    return status;
-}
-
-static int script(struct session *s)
-{
-    char *line = NULL, where[32];
-    size_t size = 0;
-    int status = EXIT_DONE;
-    bool leave = false;
-    for (unsigned n = 1; status == EXIT_DONE && !leave && getline(&line, &size, stdin) >= 0; n++) {
-        snprintf(where, sizeof(where), "stdin:%u", n);
-        status = run_line(s, line, where, &leave);
-    }
+        candidates_free(&found);
+        find_candidates(line, text);
+    } /* else readline's own, file names: behind | and > */
     free(line);
-    return status;
+    if (!ours || found.n == 0)
+        return NULL;
+    rl_completion_suppress_append = found.n == 1 && found.v[0].open;
+    return rl_completion_matches(text, next_candidate);
 }
 
-/* ---- at a terminal ---- */
+/* ---- signals, and the daemon's coming and going ---- */
 
 /* readline calls it after a signal: Ctrl-C at the prompt begins a new line. */
 static int on_signal(void)
@@ -126,43 +94,125 @@ static int on_signal(void)
     return 0;
 }
 
+static void say_news(enum session_news news)
+{
+    const struct session *s = current;
+    if (news == NEWS_NONE)
+        return;
+    fflush(stdout);
+    if (news == NEWS_GONE)
+        fprintf(stderr,
+                "tapdeck: the daemon '%s' has gone away; when it is back this console goes on\n",
+                s->name);
+    else
+        fprintf(stderr, "tapdeck: the daemon '%s' is back\n", s->name);
+}
+
+/* readline calls it while nothing is typed. */
+static int on_idle(void)
+{
+    enum session_news news = session_look(current);
+    if (news != NEWS_NONE) {
+        rl_clear_visible_line();
+        say_news(news);
+        rl_on_new_line();
+        rl_redisplay();
+    }
+    return 0;
+}
+
+/* ---- at a terminal ---- */
+
+static void read_rc(struct session *s)
+{
+    const char *own = getenv("TAPDECK_RC"), *home = getenv("HOME");
+    char path[512];
+    if (own == NULL && home == NULL)
+        return;
+    if (snprintf(path, sizeof(path), "%s%s", own != NULL ? own : home,
+                 own != NULL ? "" : "/.tapdeckrc") >= (int)sizeof(path))
+        return;
+    FILE *f = *path != '\0' ? fopen(path, "re") : NULL;
+    if (f == NULL) {
+        if (own != NULL && *own != '\0')
+            session_fail(s, EXIT_USAGE, "%s ($TAPDECK_RC) can't be read: %s", path,
+                         strerror(errno));
+        return;
+    }
+    lines_run(s, f, path);
+    fclose(f);
+}
+
+static void remember(const char *line, const char *path)
+{
+    const HIST_ENTRY *last =
+        history_length > 0 ? history_get(history_base + history_length - 1) : NULL;
+    if (line[strspn(line, " \t")] == '\0' || (last != NULL && strcmp(last->line, line) == 0))
+        return;
+    add_history(line);
+    if (path != NULL)
+        history_file_add(path, line);
+}
+
+/* What was pasted may be several lines. */
+static int run_lines(struct session *s, char *line, const char *path)
+{
+    int status = EXIT_DONE;
+    for (char *end; line != NULL && !s->leave; line = end) {
+        end = strchr(line, '\n');
+        if (end != NULL)
+            *end++ = '\0';
+        remember(line, path);
+        say_news(session_look(s));
+        status = line_run(s, line, "tapdeck");
+    }
+    return status;
+}
+
+static void prepare_readline(const char *path)
+{
+    rl_readline_name = "tapdeck";
+    rl_attempted_completion_function = complete;
+    rl_completer_word_break_characters = blanks;
+    rl_variable_bind("show-all-if-ambiguous",
+                     "on"); /* before ~/.inputrc, which may say otherwise */
+    rl_signal_event_hook = on_signal;
+    rl_event_hook = on_idle;
+    rl_set_keyboard_input_timeout(LOOK_US);
+    using_history();
+    stifle_history(HISTORY_LINES);
+    if (path != NULL) {
+        history_file_trim(path, HISTORY_LINES);
+        read_history(path);
+    }
+}
+
 static int interactive(struct session *s)
 {
-    char prompt[DAEMON_NAME_MAX + 16], path[512];
-    bool leave = false, keep = history_path(path, sizeof(path));
+    char prompt[DAEMON_NAME_MAX + 16], file[512];
+    const char *path = history_file(file, sizeof(file)) ? file : NULL;
     int status = EXIT_DONE;
     if (strcmp(s->name, DEFAULT_NAME) == 0)
         snprintf(prompt, sizeof(prompt), "tapdeck> ");
     else
         snprintf(prompt, sizeof(prompt), "tapdeck %s> ", s->name);
-    learn_names(s);
+    current = s;
     s->input = STDIN_FILENO; /* between prompts it is the command's */
-    using_history();
-    stifle_history(HISTORY_LINES);
-    if (keep)
-        read_history(path);
-    rl_readline_name = "tapdeck";
-    rl_attempted_completion_function = complete;
-    rl_signal_event_hook = on_signal;
+    prepare_readline(path);
     client_catch_interrupts();
-    while (!leave && status != EXIT_NO_DAEMON) {
+    puts("`help` lists the commands, Tab completes, Ctrl-C stops a command, Ctrl-D leaves.");
+    read_rc(s);
+    while (!s->leave) {
         interrupts = 0;
         char *line = readline(prompt);
         if (line == NULL) {
             putchar('\n');
             break;
         }
-        const HIST_ENTRY *last =
-            history_length > 0 ? history_get(history_base + history_length - 1) : NULL;
-        if (line[strspn(line, " \t")] != '\0' && (last == NULL || strcmp(last->line, line) != 0))
-            add_history(line);
-        status = run_line(s, line, "tapdeck", &leave);
+        status = run_lines(s, line, path);
         free(line);
     }
-    if (keep)
-        write_history(path);
-    for (size_t i = 0; names[i] != NULL; i++)
-        free(names[i]);
+    candidates_free(&found);
     clear_history();
     return status;
 }
@@ -177,5 +227,5 @@ int console(struct session *s)
     if (s->interactive)
         return interactive(s);
     s->tty = false;
-    return script(s);
+    return lines_run(s, stdin, "stdin");
 }

@@ -7,6 +7,8 @@
 #ifndef TAPDECK_LOCAL_H
 #define TAPDECK_LOCAL_H
 
+#include <stdint.h>
+
 #include "tapdeck/client.h"
 
 struct alias;
@@ -20,6 +22,11 @@ struct session {
     bool interactive;        /* the console at a terminal */
     int input;               /* what a command that reads is given, a descriptor; -1: nothing */
     FILE *out;               /* where output goes; never NULL */
+    const char *where;       /* stands before a sentence: "tapdeck", or FILE:LINE of a script */
+    bool missed;             /* it has been said that the daemon is gone */
+    int64_t looked;          /* when it was looked for, ms */
+    bool leave;              /* `exit`: no more lines */
+    unsigned depth;          /* of files that source each other */
     struct alias *aliases;   /* tapdeck/alias.h */
     struct catalog *catalog; /* the daemon's commands, once they have been asked for */
 };
@@ -27,10 +34,14 @@ void session_init(struct session *s, const char *name, bool json);
 void session_end(struct session *s);
 /* Connects if it isn't. EXIT_DONE, or EXIT_NO_DAEMON and a sentence. */
 int session_connect(struct session *s, char *msg, size_t msg_size);
+/* Has the daemon gone away since the last look, or come back (which connects to it)? Costs little;
+ * a daemon that isn't there is looked for twice a second at most. */
+enum session_news { NEWS_NONE, NEWS_GONE, NEWS_BACK };
+enum session_news session_look(struct session *s);
 /* Runs one of the daemon's commands to its end, as client_run does; connects if need be. */
 int session_run(struct session *s, int argc, char *const *argv, bool json, FILE *out, char *err,
                 size_t err_size);
-/* Says "tapdeck: sentence" on standard error and returns status. */
+/* Says "tapdeck: sentence" (or FILE:LINE, in a script) on standard error and returns status. */
 int session_fail(const struct session *s, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -41,17 +52,23 @@ struct local_command {
     const char *more;  /* paragraphs and examples, or NULL */
     /* argv[0] is the name. Says its own sentences; returns an exit status. */
     int (*fn)(struct session *s, int argc, char **argv);
+    bool screen; /* wants the terminal itself, or goes on until it is stopped: its output isn't
+                    paged */
 };
 extern const struct local_command *const local_commands[]; /* NULL at the end */
 const struct local_command *local_find(const char *name);
 /* What `help NAME` and `NAME --help` print. */
 void local_print_help(const struct local_command *c, FILE *out);
 
+/* The sentence for a command that isn't there gets the nearest of all there are, also the client's.
+ */
+void session_suggest(struct session *s, const char *name, char *err, size_t err_size);
 /* Runs a command, of the client or of the daemon, to its end: output to s->out, its sentence as
  * "where: sentence" to standard error. The exit status. */
 int session_command(struct session *s, int argc, char **argv, const char *where);
 
-extern const struct local_command local_alias, local_complete, local_unalias;
+extern const struct local_command local_alias, local_complete, local_exit, local_quit, local_source,
+    local_unalias, local_watch;
 extern const struct local_command local_help, local_doctor, local_drill, local_series, local_topo,
     local_wire;
 
