@@ -320,7 +320,7 @@ const struct command command_ss = {
     .name = "ss",
     .usage = "ss [-tulanpimeosKHO4j] [state STATE | exclude STATE]... [FILTER]...\n"
              "FILTER := {src | dst} [= | !=] ADDR[/LEN][:PORT] | {sport | dport} [OPERATOR] :PORT\n"
-             "          | dev [= | !=] IFACE | autobound | and | or | not\n"
+             "          | dev [= | !=] IFACE | autobound | and | or | not | 'EXPR'\n"
              "OPERATOR := = | != | < | <= | > | >=",
     .doc = "sockets: TCP connections and UDP endpoints",
     .more =
