@@ -26,7 +26,7 @@ DEVLIB   := $(BUILD)/libtapdeck-dev.a
 # $(APPLIB) holds everything but the two main()s, so that tests can link it.
 APP_MAIN   := apps/tapdeckd/main.c apps/tapdeck/main.c apps/man/commands.c
 APP_SRC    := $(filter-out $(APP_MAIN) apps/common/app.c,$(call sources,apps)) apps/common/app.c
-CLIENT_SRC := $(call sources,apps/tapdeck apps/topo) $(filter-out apps/common/app.c,$(call sources,apps/common))
+CLIENT_SRC := $(call sources,apps/tapdeck apps/topo apps/replay) $(filter-out apps/common/app.c,$(call sources,apps/common))
 APPLIB     := $(BUILD)/libtapdeck-apps.a
 APP_LIBS   := -ljansson -lhttp_parser -lnettle -lpcap -lyaml -lz
 DEV_LIBS   := -lpcap -lnettle -lz

@@ -35,6 +35,7 @@ const struct local_command *const local_commands[] = {
     &local_quit,
     &local_doctor,
     &local_drill,
+    &local_replay,
     &local_series,
     &local_topo,
     &local_wire,

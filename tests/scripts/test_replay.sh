@@ -1,0 +1,59 @@
+#!/bin/bash
+# tapdeck replay --list: its connections have the numbers that tshark gives them as tcp.stream, whatever
+# the traffic; and bad input is one sentence and status 2.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+BUILD=${BUILD:-build}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+ok() { local status=$?; if [ $status -eq 0 ]; then echo "ok - $1"; else echo "not ok - $1"; fi; }
+
+# Random segments of a few pairs of ports, SYNs, FINs and RSTs among them: ports are used again and again.
+cat >"$work/make.py" <<'PY'
+import random, struct, sys
+seed, path = int(sys.argv[1]), sys.argv[2]
+random.seed(seed)
+def segment(up, port, flags, seq, ack, text):
+    a, b = (b"\x0a\0\0\1", b"\x0a\0\0\2") if up else (b"\x0a\0\0\2", b"\x0a\0\0\1")
+    ports = (port, 80) if up else (80, port)
+    tcp = struct.pack("!HHIIBBHHH", *ports, seq, ack, 0x50, flags, 1000, 0, 0) + text
+    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0) + a + b
+    return b"\0" * 12 + b"\x08\0" + ip + tcp
+with open(path, "wb") as f:
+    f.write(struct.pack("<IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
+    for i in range(400):
+        p = segment(random.random() < 0.5, random.choice([1000, 1001, 1002]),
+                    random.choice([2, 2, 0x12, 0x10, 0x10, 0x18, 0x10, 0x11, 0x14, 4]),
+                    random.choice([100, 101, 200]), random.choice([100, 101, 200, 5]), random.choice([b"", b"abc"]))
+        f.write(struct.pack("<IIII", i, 0, len(p), len(p)) + p)
+PY
+cat >"$work/first.py" <<'PY'
+import json, sys
+print("\n".join(f"{s['stream']} {s['first_packet']}" for s in json.load(sys.stdin)["streams"]))
+PY
+for seed in 1 2 3 4; do
+    python3 "$work/make.py" $seed "$work/x.pcap"
+    tshark -r "$work/x.pcap" -T fields -e tcp.stream -e frame.number 2>/dev/null | awk '!($1 in seen) { seen[$1] = 1; print }' |
+        tr '\t' ' ' | sort -n >"$work/theirs"
+    "$BUILD/tapdeck" replay --list -j "$work/x.pcap" | python3 "$work/first.py" >"$work/ours"
+    [ "$(wc -l <"$work/theirs")" -gt 20 ] && cmp -s "$work/ours" "$work/theirs"
+    ok "seed $seed: $(wc -l <"$work/theirs") streams, numbered as tshark numbers them"
+done
+gzip -k "$work/x.pcap" && cmp <("$BUILD/tapdeck" replay --list "$work/x.pcap") <("$BUILD/tapdeck" replay --list - <"$work/x.pcap.gz")
+ok "compressed, from the standard input: the same"
+
+refused() { # WORDS… | sentence
+    local said status
+    said=$("$BUILD/tapdeck" replay "${@:2}" 2>&1 >/dev/null)
+    status=$?
+    [ $status -eq 2 ] && [[ $said == *"$1"* ]] && [ "$(wc -l <<<"$said")" -eq 1 ]
+    ok "refused: replay ${*:2}: $said"
+}
+: >"$work/empty"
+echo "this is text" >"$work/text"
+refused "it is empty" --list "$work/empty"
+refused "not a capture file" --list "$work/text"
+refused "No such file" --list "$work/none"
+refused "which capture" --list
+refused "no option '--lisp'" --lisp "$work/x.pcap"
+refused "takes one capture" --list "$work/x.pcap" "$work/x.pcap"
