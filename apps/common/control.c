@@ -270,7 +270,7 @@ void control_write_want(struct text *out, long long id, size_t n)
     text_printf(out, "{\"id\":%lld,\"want\":%zu}\n", id, n);
 }
 
-void control_write_end(struct text *out, long long id, int status, const char *err)
+static void write_end(struct text *out, long long id, int status, const char *err, bool paused)
 {
     text_printf(out, "{\"id\":%lld,", id);
     if (err != NULL && *err != '\0') {
@@ -278,7 +278,28 @@ void control_write_end(struct text *out, long long id, int status, const char *e
         text_json(out, err, strlen(err));
         text_puts(out, "\",");
     }
-    text_printf(out, "\"status\":%d}\n", status);
+    text_printf(out, "%s\"status\":%d}\n", paused ? "\"paused\":true," : "", status);
+}
+
+void control_write_news(struct text *out, bool paused, const char *note)
+{
+    text_printf(out, "{\"id\":%d,", CONTROL_NEWS);
+    if (note != NULL) {
+        text_puts(out, "\"note\":\"");
+        text_json(out, note, strlen(note));
+        text_puts(out, "\",");
+    }
+    text_printf(out, "\"paused\":%s}\n", paused ? "true" : "false");
+}
+
+void control_write_end(struct text *out, long long id, int status, const char *err)
+{
+    write_end(out, id, status, err, false);
+}
+
+void control_write_end_paused(struct text *out, long long id, int status, const char *err)
+{
+    write_end(out, id, status, err, true);
 }
 
 bool control_parse_reply(const char *line, size_t len, struct reply *r)
@@ -323,6 +344,7 @@ bool control_parse_reply(const char *line, size_t len, struct reply *r)
         r->end = true;
         r->status = (int)json_integer_value(status);
     }
+    r->paused = json_is_true(json_object_get(o, "paused"));
     json_decref(o);
     return true;
 }

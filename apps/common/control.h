@@ -80,6 +80,13 @@ void control_write_note(struct text *out, long long id, const char *text, size_t
 void control_write_want(struct text *out, long long id, size_t n);
 void control_write_end(struct text *out, long long id, int status,
                        const char *err); /* err may be NULL or "" */
+/* The same, when the stack's time is paused: for prompts. */
+void control_write_end_paused(struct text *out, long long id, int status, const char *err);
+
+/* What a client that runs no command should know all the same: the stack's time stands still, or flows again. note: a
+ * sentence that says why, or NULL. It has this id. */
+#define CONTROL_NEWS (-2)
+void control_write_news(struct text *out, bool paused, const char *note);
 
 struct reply {
     long long id;
@@ -89,6 +96,7 @@ struct reply {
     size_t want; /* so many more bytes of input are welcome */
     char *err;   /* NULL, or a malloc()ed sentence */
     bool end;  /* the command is over with `status` */
+    bool paused; /* the stack's time stands still: in the last line of a command, and in news */
     int status;
 };
 bool control_parse_reply(const char *line, size_t len, struct reply *r);

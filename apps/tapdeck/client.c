@@ -89,6 +89,31 @@ void client_end(struct client *c)
     text_free(&c->in);
 }
 
+bool client_listen(struct client *c, char *note, size_t note_size)
+{
+    struct text line = {0};
+    char buf[4096];
+    bool any = false;
+    ssize_t n = recv(c->fd, buf, sizeof(buf), MSG_DONTWAIT);
+    note[0] = '\0';
+    if (n > 0)
+        text_add(&c->in, buf, (size_t)n);
+    while (take_line(&c->in, &line)) {
+        struct reply r;
+        if (!control_parse_reply(line.s, line.len, &r))
+            continue;
+        if (r.id == CONTROL_NEWS) {
+            any = true;
+            c->paused = r.paused;
+            if (r.note != NULL)
+                snprintf(note, note_size, "%s", r.note);
+        }
+        control_free_reply(&r);
+    }
+    text_free(&line);
+    return any;
+}
+
 /* What one command has to do with the daemon. */
 struct conversation {
     struct client *c;
@@ -150,8 +175,10 @@ static bool take_reply(struct conversation *v, const struct reply *r)
     v->credit += r->want;
     if (r->err != NULL && !v->unwritable)
         snprintf(v->err, v->err_size, "%s", r->err);
-    if (r->end)
+    if (r->end) {
         v->status = r->status;
+        v->c->paused = r->paused;
+    }
     return r->end;
 }
 

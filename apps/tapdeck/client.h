@@ -11,12 +11,16 @@ struct client {
     int fd;
     long long next_id;
     struct text in;
+    bool paused; /* the stack's time stands still, as far as was heard */
     int input; /* what a command that reads is given, a descriptor; -1 (client_connect's): nothing, its end at once */
 };
 
 /* EXIT_DONE, or EXIT_NO_DAEMON (EXIT_FAILED: not permitted) and a sentence. */
 int client_connect(struct client *c, const char *name, char *msg, size_t msg_size);
 void client_end(struct client *c);
+/* Between commands: what the daemon has said by itself. True: there was something (`paused` may have changed); note is a
+ * sentence for the person, or "". Doesn't wait. */
+bool client_listen(struct client *c, char *note, size_t note_size);
 
 /* Runs one command to its end: output goes to out as it comes, what it has to say about its work to
  * standard error; if it reads, it is given c->input, to its end, both exact to the byte. The exit

@@ -94,12 +94,27 @@ static int on_signal(void)
     return 0;
 }
 
+/* "tapdeck lab.client (paused)> " */
+#define PROMPT_MAX (DAEMON_NAME_MAX + 32)
+static char prompt[PROMPT_MAX];
+
+static void prompt_make(const struct session *s, char dst[PROMPT_MAX])
+{
+    bool named = strcmp(s->name, DEFAULT_NAME) != 0;
+    snprintf(dst, PROMPT_MAX, "tapdeck%s%s%s> ", named ? " " : "", named ? s->name : "",
+             s->client.fd >= 0 && s->client.paused ? " (paused)" : "");
+}
+
 static void say_news(enum session_news news)
 {
     const struct session *s = current;
     if (news == NEWS_NONE)
         return;
     fflush(stdout);
+    if (news == NEWS_TIME && s->note[0] != '\0')
+        fprintf(stderr, "tapdeck: %s\n", s->note);
+    if (news == NEWS_TIME)
+        return;
     if (news == NEWS_GONE)
         fprintf(stderr,
                 "tapdeck: the daemon '%s' has gone away; when it is back this console goes on\n",
@@ -115,6 +130,8 @@ static int on_idle(void)
     if (news != NEWS_NONE) {
         rl_clear_visible_line();
         say_news(news);
+        prompt_make(current, prompt);
+        rl_set_prompt(prompt);
         rl_on_new_line();
         rl_redisplay();
     }
@@ -189,13 +206,9 @@ static void prepare_readline(const char *path)
 
 static int interactive(struct session *s)
 {
-    char prompt[DAEMON_NAME_MAX + 16], file[512];
+    char file[512];
     const char *path = history_file(file, sizeof(file)) ? file : NULL;
     int status = EXIT_DONE;
-    if (strcmp(s->name, DEFAULT_NAME) == 0)
-        snprintf(prompt, sizeof(prompt), "tapdeck> ");
-    else
-        snprintf(prompt, sizeof(prompt), "tapdeck %s> ", s->name);
     current = s;
     s->input = STDIN_FILENO; /* between prompts it is the command's */
     prepare_readline(path);
@@ -204,6 +217,7 @@ static int interactive(struct session *s)
     read_rc(s);
     while (!s->leave) {
         interrupts = 0;
+        prompt_make(s, prompt);
         char *line = readline(prompt);
         if (line == NULL) {
             putchar('\n');

@@ -78,7 +78,7 @@ int session_connect(struct session *s, char *msg, size_t msg_size)
     return s->client.fd >= 0 ? EXIT_DONE : client_connect(&s->client, s->name, msg, msg_size);
 }
 
-/* Nothing is sent to a client that asks for nothing: what can be read is the end. */
+/* What a client that asks for nothing is sent is news; else what can be read is the end. */
 static bool closed(int fd)
 {
     char byte;
@@ -93,6 +93,8 @@ enum session_news session_look(struct session *s)
     if (s->client.fd >= 0 && !closed(s->client.fd)) {
         bool back = s->missed;
         s->missed = false;
+        if (client_listen(&s->client, s->note, sizeof(s->note)) && !back)
+            return NEWS_TIME;
         return back ? NEWS_BACK : NEWS_NONE;
     }
     if (s->client.fd >= 0)

@@ -23,6 +23,7 @@ struct session {
     int input;               /* what a command that reads is given, a descriptor; -1: nothing */
     FILE *out;               /* where output goes; never NULL */
     const char *where;       /* stands before a sentence: "tapdeck", or FILE:LINE of a script */
+    char note[768];          /* of NEWS_TIME */
     bool missed;             /* it has been said that the daemon is gone */
     int64_t looked;          /* when it was looked for, ms */
     bool leave;              /* `exit`: no more lines */
@@ -36,7 +37,7 @@ void session_end(struct session *s);
 int session_connect(struct session *s, char *msg, size_t msg_size);
 /* Has the daemon gone away since the last look, or come back (which connects to it)? Costs little;
  * a daemon that isn't there is looked for twice a second at most. */
-enum session_news { NEWS_NONE, NEWS_GONE, NEWS_BACK };
+enum session_news { NEWS_NONE, NEWS_GONE, NEWS_BACK, NEWS_TIME /* s->note, if it isn't "" */ };
 enum session_news session_look(struct session *s);
 /* Runs one of the daemon's commands to its end, as client_run does; connects if need be. */
 int session_run(struct session *s, int argc, char *const *argv, bool json, FILE *out, char *err,

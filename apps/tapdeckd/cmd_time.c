@@ -258,6 +258,8 @@ static int step_step(struct run *r, td_time now)
     }
     step_summary(r);
     t->step.run = NULL;
+    if (t->by_break && t->step.left > 0) /* the note says which */
+        return EXIT_DONE;
     if (end == STEP_NOTHING)
         return run_fail(r, EXIT_FAILED, "nothing is left that could happen: no timer runs, no frame is on its way");
     return EXIT_DONE;

@@ -112,6 +112,7 @@ struct run {
     bool follow;     /* wants a step when the journal grew */
     bool timeless;   /* needs no stack time to pass: a pause doesn't concern it */
     bool told;       /* that time is paused */
+    bool awaits_break; /* wants a step when a breakpoint is hit */
     int (*step)(struct run *r,
                 td_time now); /* RUN_MORE or the status; NULL when it never runs on */
     /* The reader interrupted it: may print (ping's summary); returns the status. NULL: EXIT_FAILED
@@ -195,7 +196,7 @@ uint32_t run_interface(struct run *r, const char *name);
 const char *error_text(int err);
 
 extern const struct command command_pcb;
-extern const struct command command_pause, command_step, command_resume;
+extern const struct command command_pause, command_step, command_resume, command_break;
 extern const struct command command_ip, command_ss, command_ping, command_nc, command_get, command_why, command_sysctl,
     command_nstat, command_table, command_app, command_tap, command_tc, command_capture, command_timers,
     command_fault, command_bridge, command_iptables, command_iptables_save, command_iptables_restore, command_conntrack,

@@ -7,6 +7,7 @@
 #include "dev/sim.h"
 #include "link/link.h"
 #include "tapdeck/call.h"
+#include "tapdeckd/deck_break.h"
 
 #define TURN      TD_MS /* of real time that a step may take before others have their turn */
 #define TURN_CALLS 512  /* and calls, where there is no clock to ask */
@@ -89,6 +90,7 @@ void deck_time_stop(struct deck_time *t)
             now = td_stack_now(d->st);
     if (t->mode == TIME_FLOWING && t->real != NULL)
         t->paused_at = t->real(t->real_ctx);
+    t->changes += t->mode == TIME_FLOWING;
     t->frozen = t->sim != NULL ? sim_now(t->sim) : now;
     if (t->mode == TIME_STEPPING)
         meet_real(t, t->frozen);
@@ -230,6 +232,8 @@ struct time_report deck_time_resume(struct deck_time *t)
         r.stood = t->real(t->real_ctx) - t->paused_at;
     meet_real(t, now);
     t->mode = TIME_FLOWING;
+    t->changes++;
+    t->by_break = false;
     halt_all(t, false);
     for (struct deck *d = t->decks; d != NULL; d = d->time_next) {
         if (r.stood > 0)
@@ -322,12 +326,16 @@ static void after_call(void *ctx, struct td_stack *st, int kind)
         else if (t->step.left == 0 && t->sim != NULL)
             td_stack_halt(st, true);
     }
+    if (t->breaks != NULL && deck_break_check(t, st)) {
+        deck_time_stop(t);
+        t->by_break = true;
+    }
 }
 
 void deck_time_tick(struct deck *d, td_time now)
 {
     struct td_stack *st = d->st;
-    while (d->time != NULL && d->time->exact && !st->halted && wheel_next(&st->wheel) <= now)
+    while (d->time != NULL && d->time->breaks != NULL && !st->halted && wheel_next(&st->wheel) <= now)
         td_stack_tick(st, wheel_next(&st->wheel));
     if (!st->halted)
         td_stack_tick(st, now);
@@ -349,6 +357,7 @@ void deck_time_step(struct deck_time *t, struct run *run, enum time_unit unit, u
                                  .packet = packet};
     meet_real(t, t->sim != NULL ? sim_now(t->sim) : t->frozen);
     t->mode = TIME_STEPPING;
+    t->by_break = false;
     halt_all(t, false);
     devices_ready(t);
     count_step(t); /* what this itself made isn't counted */
@@ -510,6 +519,7 @@ void deck_time_leave(struct deck *d)
         at = &(*at)->time_next;
     if (at == NULL || *at == NULL)
         return;
+    deck_break_leave(d);
     *at = d->time_next;
     td_stack_after(d->st, NULL, NULL);
     td_stack_halt(d->st, false);

@@ -24,6 +24,8 @@
  * out or in for each; it fires no timers but those by which a queue discipline lets a frame go, and when no frame waits,
  * it waits for one to come. In a simulation frames come by time itself, so it runs until one has come
  * in or gone out at this host. What a call has done is done: a step by one event may be two, when one frame made two.
+ *
+ * A breakpoint (deck_break.h) stops time at the end of the call in which it is hit.
  */
 #ifndef TAPDECKD_DECK_TIME_H
 #define TAPDECKD_DECK_TIME_H
@@ -38,11 +40,13 @@
 enum time_mode { TIME_FLOWING, TIME_PAUSED, TIME_STEPPING };
 enum time_unit { UNIT_PACKET, UNIT_EVENT, UNIT_TIMER };
 enum time_end { /* how a turn of a step ended */
-    STEP_DONE,    /* as many as were asked for: paused */
+    STEP_DONE,    /* as many as were asked for, or a breakpoint was hit: paused */
     STEP_MORE,    /* there is more to do at once */
     STEP_WAITS,   /* until a frame comes */
     STEP_NOTHING, /* nothing is left that could happen: paused */
 };
+
+struct deck_break;
 
 struct time_step {
     struct run *run; /* whose step it is: told of each packet */
@@ -80,7 +84,14 @@ struct deck_time {
     uint64_t held_bytes;
     struct time_step step;
     struct sim_gate gate;
-    bool exact;                 /* timers fire one time after the other: one may stop it between */
+    struct deck_break *breaks;  /* deck_break.h */
+    unsigned last_break;        /* number */
+    uint64_t hits;              /* of all of them since the start */
+    char hit[512];              /* the last one, as a sentence */
+    unsigned hit_id;
+    const struct deck *hit_deck;
+    bool by_break;              /* it is paused because of it */
+    uint64_t changes;           /* how often it was paused and resumed: for those who want to know */
 };
 
 void deck_time_init(struct deck_time *t, td_time (*real)(void *ctx), void *ctx, struct sim *sim);

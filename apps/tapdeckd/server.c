@@ -37,6 +37,7 @@ struct client {
     bool read_closed; /* it will send no more; what runs may finish */
     bool discarding;  /* the rest of a line that was too long */
     bool gone;
+    bool streams; /* it has said that it knows notes: then it may hear news, too */
     uint32_t watching;
 };
 
@@ -48,6 +49,7 @@ struct server {
     struct source *source;
     struct client *clients;
     unsigned nclients;
+    uint64_t changes, hits; /* of the members' time, as clients know it */
 };
 
 /* ---- the name ---- */
@@ -181,6 +183,7 @@ static void client_start(struct client *c, const struct request *q)
     r->owner = c;
     r->id = q->id;
     r->streams = q->streams;
+    c->streams = c->streams || q->streams;
     c->runs++;
 }
 
@@ -369,7 +372,10 @@ static void client_collect(struct client *c)
         if (want > 0)
             control_write_want(&c->out, r->id, want);
         if (r->status != RUN_MORE && r->out.len == 0 && r->notes.len == 0) {
-            control_write_end(&c->out, r->id, r->status, r->err);
+            if (deck_paused(r->deck))
+                control_write_end_paused(&c->out, r->id, r->status, r->err);
+            else
+                control_write_end(&c->out, r->id, r->status, r->err);
             c->runs--;
             run_free(r);
         }
@@ -405,9 +411,27 @@ bool server_clogged(const struct run *r)
     return r->out.len + r->notes.len >= RUN_OUT_HIGH || (c != NULL && c->out.len >= CLIENT_HIGH);
 }
 
+/* Clients at a prompt hear that time was paused or goes on; those that run something hear it there. */
+static void tell_news(struct server *s)
+{
+    const struct deck_time *t = s->member->deck->time;
+    char note[sizeof(t->hit) + 64] = "";
+    if (t == NULL || (t->changes == s->changes && t->hits == s->hits))
+        return;
+    if (t->hits != s->hits && t->hit_deck != NULL)
+        snprintf(note, sizeof(note), "%s%s%s; time is paused", t->hit_deck != s->member->deck ? t->hit_deck->name : "",
+                 t->hit_deck != s->member->deck ? ": " : "", t->hit);
+    s->changes = t->changes;
+    s->hits = t->hits;
+    for (struct client *c = s->clients; c != NULL; c = c->next)
+        if (c->streams && c->runs == 0 && c->out.len < CLIENT_HIGH)
+            control_write_news(&c->out, t->mode != TIME_FLOWING, note[0] != '\0' ? note : NULL);
+}
+
 bool server_pump(struct server *s)
 {
     bool more = false;
+    tell_news(s);
     for (struct client *c = s->clients, *next; c != NULL; c = next) {
         next = c->next;
         if (!c->gone) {

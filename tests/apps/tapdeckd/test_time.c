@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-#include "dev/sim.h"
 #include "link/link.h"
+#include "pair.h"
 #include "tapdeckd/deck_time.h"
 #include "wire/checksum.h"
 #include "wire/wire.h"
@@ -411,53 +411,6 @@ END_TEST
 
 /* ---- a simulation: its hosts pause together ---- */
 
-static struct sim *sim;
-static struct deck decks[2];
-static struct deck_time world;
-
-static void sim_open(void)
-{
-    uint32_t index[2];
-    const struct td_netem slow = {.delay = 10 * TD_MS};
-    sim = sim_new(1, TD_SEC);
-    struct td_stack *a = sim_host(sim, TD_PROFILE_LINUX), *b = sim_host(sim, TD_PROFILE_LINUX);
-    struct sim_wire *w = sim_join(sim, a, "eth0", &index[0], b, "eth0", &index[1], 1500);
-    ck_assert_ptr_nonnull(w);
-    sim_impair(w, &slow, &slow);
-    deck_time_init(&world, NULL, NULL, sim);
-    for (int i = 0; i < 2; i++) {
-        deck_init(&decks[i], i == 0 ? a : b, i == 0 ? "a" : "b");
-        deck_time_join(&world, &decks[i]);
-        ck_assert_int_eq(td_addr_add(decks[i].st, index[i], TD_IP4(10, 0, 0, (uint32_t)i + 1), 24), 0);
-    }
-    sim_run(sim, 20 * TD_SEC, NULL, NULL);
-}
-
-static void sim_close(void)
-{
-    deck_done(&decks[0]);
-    deck_done(&decks[1]);
-    deck_time_done(&world);
-    sim_free(sim);
-}
-
-/* A command of one of them, to its end; its output. */
-static const char *at(int i, const char *line)
-{
-    static char out[65536];
-    char **argv, msg[256];
-    int argc = words_split(line, &argv, msg, sizeof msg);
-    struct run *r = run_start(&decks[i], argc, argv, false, false);
-    words_free(argv);
-    while (r->status == RUN_MORE && r->ready)
-        run_step(r, sim_now(sim));
-    ck_assert_msg(r->status == EXIT_DONE, "%s: %d %s", line, r->status, r->err);
-    snprintf(out, sizeof out, "%s", r->out.s != NULL ? r->out.s : "");
-    run_free(r);
-    return out;
-}
-#define SAYS(i, line, text) ck_assert_msg(strstr(at(i, line), text) != NULL, "'%s' is not in:\n%s", text, at(i, "version"))
-
 START_TEST(test_simulated_hosts)
 {
     char *words[] = {"ping", "-c", "1", "10.0.0.2"};
@@ -467,14 +420,14 @@ START_TEST(test_simulated_hosts)
     td_time began = sim_now(sim);
     ck_assert_int_eq(r->status, RUN_MORE);
     run_step(r, began);
-    SAYS(0, "step", "out, 60 bytes: ARP who has 10.0.0.2");
+    says(0, "step", "out, 60 bytes: ARP who has 10.0.0.2");
     ck_assert_uint_eq(sim_now(sim), began);
-    SAYS(1, "step", "in, 60 bytes: ARP who has 10.0.0.2"); /* at b's console: b's packets */
+    says(1, "step", "in, 60 bytes: ARP who has 10.0.0.2"); /* at b's console: b's packets */
     ck_assert_uint_eq(sim_now(sim), began + 10 * TD_MS);
-    SAYS(1, "step", "out, 60 bytes: ARP 10.0.0.2 is at");
-    SAYS(0, "step 2", "ICMP echo request");
+    says(1, "step", "out, 60 bytes: ARP 10.0.0.2 is at");
+    says(0, "step 2", "ICMP echo request");
     ck_assert_uint_eq(sim_now(sim), began + 20 * TD_MS);
-    SAYS(0, "step", "ICMP echo reply");
+    says(0, "step", "ICMP echo reply");
     ck_assert_uint_eq(sim_now(sim), began + 40 * TD_MS);
     at(0, "step timer");
     ck_assert_uint_gt(sim_now(sim), began + 40 * TD_MS);
