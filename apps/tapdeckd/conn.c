@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tcp/seglog.h"
+
 #define LISTED 4 /* of several matches, in a sentence */
 
 static const char form[] =
@@ -78,12 +80,22 @@ int conn_word(struct run *r, const char *word, unsigned allow, struct conn *c)
         *c = present(&f[0]);
         return EXIT_DONE;
     }
+    const struct tcp_seglog_rec *past =
+        (allow & CONN_GONE) != 0 ? tcp_seglog_find(r->deck->st, &w, 0) : NULL;
+    if (past != NULL) {
+        *c = (struct conn){
+            .id = past->id,
+            .state = TCPS_CLOSED,
+            .a = {past->a.laddr, past->a.raddr, past->a.lport, past->a.rport},
+        };
+        return EXIT_DONE;
+    }
     if (w.id != 0 && (allow & CONN_NUMBER) != 0) {
         *c = (struct conn){.id = w.id, .state = TCPS_CLOSED};
         return EXIT_DONE;
     }
-    return run_fail(r, EXIT_FAILED, "there is no connection '%s': `ss -tane` lists those there are",
-                    word);
+    return run_fail(r, EXIT_FAILED, "there is no connection '%s'%s: `ss -tane` lists those there are",
+                    word, (allow & CONN_GONE) != 0 ? ", nor is one remembered" : "");
 }
 
 int conn_argument(struct run *r, int at, unsigned allow, struct conn *c)

@@ -195,7 +195,7 @@ uint32_t run_interface(struct run *r, const char *name);
 /* An errno of the stack as words a person can use. */
 const char *error_text(int err);
 
-extern const struct command command_pcb;
+extern const struct command command_pcb, command_states, command_ladder;
 extern const struct command command_pause, command_step, command_resume, command_break;
 extern const struct command command_ip, command_ss, command_ping, command_nc, command_get, command_why, command_sysctl,
     command_nstat, command_table, command_app, command_tap, command_tc, command_capture, command_timers,

@@ -67,3 +67,14 @@ unsigned tcp_find(const struct td_stack *st, const struct tcp_wanted *w, struct 
     }
     return n;
 }
+
+bool tcp_count_states(struct td_stack *st, uint64_t *cursor, unsigned most,
+                      uint64_t counts[TCPS_CLOSING + 1])
+{
+    const struct hash_node *e = hash_from(&st->tcp->eps, *cursor);
+    for (; e != NULL && most > 0; e = e->newer, most--) {
+        counts[found(container_of(e, const struct tcp_ep, node)).state]++;
+        *cursor = (uint64_t)e->order + 1;
+    }
+    return e == NULL;
+}

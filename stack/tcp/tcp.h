@@ -108,6 +108,10 @@ struct tcp_found {
     uint32_t id; /* 0: not accepted yet */
     enum tcp_state state;
 };
+/* Adds to counts[state] what is in the table of endpoints (bound and listening sockets too), `most` of them
+ * from *cursor on. True: that was all. */
+bool tcp_count_states(struct td_stack *st, uint64_t *cursor, unsigned most,
+                      uint64_t counts[TCPS_CLOSING + 1]);
 /* Those of the table of endpoints that are as wanted, newest first, `most` at most; how many. */
 unsigned tcp_find(const struct td_stack *st, const struct tcp_wanted *w, struct tcp_found *f,
                   unsigned most);
