@@ -3,7 +3,7 @@
  * `bridge fdb show` reads the table "fdb" through the registry with a cursor, a bounded number of
  * rows at a time. What isn't offered says so: VLAN filtering, multicast snooping.
  */
-#include "tapdeckd/deck.h"
+#include "tapdeckd/cmd_ip.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -213,31 +213,36 @@ static const struct {
                   {"isolated", TD_PORT_ISOLATED}};
 #define PORT_WORDS (sizeof(port_words) / sizeof(*port_words))
 
-static void port_print(struct run *r, const struct netif *nif)
+static void port_print(struct run *r, const struct netif *nif, bool details)
 {
     const char *state = netif_is_up(nif) ? "forwarding" : "disabled";
     uint32_t flags = bridge_port_flags(nif);
     if (r->json) {
         jw_open(&r->jw, NULL, '{');
         jw_u64(&r->jw, "ifindex", nif->index);
+        if (nif->lower != NULL)
+            jw_str(&r->jw, "link", nif->lower->name);
         jw_str(&r->jw, "ifname", nif->name);
+        ip_flags_json(r, nif);
         jw_u64(&r->jw, "mtu", nif->mtu);
         jw_str(&r->jw, "master", netif_master(nif)->name);
         jw_str(&r->jw, "state", state);
-        for (size_t i = 0; i < PORT_WORDS; i++)
+        for (size_t i = 0; details && i < PORT_WORDS; i++)
             jw_bool(&r->jw, port_words[i].word, (flags & port_words[i].flag) != 0);
         jw_close(&r->jw, '}');
         return;
     }
-    run_printf(r, "%u: %s: mtu %u master %s state %s\n   ", nif->index, nif->name, nif->mtu,
-               netif_master(nif)->name, state);
-    for (size_t i = 0; i < PORT_WORDS; i++)
+    run_printf(r, "%u: %s%s%s: ", nif->index, nif->name, nif->lower != NULL ? "@" : "",
+               nif->lower != NULL ? nif->lower->name : "");
+    ip_flags_text(r, nif);
+    run_printf(r, " mtu %u master %s state %s %s", nif->mtu, netif_master(nif)->name, state, details ? "\n   " : "");
+    for (size_t i = 0; details && i < PORT_WORDS; i++)
         run_printf(r, " %s %s", port_words[i].word,
                    (flags & port_words[i].flag) != 0 ? "on" : "off");
     run_puts(r, "\n");
 }
 
-static int port_show(struct run *r, int at)
+static int port_show(struct run *r, int at, bool details)
 {
     uint32_t only = 0;
     if (at < r->argc) {
@@ -252,7 +257,7 @@ static int port_show(struct run *r, int at)
         jw_open(&r->jw, NULL, '[');
     for (const struct netif *nif = netif_first(r->deck->st); nif != NULL; nif = nif->next)
         if (netif_master(nif) != NULL && (only == 0 || nif->index == only))
-            port_print(r, nif);
+            port_print(r, nif, details);
     if (r->json) {
         jw_close(&r->jw, ']');
         run_puts(r, "\n");
@@ -298,7 +303,7 @@ static int port_set(struct run *r, int at)
 
 static int bridge_main(struct run *r)
 {
-    bool stats = false;
+    bool stats = false, details = false;
     int at = 1;
     for (; at < r->argc && r->argv[at][0] == '-'; at++) {
         const char *w = r->argv[at];
@@ -306,7 +311,9 @@ static int bridge_main(struct run *r)
             r->json = true;
         else if (strcmp(w, "-s") == 0 || strcmp(w, "-statistics") == 0)
             stats = true;
-        else if (strcmp(w, "-d") != 0 && strcmp(w, "-p") != 0)
+        else if (strcmp(w, "-d") == 0 || strcmp(w, "-details") == 0)
+            details = true;
+        else if (strcmp(w, "-p") != 0 && strcmp(w, "-c") != 0)
             return run_bad_word(r, at, "the options here are -j, -s and -d");
     }
     if (at >= r->argc)
@@ -321,7 +328,7 @@ static int bridge_main(struct run *r)
             "passes every tag)");
     const char *verb = at < r->argc ? r->argv[at] : "show";
     if (word_abbrev(verb, "show") || word_abbrev(verb, "list") || strcmp(verb, "ls") == 0)
-        return port_show(r, at + 1);
+        return port_show(r, at + 1, details);
     if (word_abbrev(verb, "set"))
         return port_set(r, at + 1);
     return run_bad_word(r, at, "write `bridge link show|set`");
@@ -333,7 +340,7 @@ const struct command command_bridge = {
              "bridge fdb {add | replace} MAC dev IFACE [master] [permanent | static | dynamic] [sticky]\n"
              "bridge fdb del MAC dev IFACE\n"
              "bridge fdb flush dev IFACE\n"
-             "bridge [-j] link [show] [dev IFACE]\n"
+             "bridge [-j] [-d] link [show] [dev IFACE]\n"
              "bridge link set dev IFACE [hairpin {on | off}] [learning {on | off}] [flood {on | off}] [isolated {on | off}]",
     .doc = "stations that bridges know, and their ports, in bridge(8)'s words",
     .more = "Bridges are made with `ip link add br0 type bridge`, ports join with `ip link set "

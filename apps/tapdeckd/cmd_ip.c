@@ -1,8 +1,8 @@
-/* tapdeckd/cmd_ip.c: `ip`: its objects, addresses, and what is shown of links.
+/* tapdeckd/cmd_ip.c: `ip`: its options and objects, and `ip addr add|del|flush`.
  *
- * Grammar, abbreviations, output and JSON keys are iproute2's, the useful subset; what is shown
- * comes from the stack's interfaces. What changes links is in cmd_link.c, routes and neighbours are
- * in cmd_route.c.
+ * Grammar, abbreviations, output and JSON keys are iproute2's, the useful subset. What is shown of links
+ * and addresses is in ip_show.c, what changes links in cmd_link.c; cmd_route.c, cmd_rule.c, cmd_neigh.c
+ * and cmd_monitor.c have the other objects.
  */
 #include "tapdeckd/cmd_ip.h"
 
@@ -28,359 +28,6 @@ enum ip_verb ip_verb(const char *word)
         if (word_abbrev(word, verbs[i].word))
             return verbs[i].verb;
     return VERB_UNKNOWN;
-}
-
-/* ---- what both print ---- */
-
-static const struct {
-    uint32_t flag;
-    const char *name;
-} flag_names[] = {
-    {TD_IF_LOOPBACK, "LOOPBACK"}, {TD_IF_BROADCAST, "BROADCAST"}, {TD_IF_MULTICAST, "MULTICAST"},
-    {TD_IF_NOARP, "NOARP"},       {TD_IF_PROMISC, "PROMISC"},     {TD_IF_UP, "UP"},
-};
-#define LINK_FLAGS 10
-
-/* Fills names with the words between < and >; returns how many. A device is always attached, so
- * what is up has a carrier (LOWER_UP); but a bridge has one only when a port has, and a VLAN whose
- * lower interface is down is M-DOWN. */
-static int link_flags(const struct netif *nif, const char *names[LINK_FLAGS])
-{
-    bool loopback = (nif->flags & TD_IF_LOOPBACK) != 0; /* Linux's doesn't say NOARP */
-    int n = 0;
-    if (netif_is_up(nif) && !netif_running(nif))
-        names[n++] = "NO-CARRIER";
-    for (size_t i = 0; i < sizeof(flag_names) / sizeof(*flag_names); i++)
-        if (nif->flags & flag_names[i].flag && !(loopback && flag_names[i].flag == TD_IF_NOARP))
-            names[n++] = flag_names[i].name;
-    if (netif_running(nif))
-        names[n++] = "LOWER_UP";
-    if (nif->lower != NULL && !netif_is_up(nif->lower))
-        names[n++] = "M-DOWN";
-    return n;
-}
-
-static const char *operstate(const struct netif *nif)
-{
-    if (nif->kind == TD_LINK_LOOPBACK || (nif->kind == TD_LINK_DUMMY && netif_is_up(nif)))
-        return "UNKNOWN";
-    if (netif_running(nif))
-        return "UP";
-    return netif_is_up(nif) && nif->kind == TD_LINK_VLAN ? "LOWERLAYERDOWN" : "DOWN";
-}
-
-static const char *qdisc_kind(const struct netif *nif)
-{
-    return netif_chain(nif, false) != NULL ? netif_chain(nif, false)->ops->kind : "noqueue";
-}
-
-static const char *scope_of(const struct netif *nif, const struct netif_addr *a)
-{
-    if (nif->flags & TD_IF_LOOPBACK || a->addr >> 24 == 127)
-        return "host";
-    return a->addr >> 16 == 0xa9fe ? "link" : "global";
-}
-
-static void link_head_json(struct run *r, const struct netif *nif, bool link)
-{
-    const char *names[LINK_FLAGS];
-    char mac[18];
-    int n = link_flags(nif, names);
-    jw_u64(&r->jw, "ifindex", nif->index);
-    if (nif->lower != NULL)
-        jw_str(&r->jw, "link", nif->lower->name);
-    jw_str(&r->jw, "ifname", nif->name);
-    jw_open(&r->jw, "flags", '[');
-    for (int i = 0; i < n; i++)
-        jw_str(&r->jw, NULL, names[i]);
-    jw_close(&r->jw, ']');
-    jw_u64(&r->jw, "mtu", nif->mtu);
-    jw_str(&r->jw, "qdisc", qdisc_kind(nif));
-    if (netif_master(nif) != NULL)
-        jw_str(&r->jw, "master", netif_master(nif)->name);
-    jw_str(&r->jw, "operstate", operstate(nif));
-    if (link)
-        jw_str(&r->jw, "linkmode", "DEFAULT");
-    jw_str(&r->jw, "group", "default");
-    jw_u64(&r->jw, "txqlen", nif->txqlen);
-    jw_str(&r->jw, "link_type", nif->flags & TD_IF_LOOPBACK ? "loopback" : "ether");
-    format_mac(nif->mac, mac);
-    jw_str(&r->jw, "address", mac);
-    jw_str(&r->jw, "broadcast",
-           nif->flags & TD_IF_LOOPBACK ? "00:00:00:00:00:00" : "ff:ff:ff:ff:ff:ff");
-}
-
-/* `link`: `ip link` shows the mode, `ip addr` doesn't. */
-static void link_head(struct run *r, const struct netif *nif, bool link)
-{
-    const char *names[LINK_FLAGS];
-    char mac[18];
-    int n = link_flags(nif, names);
-    const struct netif *master = netif_master(nif);
-    run_printf(r, "%u: %s%s%s: <", nif->index, nif->name, nif->lower != NULL ? "@" : "",
-               nif->lower != NULL ? nif->lower->name : "");
-    for (int i = 0; i < n; i++)
-        run_printf(r, "%s%s", i ? "," : "", names[i]);
-    format_mac(nif->mac, mac);
-    run_printf(r, "> mtu %u qdisc %s%s%s state %s%s group default qlen %u\n    link/%s %s brd %s",
-               nif->mtu, qdisc_kind(nif), master != NULL ? " master " : "",
-               master != NULL ? master->name : "", operstate(nif), link ? " mode DEFAULT" : "",
-               nif->txqlen, nif->flags & TD_IF_LOOPBACK ? "loopback" : "ether", mac,
-               nif->flags & TD_IF_LOOPBACK ? "00:00:00:00:00:00" : "ff:ff:ff:ff:ff:ff");
-}
-
-static bool port_has(const struct netif *nif, uint32_t flag)
-{
-    return (bridge_port_flags(nif) & flag) != 0;
-}
-
-/* -d: what the kind of the interface has, and what it is to its bridge. */
-static void link_details_json(struct run *r, const struct netif *nif)
-{
-    jw_u64(&r->jw, "promiscuity", (nif->flags & TD_IF_PROMISC) != 0 || nif->port != NULL);
-    jw_u64(&r->jw, "min_mtu", 68);
-    jw_u64(&r->jw, "max_mtu", nif->lower != NULL ? nif->lower->mtu : 65535);
-    if (nif->kind <= TD_LINK_LOOPBACK && nif->port == NULL)
-        return;
-    jw_open(&r->jw, "linkinfo", '{');
-    if (nif->kind > TD_LINK_LOOPBACK)
-        jw_str(&r->jw, "info_kind", td_link_kind_name(nif->kind));
-    if (nif->kind == TD_LINK_VLAN) {
-        jw_open(&r->jw, "info_data", '{');
-        jw_str(&r->jw, "protocol", "802.1Q");
-        jw_u64(&r->jw, "id", nif->vid);
-        jw_open(&r->jw, "flags", '[');
-        jw_str(&r->jw, NULL, "REORDER_HDR");
-        jw_close(&r->jw, ']');
-        jw_close(&r->jw, '}');
-    } else if (nif->kind == TD_LINK_BRIDGE) {
-        struct td_bridge_config c = bridge_config(nif);
-        jw_open(&r->jw, "info_data", '{');
-        jw_u64(&r->jw, "ageing_time", c.ageing / (10 * TD_MS));
-        jw_u64(&r->jw, "stp_state", 0);
-        jw_u64(&r->jw, "vlan_filtering", 0);
-        jw_u64(&r->jw, "fdb_n_learned", bridge_fdb_learned(nif));
-        jw_u64(&r->jw, "fdb_max_learned", c.fdb_max);
-        jw_close(&r->jw, '}');
-    }
-    if (nif->port != NULL) {
-        jw_str(&r->jw, "info_slave_kind", "bridge");
-        jw_open(&r->jw, "info_slave_data", '{');
-        jw_str(&r->jw, "state", netif_is_up(nif) ? "forwarding" : "disabled");
-        jw_bool(&r->jw, "hairpin", port_has(nif, TD_PORT_HAIRPIN));
-        jw_bool(&r->jw, "learning", port_has(nif, TD_PORT_LEARNING));
-        jw_bool(&r->jw, "flood", port_has(nif, TD_PORT_FLOOD));
-        jw_bool(&r->jw, "isolated", port_has(nif, TD_PORT_ISOLATED));
-        jw_close(&r->jw, '}');
-    }
-    jw_close(&r->jw, '}');
-}
-
-static void link_details(struct run *r, const struct netif *nif)
-{
-    run_printf(r, " promiscuity %d minmtu 68 maxmtu %u",
-               (nif->flags & TD_IF_PROMISC) != 0 || nif->port != NULL,
-               nif->lower != NULL ? nif->lower->mtu : 65535U);
-    if (nif->kind == TD_LINK_VLAN) {
-        run_printf(r, "\n    vlan protocol 802.1Q id %u <REORDER_HDR>", nif->vid);
-    } else if (nif->kind == TD_LINK_BRIDGE) {
-        struct td_bridge_config c = bridge_config(nif);
-        run_printf(r,
-                   "\n    bridge ageing_time %llu stp_state 0 vlan_filtering 0 fdb_n_learned %u "
-                   "fdb_max_learned %u",
-                   (unsigned long long)(c.ageing / (10 * TD_MS)), bridge_fdb_learned(nif),
-                   c.fdb_max);
-    } else if (nif->kind == TD_LINK_DUMMY) {
-        run_puts(r, "\n    dummy");
-    }
-    if (nif->port != NULL)
-        run_printf(r, "\n    bridge_slave state %s hairpin %s learning %s flood %s isolated %s",
-                   netif_is_up(nif) ? "forwarding" : "disabled",
-                   port_has(nif, TD_PORT_HAIRPIN) ? "on" : "off",
-                   port_has(nif, TD_PORT_LEARNING) ? "on" : "off",
-                   port_has(nif, TD_PORT_FLOOD) ? "on" : "off",
-                   port_has(nif, TD_PORT_ISOLATED) ? "on" : "off");
-}
-
-static void link_stats(struct run *r, const struct netif *nif)
-{
-    const struct td_if_stats *s = &nif->stats;
-    if (r->json) {
-        jw_open(&r->jw, "stats64", '{');
-        jw_open(&r->jw, "rx", '{');
-        jw_u64(&r->jw, "bytes", s->rx_bytes);
-        jw_u64(&r->jw, "packets", s->rx_packets);
-        jw_u64(&r->jw, "errors", s->rx_errors);
-        jw_u64(&r->jw, "dropped", s->rx_dropped);
-        jw_u64(&r->jw, "over_errors", 0);
-        jw_u64(&r->jw, "multicast", s->rx_multicast);
-        jw_close(&r->jw, '}');
-        jw_open(&r->jw, "tx", '{');
-        jw_u64(&r->jw, "bytes", s->tx_bytes);
-        jw_u64(&r->jw, "packets", s->tx_packets);
-        jw_u64(&r->jw, "errors", s->tx_errors);
-        jw_u64(&r->jw, "dropped", s->tx_dropped);
-        jw_u64(&r->jw, "carrier_errors", 0);
-        jw_u64(&r->jw, "collisions", 0);
-        jw_close(&r->jw, '}');
-        jw_close(&r->jw, '}');
-        return;
-    }
-    /* "missed" and the collisions of a shared cable: a TAP has neither. */
-    run_printf(r, "    RX: %12s %10s %7s %7s %7s %7s\n", "bytes", "packets", "errors", "dropped",
-               "missed", "mcast");
-    run_printf(r, "        %12llu %10llu %7llu %7llu %7u %7llu\n", (unsigned long long)s->rx_bytes,
-               (unsigned long long)s->rx_packets, (unsigned long long)s->rx_errors,
-               (unsigned long long)s->rx_dropped, 0U, (unsigned long long)s->rx_multicast);
-    run_printf(r, "    TX: %12s %10s %7s %7s %7s %7s\n", "bytes", "packets", "errors", "dropped",
-               "carrier", "collsns");
-    run_printf(r, "        %12llu %10llu %7llu %7llu %7u %7u\n", (unsigned long long)s->tx_bytes,
-               (unsigned long long)s->tx_packets, (unsigned long long)s->tx_errors,
-               (unsigned long long)s->tx_dropped, 0U, 0U);
-}
-
-static void addr_json(struct run *r, const struct netif *nif, const struct netif_addr *a)
-{
-    char text[16];
-    jw_open(&r->jw, NULL, '{');
-    jw_str(&r->jw, "family", "inet");
-    format_ip4(a->addr, text);
-    jw_str(&r->jw, "local", text);
-    jw_u64(&r->jw, "prefixlen", a->plen);
-    if (a->broadcast != 0) {
-        format_ip4(a->broadcast, text);
-        jw_str(&r->jw, "broadcast", text);
-    }
-    jw_str(&r->jw, "scope", scope_of(nif, a));
-    if (ip_addr_is_secondary(nif, a))
-        jw_bool(&r->jw, "secondary", true);
-    if (a->state == ADDR_TENTATIVE)
-        jw_bool(&r->jw, "tentative", true);
-    if (a->state == ADDR_CONFLICT)
-        jw_bool(&r->jw, "dadfailed", true);
-    jw_str(&r->jw, "label", a->label[0] != '\0' ? a->label : nif->name);
-    jw_u64(&r->jw, "valid_life_time", 4294967295U);
-    jw_u64(&r->jw, "preferred_life_time", 4294967295U);
-    jw_close(&r->jw, '}');
-}
-
-static void addr_text(struct run *r, const struct netif *nif, const struct netif_addr *a)
-{
-    char text[16];
-    format_ip4(a->addr, text);
-    run_printf(r, "    inet %s/%u", text, a->plen);
-    if (a->broadcast != 0) {
-        format_ip4(a->broadcast, text);
-        run_printf(r, " brd %s", text);
-    }
-    run_printf(r, " scope %s%s%s%s %s\n       valid_lft forever preferred_lft forever\n",
-               scope_of(nif, a), ip_addr_is_secondary(nif, a) ? " secondary" : "",
-               a->state == ADDR_TENTATIVE ? " tentative" : "",
-               a->state == ADDR_CONFLICT ? " dadfailed" : "",
-               a->label[0] != '\0' ? a->label : nif->name);
-}
-
-static void brief(struct run *r, const struct netif *nif, bool addresses)
-{
-    char text[18];
-    char name[2 * NETIF_NAME_LEN];
-    snprintf(name, sizeof(name), "%s%s%s", nif->name, nif->lower != NULL ? "@" : "",
-             nif->lower != NULL ? nif->lower->name : "");
-    run_printf(r, "%-16s %-14s ", name, operstate(nif));
-    if (addresses) {
-        for (const struct netif_addr *a = nif->addrs; a != NULL; a = a->next) {
-            format_ip4(a->addr, text);
-            run_printf(r, "%s/%u ", text, a->plen);
-        }
-    } else {
-        const char *names[LINK_FLAGS];
-        int n = link_flags(nif, names);
-        format_mac(nif->mac, text);
-        run_printf(r, "%s <", text);
-        for (int i = 0; i < n; i++)
-            run_printf(r, "%s%s", i ? "," : "", names[i]);
-        run_puts(r, "> ");
-    }
-    run_puts(r, "\n");
-}
-
-/* `ip addr show` and `ip link show`: optional `dev X` or just X, `up`, `type KIND`, `master
- * BRIDGE`. */
-static int show(struct run *r, int at, const struct ip_options *o, bool addresses)
-{
-    uint32_t only = 0, master = 0;
-    int kind = -1;
-    bool up = false;
-    for (int i = at; i < r->argc; i++) {
-        const char *name = r->argv[i];
-        if (strcmp(name, "up") == 0) {
-            up = true;
-            continue;
-        }
-        if (strcmp(name, "type") == 0) {
-            if ((name = run_value(r, i++, "a type")) == NULL)
-                return EXIT_USAGE;
-            for (kind = TD_LINK_VLAN;
-                 kind < TD_LINK_KINDS &&
-                 strcmp(name, td_link_kind_name((enum td_link_kind)kind)) != 0;)
-                kind++;
-            if (kind == TD_LINK_KINDS)
-                return run_fail(r, EXIT_USAGE,
-                                "'%s' is not a type of interface: write vlan, bridge or dummy",
-                                name);
-            continue;
-        }
-        if (strcmp(name, "master") == 0) {
-            if ((name = run_value(r, i++, "the bridge's name")) == NULL ||
-                (master = run_interface(r, name)) == 0)
-                return EXIT_USAGE;
-            continue;
-        }
-        if (strcmp(name, "dev") == 0 && (name = run_value(r, i++, "the interface's name")) == NULL)
-            return EXIT_USAGE;
-        only = run_interface(r, name);
-        if (only == 0)
-            return EXIT_USAGE;
-    }
-    if (r->json)
-        jw_open(&r->jw, NULL, '[');
-    for (const struct netif *nif = netif_first(r->deck->st); nif != NULL; nif = nif->next) {
-        if ((only != 0 && nif->index != only) || (up && !netif_is_up(nif)) ||
-            (kind >= 0 && (int)nif->kind != kind) ||
-            (master != 0 && (netif_master(nif) == NULL || netif_master(nif)->index != master)))
-            continue;
-        if (r->json) {
-            jw_open(&r->jw, NULL, '{');
-            link_head_json(r, nif, !addresses);
-            if (o->details)
-                link_details_json(r, nif);
-            if (addresses) {
-                jw_open(&r->jw, "addr_info", '[');
-                for (const struct netif_addr *a = nif->addrs; a != NULL; a = a->next)
-                    addr_json(r, nif, a);
-                jw_close(&r->jw, ']');
-            }
-            if (o->stats)
-                link_stats(r, nif);
-            jw_close(&r->jw, '}');
-        } else if (o->brief) {
-            brief(r, nif, addresses);
-        } else {
-            link_head(r, nif, !addresses);
-            if (o->details)
-                link_details(r, nif);
-            run_puts(r, "\n");
-            for (const struct netif_addr *a = addresses ? nif->addrs : NULL; a != NULL; a = a->next)
-                addr_text(r, nif, a);
-            if (o->stats)
-                link_stats(r, nif);
-        }
-    }
-    if (r->json) {
-        jw_close(&r->jw, ']');
-        run_puts(r, "\n");
-    }
-    return EXIT_DONE;
 }
 
 /* ---- ip addr ---- */
@@ -445,7 +92,7 @@ int ip_address(struct run *r, int at, const struct ip_options *o)
 {
     enum ip_verb verb = at < r->argc ? ip_verb(r->argv[at]) : VERB_SHOW;
     if (verb == VERB_SHOW)
-        return show(r, at + 1, o, true);
+        return ip_addr_show(r, at + 1, o);
     if (verb == VERB_FLUSH)
         return addr_flush(r, at + 1);
     if (verb != VERB_ADD && verb != VERB_DEL)
@@ -483,11 +130,6 @@ int ip_address(struct run *r, int at, const struct ip_options *o)
     return err == 0 ? EXIT_DONE : run_fail(r, EXIT_FAILED, "%s: %s", text, error_text(err));
 }
 
-int ip_link_show(struct run *r, int at, const struct ip_options *o)
-{
-    return show(r, at, o, false);
-}
-
 /* ---- ip ---- */
 
 static int ip_main(struct run *r)
@@ -499,7 +141,7 @@ static int ip_main(struct run *r)
         if (strcmp(w, "-j") == 0 || strcmp(w, "-json") == 0)
             r->json = true;
         else if (strcmp(w, "-s") == 0 || strcmp(w, "-stats") == 0 || strcmp(w, "-statistics") == 0)
-            o.stats = true;
+            o.stats++;
         else if (strcmp(w, "-br") == 0 || strcmp(w, "-brief") == 0)
             o.brief = true;
         else if (strcmp(w, "-b") == 0 || strcmp(w, "-batch") == 0)
@@ -507,58 +149,75 @@ static int ip_main(struct run *r)
                                      : run_bad_word(r, at + 1, "write `ip -batch FILE`");
         else if (strcmp(w, "-d") == 0 || strcmp(w, "-details") == 0)
             o.details = true;
-        else if (strcmp(w, "-4") != 0 && strcmp(w, "-p") != 0 && strcmp(w, "-c") != 0)
-            return run_bad_word(r, at, "the options here are -j, -s, -d, -br and -4");
+        else if (strcmp(w, "-o") == 0 || strcmp(w, "-oneline") == 0)
+            o.one_line = true;
+        else if (strcmp(w, "-4") == 0)
+            o.inet = true;
+        else if (strcmp(w, "-t") == 0 || strcmp(w, "-timestamp") == 0)
+            o.stamp = 1;
+        else if (strcmp(w, "-ts") == 0 || strcmp(w, "-tshort") == 0)
+            o.stamp = 2;
+        else if (strcmp(w, "-p") != 0 && strcmp(w, "-pretty") != 0 && strcmp(w, "-n") != 0 &&
+                 strcmp(w, "-N") != 0 && strcmp(w, "-c") != 0 && strncmp(w, "-c=", 3) != 0 &&
+                 strncmp(w, "-color", 6) != 0)
+            return run_bad_word(r, at, "the options here are -j, -s, -d, -br, -o, -4, -c, and -t and -ts for `ip monitor`");
     }
     if (at >= r->argc)
-        return run_bad_word(r, at, "write `ip addr`, `ip link`, `ip route`, `ip rule` or `ip neigh`");
+        return run_bad_word(r, at, "write `ip addr`, `ip link`, `ip route`, `ip rule`, `ip neigh` or `ip monitor`");
     const char *object = r->argv[at++];
     if (word_abbrev(object, "address"))
         return ip_address(r, at, &o);
     if (word_abbrev(object, "link"))
         return ip_link(r, at, &o);
     if (word_abbrev(object, "route"))
-        return ip_route_cmd(r, at);
+        return ip_route_cmd(r, at, &o);
     if (word_abbrev(object, "rule"))
         return ip_rule(r, at);
     if (word_abbrev(object, "neighbour") || word_abbrev(object, "neighbor"))
-        return ip_neigh(r, at);
-    return run_bad_word(r, at - 1, "write `ip addr`, `ip link`, `ip route`, `ip rule` or `ip neigh`");
+        return ip_neigh(r, at, &o);
+    if (word_abbrev(object, "monitor"))
+        return ip_monitor(r, at, &o);
+    return run_bad_word(r, at - 1, "write `ip addr`, `ip link`, `ip route`, `ip rule`, `ip neigh` or `ip monitor`");
 }
 
 const struct command command_ip = {
     .name = "ip",
-    .usage = "ip [-j] [-s] [-br] addr [show] [[dev] IFACE] [up]\n"
+    .usage = "ip [-4] [-j] [-o] [-c] [-s] [-d] [-br] addr [show] [[dev] IFACE] [up] [type {vlan | bridge | dummy}] [master BRIDGE]\n"
              "ip addr {add | del} PREFIX dev IFACE [brd {+ | - | ADDR}] [label LABEL]\n"
              "ip addr flush dev IFACE\n"
-             "ip [-j] [-s] [-d] [-br] link [show] [[dev] IFACE] [up] [type {vlan | bridge | dummy}] [master BRIDGE]\n"
+             "ip [-4] [-j] [-o] [-c] [-s] [-d] [-br] link [show] [[dev] IFACE] [up] [type {vlan | bridge | dummy}] [master BRIDGE]\n"
              "ip link add [link IFACE] [[name] NAME] [mtu N] [address MAC] [master BRIDGE] [up] type KIND\n"
              "ip link set [dev] IFACE [up | down] [mtu N] [address MAC] [promisc {on | off}] [arp {on | off}]\n"
              "      [multicast {on | off}] [master BRIDGE | nomaster] [type {bridge BRIDGE_OPTION | bridge_slave PORT_OPTION}]\n"
              "ip link del [dev] IFACE\n"
-             "ip [-j] route [show | save] [root PREFIX | match PREFIX | exact PREFIX | PREFIX] [table {RTABLE | all}]\n"
+             "ip [-4] [-j] [-o] [-c] [-d] route [show | save] [root PREFIX | match PREFIX | exact PREFIX | PREFIX] [table {RTABLE | all}]\n"
              "      [dev IFACE] [proto PROTOCOL] [type ROUTE_TYPE]\n"
              "ip route flush {cache | [PREFIX] [table {RTABLE | all}] [dev IFACE] [proto PROTOCOL] [type ROUTE_TYPE]}\n"
              "ip route {add | append | change | replace | del} [ROUTE_TYPE] PREFIX [via GATEWAY] [dev IFACE] [src ADDR]\n"
              "      [metric N] [mtu N] [table RTABLE] [onlink] [nexthop via GATEWAY [dev IFACE] [weight N]]...\n"
-             "ip [-j] route get ADDR [from ADDR] [iif IFACE] [oif IFACE] [ipproto PROTO] [sport PORT] [dport PORT]\n"
+             "ip [-j] [-o] [-d] route get ADDR [from ADDR] [iif IFACE] [oif IFACE] [ipproto PROTO] [sport PORT] [dport PORT]\n"
              "ip route load FILE\n"
              "ip -batch FILE\n"
-             "ip [-j] rule [show]\n"
+             "ip [-4] [-j] [-c] rule [show]\n"
              "ip rule {add | del} [not] [from PREFIX] [to PREFIX] [iif IFACE] [oif IFACE] [priority N]\n"
              "      {table RTABLE | blackhole | unreachable | prohibit}\n"
              "ip rule flush\n"
-             "ip [-j] neigh [show] [[dev] IFACE]\n"
+             "ip [-4] [-j] [-c] [-s] neigh [show] [[dev] IFACE]\n"
              "ip neigh {add | replace} ADDR lladdr MAC dev IFACE [nud NUD]\n"
              "ip neigh del ADDR dev IFACE\n"
              "ip neigh flush [dev IFACE]\n"
+             "ip [-j] [-o] [-t | -ts] monitor [all] [link] [address] [route] [neigh] [rule] [label] [dev IFACE]\n"
              "KIND := vlan id N | bridge BRIDGE_OPTION | dummy\n"
              "BRIDGE_OPTION := [ageing_time N] [fdb_max_learned N]\n"
              "PORT_OPTION := [hairpin {on | off}] [learning {on | off}] [flood {on | off}] [isolated {on | off}]\n"
              "ROUTE_TYPE := unicast | local | broadcast | blackhole | unreachable | prohibit | throw",
     .doc = "addresses, links, routes and neighbours of the stack, in iproute2's words",
     .more = "Words may be shortened as iproute2 allows: ip a, ip l, ip r, ip n.\n"
+            "-s counters (-s -s: errors by kind), -d details, -br a line each, -o records in one line, -4 IPv4 alone (that is all there\n"
+            "is; what belongs to the link is left out of addr), -c is taken. `ip monitor` shows changes as they happen, until\n"
+            "Ctrl-C; -t with the time, -ts short.\n"
             "Examples:\n"
+            "  ip monitor route neigh\n"
             "  ip addr add 10.0.0.2/24 dev eth0\n"
             "  ip route add default via 10.0.0.1\n"
             "  ip route get 192.0.2.1                 which way, and why\n"

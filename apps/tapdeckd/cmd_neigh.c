@@ -17,10 +17,11 @@
 /* A dump under way: which table, which rows, how a row is printed. */
 struct dump {
     struct table *table;
-    void (*print)(struct run *r, const struct table *t, const struct row *row);
+    void (*print)(struct run *r, const struct table *t, const struct row *row, bool stats);
     bool (*want)(const struct dump *d, const struct table *t, const struct row *row);
     char dev[NETIF_NAME_LEN]; /* "" = any */
     td_ip4 addr;              /* only this one; 0 = any */
+    bool stats;               /* -s */
 };
 
 static int dump_step(struct run *r, td_time now)
@@ -38,7 +39,7 @@ static int dump_step(struct run *r, td_time now)
             return EXIT_DONE;
         }
         if (d->want(d, d->table, &row))
-            d->print(r, d->table, &row);
+            d->print(r, d->table, &row, d->stats);
     }
     r->ready = true;
     return RUN_MORE;
@@ -75,7 +76,26 @@ static bool neigh_wanted(const struct dump *d, const struct table *t, const stru
            strcmp(state, "NONE") != 0 && strcmp(state, "NOARP") != 0;
 }
 
-static void neigh_print(struct run *r, const struct table *t, const struct row *row)
+static unsigned long long seconds(const struct table *t, const struct row *row, const char *column)
+{
+    return row_number(t, row, column) / TD_SEC;
+}
+
+/* Nothing was sent to it yet: since it is there. */
+static unsigned long long since_used(const struct table *t, const struct row *row)
+{
+    return seconds(t, row, row_has(t, row, "used") ? "used" : "updated");
+}
+
+static void neigh_stats_json(struct run *r, const struct table *t, const struct row *row)
+{
+    jw_u64(&r->jw, "used", since_used(t, row));
+    jw_u64(&r->jw, "confirmed", seconds(t, row, "confirmed"));
+    jw_u64(&r->jw, "updated", seconds(t, row, "updated"));
+    jw_u64(&r->jw, "probes", row_number(t, row, "probes"));
+}
+
+static void neigh_print(struct run *r, const struct table *t, const struct row *row, bool stats)
 {
     char text[64];
     if (r->json) {
@@ -83,6 +103,8 @@ static void neigh_print(struct run *r, const struct table *t, const struct row *
         row_json(&r->jw, t, row, "dst", "dst");
         row_json(&r->jw, t, row, "dev", "dev");
         row_json(&r->jw, t, row, "lladdr", "lladdr");
+        if (stats)
+            neigh_stats_json(r, t, row);
         jw_open(&r->jw, "state", '[');
         jw_str(&r->jw, NULL, row_text(t, row, "state", text));
         jw_close(&r->jw, ']');
@@ -93,6 +115,9 @@ static void neigh_print(struct run *r, const struct table *t, const struct row *
     run_printf(r, "dev %s ", row_text(t, row, "dev", text));
     if (row_has(t, row, "lladdr"))
         run_printf(r, "lladdr %s ", row_text(t, row, "lladdr", text));
+    if (stats)
+        run_printf(r, " used %llu/%llu/%lluprobes %llu ", since_used(t, row), seconds(t, row, "confirmed"),
+                   seconds(t, row, "updated"), (unsigned long long)row_number(t, row, "probes"));
     run_printf(r, "%s \n", row_text(t, row, "state", text));
 }
 
@@ -154,7 +179,7 @@ static int neigh_words(struct run *r, int at, struct neigh_words *w)
     return 0;
 }
 
-int ip_neigh(struct run *r, int at)
+int ip_neigh(struct run *r, int at, const struct ip_options *o)
 {
     struct td_stack *st = r->deck->st;
     enum ip_verb verb = at < r->argc ? ip_verb(r->argv[at]) : VERB_SHOW;
@@ -164,7 +189,7 @@ int ip_neigh(struct run *r, int at)
     if (neigh_words(r, at + 1, &w) < 0)
         return EXIT_USAGE;
     if (verb == VERB_SHOW) {
-        struct dump d = {.print = neigh_print, .want = neigh_wanted, .addr = w.addr};
+        struct dump d = {.print = neigh_print, .want = neigh_wanted, .addr = w.addr, .stats = o->stats > 0};
         if (w.ifindex != 0)
             memcpy(d.dev, netif_by_index(st, w.ifindex)->name, sizeof(d.dev));
         return dump_start(r, "neigh", &d);

@@ -28,6 +28,7 @@ struct filter {
     int proto, type; /* -1 = any */
     td_ip4 gateway, src;
     uint32_t at;     /* the table being read */
+    struct ip_options o;
 };
 
 static bool covers(td_ip4 prefix, uint8_t plen, td_ip4 a)
@@ -113,84 +114,110 @@ static void way_json(struct run *r, td_ip4 gateway, uint32_t ifindex)
         jw_str(&r->jw, "dev", dev_name(r, ifindex));
 }
 
-/* One route without the end of the line. `table`: say which. */
-static void route_text(struct run *r, const struct td_route *x, bool table)
+/* One route without the end of the line. `table`: say which. What `ip route add` gives a route unasked, proto boot
+ * and scope global, is said with -d only, as iproute2 does it. */
+static void route_text(struct run *r, const struct td_route *x, bool table, bool details)
 {
     char text[24];
+    const char *scope = scope_of(x);
     prefix_text(x->prefix, x->plen, text);
-    run_printf(r, "%s%s%s ", x->type != 0 ? route_type_name(x->type) : "", x->type != 0 ? " " : "", text);
+    if (x->type != 0 || details)
+        run_printf(r, "%s ", route_type_name(x->type));
+    run_printf(r, "%s ", text);
     way_text(r, x->gateway, x->ifindex);
-    if (table && x->table != TD_TABLE_MAIN) {
+    if (table && (x->table != TD_TABLE_MAIN || details)) {
         table_name(x->table, text);
         run_printf(r, "table %s ", text);
     }
-    run_printf(r, "proto %s ", route_proto_name(x->proto));
-    if (scope_of(x) != NULL)
-        run_printf(r, "scope %s ", scope_of(x));
+    if (x->proto != TD_PROTO_BOOT || details)
+        run_printf(r, "proto %s ", route_proto_name(x->proto));
+    if (scope != NULL || details)
+        run_printf(r, "scope %s ", scope != NULL ? scope : "global");
     if (x->src != 0) {
         format_ip4(x->src, text);
         run_printf(r, "src %s ", text);
     }
     if (x->metric != 0)
         run_printf(r, "metric %u ", x->metric);
+    flags_text(r, x->flags);
     if (x->mtu != 0)
         run_printf(r, "mtu %u ", x->mtu);
-    flags_text(r, x->flags);
 }
 
-static void route_fields(struct run *r, const struct td_route *x, bool table)
+static void route_fields(struct run *r, const struct td_route *x, bool table, bool details)
 {
     char text[24];
-    if (x->type != 0)
+    const char *scope = scope_of(x);
+    if (x->type != 0 || details)
         jw_str(&r->jw, "type", route_type_name(x->type));
     prefix_text(x->prefix, x->plen, text);
     jw_str(&r->jw, "dst", text);
     way_json(r, x->gateway, x->ifindex);
-    if (table && x->table != TD_TABLE_MAIN) {
+    if (table && (x->table != TD_TABLE_MAIN || details)) {
         table_name(x->table, text);
         jw_str(&r->jw, "table", text);
     }
-    jw_str(&r->jw, "protocol", route_proto_name(x->proto));
-    if (scope_of(x) != NULL)
-        jw_str(&r->jw, "scope", scope_of(x));
+    if (x->proto != TD_PROTO_BOOT || details)
+        jw_str(&r->jw, "protocol", route_proto_name(x->proto));
+    if (scope != NULL || details)
+        jw_str(&r->jw, "scope", scope != NULL ? scope : "global");
     if (x->src != 0) {
         format_ip4(x->src, text);
         jw_str(&r->jw, "prefsrc", text);
     }
     if (x->metric != 0)
         jw_u64(&r->jw, "metric", x->metric);
-    if (x->mtu != 0)
-        jw_u64(&r->jw, "mtu", x->mtu);
     flags_json(r, x->flags);
+    if (x->mtu != 0) {
+        jw_open(&r->jw, "metrics", '[');
+        jw_open(&r->jw, NULL, '{');
+        jw_u64(&r->jw, "mtu", x->mtu);
+        jw_close(&r->jw, '}');
+        jw_close(&r->jw, ']');
+    }
 }
 
-static void route_print(struct run *r, const struct filter *f, const struct td_route *x, const struct td_path *path)
+static void fields_and_ways(struct run *r, const struct td_route *x, const struct td_path *path, bool table,
+                            bool details)
 {
+    route_fields(r, x, table, details);
+    if (x->npaths != 0)
+        jw_open(&r->jw, "nexthops", '[');
+    for (unsigned i = 0; i < x->npaths; i++) {
+        jw_open(&r->jw, NULL, '{');
+        way_json(r, path[i].gateway, path[i].ifindex);
+        jw_u64(&r->jw, "weight", path[i].weight);
+        flags_json(r, path[i].flags);
+        jw_close(&r->jw, '}');
+    }
+    if (x->npaths != 0)
+        jw_close(&r->jw, ']');
+}
+
+void ip_route_fields(struct run *r, const struct td_route *x, const struct td_path *path)
+{
+    fields_and_ways(r, x, path, true, false);
+}
+
+void ip_route_record(struct run *r, const struct td_route *x, const struct td_path *path, bool table, bool save,
+                     const struct ip_options *o)
+{
+    size_t from = r->out.len;
     if (r->json) {
         jw_open(&r->jw, NULL, '{');
-        route_fields(r, x, f->all);
-        if (x->npaths != 0)
-            jw_open(&r->jw, "nexthops", '[');
-        for (unsigned i = 0; i < x->npaths; i++) {
-            jw_open(&r->jw, NULL, '{');
-            way_json(r, path[i].gateway, path[i].ifindex);
-            jw_u64(&r->jw, "weight", path[i].weight);
-            flags_json(r, path[i].flags);
-            jw_close(&r->jw, '}');
-        }
-        if (x->npaths != 0)
-            jw_close(&r->jw, ']');
+        fields_and_ways(r, x, path, table, o->details);
         jw_close(&r->jw, '}');
         return;
     }
-    route_text(r, x, f->all);
+    route_text(r, x, table, o->details);
     for (unsigned i = 0; i < x->npaths; i++) {
-        run_puts(r, f->save ? "nexthop " : "\n\tnexthop "); /* a line a route, in a file */
+        run_puts(r, save ? "nexthop " : "\n\tnexthop "); /* a line a route, in a file */
         way_text(r, path[i].gateway, path[i].ifindex);
         run_printf(r, "weight %u ", path[i].weight);
         flags_text(r, path[i].flags);
     }
     run_puts(r, "\n");
+    ip_one_line(r, from, o);
 }
 
 /* The next route that is wanted. */
@@ -223,7 +250,7 @@ static int show_step(struct run *r, td_time now)
             return EXIT_DONE;
         }
         if (!skipped)
-            route_print(r, f, &x, path);
+            ip_route_record(r, &x, path, f->all, f->save, &f->o);
     }
     r->ready = true;
     return RUN_MORE;
@@ -280,7 +307,7 @@ static int filter_words(struct run *r, int at, struct filter *f)
     return EXIT_DONE;
 }
 
-static int route_show(struct run *r, int at, bool save)
+static int route_show(struct run *r, int at, bool save, const struct ip_options *o)
 {
     struct filter f, *kept;
     int status = filter_words(r, at, &f);
@@ -291,6 +318,7 @@ static int route_show(struct run *r, int at, bool save)
         f.at = td_table_next(r->deck->st, 0);
     }
     f.save = save;
+    f.o = *o;
     if (save)
         r->json = false;
     if ((kept = malloc(sizeof(f))) == NULL)
@@ -383,7 +411,7 @@ static void reasons_print(struct run *r, const struct td_reason *why, unsigned n
     for (unsigned i = 0; i < n; i++) {
         if (why[i].verdict > TD_RULE_DECIDES) {
             run_puts(r, "        ");
-            route_text(r, &why[i].route, false);
+            route_text(r, &why[i].route, false, false);
         } else {
             run_puts(r, "    rule ");
             rule_text(r, &why[i].rule);
@@ -401,7 +429,7 @@ static void reasons_json(struct run *r, const struct td_reason *why, unsigned n)
         jw_str(&r->jw, "verdict", verdict_word(why[i].verdict));
         jw_open(&r->jw, route ? "route" : "rule", '{');
         if (route)
-            route_fields(r, &why[i].route, true);
+            route_fields(r, &why[i].route, true, false);
         else
             rule_fields(r, &why[i].rule);
         jw_close(&r->jw, '}');
@@ -471,66 +499,105 @@ static int get_failed(struct run *r, const char *dst, int err)
     }
 }
 
-static void get_print(struct run *r, const struct td_route_query *q, const struct td_route_answer *a,
-                      const struct td_reason *why, unsigned n)
+/* The table in which the answer was found. */
+static uint32_t get_table(const struct td_reason *why, unsigned n)
 {
-    const struct netif *nif = netif_by_index(r->deck->st, a->ifindex);
-    const char *type = a->type != 0 ? route_type_name(a->type) : NULL;
-    bool mtu = a->mtu != 0 && nif != NULL && a->mtu != nif->mtu;
-    td_ip4 gateway = a->nexthop != q->dst ? a->nexthop : 0;
+    for (unsigned i = 0; i < n; i++)
+        if (why[i].verdict == TD_RULE_DECIDES)
+            return why[i].rule.table;
+    return TD_TABLE_MAIN;
+}
+
+static void get_json(struct run *r, const struct td_route_query *q, const struct td_route_answer *a, uint32_t table,
+                     bool mtu, bool details)
+{
     char text[16];
     format_ip4(q->dst, text);
-    if (r->json) {
-        jw_open(&r->jw, NULL, '[');
+    if (a->type != 0 || details)
+        jw_str(&r->jw, "type", route_type_name(a->type));
+    jw_str(&r->jw, "dst", text);
+    if (q->iif != 0) {
+        format_ip4(q->src, text);
+        jw_str(&r->jw, "from", text);
+    }
+    way_json(r, a->nexthop != q->dst ? a->nexthop : 0, a->ifindex);
+    if (table != TD_TABLE_MAIN || details) {
+        table_name(table, text);
+        jw_str(&r->jw, "table", text);
+    }
+    if (q->iif == 0) {
+        format_ip4(a->src, text);
+        jw_str(&r->jw, "prefsrc", text);
+    } else {
+        jw_str(&r->jw, "iif", dev_name(r, q->iif));
+    }
+    flags_json(r, 0);
+    jw_open(&r->jw, "cache", '[');
+    if (a->type == 1 || a->type == 2)
+        jw_str(&r->jw, NULL, "local");
+    if (a->type == 2)
+        jw_str(&r->jw, NULL, "brd");
+    jw_close(&r->jw, ']');
+    if (mtu) {
+        jw_open(&r->jw, "metrics", '[');
         jw_open(&r->jw, NULL, '{');
-        if (type != NULL)
-            jw_str(&r->jw, "type", type);
-        jw_str(&r->jw, "dst", text);
-        if (q->iif != 0) {
-            format_ip4(q->src, text);
-            jw_str(&r->jw, "from", text);
-        }
-        way_json(r, gateway, a->ifindex);
-        if (q->iif == 0) {
-            format_ip4(a->src, text);
-            jw_str(&r->jw, "prefsrc", text);
-        } else {
-            jw_str(&r->jw, "iif", dev_name(r, q->iif));
-        }
-        jw_open(&r->jw, "flags", '[');
-        jw_close(&r->jw, ']');
-        if (mtu)
-            jw_u64(&r->jw, "mtu", a->mtu);
-        jw_open(&r->jw, "cache", '[');
-        if (type != NULL)
-            jw_str(&r->jw, NULL, type);
-        jw_close(&r->jw, ']');
-        reasons_json(r, why, n);
+        jw_u64(&r->jw, "mtu", a->mtu);
         jw_close(&r->jw, '}');
         jw_close(&r->jw, ']');
-        run_puts(r, "\n");
-        return;
     }
-    run_printf(r, "%s%s%s ", type ? type : "", type ? " " : "", text);
+}
+
+static void get_text(struct run *r, const struct td_route_query *q, const struct td_route_answer *a, uint32_t table,
+                     bool mtu, bool details)
+{
+    char text[16];
+    if (a->type != 0 || details)
+        run_printf(r, "%s ", route_type_name(a->type));
+    format_ip4(q->dst, text);
+    run_printf(r, "%s ", text);
     format_ip4(q->src, text);
     if (q->iif != 0)
         run_printf(r, "from %s ", text);
-    way_text(r, gateway, a->ifindex);
+    way_text(r, a->nexthop != q->dst ? a->nexthop : 0, a->ifindex);
+    if (table != TD_TABLE_MAIN || details) {
+        table_name(table, text);
+        run_printf(r, "table %s ", text);
+    }
     format_ip4(a->src, text);
     if (q->iif == 0)
         run_printf(r, "src %s ", text);
     run_puts(r, "\n    cache ");
-    if (type != NULL)
-        run_printf(r, "<%s> ", type);
+    if (a->type == 1 || a->type == 2)
+        run_puts(r, a->type == 1 ? "<local> " : "<local,brd> ");
     if (q->iif != 0)
         run_printf(r, "iif %s ", dev_name(r, q->iif));
     if (mtu)
         run_printf(r, "mtu %u ", a->mtu);
     run_puts(r, "\n");
-    reasons_print(r, why, n);
 }
 
-static int route_get(struct run *r, int at)
+static void get_print(struct run *r, const struct td_route_query *q, const struct td_route_answer *a,
+                      const struct td_reason *why, unsigned n, const struct ip_options *o)
+{
+    const struct netif *nif = netif_by_index(r->deck->st, a->ifindex);
+    bool mtu = a->mtu != 0 && nif != NULL && a->mtu != nif->mtu;
+    size_t from = r->out.len;
+    if (!r->json) {
+        get_text(r, q, a, get_table(why, n), mtu, o->details);
+        ip_one_line(r, from, o);
+        reasons_print(r, why, n);
+        return;
+    }
+    jw_open(&r->jw, NULL, '[');
+    jw_open(&r->jw, NULL, '{');
+    get_json(r, q, a, get_table(why, n), mtu, o->details);
+    reasons_json(r, why, n);
+    jw_close(&r->jw, '}');
+    jw_close(&r->jw, ']');
+    run_puts(r, "\n");
+}
+
+static int route_get(struct run *r, int at, const struct ip_options *o)
 {
     struct td_route_query q = {0};
     struct td_route_answer a;
@@ -543,7 +610,7 @@ static int route_get(struct run *r, int at)
         return run_fail(r, EXIT_FAILED, "out of memory");
     int err = td_route_explain(r->deck->st, &q, &a, why, REASONS_MAX, &n);
     if (err == 0) {
-        get_print(r, &q, &a, why, n);
+        get_print(r, &q, &a, why, n, o);
     } else {
         char text[16];
         format_ip4(q.dst, text);
@@ -557,7 +624,7 @@ static int route_get(struct run *r, int at)
 
 /* ---- changes ---- */
 
-int ip_route_cmd(struct run *r, int at)
+int ip_route_cmd(struct run *r, int at, const struct ip_options *o)
 {
     static const struct {
         const char *word;
@@ -568,13 +635,13 @@ int ip_route_cmd(struct run *r, int at)
     const char *word = at < r->argc ? r->argv[at] : "show";
     enum ip_verb verb = ip_verb(word);
     if (word_abbrev(word, "save"))
-        return route_show(r, at + 1, true);
+        return route_show(r, at + 1, true, o);
     if (strcmp(word, "load") == 0 || strcmp(word, "restore") == 0)
         return route_load(r, at + 1);
     if (verb == VERB_SHOW)
-        return route_show(r, at + 1, false);
+        return route_show(r, at + 1, false, o);
     if (verb == VERB_GET)
-        return route_get(r, at + 1);
+        return route_get(r, at + 1, o);
     if (verb == VERB_FLUSH)
         return route_flush(r, at + 1);
     for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {

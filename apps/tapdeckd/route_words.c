@@ -286,6 +286,7 @@ bool route_words(struct td_stack *st, struct changes *to, enum td_change_kind ki
     if (c == NULL)
         return wrong(to, "out of memory");
     c->kind = kind;
+    c->route.proto = TD_PROTO_BOOT; /* what iproute2 gives a route whose proto isn't said */
     if (i < argc && parse_type(argv[i], &c->route.type))
         i++;
     if (i < argc && strcmp(argv[i], "to") == 0)

@@ -58,6 +58,7 @@ static unsigned addr_routes(const struct netif *nif, const struct netif_addr *a,
         r[n] = common;
         r[n].prefix = subnet;
         r[n].plen = a->plen;
+        r[n].linkdown = r[n].linkdown && !loopback; /* the host talks to itself always */
         r[n++].type = loopback ? FIB_LOCAL : FIB_UNICAST;
     }
     if (a->broadcast != 0) {

@@ -205,6 +205,7 @@ static inline const struct fib_hop *ip_own(const struct td_stack *st, td_ip4 dst
 
 /* ---- route_change.c ---- */
 
+uint8_t route_proto_public(enum fib_proto p); /* enum td_route_proto */
 void route_journal(struct td_stack *st, enum event_id ev, const struct fib_route *r);
 
 /* ---- addr.c ---- */

@@ -260,7 +260,8 @@ static void rule_journal(struct td_stack *st, enum event_id ev, const struct td_
 {
     struct journal_subject sub = {.addr = r->from};
 
-    JOURNAL_CAUSE(st, ev, &sub, r->priority, (uint64_t)r->from << 8 | r->from_len, r->table);
+    JOURNAL_CAUSE(st, ev, &sub, r->priority, (uint64_t)r->from << 8 | r->from_len, r->table,
+                  (uint64_t)r->to << 8 | r->to_len, r->type);
 }
 
 int policy_rule_add(struct td_stack *st, struct td_rule *r)

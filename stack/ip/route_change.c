@@ -86,7 +86,8 @@ void route_journal(struct td_stack *st, enum event_id ev, const struct fib_route
     struct journal_subject sub = {.addr = r->gateway, .ifindex = r->ifindex};
 
     JOURNAL_CAUSE(st, ev, &sub, (uint64_t)r->prefix << 8 | r->plen, r->gateway, r->ifindex,
-                  r->metric);
+                  r->metric, r->table != 0 ? r->table : TD_TABLE_MAIN, (uint64_t)r->type, route_proto_public(r->proto),
+                  r->src);
 }
 
 static int route_write(struct td_stack *st, struct log *l, const struct fib_route *r)

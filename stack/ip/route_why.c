@@ -22,13 +22,18 @@ static uint8_t flags_of(bool onlink, bool dead, bool down)
                      (down ? TD_ROUTE_LINKDOWN : 0));
 }
 
-static struct td_route route_public(const struct fib_route *r, uint32_t table)
+uint8_t route_proto_public(enum fib_proto p)
 {
     static const uint8_t proto[] = {[FIB_PROTO_KERNEL] = TD_PROTO_KERNEL,
                                     [FIB_PROTO_STATIC] = TD_PROTO_STATIC,
                                     [FIB_PROTO_REDIRECT] = TD_PROTO_REDIRECT,
                                     [FIB_PROTO_BOOT] = TD_PROTO_BOOT};
 
+    return proto[p];
+}
+
+static struct td_route route_public(const struct fib_route *r, uint32_t table)
+{
     return (struct td_route){.prefix = r->prefix,
                              .plen = r->plen,
                              .type = (uint8_t)r->type,
@@ -39,7 +44,7 @@ static struct td_route route_public(const struct fib_route *r, uint32_t table)
                              .mtu = r->mtu,
                              .table = table,
                              .flags = flags_of(r->onlink, r->dead, r->linkdown),
-                             .proto = proto[r->proto],
+                             .proto = route_proto_public(r->proto),
                              .npaths = r->npaths};
 }
 

@@ -138,18 +138,18 @@ START_TEST(types_and_options)
     good("ip route add throw 198.51.100.0/24 table 9");
     good("ip route add 203.0.113.0/24 via 169.254.1.1 dev eth0 onlink src 10.0.1.2 mtu lock 1400 proto boot");
     good("ip route add local 198.18.0.0/15 dev lo");
-    is("ip route", KERNEL "blackhole 192.0.2.0/25 proto static metric 7 \n"
-                          "unreachable 192.0.2.128/26 proto static \n"
-                          "prohibit 192.0.2.192/26 proto static \n"
-                          "203.0.113.0/24 via 169.254.1.1 dev eth0 proto boot src 10.0.1.2 mtu 1400 onlink \n");
-    is("ip route show table 9", "throw 198.51.100.0/24 proto static \n");
+    is("ip route", KERNEL "blackhole 192.0.2.0/25 metric 7 \n"
+                          "unreachable 192.0.2.128/26 \n"
+                          "prohibit 192.0.2.192/26 \n"
+                          "203.0.113.0/24 via 169.254.1.1 dev eth0 src 10.0.1.2 onlink mtu 1400 \n");
+    is("ip route show table 9", "throw 198.51.100.0/24 \n");
 }
 END_TEST
 
 START_TEST(several_ways)
 {
     good("ip route add default nexthop via 10.0.0.1 nexthop via 10.0.1.1 dev eth1 weight 3");
-    is("ip route show default", "default proto static \n\tnexthop via 10.0.0.1 dev eth0 weight 1 \n"
+    is("ip route show default", "default \n\tnexthop via 10.0.0.1 dev eth0 weight 1 \n"
                                 "\tnexthop via 10.0.1.1 dev eth1 weight 3 \n");
     good("ip link set eth1 down");
     good("ip route show default");
@@ -174,13 +174,13 @@ START_TEST(verbs)
     refused("ip route change 192.0.2.0/24 via 10.0.0.1", "no such route");
     good("ip route add 192.0.2.0/24 via 10.0.0.1");
     good("ip route append 192.0.2.0/24 via 10.0.0.9");
-    is("ip route show 192.0.2.0/24", "192.0.2.0/24 via 10.0.0.1 dev eth0 proto static \n"
-                                     "192.0.2.0/24 via 10.0.0.9 dev eth0 proto static \n");
+    is("ip route show 192.0.2.0/24", "192.0.2.0/24 via 10.0.0.1 dev eth0 \n"
+                                     "192.0.2.0/24 via 10.0.0.9 dev eth0 \n");
     good("ip route change 192.0.2.0/24 via 10.0.0.7");
-    is("ip route show via 10.0.0.7", "192.0.2.0/24 via 10.0.0.7 dev eth0 proto static \n");
+    is("ip route show via 10.0.0.7", "192.0.2.0/24 via 10.0.0.7 dev eth0 \n");
     good("ip route add default via 10.0.1.1 table 100");
     good("ip route show table all");
-    says("default via 10.0.1.1 dev eth1 table 100 proto static");
+    says("default via 10.0.1.1 dev eth1 table 100 ");
     good("ip route flush table 100");
     is("ip route show table 100", "");
     good("ip route flush root 192.0.0.0/8");
@@ -204,7 +204,7 @@ START_TEST(rules)
     says("500:\tfrom 10.0.1.2 lookup 100\n600:\tnot from all to 192.0.2.0/24 iif eth0 prohibit\n");
     good("ip route add default via 10.0.1.1 table 100");
     good("ip route get 192.0.2.7 from 10.0.1.2");
-    says("192.0.2.7 via 10.0.1.1 dev eth1 src 10.0.1.2 \n");
+    says("192.0.2.7 via 10.0.1.1 dev eth1 table 100 src 10.0.1.2 \n");
     says("rule 500:\tfrom 10.0.1.2 lookup 100: decides\n");
     json_t *o = json_of("ip rule");
     ck_assert_uint_eq(json_array_size(o), 5);
@@ -233,9 +233,9 @@ START_TEST(get_says_why)
        "192.0.2.7 via 10.0.0.9 dev eth0 src 10.0.0.2 \n    cache \n"
        "    rule 0:\tfrom all lookup local: no route in it: the next rule\n"
        "    rule 32766:\tfrom all lookup main: decides\n"
-       "        192.0.2.0/24 via 10.0.0.9 dev eth0 proto static metric 10 : chosen: the longest prefix that is usable\n"
-       "        192.0.2.0/24 via 10.0.0.1 dev eth0 proto static metric 20 : not used: its metric is larger, or it is younger\n"
-       "        default via 10.0.1.1 dev eth1 proto static : not used: its prefix is shorter\n");
+       "        192.0.2.0/24 via 10.0.0.9 dev eth0 metric 10 : chosen: the longest prefix that is usable\n"
+       "        192.0.2.0/24 via 10.0.0.1 dev eth0 metric 20 : not used: its metric is larger, or it is younger\n"
+       "        default via 10.0.1.1 dev eth1 : not used: its prefix is shorter\n");
     good("ip route get 192.0.2.7 oif eth1");
     says("via 10.0.1.1 dev eth1");
     says("leads out of another interface");
@@ -249,7 +249,7 @@ START_TEST(get_says_why)
     json_decref(o);
     good("ip route add prohibit 192.0.2.7");
     ck_assert_int_eq(run_as("ip route get 192.0.2.7", false), EXIT_FAILED);
-    says("prohibit 192.0.2.7 proto static : chosen");
+    says("prohibit 192.0.2.7 : chosen");
 }
 END_TEST
 
@@ -261,7 +261,7 @@ START_TEST(save_and_load)
     good("ip route add 198.51.100.0/24 via 10.0.0.1 src 10.0.1.2 mtu 1400");
     good("ip route save");
     char *saved = strdup(out);
-    good("ip route flush proto static");
+    good("ip route flush proto boot");
     good("ip route flush table 77");
     is("ip route", KERNEL);
     write_file(saved);
@@ -273,12 +273,12 @@ START_TEST(save_and_load)
     refused(line, "line 1: there is such a route already");
     /* what `ip route` shows on another host: lines that go on, kernel's routes, comments */
     write_file("# a copy\n10.0.0.0/24 dev eth0 proto kernel scope link src 10.0.0.2 \n\n"
-               "203.0.113.0/24 proto static metric 9 \n\tnexthop via 10.0.0.1 dev eth0 weight 1 \n"
+               "203.0.113.0/24 metric 9 \n\tnexthop via 10.0.0.1 dev eth0 weight 1 \n"
                "\tnexthop via 10.0.1.1 dev eth1 weight 2 linkdown \n"
                "203.0.114.0/24 via 10.0.0.1 dev eth0 proto dhcp scope global metric 100 linkdown \n");
     good(line);
     good("ip route show root 203.0.0.0/8");
-    says("203.0.113.0/24 proto static metric 9 \n\tnexthop via 10.0.0.1 dev eth0 weight 1 \n\tnexthop via 10.0.1.1");
+    says("203.0.113.0/24 metric 9 \n\tnexthop via 10.0.0.1 dev eth0 weight 1 \n\tnexthop via 10.0.1.1");
     says("203.0.114.0/24 via 10.0.0.1 dev eth0 proto static metric 100");
 }
 END_TEST
@@ -349,7 +349,7 @@ START_TEST(files_that_are_no_lists)
                "    nexthop via 10.0.1.1\n");
     good(line);
     is("ip route show root 203.0.112.0/21",
-       "203.0.113.0/24 via 10.0.0.1 dev eth0 proto static \n203.0.114.0/24 proto static \n"
+       "203.0.113.0/24 via 10.0.0.1 dev eth0 \n203.0.114.0/24 \n"
        "\tnexthop via 10.0.0.1 dev eth0 weight 1 \n\tnexthop via 10.0.1.1 dev eth1 weight 1 \n");
     write_file("203.0.115.0/24 via 10.0.0.1\n  nonsense\n");
     refused(line, "line 2: 'nonsense'");
