@@ -1,11 +1,10 @@
-/* tapdeckd/cmd_dev.c: `tap` and `capture`: what stands between the stack and its cables. */
+/* tapdeckd/cmd_dev.c: `tap`: what stands between the stack and its cables. */
 #include "tapdeckd/deck.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "dev/capture.h"
 #include "link/link.h"
 #include "tapdeckd/deck_time.h"
 
@@ -103,10 +102,6 @@ static int tap_show(struct run *r)
             jw_u64(&r->jw, "tx_frames", s.tx_frames);
             jw_u64(&r->jw, "tx_lost", s.tx_lost);
             jw_u64(&r->jw, "tx_busy", s.tx_busy);
-            if (t->capture != NULL) {
-                jw_str(&r->jw, "capture", t->capture_file);
-                jw_u64(&r->jw, "captured", t->captured);
-            }
             jw_close(&r->jw, '}');
             continue;
         }
@@ -117,9 +112,6 @@ static int tap_show(struct run *r)
                        (unsigned long long)(s.rx_nomem + s.rx_errors));
         if (s.tx_busy > 0)
             run_printf(r, ", %llu times busy", (unsigned long long)s.tx_busy);
-        if (t->capture != NULL)
-            run_printf(r, ", capturing to %s (%llu frames)", t->capture_file,
-                       (unsigned long long)t->captured);
         run_puts(r, "\n");
     }
     if (r->json) {
@@ -168,90 +160,4 @@ const struct command command_tap = {
             "  tap add tap1 as eth1 mtu 9000 mac 02:00:00:00:00:02\n"
             "  tap del tap1",
     .fn = tap_main,
-};
-
-/* ---- capture ---- */
-
-static void capture_frame(void *ctx, int dir, const struct pkt *p)
-{
-    (void)dir;
-    struct deck_tap *t = ctx;
-    if (t->capture_broken)
-        return;
-    if (capture_write(t->capture, (td_time)deck_wall(t->deck, deck_now(t->deck)), p) <
-        0)
-        t->capture_broken = true; /* `tap show` and `capture stop` tell */
-    else
-        t->captured++;
-}
-
-static int capture_stop(struct run *r, struct deck_tap *t)
-{
-    bool broken = t->capture_broken;
-    tap_observe(t->tap, NULL, NULL);
-    capture_finish(t->capture);
-    run_printf(r, "%s: %llu frames\n", t->capture_file, (unsigned long long)t->captured);
-    if (broken)
-        run_fail(r, EXIT_FAILED, "%s is incomplete: writing it failed", t->capture_file);
-    free(t->capture_file);
-    t->capture = NULL;
-    t->capture_file = NULL;
-    t->capture_broken = false;
-    return broken ? EXIT_FAILED : EXIT_DONE;
-}
-
-static int capture_main(struct run *r)
-{
-    static const char *const right = "write `capture start FILE [dev X]` or `capture stop [dev X]`";
-    struct deck_tap *t = r->deck->taps;
-    const char *verb = r->argc > 1 ? r->argv[1] : "";
-    bool start = strcmp(verb, "start") == 0;
-    int at = start ? 3 : 2;
-    if (!start && strcmp(verb, "stop") != 0)
-        return run_bad_word(r, 1, right);
-    if (r->argc < at)
-        return run_bad_word(r, at - 1, right);
-    if (r->argc > at) {
-        const char *name;
-        if (strcmp(r->argv[at], "dev") != 0 || r->argc > at + 2)
-            return run_bad_word(r, at, right);
-        if ((name = run_value(r, at, "the interface's name")) == NULL)
-            return EXIT_USAGE;
-        if ((t = deck_tap_find(r->deck, name)) == NULL)
-            return run_fail(r, EXIT_USAGE,
-                            "there is no TAP device '%s' here: `tap show` lists them", name);
-    } else if (t == NULL) {
-        return run_fail(r, EXIT_USAGE,
-                        "there is no TAP device to capture from: `tap add` makes one");
-    } else if (start && t->next != NULL) {
-        return run_fail(r, EXIT_USAGE, "there are several devices: say which with `dev X`");
-    }
-    if (!start && r->argc == at) /* stop: the one that captures */
-        while (t->next != NULL && t->capture == NULL)
-            t = t->next;
-    if (!start)
-        return t->capture != NULL ? capture_stop(r, t)
-                                  : run_fail(r, EXIT_USAGE, "no capture is running");
-    if (t->capture != NULL)
-        return run_fail(r, EXIT_USAGE,
-                        "%s is being captured to %s already: `capture stop` ends that",
-                        tap_name(t->tap), t->capture_file);
-    t->capture = capture_create(r->argv[2], 0, r->err, sizeof(r->err));
-    if (t->capture == NULL)
-        return EXIT_USAGE;
-    t->capture_file = strdup(r->argv[2]);
-    t->captured = 0;
-    tap_observe(t->tap, capture_frame, t);
-    return EXIT_DONE;
-}
-
-const struct command command_capture = {
-    .name = "capture",
-    .usage = "capture start FILE [dev IFACE]\n"
-             "capture stop [dev IFACE]",
-    .doc = "writes every frame of a TAP device to a pcap file (nanosecond times)",
-    .more = "FILE is the daemon's to open: a relative path is relative to where the daemon was "
-            "started.\n"
-            "Example:\n  capture start /tmp/eth0.pcap dev eth0\n  capture stop",
-    .fn = capture_main,
 };

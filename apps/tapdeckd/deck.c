@@ -10,7 +10,7 @@
  * time as the command consumes it, so that what waits here is bounded and a cancel never stands
  * behind data that nobody takes.
  */
-#include "tapdeckd/deck.h"
+#include "tapdeckd/captures.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,7 +20,6 @@
 #include "common/args.h"
 #include "common/nearest.h"
 #include "common/usage.h"
-#include "dev/capture.h"
 #include "link/link.h"
 #include "tapdeckd/deck_time.h"
 
@@ -61,6 +60,7 @@ void deck_done(struct deck *d)
     while (d->runs != NULL)
         run_free(d->runs);
     deck_stop_apps(d);
+    captures_done(d);
     while (d->taps != NULL)
         deck_tap_remove(d, d->taps);
     deck_time_leave(d);
@@ -107,10 +107,6 @@ void deck_tap_remove(struct deck *d, struct deck_tap *t)
     if (d->hooks.tap_removing != NULL)
         d->hooks.tap_removing(d->hooks.ctx, t);
     deck_time_forget(t);
-    tap_observe(t->tap, NULL, NULL);
-    if (t->capture != NULL)
-        capture_finish(t->capture);
-    free(t->capture_file);
     tap_close(t->tap);
     free(t);
 }

@@ -18,16 +18,12 @@
 #include "dev/tap.h"
 #include "tapdeck/stack.h"
 
-struct capture_writer;
+struct deck_capture;
 
 struct deck_tap { /* a TAP device that is an interface of the stack */
     struct deck_tap *next;
     struct deck *deck;
     struct tap *tap;
-    struct capture_writer *capture; /* NULL: none */
-    char *capture_file;
-    uint64_t captured; /* frames written */
-    bool capture_broken;
     void *loop_source; /* the loop's */
     uint32_t ifindex;  /* the stack's */
     struct tap_gate gate;
@@ -63,6 +59,7 @@ struct deck {
     td_time started;
     struct deck_tap *taps;
     struct deck_app *apps;
+    struct deck_capture *captures; /* captures.h */
     struct app_host host; /* what applications are given */
     unsigned next_app, next_run;
     uint64_t nstat_last[CNT_COUNT];

@@ -25,6 +25,7 @@
 #include "tapdeckd/loop.h"
 
 #include "dev/sim.h"
+#include "tapdeckd/captures.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -417,6 +418,7 @@ void loop_turn(struct loop *l, td_time max_wait)
         if (l->time.mode == TIME_FLOWING)
             td_stack_flush(m->deck->st, l->now);
         watch_busy_taps(l, m->deck);
+        captures_settle(m->deck);
         step_followers(l, m);
         if (l->time.mode != TIME_FLOWING)
             deck_time_tell(m->deck);

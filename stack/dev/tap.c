@@ -59,8 +59,6 @@ struct tap {
     uint32_t frame_max; /* bytes a read must have room for */
     struct pkt *spare;  /* for the next frame */
     bool wants_write;
-    void (*observe)(void *ctx, int dir, const struct pkt *p);
-    void *observe_ctx;
     const struct tap_gate *gate;
     struct tap_stats stats;
     char warning[256];
@@ -362,8 +360,6 @@ static int tap_transmit(void *dev, const struct pkt *p)
         t->stats.tx_lost++;
     else
         t->stats.tx_frames++;
-    if (t->observe != NULL)
-        t->observe(t->observe_ctx, 1, p);
     return 0;
 }
 
@@ -489,8 +485,6 @@ void tap_set_gate(struct tap *t, const struct tap_gate *g)
 
 void tap_input(struct tap *t, struct pkt *p, td_time now)
 {
-    if (t->observe != NULL)
-        t->observe(t->observe_ctx, 0, p);
     td_stack_input(t->st, t->ifindex, p, now);
 }
 
@@ -559,8 +553,3 @@ void tap_writable(struct tap *t)
     td_if_ready(t->st, t->ifindex);
 }
 
-void tap_observe(struct tap *t, void (*fn)(void *ctx, int dir, const struct pkt *p), void *ctx)
-{
-    t->observe = fn;
-    t->observe_ctx = ctx;
-}

@@ -39,9 +39,6 @@ struct tap_stats tap_stats(const struct tap *t);
  * tap_writable. */
 bool tap_wants_write(const struct tap *t);
 void tap_writable(struct tap *t);
-/* See every frame: dir 0 in, 1 out (borrowed). For capture. NULL: none. */
-void tap_observe(struct tap *t, void (*fn)(void *ctx, int dir, const struct pkt *p), void *ctx);
-
 /* Stands between the device and the stack. in: a frame has come; true: it was taken over (p is the gate's), false: it
  * goes on to the stack. out: may this frame (borrowed) leave now? False: the device is busy, until td_if_ready is
  * called for its interface. NULL: none. g must stay. */

@@ -704,9 +704,6 @@ START_TEST(devices)
     refused("tap add tap0 mtu 20", "68 to 65521");
     refused("tap add tap0 colour red", "'colour'");
     refused("tap del tap9", "there is no TAP device 'tap9'");
-    refused("capture start /tmp/x.pcap", "no TAP device");
-    refused("capture stop dev tap9", "there is no TAP device 'tap9'");
-    refused("capture", "capture start");
     ck_assert_int_eq(run("shutdown"), EXIT_FAILED); /* nobody here can be shut down */
     good("version");
     says("daemon 'test'");
@@ -913,6 +910,8 @@ START_TEST(random_words)
                 (size_t)(x >> 8) % (argc == 0 ? 17 : sizeof(vocabulary) / sizeof(*vocabulary));
             argv[argc] = (char *)(uintptr_t)vocabulary[pick];
         }
+        if (argc > 1 && strcmp(argv[0], "capture") == 0 && strcmp(argv[1], "start") == 0)
+            argc = 2; /* with a third word it would make a file */
         struct run *r = run_start(&deck, argc, argv, (x & 1) != 0, (x & 2) != 0);
         td_stack_flush(st, td_stack_now(st));
         for (int k = 0; k < 5 && r->status == RUN_MORE; k++)
