@@ -167,6 +167,8 @@ install: all man ## install to PREFIX (/usr/local), below DESTDIR
 	install $(BUILD)/tapdeckd $(BUILD)/tapdeck $(DESTDIR)$(BINDIR)
 	install -m 644 $(LIB) $(DEVLIB) $(DESTDIR)$(PREFIX)/lib
 	install -m 644 stack/include/tapdeck/*.h $(DESTDIR)$(PREFIX)/include/tapdeck
+	install -D -m 644 scripts/tapdeck.bash-completion \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/tapdeck
 	for page in $(MAN); do \
 		install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; \
 	done

@@ -1,0 +1,253 @@
+#!/bin/bash
+# A student's first ten minutes: a console on a terminal of 80 columns and 24 rows (tmux), keys typed, the screen
+# read. Every path of the console and every command is visited; the session is kept as text in
+# $BUILD/results/console-session.txt.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+needs tmux "a session on a terminal"
+needs less "the pager of a session on a terminal"
+needs curl "a session on a terminal"
+
+export LC_ALL=C.UTF-8 LESS='' PAGER='' HOME=$work/home TERM=xterm
+unset PAGER NO_COLOR LESS
+mkdir "$HOME"
+record=$BUILD/results/console-session.txt
+mkdir -p "$BUILD/results"
+: >"$record"
+
+# ---- the terminal ----
+
+tm() { tmux -u -S "$work/tmux" -f /dev/null "$@"; }
+pane=:0
+screen() { tm capture-pane -p -t "$pane" 2>/dev/null; }
+keys() { tm send-keys -t "$pane" "$@"; }
+showing() { screen | grep -qE -- "$1"; }
+quiet() { ! showing "$1"; }
+# poll COMMAND…: up to five seconds, often.
+poll() {
+    local tries=150
+    while [ $tries -gt 0 ]; do
+        "$@" && return 0
+        tries=$((tries - 1))
+        sleep 0.03
+    done
+    return 1
+}
+# see WHAT PATTERN…: each of the patterns appears on the screen.
+see() {
+    local what=$1 pattern
+    shift
+    for pattern in "$@"; do
+        if ! poll showing "$pattern"; then
+            screen | grep . >"$work/screen"
+            not_ok "$what: '$pattern' doesn't appear" "$work/screen"
+            keep "$what"
+            return 1
+        fi
+    done
+    ok "$what"
+    keep "$what"
+}
+keep() { { printf '\n==== %s ====\n' "$1"; screen; } >>"$record"; }
+# On a screen of its own: the line is typed, and stands at the top.
+prompt='tapdeck e2e>'
+at_top() { [ "$(screen | head -1)" = "$prompt$1" ]; }
+clear_screen() {
+    keys C-u C-l
+    poll at_top ""
+}
+run() { # LINE
+    clear_screen
+    keys -l -- "$1"
+    keys Enter
+}
+# visit WHAT LINE PATTERN…; skipped when the line's command isn't there.
+visit() {
+    local what=$1 line=$2
+    shift 2
+    run "$line"
+    see "$what" "$@"
+    poll showing "^$prompt *$" # it is over
+}
+# tab WHAT BEGINNING PATTERN…: what Tab makes of it.
+tab() {
+    local what=$1 line=$2
+    shift 2
+    clear_screen
+    keys -l -- "$line"
+    keys Tab
+    see "$what" "$@"
+}
+
+start() {
+    rm -f "$work/ready"
+    start_daemon 'app start httpd -p 80 scripts/demo-site' 'app start echo' 'ip route add default via 10.0.0.1' \
+        'sysctl -q -w net.ipv4.tcp_series=1000'
+}
+start
+tm new-session -d -x 80 -y 24 "bash --norc --noprofile" || { not_ok "tmux starts"; exit 1; }
+linux=$(tm display-message -p '#{pid}')
+equal "the terminal has 80 columns and 24 rows" "$(tm display-message -p '#{window_width}x#{window_height}')" 80x24
+keys -l "PS1='\$ '; clear"
+keys Enter
+
+# ---- the console, and Tab ----
+keys -l "$BUILD/tapdeck -n e2e"
+keys Enter
+see "the console begins with a hint" '`help` lists the commands, Tab completes' "^$prompt"
+tab "Tab completes a subcommand" 'ip ro' "^$prompt ip route *$"
+tab "Tab completes an option" 'ss -ta' '-tan'
+tab "Tab completes a state" 'ss -tan state time' 'state time-wait *$'
+tab "Tab completes an address" 'ip route add 192.0.2.0/24 via 10.' 'via 10\.0\.0\.1 *$'
+tab "Tab completes an interface" 'ip link show dev e' 'dev eth0 *$'
+tab "Tab completes a knob, and lists what there is" 'sysctl net.ipv4.tcp_time' 'tcp_time_wait +net.ipv4.tcp_timestamps|tcp_timestamps +net.ipv4.tcp_time_wait'
+tab "Tab completes a file's name" 'source scripts/dem' 'source scripts/demo'
+tab "Tab completes an application" 'app start ht' 'app start httpd *$'
+tab "Tab completes a table" 'table neig' 'table neigh *$'
+tab "Tab completes what watch is to run" 'watch -n 1 ip rou' 'ip route *$'
+tab "Tab completes a fault" 'fault enable no-k' 'no-karn'
+tab "Tab completes an event" 'why event tcp-rto' 'tcp-rto'
+keys C-c
+see "Ctrl-C at the prompt begins a new line" '\^C'
+
+# ---- help and the pager ----
+run 'help'
+see "help is longer than the screen: the pager" '^:' '^ip +addresses, links'
+keys q
+visit "q leaves the pager" 'version' 'tapdeckd .* daemon .e2e., profile linux'
+visit "help of a command has examples" 'help ping' '^ping \[-c' 'Examples:' 'ping -c 3 10.0.0.1'
+visit "help of the console's own" 'help watch' 'watch \[-n SECONDS\]' 'Examples:'
+visit "a mistyped command" 'pign 10.0.0.1' "there is no command 'pign': did you mean 'ping'\?"
+visit "a mistyped subcommand" 'ip adrr' "did you mean 'addr'"
+visit "a mistyped knob" 'sysctl net.ipv4.tcp_sakc' "did you mean 'net.ipv4.tcp_sack'"
+visit "a mistyped interface" 'ip link show eth1' "did you mean 'eth0'\?"
+
+# ---- the tools ----
+visit "ip addr" 'ip addr' 'inet 10.0.0.2/24' 'eth0: <'
+visit "ip -s link" 'ip -s link show eth0' 'RX: *bytes' 'TX: *bytes'
+visit "ip route" 'ip route' 'default via 10.0.0.1 dev eth0'
+visit "ip rule" 'ip rule' 'lookup main'
+visit "ip neigh" 'ip neigh' '10.0.0.1 dev eth0 lladdr'
+visit "JSON" 'ip -j route | head -c 60' '\[\{"dst":"default"'
+visit "ping" 'ping -c 2 -i 0.1 10.0.0.1' '2 packets transmitted, 2 received'
+run 'ping -i 0.1 10.0.0.1'
+see "ping goes on" 'icmp_seq=3'
+keys C-c
+see "Ctrl-C stops the command, with its summary" 'packets transmitted' "^$prompt *$"
+equal "not the daemon" "$(deck version >/dev/null && echo there)" there
+curl -s -o /dev/null http://10.0.0.2/ &
+wait $!
+visit "the kernel's curl was here: ss" 'ss -tan' 'LISTEN.*0\.0\.0\.0:80'
+visit "ss with a filter" "ss -tan state listening '( sport = :80 )'" '0\.0\.0\.0:80'
+visit "output into a shell's pipeline" 'ss -tan | grep -c LISTEN' '^2$'
+visit "output into a file" "ip neigh > $work/neigh" "^$prompt"
+equal "which has it" "$(grep -c '10.0.0.1 dev eth0' "$work/neigh")" 1
+visit "a shell's command" '!echo six times seven is $((6*7))' 'seven is 42'
+visit "nstat" 'nstat -as Tcp*' 'TcpPassiveOpens +[1-9]'
+visit "sysctl" 'sysctl -w net.ipv4.ip_default_ttl=77' 'net.ipv4.ip_default_ttl = 77'
+visit "tc" 'tc qdisc add dev eth0 root netem delay 1ms' "^$prompt"
+visit "and what it made" 'tc -s qdisc show dev eth0' 'qdisc netem .* delay 1' 'Sent'
+visit "and away with it" 'tc qdisc del dev eth0 root' "^$prompt"
+visit "iptables" 'iptables -A INPUT -p udp --dport 9 -j DROP' "^$prompt"
+visit "its list" 'iptables -L -n -v' 'Chain INPUT' 'DROP +(17|udp)'
+echo x | nc -u -w 1 10.0.0.2 9 2>/dev/null &
+udp=$!
+visit "conntrack" 'conntrack -C' '^[0-9]+$'
+visit "bridge" 'bridge link' "^$prompt"
+visit "timers" 'timers' 'fired since the start'
+visit "table" 'table memory' 'tag .* used'
+wait $udp
+visit "why drop" 'why drop -n 1' 'nf|filter|iptables|rule'
+visit "why last" 'why last' '^[#0-9]|ago|RFC|tcp|arp|ip'
+
+# ---- a connection that stays ----
+mkfifo "$work/open"
+nc 10.0.0.2 7 <"$work/open" >"$work/echoed" &
+exec 8>"$work/open"
+echo hello >&8
+poll grep -q hello "$work/echoed"
+visit "ss -tani shows its variables" 'ss -tani dst 10.0.0.1' 'ESTAB.*10\.0\.0\.2:7 ' 'cwnd:'
+visit "series" 'series' 'cwnd'
+tab "Tab completes a connection" 'pcb 10.0.0.1:' 'pcb 10\.0\.0\.1:[0-9]+'
+visit "pcb" 'pcb :7 SND.UNA SND.NXT cwnd' 'SND\.UNA' 'cwnd'
+
+# ---- watch ----
+run 'watch -n 0.2 nstat -as Icmp*'
+see "watch" '^Every 0.2s: nstat' 'IcmpInEchos +[0-9]+'
+ping -c 3 -i 0.25 10.0.0.2 >/dev/null &
+marked() { tm capture-pane -p -e -t "$pane" | grep -q $'\033\[7m'; }
+check "what changed is in reverse video" poll marked
+keep "watch, marked"
+wait $!
+keys q
+see "q ends it, and the screen is as it was" "^$prompt watch -n 0.2"
+run 'watch -n 0.2 ip neigh'
+see "watch again" '^Every 0.2s: ip neigh'
+keys C-c
+see "Ctrl-C ends it too" "^$prompt *$"
+
+# ---- files, aliases ----
+printf "alias ll='ss -tan'\n# a remark\nip route get 10.0.0.1\nip route get nowhere\nversion\n" >"$work/lab"
+visit "source stops at the line that fails" "source $work/lab" "lab:4: " 'dev eth0 src 10\.0\.0\.2'
+visit "an alias" 'll state listening' '0\.0\.0\.0:7 '
+visit "aliases" 'alias' "^alias ll='ss -tan'"
+visit "an alias's end" 'unalias ll' "^$prompt"
+visit "and then" 'll' "there is no command 'll'"
+
+# ---- two consoles ----
+tm new-window "bash --norc --noprofile"
+pane=:1
+printf "alias hops='ip route'\n" >"$HOME/.tapdeckrc"
+keys -l "NO_COLOR=1 $BUILD/tapdeck -n e2e"
+keys Enter
+see "a second console" "^$prompt"
+visit "~/.tapdeckrc was read" 'hops' 'default via'
+clear_screen
+keys Up Up
+see "history of the first console" "^$prompt ll$"
+run 'version'
+see "the second goes on" 'profile linux'
+pane=:0
+visit "and the first" 'ip addr show lo' '127.0.0.1/8'
+equal "the history file has both" "$(grep -cx -e hops -e 'ip addr show lo' "$HOME/.tapdeck_history")" 2
+
+# ---- a daemon's restart ----
+clear_screen
+exec 8>&-
+kill -TERM "$daemon"
+wait "$daemon" 2>/dev/null
+daemon=
+see "the daemon goes: a sentence" "the daemon 'e2e' has gone away"
+visit "without it" 'ss' "no daemon named 'e2e' is running"
+clear_screen
+start
+see "it comes back: a sentence" "the daemon 'e2e' is back"
+visit "and the console goes on" 'ip route' 'default via 10.0.0.1'
+pane=:1
+see "the other one too" "the daemon 'e2e' is back"
+keys C-u
+keys -l 'exit'
+keys Enter
+see "exit leaves" 'exit' '^bash.*[#\$] *$'
+pane=:0
+keys C-u C-d
+see "Ctrl-D leaves" '^\$ *$'
+check "colours: none at NO_COLOR's wish" bash -c "! NO_COLOR=1 '$BUILD/tapdeck' -n e2e ip addr | grep -q $'\033'"
+
+# ---- without a terminal ----
+equal "watch without a terminal" "$(deck watch -n 0.1 -c 2 sysctl -n net.ipv4.ip_forward | tr '\n' ' ')" "0 ---- 0 "
+equal "a pipeline in a script" "$(echo 'ss -tan | grep -c LISTEN' | deck)" 2
+equal "complete, for scripts" "$(deck complete -- ip link show dev e)" eth0
+completed() { # WORD…: what bash would offer for this line
+    # shellcheck disable=SC2016
+    PATH="$BUILD:$PATH" bash -c '. scripts/tapdeck.bash-completion
+        COMP_LINE="$*" COMP_POINT=${#COMP_LINE} COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        _tapdeck tapdeck; echo "${COMPREPLY[*]}"' bash "$@"
+}
+equal "bash: a command" "$(completed tapdeck -n e2e iptables-s)" iptables-save
+equal "bash: an interface" "$(completed tapdeck -n e2e ip link show dev e)" eth0
+equal "bash: nothing begun yet" "$(completed tapdeck -n e2e fault no-karn '')" "off on"
+equal "bash: a daemon's name" "$(completed tapdeck -n e)" e2e
+equal "bash: an option of tapdeck" "$(completed tapdeck --js)" --json
+equal "bash: behind a colon" "$(completed tapdeck -n e2e ip neigh add 10.0.0.9 lladdr 02:00:00:00:00:9)" ""
+finish
