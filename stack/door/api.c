@@ -397,6 +397,29 @@ int64_t td_nf_forget(struct td_stack *st, const char *words, char *msg, size_t m
     return door_dispatch(st, &c);
 }
 
+/* ---- probes ---- */
+
+int td_send_frame(struct td_stack *st, uint32_t ifindex, struct td_mac dst, uint16_t ethertype,
+                  const void *bytes, size_t len)
+{
+    struct td_call c = {.kind = TD_CALL_SEND_FRAME, .now = st->now};
+    c.u.send.ifindex = ifindex;
+    c.u.send.dst = dst;
+    c.u.send.ethertype = ethertype;
+    c.u.send.bytes = bytes;
+    c.u.send.len = len;
+    return (int)door_dispatch(st, &c);
+}
+
+int td_send_datagram(struct td_stack *st, const struct td_datagram *d, const void *bytes, size_t len)
+{
+    struct td_call c = {.kind = TD_CALL_SEND_DATAGRAM, .now = st->now};
+    c.u.send.datagram = d;
+    c.u.send.bytes = bytes;
+    c.u.send.len = len;
+    return (int)door_dispatch(st, &c);
+}
+
 /* ---- sockets ---- */
 
 int td_socket(struct td_stack *st, int domain, int type, int protocol)

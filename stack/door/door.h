@@ -35,6 +35,10 @@ const char *knob_nth(const struct td_stack *st, uint64_t n, char name[KNOB_NAME_
 int fault_secret_set(struct td_stack *st, int fault); /* td_fault_secret */
 int knob_set_text(struct td_stack *st, const char *name, const char *value);
 
+/* door/probe.c: td_send_frame, td_send_datagram */
+int probe_frame(struct td_stack *st, const struct td_call *c);
+int probe_datagram(struct td_stack *st, const struct td_call *c);
+
 /* door/tables.c: counters, events, knobs, timers, memory */
 void door_tables_init(struct td_stack *st);
 

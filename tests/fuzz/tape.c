@@ -125,6 +125,13 @@ void tape_record(void *ctx, const struct td_call *call, int64_t result)
     case TD_CALL_NF_FORGET:
         e->name = copy(call->u.nf.text, strlen(call->u.nf.text) + 1);
         break;
+    case TD_CALL_SEND_DATAGRAM:
+        e->name = copy(call->u.send.datagram, sizeof *call->u.send.datagram);
+        keep(e, call->u.send.bytes, call->u.send.len);
+        break;
+    case TD_CALL_SEND_FRAME:
+        keep(e, call->u.send.bytes, call->u.send.len);
+        break;
     case TD_CALL_BIND:
     case TD_CALL_CONNECT:
         keep(e, call->u.sock.sa, call->u.sock.len);
@@ -225,6 +232,13 @@ void tape_replay(const struct tape *t, struct td_stack *st, void *const *devices
             c.u.nf.text = e->name;
             c.u.nf.msg = NULL;
             c.u.nf.line = NULL;
+            break;
+        case TD_CALL_SEND_DATAGRAM:
+            c.u.send.datagram = e->name;
+            c.u.send.bytes = e->bytes;
+            break;
+        case TD_CALL_SEND_FRAME:
+            c.u.send.bytes = e->bytes;
             break;
         case TD_CALL_BIND:
         case TD_CALL_CONNECT:

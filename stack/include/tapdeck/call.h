@@ -59,6 +59,8 @@ enum td_call_kind {
     TD_CALL_FAULT_SECRET,
     TD_CALL_NF_RESTORE,
     TD_CALL_NF_FORGET,
+    TD_CALL_SEND_FRAME,
+    TD_CALL_SEND_DATAGRAM,
     TD_CALL_ORGAN_ADD,
     TD_CALL_SOCKET,
     TD_CALL_BIND,
@@ -150,6 +152,14 @@ struct td_call {
             size_t msg_size;
             unsigned *line;   /* may be NULL */
         } nf;
+        struct { /* SEND_FRAME, SEND_DATAGRAM */
+            uint32_t ifindex;
+            struct td_mac dst;
+            uint16_t ethertype;
+            const struct td_datagram *datagram;
+            const void *bytes;
+            size_t len;
+        } send;
         struct {
             enum td_organ_kind kind;
             const void *ops; /* a record has its name: who replays it must have the organ at hand */

@@ -125,6 +125,24 @@ int td_nf_restore(struct td_stack *st, const char *text, unsigned flags, char *m
  * sentence. */
 int64_t td_nf_forget(struct td_stack *st, const char *words, char *msg, size_t msg_size);
 
+/* ---- probes: packets that no socket would send, for arping and traceroute ---- */
+/* A frame to dst with these bytes behind its header, from the interface's own address, padded to Ethernet's least.
+ * -ENODEV, -EOPNOTSUPP (a loopback interface), -ENETDOWN, -EINVAL (no EtherType), -EMSGSIZE (over the MTU), -ENOMEM,
+ * -ENOBUFS (the queue is full). */
+int td_send_frame(struct td_stack *st, uint32_t ifindex, struct td_mac dst, uint16_t ethertype,
+                  const void *bytes, size_t len);
+/* A datagram with these bytes behind its IP header; what a transport's checksum must be is the caller's business. It
+ * takes the way of any other: filter, route, neighbour, queue; and is not let out with an address that isn't ours.
+ * -EMSGSIZE, -ENOMEM, -ENETUNREACH, -EHOSTUNREACH, -EACCES (a broadcast), -EINVAL, -ENOBUFS, -EPERM. */
+struct td_datagram {
+    td_ip4 src, dst;    /* src 0: chosen */
+    uint8_t proto, tos;
+    uint8_t ttl;        /* 0 = the default */
+    bool dont_fragment;
+    uint32_t ifindex;   /* 0 = by route */
+};
+int td_send_datagram(struct td_stack *st, const struct td_datagram *d, const void *bytes, size_t len);
+
 /* ---- the door's recorder ---- */
 struct td_call; /* tapdeck/call.h */
 typedef void td_recorder(void *ctx, const struct td_call *call, int64_t result);

@@ -155,6 +155,13 @@ static void on_call(void *ctx, const struct td_call *c, int64_t result)
         e->c.u.nf.msg = NULL;
         e->c.u.nf.line = NULL;
         break;
+    case TD_CALL_SEND_DATAGRAM:
+        e->c.u.send.datagram = copy(r, c->u.send.datagram, sizeof *c->u.send.datagram);
+        e->c.u.send.bytes = copy(r, c->u.send.bytes, c->u.send.len);
+        break;
+    case TD_CALL_SEND_FRAME:
+        e->c.u.send.bytes = copy(r, c->u.send.bytes, c->u.send.len);
+        break;
     case TD_CALL_BIND:
     case TD_CALL_CONNECT:
         e->c.u.sock.sa = copy(r, c->u.sock.sa, c->u.sock.len);
@@ -439,6 +446,9 @@ static struct record *record_make(struct host *b, struct prng *r)
     ck_assert_int_eq(td_knob_set(st, "net.ipv4.ip_default_ttl", "32"), 0);
     ck_assert_int_eq(td_fault_secret(st, -1), -EPERM); /* a call like the others */
     ck_assert_int_ge(td_nf_forget(st, "", NULL, 0), 0);
+    const struct td_datagram probe = {.dst = TD_IP4(10, 0, 0, 1), .proto = 6, .ttl = 3};
+    ck_assert_int_eq(td_send_datagram(st, &probe, "twenty bytes of a SYN", 20), 0);
+    ck_assert_int_eq(td_send_frame(st, b->eth, mac, 0x88b5, "a frame", 7), 0);
     links(st, b->eth);
     int d = td_socket(st, AF_INET, SOCK_STREAM, 0), e = td_dup(st, d);
     ck_assert_int_eq(td_connect(st, d, (struct sockaddr *)&sa, sizeof sa), -EINPROGRESS); /* to itself */
