@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/jsonw.h"
+#include "tapdeck/pager.h"
 
 /* ---- the list ---- */
 
@@ -99,6 +100,14 @@ static void help_json(const struct catalog_entry *e, const char *more, struct js
     jw_close(w, '}');
 }
 
+/* So many a person's screen has; 0: nobody looks. */
+static unsigned help_columns(const struct session *s)
+{
+    unsigned rows, columns;
+    screen_size(&rows, &columns);
+    return s->interactive ? columns : 0;
+}
+
 static int help_one(struct session *s, char **argv, bool json)
 {
     const struct local_command *c = local_find(argv[1]);
@@ -111,17 +120,41 @@ static int help_one(struct session *s, char **argv, bool json)
         return EXIT_DONE;
     }
     if (c != NULL) {
-        local_print_help(c, s->out);
+        help_print(c->usage, c->doc, c->more, help_columns(s), s->out);
         return EXIT_DONE;
     }
-    char err[1024];
-    int status = session_run(s, 2, argv, json, s->out, err, sizeof(err));
+    char err[1024], *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    if (f == NULL)
+        abort();
+    int status = session_run(s, 2, argv, true, f, err, sizeof(err));
+    fclose(f);
+    json_t *o = status == EXIT_DONE ? json_loads(text, 0, NULL) : NULL;
+    if (status == EXIT_DONE && json)
+        fputs(text, s->out);
+    else if (status == EXIT_DONE)
+        help_print(member(o, "usage"), member(o, "doc"), json_string_value(json_object_get(o, "more")),
+                   help_columns(s), s->out);
+    else if (status == EXIT_USAGE)
+        session_suggest(s, argv[1], err, sizeof(err));
+    json_decref(o);
+    free(text);
     return err[0] != '\0' ? session_fail(s, status, "%s", err) : status;
+}
+
+static void list_entry(const struct catalog_entry *e, unsigned width, unsigned columns, FILE *out)
+{
+    struct text t = {0};
+    text_printf(&t, "%-*s %s\n", (int)width, e->name, e->doc);
+    help_fold(t.s, columns, width + 1, out);
+    text_free(&t);
 }
 
 static int help_list(struct session *s, bool json)
 {
     const struct catalog *c = session_catalog(s);
+    unsigned columns = help_columns(s), width = 10;
     if (json) {
         struct text t = {0};
         struct jsonw w = {.t = &t};
@@ -134,10 +167,17 @@ static int help_list(struct session *s, bool json)
         return EXIT_DONE;
     }
     for (size_t i = 0; i < c->n; i++)
-        fprintf(s->out, "%-10s %s\n", c->entry[i].name, c->entry[i].doc);
+        width = strlen(c->entry[i].name) > width ? (unsigned)strlen(c->entry[i].name) : width;
+    for (size_t i = 0; i < c->n; i++) {
+        if (i > 0 && c->entry[i].local && !c->entry[i - 1].local)
+            fputs("\nOf the console itself:\n", s->out);
+        list_entry(&c->entry[i], width, columns, s->out);
+    }
     if (!c->complete)
         fprintf(s->out, "The others are the daemon's, and none is running.\n");
-    fprintf(s->out, "`help COMMAND` shows its words and examples; -j gives JSON.\n");
+    help_fold("\n`help COMMAND` shows its words and examples; -j gives JSON. A line may end in `| SHELL COMMAND` or "
+              "`> FILE`; `!COMMAND` is the shell's.\n",
+              columns, 0, s->out);
     return EXIT_DONE;
 }
 

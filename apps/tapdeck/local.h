@@ -58,7 +58,11 @@ struct local_command {
 };
 extern const struct local_command *const local_commands[]; /* NULL at the end */
 const struct local_command *local_find(const char *name);
-/* What `help NAME` and `NAME --help` print. */
+/* Text whose lines are folded at blanks to fit so many columns (0: as they are); what is folded is
+ * indented as the line was, and `hang` more. */
+void help_fold(const char *text, unsigned columns, unsigned hang, FILE *out);
+void help_print(const char *usage, const char *doc, const char *more, unsigned columns, FILE *out);
+/* What `NAME --help` prints. */
 void local_print_help(const struct local_command *c, FILE *out);
 
 /* The sentence for a command that isn't there gets the nearest of all there are, also the client's.

@@ -4,9 +4,54 @@
 
 #include <string.h>
 
+/* Where a line of at most `columns` characters breaks: at a blank behind more than `least`; a word that is longer
+ * sticks out. */
+static size_t break_at(const char *line, size_t n, size_t columns, size_t least)
+{
+    size_t cells = 0, at = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (line[i] == ' ' && cells > least) {
+            if (cells > columns)
+                return at > 0 ? at : i;
+            at = i;
+        }
+        cells += ((unsigned char)line[i] & 0xc0) != 0x80;
+    }
+    return cells > columns && at > 0 ? at : n;
+}
+
+void help_fold(const char *text, unsigned columns, unsigned hang, FILE *out)
+{
+    while (*text != '\0') {
+        size_t n = strcspn(text, "\n"), indent = strspn(text, " ") + hang, width = 0;
+        for (bool first = true; n > 0 || first; first = false) {
+            size_t take = columns > 0 ? break_at(text, n, columns - width, first ? indent : 0) : n;
+            fprintf(out, "%*s%.*s\n", (int)width, "", (int)take, text);
+            text += take;
+            n -= take;
+            size_t blanks = n > 0 ? strspn(text, " ") : 0;
+            text += blanks;
+            n -= blanks;
+            width = indent < columns / 2 ? indent : 0;
+            if (n == 0)
+                break;
+        }
+        text += *text == '\n';
+    }
+}
+
+void help_print(const char *usage, const char *doc, const char *more, unsigned columns, FILE *out)
+{
+    help_fold(usage, columns, 6, out);
+    fputc('\n', out);
+    help_fold(doc, columns, 0, out);
+    if (more != NULL) {
+        fputc('\n', out);
+        help_fold(more, columns, 0, out);
+    }
+}
+
 void local_print_help(const struct local_command *c, FILE *out)
 {
-    fprintf(out, "%s\n\n%s\n", c->usage, c->doc);
-    if (c->more != NULL)
-        fprintf(out, "\n%s%s", c->more, c->more[strlen(c->more) - 1] == '\n' ? "" : "\n");
+    help_print(c->usage, c->doc, c->more, 0, out);
 }

@@ -377,6 +377,31 @@ START_TEST(frames)
 }
 END_TEST
 
+static const char *folded(const char *text, unsigned columns, unsigned hang)
+{
+    static char all[4096];
+    char *copy = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&copy, &size);
+    help_fold(text, columns, hang, f);
+    fclose(f);
+    snprintf(all, sizeof(all), "%s", copy);
+    free(copy);
+    return all;
+}
+
+START_TEST(folding)
+{
+    ck_assert_str_eq(folded("abc def ghi jkl mno", 0, 2), "abc def ghi jkl mno\n");
+    ck_assert_str_eq(folded("abc def ghi jkl mno\n", 11, 2), "abc def ghi\n  jkl mno\n");
+    ck_assert_str_eq(folded("  abc def ghi jkl\n\nx", 10, 0), "  abc def\n  ghi jkl\n\nx\n");
+    ck_assert_str_eq(folded("abcdefghijklmnop qr", 10, 2), "abcdefghijklmnop\n  qr\n");
+    ck_assert_str_eq(folded("    abcdefghijklmnop qr", 10, 0), "    abcdefghijklmnop\n    qr\n");
+    ck_assert_str_eq(folded("\xc3\xa4\xc3\xa4 \xc3\xa4\xc3\xa4 x", 5, 0), "\xc3\xa4\xc3\xa4 \xc3\xa4\xc3\xa4\nx\n");
+    ck_assert_str_eq(folded("", 10, 0), "");
+}
+END_TEST
+
 START_TEST(rows)
 {
     ck_assert_uint_eq(rows_taken("", 0, 80, 99), 0);
@@ -407,6 +432,7 @@ static Suite *suite(void)
     tcase_add_test(t, history);
     tcase_add_test(t, watch_rounds);
     tcase_add_test(t, frames);
+    tcase_add_test(t, folding);
     tcase_add_test(t, rows);
     return suite_;
 }

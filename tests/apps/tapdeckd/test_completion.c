@@ -114,32 +114,41 @@ START_TEST(every_usage_is_a_grammar)
 }
 END_TEST
 
-/* The examples of `help COMMAND` are lines of its grammar: two blanks, then the command. */
+/* The examples of a command's help are lines of its grammar: two blanks, then the command. */
+static void check_examples(const char *command, const char *usage, const char *more)
+{
+    char msg[256];
+    struct usage *u = usage_parse(command, usage, msg, sizeof(msg));
+    const char *at = more != NULL ? strstr(more, "Example") : NULL;
+    bool words = strchr(usage, ' ') != NULL;
+    ck_assert_msg(at != NULL || !words, "the help of %s has no examples", command);
+    while (at != NULL && (at = strchr(at, '\n')) != NULL) {
+        char line[256], **argv;
+        size_t n = strcspn(++at, "\n"), name = strlen(command);
+        if (strncmp(at, "  ", 2) != 0 || strncmp(at + 2, command, name) != 0 || at[2 + name] != ' ')
+            continue;
+        snprintf(line, sizeof(line), "%.*s", (int)n, at);
+        char *remark = strstr(line + 2, "    ");
+        if (remark != NULL)
+            *remark = '\0';
+        int argc = words_split(line, &argv, msg, sizeof(msg));
+        ck_assert_msg(argc > 0, "%s", line);
+        /* What goes into a shell's pipeline isn't the command's. */
+        for (int i = 0; i < argc; i++)
+            if (strcmp(argv[i], "|") == 0 || argv[i][0] == '>')
+                argc = i;
+        ck_assert_msg(usage_complete(u, argc, argv), "the usage of %s doesn't allow: %s", command, line);
+        words_free(argv);
+    }
+    usage_free(u);
+}
+
 START_TEST(examples_fit)
 {
-    for (size_t i = 0; commands[i] != NULL; i++) {
-        const struct command *c = commands[i];
-        char msg[256];
-        struct usage *u = usage_parse(c->name, c->usage, msg, sizeof(msg));
-        const char *at = c->more != NULL ? strstr(c->more, "Example") : NULL;
-        while (at != NULL && (at = strchr(at, '\n')) != NULL) {
-            char line[256], **words;
-            size_t n = strcspn(++at, "\n"), name = strlen(c->name);
-            if (strncmp(at, "  ", 2) != 0 || strncmp(at + 2, c->name, name) != 0 ||
-                at[2 + name] != ' ')
-                continue;
-            snprintf(line, sizeof(line), "%.*s", (int)n, at);
-            char *remark = strstr(line + 2, "    ");
-            if (remark != NULL)
-                *remark = '\0';
-            int argc = words_split(line, &words, msg, sizeof(msg));
-            ck_assert_msg(argc > 0, "%s", line);
-            ck_assert_msg(usage_complete(u, argc, words), "the usage of %s doesn't allow: %s",
-                          c->name, line);
-            words_free(words);
-        }
-        usage_free(u);
-    }
+    for (size_t i = 0; commands[i] != NULL; i++)
+        check_examples(commands[i]->name, commands[i]->usage, commands[i]->more);
+    for (size_t i = 0; local_commands[i] != NULL; i++)
+        check_examples(local_commands[i]->name, local_commands[i]->usage, local_commands[i]->more);
 }
 END_TEST
 
