@@ -209,5 +209,6 @@ const struct local_command local_unalias = {
     .name = "unalias",
     .usage = "unalias ALIAS...",
     .doc = "forgets an alias",
+    .more = "Example:\n  unalias ll",
     .fn = unalias_main,
 };

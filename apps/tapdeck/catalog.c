@@ -134,8 +134,8 @@ static int help_one(struct session *s, char **argv, bool json)
     if (status == EXIT_DONE && json)
         fputs(text, s->out);
     else if (status == EXIT_DONE)
-        help_print(member(o, "usage"), member(o, "doc"), json_string_value(json_object_get(o, "more")),
-                   help_columns(s), s->out);
+        help_print(member(o, "usage"), member(o, "doc"),
+                   json_string_value(json_object_get(o, "more")), help_columns(s), s->out);
     else if (status == EXIT_USAGE)
         session_suggest(s, argv[1], err, sizeof(err));
     json_decref(o);
@@ -175,7 +175,8 @@ static int help_list(struct session *s, bool json)
     }
     if (!c->complete)
         fprintf(s->out, "The others are the daemon's, and none is running.\n");
-    help_fold("\n`help COMMAND` shows its words and examples; -j gives JSON. A line may end in `| SHELL COMMAND` or "
+    help_fold("\n`help COMMAND` shows its words and examples; -j gives JSON. A line may end in `| "
+              "SHELL COMMAND` or "
               "`> FILE`; `!COMMAND` is the shell's.\n",
               columns, 0, s->out);
     return EXIT_DONE;

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-/* Where a line of at most `columns` characters breaks: at a blank behind more than `least`; a word that is longer
- * sticks out. */
+/* Where a line of at most `columns` characters breaks: at a blank behind more than `least`; a word
+ * that is longer sticks out. */
 static size_t break_at(const char *line, size_t n, size_t columns, size_t least)
 {
     size_t cells = 0, at = 0;

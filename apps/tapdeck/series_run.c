@@ -55,14 +55,17 @@ const struct local_command local_series = {
     .name = "series",
     .usage = "series [CONN] [--csv | --plot | --plot=FILE]",
     .doc = "a connection's variables over time: a table, CSV, a plot",
-    .more = "Congestion window, ssthresh, bytes in flight, round trip, RTO, pacing rate, bytes acknowledged.\n"
-            "CONN is the number that `table tcb` and `table tcp` call id; without it, the newest connection\n"
+    .more = "Congestion window, ssthresh, bytes in flight, round trip, RTO, pacing rate, bytes "
+            "acknowledged.\n"
+            "CONN is the number that `table tcb` and `table tcp` call id; without it, the newest "
+            "connection\n"
             "that has samples. Samples are kept when the knob says how many:\n"
             "\n"
             "    tapdeck sysctl -w net.ipv4.tcp_series=10000\n"
             "\n"
             "  --csv             comma-separated values, times in seconds\n"
             "  --plot            a plot on the terminal (needs gnuplot)\n"
-            "  --plot=FILE.svg   the same as an SVG file\n",
+            "  --plot=FILE.svg   the same as an SVG file\n"
+            "Examples:\n  series 7\n  series --plot",
     .fn = series_command,
 };

@@ -437,7 +437,7 @@ static bool read_file(struct run *r, const char *path, struct text *out)
 
 static int restore_main(struct run *r)
 {
-    static const char *const right = "write `iptables-restore [-n] [-c] [-t] FILE`";
+    static const char *const right = "write `iptables-restore [-n] [-c] [-t] [FILE]`";
     unsigned flags = TD_NF_FLUSH, line = 0;
     const char *path = NULL, *inline_text = NULL;
     struct text text = {0};
@@ -471,9 +471,9 @@ static int restore_main(struct run *r)
 
 const struct command command_iptables_restore = {
     .name = "iptables-restore",
-    .usage = "iptables-restore [-n] [-c] [-t] FILE",
+    .usage = "iptables-restore [-n] [-c] [-t] [FILE]",
     .doc = "the rules from such a text, all of them or, if a line is wrong, none",
     .more = "-n: what there is stays. -c: with the text's counters. -t: only look whether it is right.\n"
-            "Without FILE, `tapdeck iptables-restore` reads its standard input.\n",
+            "Without FILE, `tapdeck iptables-restore` reads its standard input.\nExample:\n  iptables-restore -n rules\n",
     .fn = restore_main,
 };

@@ -77,6 +77,7 @@ const struct command command_help = {
     .name = "help",
     .usage = "help [COMMAND]",
     .doc = "what the daemon understands",
+    .more = "Examples:\n  help\n  help ip",
     .fn = help_main,
 };
 
@@ -391,5 +392,6 @@ const struct command command_timers = {
     .name = "timers",
     .usage = "timers [-n N] [-j]",
     .doc = "the timers that will fire next, and the event that armed each",
+    .more = "-n: so many of them (100). The number in brackets is the event's, as `why` has it.\nExamples:\n  timers\n  timers -n 5",
     .fn = timers_main,
 };

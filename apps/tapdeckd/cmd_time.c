@@ -129,7 +129,7 @@ const struct command command_resume = {
     .name = "resume",
     .usage = "resume [-j]",
     .doc = "lets the stack's time go on after `pause`",
-    .more = "Frames that waited come in first, in their order. Everything is due later by the time that was paused.",
+    .more = "Frames that waited come in first, in their order. Everything is due later by the time that was paused.\nExample:\n  resume",
     .fn = resume_main,
 };
 

@@ -397,7 +397,8 @@ START_TEST(folding)
     ck_assert_str_eq(folded("  abc def ghi jkl\n\nx", 10, 0), "  abc def\n  ghi jkl\n\nx\n");
     ck_assert_str_eq(folded("abcdefghijklmnop qr", 10, 2), "abcdefghijklmnop\n  qr\n");
     ck_assert_str_eq(folded("    abcdefghijklmnop qr", 10, 0), "    abcdefghijklmnop\n    qr\n");
-    ck_assert_str_eq(folded("\xc3\xa4\xc3\xa4 \xc3\xa4\xc3\xa4 x", 5, 0), "\xc3\xa4\xc3\xa4 \xc3\xa4\xc3\xa4\nx\n");
+    ck_assert_str_eq(folded("\xc3\xa4\xc3\xa4 \xc3\xa4\xc3\xa4 x", 5, 0),
+                     "\xc3\xa4\xc3\xa4 \xc3\xa4\xc3\xa4\nx\n");
     ck_assert_str_eq(folded("", 10, 0), "");
 }
 END_TEST

@@ -137,7 +137,8 @@ static void check_examples(const char *command, const char *usage, const char *m
         for (int i = 0; i < argc; i++)
             if (strcmp(argv[i], "|") == 0 || argv[i][0] == '>')
                 argc = i;
-        ck_assert_msg(usage_complete(u, argc, argv), "the usage of %s doesn't allow: %s", command, line);
+        ck_assert_msg(usage_complete(u, argc, argv), "the usage of %s doesn't allow: %s", command,
+                      line);
         words_free(argv);
     }
     usage_free(u);
@@ -250,7 +251,8 @@ START_TEST(suggestions)
     ck_assert_int_eq(con_line("rotue", false), EXIT_USAGE);
     con_refused("pign 10.0.0.1", "there is no command 'pign': did you mean 'ping'?");
     con_refused("ip link set eth0 mut 1400", "did you mean 'mtu'?");
-    con_refused("ip link show eth3", "there is no interface 'eth3': there is lo, eth0, eth1; did you mean 'eth0'?");
+    con_refused("ip link show eth3",
+                "there is no interface 'eth3': there is lo, eth0, eth1; did you mean 'eth0'?");
     con_refused("sysctl net.ipv4.tcp_sakc",
                 "there is no knob 'net.ipv4.tcp_sakc': did you mean 'net.ipv4.tcp_sack'?");
     con_refused("sysctl -w net.ipv4.tcp_sakc=1", "did you mean 'net.ipv4.tcp_sack'?");
