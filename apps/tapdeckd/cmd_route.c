@@ -7,6 +7,7 @@
 #include "tapdeckd/route_words.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -620,6 +621,51 @@ static int route_get(struct run *r, int at, const struct ip_options *o)
     }
     free(why);
     return err == 0 ? EXIT_DONE : EXIT_FAILED;
+}
+
+/* ---- why route ---- */
+
+bool route_answer(struct run *r, td_ip4 addr, char *dst, size_t size, td_ip4 *net, uint8_t *plen)
+{
+    struct td_route_query q = {.dst = addr};
+    struct td_route_answer a;
+    struct td_reason *why = calloc(REASONS_MAX, sizeof(*why));
+    char text[16], via[16] = "", prefix[24] = "";
+    unsigned n;
+    if (why == NULL)
+        return false;
+    int err = td_route_explain(r->deck->st, &q, &a, why, REASONS_MAX, &n);
+    for (unsigned i = 0; i < n; i++)
+        if (why[i].verdict == TD_ROUTE_CHOSEN)
+            prefix_text(*net = why[i].route.prefix, *plen = why[i].route.plen, prefix);
+    free(why);
+    format_ip4(addr, text);
+    format_ip4(a.nexthop, via);
+    if (err == -ENETUNREACH)
+        snprintf(dst, size, "No route leads to %s: the network is unreachable. [RFC 1122 3.3.1]", text);
+    else if (err != 0)
+        snprintf(dst, size, "Nothing can be sent to %s: %s%s%s. [RFC 1122 3.3.1]", text,
+                 prefix[0] != '\0' ? "the route decides, " : "", prefix, prefix[0] != '\0' ? "" : error_text(err));
+    else if (a.type == 1)
+        snprintf(dst, size, "%s is this host itself: the local table decides.", text);
+    else
+        snprintf(dst, size, "%s goes %s%s on %s: %s%s is the longest prefix that covers it. [RFC 1812 5.2.4.3]",
+                 text, a.nexthop != addr ? "by the gateway " : "directly", a.nexthop != addr ? via : "",
+                 dev_name(r, a.ifindex), prefix[0] != '\0' ? "the route to " : "its route", prefix);
+    return true;
+}
+
+void route_reasons(struct run *r, td_ip4 addr)
+{
+    struct td_route_query q = {.dst = addr};
+    struct td_route_answer a;
+    struct td_reason *why = calloc(REASONS_MAX, sizeof(*why));
+    unsigned n;
+    if (why == NULL)
+        return;
+    (void)td_route_explain(r->deck->st, &q, &a, why, REASONS_MAX, &n);
+    reasons_print(r, why, n);
+    free(why);
 }
 
 /* ---- changes ---- */

@@ -28,6 +28,10 @@ void table_name(uint32_t id, char dst[16]);
 const char *route_type_name(uint8_t type);
 const char *route_proto_name(uint8_t proto);
 void prefix_text(td_ip4 prefix, uint8_t plen, char dst[24]); /* default; no /32 */
+/* For `why route ADDR`: where datagrams to it go and because of which route (*net, *plen), as a sentence; and the steps of the
+ * search, as `ip route get` has them (text only). */
+bool route_answer(struct run *r, td_ip4 addr, char *dst, size_t size, td_ip4 *net, uint8_t *plen);
+void route_reasons(struct run *r, td_ip4 addr);
 /* What td_route_change() takes, one sentence on failure: 0 or an exit status. */
 int changes_apply(struct run *r, struct changes *to);
 

@@ -193,10 +193,10 @@ void journal_leave(struct td_stack *st, struct journal_frame saved)
     j->origin = saved.origin;
 }
 
-const struct journal_record *journal_from(const struct td_stack *st, uint64_t from)
+/* How many records have a seq below `from`: the index of the first that hasn't. */
+static uint32_t place_of(const struct journal *j, uint64_t from)
 {
-    const struct journal *j = &st->journal;
-    uint32_t lo = 0, hi = j->count; /* the first k with seq >= from is in [lo, hi] */
+    uint32_t lo = 0, hi = j->count;
     while (lo < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
         if (nth(j, mid)->seq < from)
@@ -204,7 +204,21 @@ const struct journal_record *journal_from(const struct td_stack *st, uint64_t fr
         else
             hi = mid;
     }
-    return lo < j->count ? nth(j, lo) : NULL;
+    return lo;
+}
+
+const struct journal_record *journal_from(const struct td_stack *st, uint64_t from)
+{
+    const struct journal *j = &st->journal;
+    uint32_t at = place_of(j, from);
+    return at < j->count ? nth(j, at) : NULL;
+}
+
+const struct journal_record *journal_before(const struct td_stack *st, uint64_t before)
+{
+    const struct journal *j = &st->journal;
+    uint32_t at = place_of(j, before);
+    return at > 0 ? nth(j, at - 1) : NULL;
 }
 
 const struct journal_record *journal_find(const struct td_stack *st, uint64_t seq)

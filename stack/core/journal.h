@@ -189,6 +189,8 @@ void journal_leave(struct td_stack *st, struct journal_frame saved);
 const struct journal_record *journal_find(const struct td_stack *st, uint64_t seq);
 /* The oldest record with seq >= from, or NULL: a resumable cursor. */
 const struct journal_record *journal_from(const struct td_stack *st, uint64_t from);
+/* The newest record with seq < before, or NULL: the cursor that looks back. */
+const struct journal_record *journal_before(const struct td_stack *st, uint64_t before);
 
 /* Fixed reason words used by `word` fields: add yours to core/words.def. */
 enum journal_word {

@@ -57,7 +57,7 @@ static bool refuse(struct td_stack *st, struct transit *t, enum journal_word why
 {
     const struct journal_subject sub = {.pkt = t->p->id, .ifindex = t->in->index, .addr = t->h.src};
 
-    JOURNAL(st, EV_IP_FORWARD_DROP, &sub, t->h.src, t->h.dst, why);
+    JOURNAL_CAUSE(st, EV_IP_FORWARD_DROP, &sub, t->h.src, t->h.dst, why);
     t->type = type;
     t->code = code;
     t->word = word;

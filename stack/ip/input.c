@@ -225,7 +225,7 @@ static bool ip_check_source_route(struct td_stack *st, struct pkt *p, const stru
         *transit = true;
         return true;
     }
-    JOURNAL(st, EV_IP_DROP_SOURCE_ROUTE, JOURNAL_ABOUT(rx_subject(p, rx)), rx->h.src, rx->h.dst,
+    JOURNAL_CAUSE(st, EV_IP_DROP_SOURCE_ROUTE, JOURNAL_ABOUT(rx_subject(p, rx)), rx->h.src, rx->h.dst,
             complete);
     count(st, IpInDiscards);
     if (allowed)
@@ -241,7 +241,7 @@ static bool ip_check_options(struct td_stack *st, struct pkt *p, const struct ip
     if (rx->h.opt_len == 0)
         return true;
     if (ipv4_options_check(&rx->h, &pointer) != WIRE_OK) {
-        JOURNAL(st, EV_IP_DROP_OPTIONS, JOURNAL_ABOUT(rx_subject(p, rx)), rx->h.src, rx->h.dst,
+        JOURNAL_CAUSE(st, EV_IP_DROP_OPTIONS, JOURNAL_ABOUT(rx_subject(p, rx)), rx->h.src, rx->h.dst,
                 pointer);
         count(st, IpInHdrErrors);
         icmp_send_error(st, p, ICMP_PARAM_PROBLEM, 0, (uint32_t)pointer << 24);
@@ -259,7 +259,7 @@ static void ip_deliver(struct td_stack *st, struct pkt *p, const struct ip_rx *r
     JOURNAL(st, EV_IP_IN, JOURNAL_ABOUT(rx_subject(p, rx)), rx->h.src, rx->h.dst, rx->h.proto,
             rx->h.total_len, rx->h.ttl, rx->h.id);
     if (proto == NULL) {
-        JOURNAL(st, EV_IP_DROP_PROTOCOL, JOURNAL_ABOUT(rx_subject(p, rx)), rx->h.src, rx->h.dst,
+        JOURNAL_CAUSE(st, EV_IP_DROP_PROTOCOL, JOURNAL_ABOUT(rx_subject(p, rx)), rx->h.src, rx->h.dst,
                 rx->h.proto);
         count(st, IpInUnknownProtos);
         icmp_send_error(st, p, ICMP_UNREACHABLE, ICMP_PROTO_UNREACH, 0);

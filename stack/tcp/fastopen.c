@@ -386,7 +386,7 @@ bool tcp_fastopen_syn_again(struct td_stack *st, struct tcb *t, const struct tcp
     }
     const struct journal_subject subject = tcp_seg_subject(s, t);
     uint32_t now = (uint32_t)(st->now / TD_MS) + 1;
-    JOURNAL(st, EV_TCP_DROP_SYN_SYNC, &subject, s->flags, s->seq, t->state);
+    JOURNAL_CAUSE(st, EV_TCP_DROP_SYN_SYNC, &subject, s->flags, s->seq, t->state);
     if (t->oow_last_ms == 0 || now - t->oow_last_ms >= (uint64_t)knob(st, TCP_INVALID_RATELIMIT)) {
         t->oow_last_ms = now;
         tcp_send_syn(st, t);

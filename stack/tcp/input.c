@@ -93,7 +93,7 @@ static bool header_right(struct td_stack *st, struct pkt *p, const struct ip_rx 
 static void closed_segment(struct td_stack *st, const struct tcp_seg *s)
 {
     const struct journal_subject subject = tcp_seg_subject(s, NULL);
-    JOURNAL(st, EV_TCP_DROP_CLOSED, &subject, s->a.raddr, s->a.rport, s->a.lport, s->flags);
+    JOURNAL_CAUSE(st, EV_TCP_DROP_CLOSED, &subject, s->a.raddr, s->a.rport, s->a.lport, s->flags);
     tcp_reset_reply(st, s, W_TCP_NO_CONNECTION);
 }
 
@@ -103,7 +103,7 @@ static void listen_drop(struct td_stack *st, struct tcb *l, const struct tcp_seg
                         enum journal_word why)
 {
     const struct journal_subject subject = tcp_seg_subject(s, l);
-    JOURNAL(st, EV_TCP_DROP_LISTEN, &subject, why, s->a.raddr, s->a.rport, s->flags);
+    JOURNAL_CAUSE(st, EV_TCP_DROP_LISTEN, &subject, why, s->a.raddr, s->a.rport, s->flags);
 }
 
 static void listen_segment(struct td_stack *st, struct tcb *l, struct tcp_seg *s)
@@ -137,7 +137,7 @@ static void listen_segment(struct td_stack *st, struct tcb *l, struct tcp_seg *s
 static void syn_sent_drop(struct td_stack *st, struct tcb *t, const struct tcp_seg *s,
                           enum journal_word why)
 {
-    JOURNAL(st, EV_TCP_DROP_SYN_SENT, JOURNAL_ABOUT(tcp_seg_subject(s, t)), why, s->flags, s->seq,
+    JOURNAL_CAUSE(st, EV_TCP_DROP_SYN_SENT, JOURNAL_ABOUT(tcp_seg_subject(s, t)), why, s->flags, s->seq,
             s->ack);
 }
 
@@ -171,7 +171,7 @@ static void syn_sent_segment(struct td_stack *st, struct tcb *t, struct tcp_seg 
     if ((s->flags & TCP_RST) != 0) { /* second, check the RST bit */
         const struct journal_subject subject = tcp_seg_subject(s, t);
         if (!has_ack) { /* RFC 5961 3.2: it must acknowledge the SYN */
-            JOURNAL(st, EV_TCP_DROP_RST, &subject, W_TCP_NO_ACK, s->seq, t->state);
+            JOURNAL_CAUSE(st, EV_TCP_DROP_RST, &subject, W_TCP_NO_ACK, s->seq, t->state);
             return;
         }
         JOURNAL_CAUSE(st, EV_TCP_RST_IN, &subject, s->seq, t->state);

@@ -82,7 +82,7 @@ static void answer_unacceptable(struct td_stack *st, struct tcb *t, const struct
 static void drop_window(struct td_stack *st, const struct tcb *t, const struct tcp_seg *s)
 {
     const struct journal_subject subject = tcp_seg_subject(s, t);
-    JOURNAL(st, EV_TCP_DROP_WINDOW, &subject, s->flags, s->seq, s->text, t->rcv_nxt, t->rcv_wnd);
+    JOURNAL_CAUSE(st, EV_TCP_DROP_WINDOW, &subject, s->flags, s->seq, s->text, t->rcv_nxt, t->rcv_wnd);
 }
 
 /* ---- first, check the sequence number ---- */
@@ -191,7 +191,7 @@ static bool timestamp_step(struct td_stack *st, struct tcb *t, const struct tcp_
     if (verdict == TCP_PAWS_OK || FAULT_ON(st, NO_PAWS)) {
         return true;
     }
-    JOURNAL(st, EV_TCP_DROP_PAWS, &subject, s->flags, s->seq, s->text, o->ts_val, t->ts_recent);
+    JOURNAL_CAUSE(st, EV_TCP_DROP_PAWS, &subject, s->flags, s->seq, s->text, o->ts_val, t->ts_recent);
     if (verdict == TCP_PAWS_OLD_ACK) {
         count(st, TcpExtPAWSOldAck);
         return false;
@@ -238,10 +238,10 @@ static void rst_step(struct td_stack *st, struct tcb *t, const struct tcp_seg *s
     if (s->seq == t->rcv_nxt || (!strict && seq_in(s->seq, t->rcv_nxt, t->rcv_wnd))) {
         reset_by_peer(st, t, s);
     } else if (seq_in(s->seq, t->rcv_nxt, t->rcv_wnd)) {
-        JOURNAL(st, EV_TCP_DROP_RST, &subject, W_TCP_IN_WINDOW, s->seq, t->state);
+        JOURNAL_CAUSE(st, EV_TCP_DROP_RST, &subject, W_TCP_IN_WINDOW, s->seq, t->state);
         challenge(st, t, s, W_TCP_IN_WINDOW);
     } else {
-        JOURNAL(st, EV_TCP_DROP_RST, &subject, W_TCP_OUT_OF_WINDOW, s->seq, t->state);
+        JOURNAL_CAUSE(st, EV_TCP_DROP_RST, &subject, W_TCP_OUT_OF_WINDOW, s->seq, t->state);
     }
 }
 
@@ -259,7 +259,7 @@ static bool crossed_syn_ack(const struct tcb *t, const struct tcp_seg *s)
 static void syn_step(struct td_stack *st, struct tcb *t, const struct tcp_seg *s)
 {
     const struct journal_subject subject = tcp_seg_subject(s, t);
-    JOURNAL(st, EV_TCP_DROP_SYN_SYNC, &subject, s->flags, s->seq, t->state);
+    JOURNAL_CAUSE(st, EV_TCP_DROP_SYN_SYNC, &subject, s->flags, s->seq, t->state);
     bool in_window = acceptable(st, t, s->seq, s->len);
     if (t->state == TCPS_SYN_RECEIVED && t->passive && t->tfo_serial == 0 && in_window) {
         /* return to LISTEN */
@@ -282,7 +282,7 @@ static void drop_ack(struct td_stack *st, const struct tcb *t, const struct tcp_
                      enum journal_word why)
 {
     const struct journal_subject subject = tcp_seg_subject(s, t);
-    JOURNAL(st, EV_TCP_DROP_ACK, &subject, why, s->ack, t->snd_una, t->snd_nxt);
+    JOURNAL_CAUSE(st, EV_TCP_DROP_ACK, &subject, why, s->ack, t->snd_una, t->snd_nxt);
 }
 
 static bool syn_received_ack(struct td_stack *st, struct tcb *t, struct tcp_seg *s)

@@ -86,6 +86,10 @@ static bool host_lost(struct td_loss *l, uint32_t n, enum td_loss_why why, td_ti
     const struct journal_subject subject = tcp_subject(q->t);
     enum journal_word word = (unsigned)why <= TD_LOSS_PARTIAL ? words[why] : W_TCP_LOSS;
     JOURNAL(q->st, EV_TCP_LOST, &subject, x->seq, x->len, word, q->st->now - x->sent, patience);
+    if (q->lost_turn != q->st->journal.origin_id) { /* the first of a turn explains what follows */
+        q->lost_turn = q->st->journal.origin_id;
+        JOURNAL_CAUSES(q->st);
+    }
     tell_counts(l, q);
     return true;
 }

@@ -310,6 +310,11 @@ int tcp_connect(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t port)
     }
     int e = open_active(st, t, addr, port);
     if (e != 0) {
+        if (e != -EALREADY && e != -EISCONN) {
+            JOURNAL(st, EV_TCP_OPEN_FAILED,
+                    JOURNAL_ABOUT({.conn = t->id, .addr = addr, .port = port}), addr, port,
+                    (uint64_t)-e);
+        }
         return e;
     }
     if (t->tfo_connect) {

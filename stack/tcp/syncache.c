@@ -349,7 +349,7 @@ static bool timestamp_step(struct td_stack *st, struct half_open *r, const struc
     if ((int32_t)(r->ts_recent - o->ts_val) <= knob(st, TCP_PAWS_SLACK)) {
         return true;
     }
-    JOURNAL(st, EV_TCP_DROP_PAWS, &subject, s->flags, s->seq, s->text, o->ts_val, r->ts_recent);
+    JOURNAL_CAUSE(st, EV_TCP_DROP_PAWS, &subject, s->flags, s->seq, s->text, o->ts_val, r->ts_recent);
     count(st, TcpExtPAWSEstab);
     if (answer_allowed(st, r, s)) {
         send(st, r, TCP_ACK);
@@ -361,7 +361,7 @@ static bool timestamp_step(struct td_stack *st, struct half_open *r, const struc
 static void not_acceptable(struct td_stack *st, struct half_open *r, const struct tcp_seg *s)
 {
     const struct journal_subject subject = tcp_half_open_subject(r, s);
-    JOURNAL(st, EV_TCP_DROP_WINDOW, &subject, s->flags, s->seq, s->text, r->irs + 1, r->rcv_wnd);
+    JOURNAL_CAUSE(st, EV_TCP_DROP_WINDOW, &subject, s->flags, s->seq, s->text, r->irs + 1, r->rcv_wnd);
     if (!answer_allowed(st, r, s)) {
         return;
     }
@@ -386,7 +386,7 @@ static void reset(struct td_stack *st, struct half_open *r, const struct tcp_seg
         tcp_half_open_end(st, r, W_TCP_RESET_BY_PEER);
         return;
     }
-    JOURNAL(st, EV_TCP_DROP_RST, &subject, inside ? W_TCP_IN_WINDOW : W_TCP_OUT_OF_WINDOW, s->seq,
+    JOURNAL_CAUSE(st, EV_TCP_DROP_RST, &subject, inside ? W_TCP_IN_WINDOW : W_TCP_OUT_OF_WINDOW, s->seq,
             TCPS_SYN_RECEIVED);
     if (inside) {
         challenge(st, r, s, W_TCP_IN_WINDOW);
@@ -397,7 +397,7 @@ static void drop_ack(struct td_stack *st, const struct half_open *r, const struc
                      enum journal_word why)
 {
     const struct journal_subject subject = tcp_half_open_subject(r, s);
-    JOURNAL(st, EV_TCP_DROP_ACK, &subject, why, s->ack, r->iss, r->iss + 1);
+    JOURNAL_CAUSE(st, EV_TCP_DROP_ACK, &subject, why, s->ack, r->iss, r->iss + 1);
 }
 
 /* Our SYN is acknowledged: the tcb goes on with this segment. */
@@ -443,7 +443,7 @@ void tcp_half_open_segment(struct td_stack *st, struct half_open *r, struct tcp_
         return;
     }
     if ((s->flags & TCP_SYN) != 0) { /* fourth: "return to the LISTEN state" */
-        JOURNAL(st, EV_TCP_DROP_SYN_SYNC, &subject, s->flags, s->seq, TCPS_SYN_RECEIVED);
+        JOURNAL_CAUSE(st, EV_TCP_DROP_SYN_SYNC, &subject, s->flags, s->seq, TCPS_SYN_RECEIVED);
         count(st, TcpAttemptFails);
         tcp_half_open_end(st, r, W_TCP_SYN_AGAIN);
         return;

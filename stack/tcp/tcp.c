@@ -306,15 +306,20 @@ struct tcb *tcp_alloc(struct td_stack *st)
 static void mark(struct td_stack *st, struct tcb *t)
 {
     struct tcp *tcp = st->tcp;
+    struct tcp_marks *m = &tcp->marks[tcp->marking];
     if (!t->marked) {
         t->marked = true;
         t->mark_next = NULL;
         *tcp->marked_tail = t;
         tcp->marked_tail = &t->mark_next;
-        struct tcp_marks *m = &tcp->marks[tcp->marking];
         if (m->n < TCP_MARKS) {
             m->why[m->n++] =
                 (struct tcp_mark_why){st->journal.cause, st->journal.origin_id, st->journal.origin};
+        }
+    } else if (tcp->marked_tail == &t->mark_next && m->n > 0 && m->n < TCP_MARKS) {
+        struct tcp_mark_why *why = &m->why[m->n - 1]; /* marked last: what has come to light since */
+        if (why->origin == st->journal.origin && why->origin_id == st->journal.origin_id) {
+            why->cause = st->journal.cause;
         }
     }
 }

@@ -164,7 +164,7 @@ static void drop(struct td_stack *st, const struct timewait *w, const struct tcp
                  enum journal_word why)
 {
     const struct journal_subject subject = record_subject(w, s);
-    JOURNAL(st, EV_TCP_DROP_TIME_WAIT, &subject, why, s->flags, s->seq);
+    JOURNAL_CAUSE(st, EV_TCP_DROP_TIME_WAIT, &subject, why, s->flags, s->seq);
 }
 
 static void restart(struct td_stack *st, struct timewait *w, const struct tcp_seg *s)
@@ -243,7 +243,7 @@ void tcp_time_wait_segment(struct td_stack *st, struct timewait *w, struct tcp_s
         return;
     }
     if (-ts_ahead(w, s) > knob(st, TCP_PAWS_SLACK)) { /* before the first: RFC 7323 5.3 */
-        JOURNAL(st, EV_TCP_DROP_PAWS, &subject, s->flags, s->seq, s->text, s->h->o.ts_val,
+        JOURNAL_CAUSE(st, EV_TCP_DROP_PAWS, &subject, s->flags, s->seq, s->text, s->h->o.ts_val,
                 w->ts_recent);
         count(st, TcpExtPAWSEstab);
         if (answer_allowed(st, w)) {

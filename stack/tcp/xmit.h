@@ -42,6 +42,7 @@ struct txq {
     uint32_t longest;          /* no record has more text than this */
     struct txcount out, sacked, lost, retrans;
     uint32_t lost_ever;        /* times a segment was marked lost */
+    uint64_t lost_turn;        /* the frame or timer that told of a loss last: the journal's origin */
     uint32_t waiting;          /* segments LOST and not RETRANS: to be sent again */
     uint32_t dup_sacked;       /* without SACK: duplicate ACKs, each a segment that arrived */
     uint32_t rtx_hint;         /* none below this number waits to be sent again */

@@ -175,7 +175,7 @@ static void tell_drop(struct td_stack *st, const struct nf_ctx *c, enum nf_table
     if (number == 0)
         JOURNAL(st, EV_NF_DROP_POLICY, &sub, chain->name_id, c->h->src, c->h->dst, c->h->proto, ports_of(c));
     else
-        JOURNAL(st, EV_NF_DROP_RULE, &sub, table_word[table], chain->name_id, number,
+        JOURNAL_CAUSE(st, EV_NF_DROP_RULE, &sub, table_word[table], chain->name_id, number,
                 c->h->src, c->h->dst, c->h->proto, ports_of(c), why);
 }
 
