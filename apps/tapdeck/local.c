@@ -37,6 +37,7 @@ const struct local_command *const local_commands[] = {
     &local_drill,
     &local_replay,
     &local_series,
+    &local_graph,
     &local_topo,
     &local_wire,
     NULL,

@@ -3,6 +3,7 @@
 #include "tapdeck/series.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,25 @@ static int plot(const char *rows, const struct series_options *o, char *msg, siz
     return status;
 }
 
+/* Any word for a connection as its number, which is what the samples have. */
+static int number_of(struct session *session, const char *word, char number[24], char *msg,
+                     size_t msg_size)
+{
+    char *const words[] = {(char[]){"states"}, (char *)(uintptr_t)word};
+    char *text = NULL;
+    size_t size = 0;
+    json_error_t e;
+    FILE *f = open_memstream(&text, &size);
+    int status = f == NULL ? EXIT_FAILED : session_run(session, 2, words, true, f, msg, msg_size);
+    if (f != NULL)
+        (void)fclose(f);
+    json_t *j = status == EXIT_DONE ? json_loads(text, 0, &e) : NULL;
+    (void)snprintf(number, 24, "%lld", (long long)json_integer_value(json_object_get(j, "id")));
+    json_decref(j);
+    free(text);
+    return status;
+}
+
 static int series_command(struct session *session, int argc, char **argv)
 {
     char *const words[] = {(char[]){"table"}, (char[]){"series"}};
@@ -35,7 +55,17 @@ static int series_command(struct session *session, int argc, char **argv)
     char msg[1024] = "";
     char *rows = NULL;
     size_t size = 0;
+    char number[24];
     int status = EXIT_USAGE;
+    for (int i = 1; i < argc; i++) {
+        if (argv[i][0] == '-' || argv[i][strspn(argv[i], "0123456789")] == '\0')
+            continue;
+        if ((status = number_of(session, argv[i], number, msg, sizeof msg)) != EXIT_DONE)
+            return session_fail(session, status, "%s", msg);
+        argv[i] = number;
+        break;
+    }
+    status = EXIT_USAGE;
     if (series_words(argc - 1, argv + 1, &o, msg, sizeof msg)) {
         FILE *f = open_memstream(&rows, &size);
         status = f == NULL ? EXIT_FAILED : session_run(session, 2, words, true, f, msg, sizeof msg);
@@ -57,7 +87,7 @@ const struct local_command local_series = {
     .doc = "a connection's variables over time: a table, CSV, a plot",
     .more = "Congestion window, ssthresh, bytes in flight, round trip, RTO, pacing rate, bytes "
             "acknowledged.\n"
-            "CONN is the number that `table tcb` and `table tcp` call id; without it, the newest "
+            "CONN is a connection's number, its peer, :PORT or both ends; without it, the newest "
             "connection\n"
             "that has samples. Samples are kept when the knob says how many:\n"
             "\n"

@@ -23,7 +23,6 @@
 #define ROWS_STEP  64
 #define ARROW      41 /* columns between the margins */
 #define ROWS_MAX   100000
-#define ROWS_USUAL 1000
 #define PAUSE      (100 * TD_MS) /* from here on it is said how long nothing happened */
 #define POLL       (100 * TD_MS) /* between two looks of -f */
 
@@ -473,7 +472,7 @@ static int ladder_main(struct run *r)
     struct ladder *l = calloc(1, sizeof(*l));
     if (l == NULL)
         return run_fail(r, EXIT_FAILED, "out of memory");
-    l->limit = ROWS_USUAL;
+    l->limit = ROWS_MAX;
     r->state = l;
     for (int i = 1; i < r->argc; i++) {
         const char *value;
@@ -516,7 +515,7 @@ const struct command command_ladder = {
         "Works during and after the connection, as far back as the record of segments reaches "
         "(tapdeck.segments).\nNumbers are relative to both sides' initial ones. ==> was sent "
         "again, --X was dropped here. The peer's states are\nwhat its segments betray. -n the "
-        "last N rows (1000), -f stays and shows more until the connection is closed,\n--mermaid "
+        "last N rows, -f stays and shows more until the connection is closed,\n--mermaid "
         "a diagram for Markdown.\n"
         "Examples:\n  ladder :80\n  ladder 10.0.0.2:40000 -n 20\n  ladder 7 --mermaid",
     .fn = ladder_main,

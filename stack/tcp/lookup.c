@@ -8,6 +8,8 @@
  */
 #include "tcp/tcp_internal.h"
 
+#include <string.h>
+
 static struct tcp_found found(const struct tcp_ep *ep)
 {
     struct tcp_found f = {.a = {.laddr = ep->a.laddr,
@@ -77,4 +79,68 @@ bool tcp_count_states(struct td_stack *st, uint64_t *cursor, unsigned most,
         *cursor = (uint64_t)e->order + 1;
     }
     return e == NULL;
+}
+
+/* ---- timers ---- */
+
+unsigned tcp_timers_of(const struct td_stack *st, const struct tcp_addrs *a,
+                       const struct timer *v[TCP_TIMERS_MOST])
+{
+    const struct tcp_tuple tuple = {a->laddr, a->raddr, a->lport, a->rport};
+    const struct tcp_ep *ep = tcp_ep_find(st, &tuple);
+    const struct timer *all[TCP_TIMERS_MOST] = {NULL};
+    unsigned n = 0;
+    if (ep != NULL && ep->kind == TCP_EP_TIME_WAIT) {
+        all[0] = &container_of(ep, const struct timewait, ep)->timer;
+    } else if (ep != NULL && ep->kind == TCP_EP_HALF_OPEN) {
+        all[0] = &container_of(ep, const struct half_open, ep)->timer;
+    } else if (ep != NULL) {
+        const struct tcb *t = container_of(ep, const struct tcb, ep);
+        all[0] = &t->t_rtx;
+        all[1] = &t->t_delack;
+        all[2] = &t->t_ctl;
+        all[3] = tcp_pacing_timer(t);
+    }
+    for (unsigned i = 0; i < TCP_TIMERS_MOST; i++) {
+        if (all[i] != NULL && timer_armed(all[i])) {
+            v[n++] = all[i];
+        }
+    }
+    return n;
+}
+
+static bool is_one_of(const char *name, const char *const *names)
+{
+    while (*names != NULL && strcmp(name, *names) != 0) {
+        names++;
+    }
+    return *names != NULL;
+}
+
+bool tcp_timer_owner(const struct timer *t, struct tcp_found *f)
+{
+    static const char *const rtx[] = {"rexmt",    "probe", "reorder", "persist",
+                                      "override", "ecn",   NULL};
+    static const char *const ctl[] = {"keepalive", "fin-wait-2", "linger", NULL};
+    const char *name = t->kind->name;
+    const struct tcb *b = NULL;
+    if (is_one_of(name, rtx)) {
+        b = container_of(t, const struct tcb, t_rtx);
+    } else if (is_one_of(name, ctl)) {
+        b = container_of(t, const struct tcb, t_ctl);
+    } else if (strcmp(name, "delack") == 0) {
+        b = container_of(t, const struct tcb, t_delack);
+    } else if (strcmp(name, "pacing") == 0) {
+        b = tcp_pacing_owner(t);
+    } else if (strcmp(name, "syn-ack") == 0) {
+        *f = found(&container_of(t, const struct half_open, timer)->ep);
+        return true;
+    } else if (strcmp(name, "time-wait") == 0) {
+        *f = found(&container_of(t, const struct timewait, timer)->ep);
+        return true;
+    }
+    if (b != NULL) {
+        *f = found(&b->ep);
+    }
+    return b != NULL;
 }

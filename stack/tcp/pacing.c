@@ -115,3 +115,14 @@ void tcp_pacing_sent(struct td_stack *st, struct tcb *t, uint32_t len)
     td_time late = st->now - p->next;
     p->next = st->now + takes - (late < takes / 2 ? late : takes / 2);
 }
+
+const struct timer *tcp_pacing_timer(const struct tcb *t)
+{
+    const struct tcp_pacer *p = pacer(t);
+    return p != NULL ? &p->timer : NULL;
+}
+
+const struct tcb *tcp_pacing_owner(const struct timer *tm)
+{
+    return container_of(tm, const struct tcp_pacer, timer)->t;
+}

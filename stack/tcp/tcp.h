@@ -112,6 +112,12 @@ struct tcp_found {
  * from *cursor on. True: that was all. */
 bool tcp_count_states(struct td_stack *st, uint64_t *cursor, unsigned most,
                       uint64_t counts[TCPS_CLOSING + 1]);
+/* Armed timers of the endpoint with these ends; how many, at most TCP_TIMERS_MOST. */
+#define TCP_TIMERS_MOST 4u
+unsigned tcp_timers_of(const struct td_stack *st, const struct tcp_addrs *a,
+                       const struct timer *v[TCP_TIMERS_MOST]);
+/* Whose an armed timer is; false: no connection's. */
+bool tcp_timer_owner(const struct timer *t, struct tcp_found *f);
 /* Those of the table of endpoints that are as wanted, newest first, `most` at most; how many. */
 unsigned tcp_find(const struct td_stack *st, const struct tcp_wanted *w, struct tcp_found *f,
                   unsigned most);

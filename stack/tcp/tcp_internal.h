@@ -255,6 +255,8 @@ void tcp_pacing_sent(struct td_stack *st, struct tcb *t, uint32_t len);
 void tcp_pacing_rate(struct tcb *t, const struct td_stack *st);
 void tcp_pacing_stop(struct td_stack *st, struct tcb *t);
 void tcp_pacing_release(struct td_stack *st, struct tcb *t);
+const struct timer *tcp_pacing_timer(const struct tcb *t); /* NULL: not paced yet */
+const struct tcb *tcp_pacing_owner(const struct timer *tm);
 
 /* ---- rto.c ---- */
 /* Retransmission time-out (rto.c): struct td_rto_ops in tapdeck/organs.h. */
