@@ -144,6 +144,13 @@ void text_json(struct text *t, const char *s, size_t n)
 {
     const unsigned char *u = (const unsigned char *)s;
     for (size_t i = 0; i < n;) {
+        size_t plain = i; /* most of it needs nothing done */
+        while (plain < n && u[plain] >= 0x20 && u[plain] < 0x7f && u[plain] != '"' && u[plain] != '\\')
+            plain++;
+        if (plain > i)
+            text_add(t, s + i, plain - i);
+        if ((i = plain) == n)
+            break;
         size_t k = utf8_length(u + i, n - i);
         if (k == 0) {
             text_puts(t, "\xef\xbf\xbd");
@@ -166,10 +173,7 @@ void text_json(struct text *t, const char *s, size_t n)
                 text_puts(t, "\\t");
                 break;
             default:
-                if (u[i] < 0x20 || u[i] == 0x7f)
-                    text_printf(t, "\\u%04x", u[i]);
-                else
-                    text_add(t, s + i, 1);
+                text_printf(t, "\\u%04x", u[i]);
             }
             i++;
         }

@@ -1,10 +1,12 @@
 /* tapdeckd/cmd_misc.c: the list of commands, and the small ones: help, version, shutdown, app. */
 #include "tapdeckd/deck_time.h"
+#include "tapdeckd/loop_stats.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 const struct command *const commands[] = {
     &command_ip,     &command_ss,   &command_ping,    &command_nc,      &command_get, &command_traceroute,    &command_why,      &command_sysctl,
@@ -82,8 +84,74 @@ const struct command command_help = {
 
 /* ---- version ---- */
 
+/* `version -s`: the loop's turns, and who is connected. */
+static int version_stats(struct run *r)
+{
+    static const char *const upto[LOOP_BUCKETS] = {"10us", "20us", "50us", "100us", "200us", "500us",
+                                                   "1ms",  "2ms",  "5ms",  "10ms",  "20ms",  "more"};
+    struct deck *d = r->deck;
+    struct loop_stats *s = d->hooks.stats != NULL ? d->hooks.stats(d->hooks.ctx) : NULL;
+    if (s == NULL)
+        return run_fail(r, EXIT_FAILED, "there is no loop here");
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    td_time now = (td_time)ts.tv_sec * TD_SEC + (td_time)ts.tv_nsec, over = now > s->since ? now - s->since : 1;
+    if (r->json) {
+        jw_open(&r->jw, NULL, '{');
+        jw_u64(&r->jw, "over_ns", over);
+        jw_u64(&r->jw, "turns", s->turns);
+        jw_u64(&r->jw, "longest_ns", s->longest);
+        jw_u64(&r->jw, "longest_cpu_ns", s->longest_cpu);
+        jw_u64(&r->jw, "busy_ns", s->busy);
+        jw_u64(&r->jw, "consoles_ns", s->consoles);
+        jw_open(&r->jw, "histogram", '{');
+        for (unsigned i = 0; i < LOOP_BUCKETS; i++)
+            jw_u64(&r->jw, upto[i], s->histogram[i]);
+        jw_close(&r->jw, '}');
+        jw_u64(&r->jw, "clients", s->clients);
+        jw_u64(&r->jw, "accepted", s->accepted);
+        jw_u64(&r->jw, "stalled", s->stalled);
+        jw_u64(&r->jw, "evicted", s->evicted);
+        jw_u64(&r->jw, "refused", s->refused);
+        jw_u64(&r->jw, "strangers", s->strangers);
+        jw_close(&r->jw, '}');
+        run_puts(r, "\n");
+    } else {
+        char longest[32], cpu[32];
+        format_time(s->longest, longest, sizeof(longest));
+        format_time(s->longest_cpu, cpu, sizeof(cpu));
+        run_printf(r, "%llu turns of the loop in %llu s; the longest took %s (%s of the processor's time)\n",
+                   (unsigned long long)s->turns, (unsigned long long)(over / TD_SEC), longest, cpu);
+        for (unsigned i = 0; i < LOOP_BUCKETS; i++)
+            if (s->histogram[i] > 0)
+                run_printf(r, "  %s%-6s %12llu\n", i + 1 < LOOP_BUCKETS ? "to " : "   ", upto[i],
+                           (unsigned long long)s->histogram[i]);
+        run_printf(r, "busy %llu.%02llu %% of the time, for consoles and commands %llu.%02llu %%\n",
+                   (unsigned long long)(s->busy * 100 / over), (unsigned long long)(s->busy * 10000 / over % 100),
+                   (unsigned long long)(s->consoles * 100 / over), (unsigned long long)(s->consoles * 10000 / over % 100));
+        run_printf(r, "%u clients now, %llu so far; dropped: %llu that read nothing, %llu for others; refused: %llu, and %llu "
+                      "of other users\n",
+                   s->clients, (unsigned long long)s->accepted, (unsigned long long)s->stalled,
+                   (unsigned long long)s->evicted, (unsigned long long)s->refused, (unsigned long long)s->strangers);
+    }
+    unsigned clients = s->clients;
+    uint64_t accepted = s->accepted, stalled = s->stalled, evicted = s->evicted, refused = s->refused, strangers = s->strangers;
+    if (r->argc > 2 && strcmp(r->argv[2], "-r") == 0) /* turns are counted anew */
+        *s = (struct loop_stats){.since = now, .clients = clients, .accepted = accepted, .stalled = stalled,
+                                 .evicted = evicted, .refused = refused, .strangers = strangers};
+    return EXIT_DONE;
+}
+
 static int version_main(struct run *r)
 {
+    if (r->argc > 1 && strcmp(r->argv[r->argc - 1], "-j") == 0) {
+        r->json = true;
+        r->argc--;
+    }
+    if (r->argc > 1 && (strcmp(r->argv[1], "-s") != 0 || (r->argc > 2 && strcmp(r->argv[2], "-r") != 0) || r->argc > 3))
+        return run_bad_word(r, strcmp(r->argv[1], "-s") != 0 ? 1 : r->argc > 3 ? 3 : 2, "write `version [-s [-r]] [-j]`");
+    if (r->argc > 1)
+        return version_stats(r);
     if (r->json) {
         jw_open(&r->jw, NULL, '{');
         jw_str(&r->jw, "version", TAPDECK_VERSION);
@@ -104,8 +172,10 @@ static int version_main(struct run *r)
 
 const struct command command_version = {
     .name = "version",
-    .usage = "version",
-    .doc = "the daemon's version, name, profile and age",
+    .usage = "version [-s [-r]] [-j]",
+    .doc = "the daemon's version, name, profile and age; how long its turns take",
+    .more = "-s: the turns of the daemon's loop by length, the longest of them, the share of time that consoles take, and the\n"
+            "clients, with those that were dropped or refused; -r: turns are counted anew from here.",
     .fn = version_main,
 };
 

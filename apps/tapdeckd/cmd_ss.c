@@ -15,7 +15,7 @@
 #include "link/link.h"
 #include "tapdeckd/ss_print.h"
 
-#define ROWS_PER_STEP 256
+#define ROWS_PER_STEP 128
 #define SHEET_ROWS    1024 /* laid out together */
 
 /* Without -a, -l or `state`. */

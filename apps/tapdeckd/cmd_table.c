@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROWS_PER_STEP 64
+#define ROWS_PER_STEP 32
 
 struct table_dump {
     const struct table *table;

@@ -143,6 +143,10 @@ struct run *run_start(struct deck *d, int argc, char *const *argv, bool json, bo
                                    argv[0]);
         return r;
     }
+    if (d->hooks.permit != NULL && !d->hooks.permit(d->hooks.ctx, r->cmd)) {
+        r->status = run_fail(r, EXIT_USAGE, "'%s' isn't permitted here", argv[0]);
+        return r;
+    }
     if (argc > 1 && strcmp(argv[1], "--help") == 0) {
         run_printf(r, "%s\n\n%s\n", r->cmd->usage, r->cmd->doc);
         if (r->cmd->more != NULL)
@@ -376,11 +380,22 @@ const char *error_text(int err)
 
 /* ---- tables ---- */
 
+/* Rows are read column by column, by names that are nearly always the same constants: where each was found last is
+ * remembered by its address. What is remembered is checked, so it may be anything. */
+#define REMEMBERED 1024
+static uint8_t remembered[REMEMBERED];
+
 int table_column(const struct table *t, const char *name)
 {
+    uint32_t key = (uint32_t)(uintptr_t)name * 31U + (uint32_t)((uintptr_t)t >> 4);
+    uint8_t *last = &remembered[key * UINT32_C(2654435761) >> 22];
+    if (*last < t->ncolumns && strcmp(t->columns[*last].name, name) == 0)
+        return *last;
     for (unsigned i = 0; i < t->ncolumns; i++)
-        if (strcmp(t->columns[i].name, name) == 0)
+        if (strcmp(t->columns[i].name, name) == 0) {
+            *last = (uint8_t)i;
             return (int)i;
+        }
     return -1;
 }
 

@@ -39,11 +39,15 @@ struct deck_app { /* an application that runs */
     char *line; /* the words it was started with */
 };
 
+struct loop_stats;
+struct command;
 struct deck_hooks {              /* the loop's part; any may be NULL */
     td_time (*clock)(void *ctx); /* now, ns, monotonic; NULL: the stack's present time */
     int (*tap_added)(void *ctx, struct deck_tap *t); /* 0 or -errno */
     void (*tap_removing)(void *ctx, struct deck_tap *t);
     void (*shutdown)(void *ctx); /* NULL: `shutdown` is refused */
+    struct loop_stats *(*stats)(void *ctx);
+    bool (*permit)(void *ctx, const struct command *c); /* may it be run? NULL: each may */
     void *ctx;
 };
 
@@ -109,6 +113,7 @@ struct run {
     bool follow;     /* wants a step when the journal grew */
     bool timeless;   /* needs no stack time to pass: a pause doesn't concern it */
     bool told;       /* that time is paused */
+    uint64_t round;    /* the loop's, in which it was stepped last */
     bool awaits_break; /* wants a step when a breakpoint is hit */
     int (*step)(struct run *r,
                 td_time now); /* RUN_MORE or the status; NULL when it never runs on */

@@ -50,6 +50,73 @@ td_time monotonic_now(void)
     return (td_time)ts.tv_sec * TD_SEC + (td_time)ts.tv_nsec;
 }
 
+static td_time cpu_now(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return (td_time)ts.tv_sec * TD_SEC + (td_time)ts.tv_nsec;
+}
+
+/* ---- what a turn costs ---- */
+
+bool console_enter(struct loop *l)
+{
+    if (l->console_began != 0)
+        return false;
+    l->console_began = monotonic_now();
+    return true;
+}
+
+void console_leave(struct loop *l)
+{
+    td_time took = monotonic_now() - l->console_began;
+    l->console_used += took;
+    l->stats.consoles += took;
+    l->console_began = 0;
+}
+
+bool console_over(const struct loop *l)
+{
+    td_time used = l->console_used;
+    if (l->console_began != 0 && used < CONSOLE_TURN)
+        used += monotonic_now() - l->console_began;
+    return used >= CONSOLE_TURN;
+}
+
+static struct loop_stats *stats(void *ctx)
+{
+    struct loop *l = ctx;
+    return &l->stats;
+}
+
+/* Something has happened: a turn begins; `now`, real time. */
+static void turn_begins(struct loop *l, td_time now)
+{
+    l->turn_began = now;
+    l->console_used = 0;
+}
+
+static void turn_ends(struct loop *l, td_time now)
+{
+    struct loop_stats *s = &l->stats;
+    if (l->turn_began == 0)
+        return;
+    td_time took = now - l->turn_began;
+    s->turns++;
+    s->busy += took;
+    s->histogram[loop_bucket(took)]++;
+    if (took > s->longest)
+        s->longest = took;
+    if (s->clients > 0) {
+        td_time cpu = cpu_now();
+        if (l->cpu_before != 0 && cpu - l->cpu_before > s->longest_cpu)
+            s->longest_cpu = cpu - l->cpu_before;
+        l->cpu_before = cpu;
+    } else {
+        l->cpu_before = 0;
+    }
+}
+
 struct source *loop_watch(struct loop *l, int fd, uint32_t events,
                           void (*fn)(struct loop *l, struct source *s, uint32_t events), void *ctx)
 {
@@ -171,6 +238,7 @@ void loop_add(struct loop *l, struct member *m, struct deck *d)
                                    .tap_added = tap_added,
                                    .tap_removing = tap_removing,
                                    .shutdown = ask_to_stop,
+                                   .stats = stats,
                                    .ctx = l};
 }
 
@@ -185,6 +253,9 @@ int loop_init(struct loop *l, struct sim *sim, bool virtual_time, td_time spin)
     memset(l, 0, sizeof(*l));
     l->sim = sim;
     l->virtual_time = virtual_time;
+    l->stall = CLIENT_STALL;
+    l->round = 1;
+    l->stats.since = monotonic_now();
     l->spin = spin;
     deck_time_init(&l->time, virtual_time ? NULL : real_clock, NULL, sim);
     l->now = loop_now(l);
@@ -237,6 +308,7 @@ static int coarse_timeout(const struct timespec *ts)
 static int wait_for(struct loop *l, struct epoll_event ev[EVENTS], td_time deadline)
 {
     td_time now = monotonic_now();
+    turn_ends(l, now);
     td_time awake_until = l->last_traffic + l->spin;
     while (now < awake_until && now < deadline) {
         int n = epoll_wait(l->epoll, ev, EVENTS, 0);
@@ -265,14 +337,34 @@ static td_time earliest(td_time a, td_time b)
     return a < b ? a : b;
 }
 
-/* Steps the commands whose time has come and whose readers keep up. */
-static void step_runs(struct loop *l, struct member *m)
+static bool wants_step(const struct loop *l, const struct run *r)
 {
-    for (struct run *r = m->deck->runs, *next; r != NULL; r = next) {
-        next = r->next;
-        if (r->status == RUN_MORE && (r->ready || r->wake <= l->now) && !server_clogged(r))
+    return r->status == RUN_MORE && (r->ready || r->wake <= l->now) && !server_clogged(r);
+}
+
+/* Steps the commands whose time has come and whose readers keep up: each once, as far as the turn's time for commands goes;
+ * the next turn begins with those that had none. */
+static void step_runs(struct loop *l)
+{
+    bool left = false;
+    if (!console_enter(l))
+        return;
+    for (struct member *m = l->members; m != NULL; m = m->next) {
+        for (struct run *r = m->deck->runs, *next; r != NULL; r = next) {
+            next = r->next;
+            if (r->round == l->round || !wants_step(l, r))
+                continue;
+            if (console_over(l)) {
+                left = true;
+                break;
+            }
+            r->round = l->round;
             run_step(r, l->now);
+        }
     }
+    if (!left)
+        l->round++;
+    console_leave(l);
 }
 
 /* Those that follow the journal see what this turn wrote into it. */
@@ -282,11 +374,14 @@ static void step_followers(struct loop *l, struct member *m)
     if (written == m->journal_seen)
         return;
     m->journal_seen = written;
+    if (!console_enter(l))
+        return;
     for (struct run *r = m->deck->runs, *next; r != NULL; r = next) {
         next = r->next;
         if (r->status == RUN_MORE && r->follow && !server_clogged(r))
             run_step(r, l->now);
     }
+    console_leave(l);
 }
 
 /* When a command wants to go on; 0: now. */
@@ -401,7 +496,11 @@ void loop_turn(struct loop *l, td_time max_wait)
     td_time limit = max_wait == TD_NEVER ? TD_NEVER : monotonic_now() + max_wait;
     bool more = pump(l);
     td_time due = next_deadline(l);
+    for (const struct member *m = l->members; m != NULL; m = m->next)
+        if (m->server != NULL)
+            limit = earliest(limit, server_deadline(m->server));
     int n = wait_for(l, ev, more ? 0 : real_deadline(l, due, limit));
+    turn_begins(l, monotonic_now());
     move_clock(l, due);
     for (struct member *m = l->members; m != NULL; m = m->next)
         td_stack_clock(m->deck->st, l->now);
@@ -413,8 +512,8 @@ void loop_turn(struct loop *l, td_time max_wait)
     }
     if (l->time.mode == TIME_FLOWING)
         let_time_work(l);
+    step_runs(l);
     for (struct member *m = l->members; m != NULL; m = m->next) {
-        step_runs(l, m);
         if (l->time.mode == TIME_FLOWING)
             td_stack_flush(m->deck->st, l->now);
         watch_busy_taps(l, m->deck);

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 
 #include "tapdeckd/deck_time.h"
+#include "tapdeckd/loop_stats.h"
 
 struct loop;
 struct source { /* something the loop waits for */
@@ -39,6 +40,13 @@ struct loop {
     td_time last_traffic;
     td_time next_tick; /* applications' */
     bool coarse; /* the kernel has no epoll_pwait2 */
+    struct loop_stats stats;
+    td_time turn_began;    /* real time */
+    td_time cpu_before;    /* this thread's, when the last turn ended; 0: not taken */
+    td_time console_began; /* real time; 0: nobody is at it */
+    td_time console_used;  /* in this turn, for clients and commands */
+    uint64_t round;        /* of commands that want a step: each has one before any has another */
+    td_time stall;         /* a client that reads nothing for so long is dropped */
     int stop;    /* asked to stop so many times */
 };
 
@@ -61,6 +69,14 @@ void loop_change(struct loop *l, struct source *s, uint32_t events);
 void loop_unwatch(struct loop *l, struct source *s); /* doesn't close fd */
 td_time monotonic_now(void);
 
+/* Clients and commands may take CONSOLE_TURN of a turn, between them: whoever works for them brackets it, and
+ * leaves the rest for the next turn when it is over. */
+#define CONSOLE_TURN (250 * TD_US)
+#define CLIENT_STALL (60 * TD_SEC)
+bool console_enter(struct loop *l); /* false: somebody is at it already */
+void console_leave(struct loop *l);
+bool console_over(const struct loop *l);
+
 /* ---- the control socket (server.c) ---- */
 
 struct server;
@@ -74,6 +90,8 @@ void server_stop_accepting(struct server *s);        /* removes the socket from 
  * once. */
 bool server_pump(struct server *s);
 bool server_clogged(const struct run *r); /* its reader must catch up first */
+td_time server_deadline(const struct server *s); /* real time: when a client will have stalled; TD_NEVER */
+bool server_admit(struct server *s, int fd); /* a connection; false: refused, and closed */
 void server_close(struct server *s);
 
 #endif

@@ -47,6 +47,7 @@ static const char usage[] =
     "      --memory BYTES   limits the stack's memory (default: no limit)\n"
     "      --spin TIME      how long to poll after traffic before sleeping (default: 20us; 0: "
     "never)\n"
+    "      --stall TIME     a console that reads nothing for so long is dropped (default: 60s)\n"
     "      --allow-faults   deliberate bugs may be switched on (`fault` lists them): for lessons and tests\n"
     "      --topo FILE      runs all nodes of a topology file, with simulated wires between them; the "
     "node's\n"
@@ -82,6 +83,7 @@ struct options {
     enum td_profile profile;
     uint64_t memory;
     bool faults;
+    td_time stall;
     bool named; /* -n was given */
     struct net_options topo; /* topo.file NULL: no topology */
 };
@@ -100,7 +102,7 @@ static void say(const char *fmt, ...)
 /* EXIT_DONE: go on; -1: done (help, version); EXIT_USAGE. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-    enum { OPT_DAEMON = 256, OPT_READY, OPT_PROFILE, OPT_MEMORY, OPT_SPIN, OPT_FAULTS, OPT_TOPO, OPT_VIRTUAL, OPT_REAL, OPT_SEED, OPT_RUN };
+    enum { OPT_DAEMON = 256, OPT_READY, OPT_PROFILE, OPT_MEMORY, OPT_SPIN, OPT_FAULTS, OPT_TOPO, OPT_VIRTUAL, OPT_REAL, OPT_SEED, OPT_RUN, OPT_STALL };
     static const struct option longs[] = {
         {"name", required_argument, NULL, 'n'},
         {"file", required_argument, NULL, 'f'},
@@ -111,6 +113,7 @@ static int read_options(int argc, char **argv, struct options *o)
         {"memory", required_argument, NULL, OPT_MEMORY},
         {"spin", required_argument, NULL, OPT_SPIN},
         {"allow-faults", no_argument, NULL, OPT_FAULTS},
+        {"stall", required_argument, NULL, OPT_STALL},
         {"topo", required_argument, NULL, OPT_TOPO},
         {"virtual", no_argument, NULL, OPT_VIRTUAL},
         {"real", no_argument, NULL, OPT_REAL},
@@ -187,6 +190,12 @@ static int read_options(int argc, char **argv, struct options *o)
         case OPT_SPIN:
             if (!parse_time(optarg, &o->spin) || o->spin > TD_SEC) {
                 say("--spin: '%s' is not a time of at most a second, such as 20us", optarg);
+                return EXIT_USAGE;
+            }
+            break;
+        case OPT_STALL:
+            if (!parse_time(optarg, &o->stall) || o->stall == 0) {
+                say("--stall: '%s' is not a time such as 60s", optarg);
                 return EXIT_USAGE;
             }
             break;
@@ -397,6 +406,7 @@ static int serve(const struct options *o, struct td_stack *st, int background_fd
         server_close(server);
         return EXIT_FAILED;
     }
+    loop.stall = o->stall;
     loop_add(&loop, &member, &deck);
     clock_gettime(CLOCK_REALTIME, &wall);
     deck.wall_offset =
@@ -433,6 +443,7 @@ static int serve_topology(struct options *o, int background_fd)
         status = EXIT_FAILED;
         snprintf(msg, sizeof(msg), "interrupted on the way up");
     } else if (status == EXIT_DONE) {
+        net.loop.stall = o->stall;
         net_serve(&net);
         net_describe(&net, msg, sizeof(msg));
         announce(o, msg, background_fd);
@@ -459,7 +470,7 @@ static void raise_file_limit(void)
 int main(int argc, char **argv)
 {
     struct options o = {
-        .name = DEFAULT_NAME, .ready_fd = -1, .spin = DEFAULT_SPIN, .profile = TD_PROFILE_LINUX};
+        .name = DEFAULT_NAME, .ready_fd = -1, .spin = DEFAULT_SPIN, .stall = CLIENT_STALL, .profile = TD_PROFILE_LINUX};
     int status = read_options(argc, argv, &o);
     if (status != EXIT_DONE)
         return status < 0 ? EXIT_DONE : status;

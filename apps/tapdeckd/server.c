@@ -9,6 +9,14 @@
  * whose client doesn't read is not stepped, so a stopped console costs the daemon a bounded amount
  * of memory however long the table it asked for. Input for a run is asked for ("want") as the run takes
  * it; a client that sends more than that is not read until the run has caught up.
+ *
+ * Nobody who can reach the socket can hold the loop or the stack up. Clients and commands have a bounded time of each
+ * turn (CONSOLE_TURN): lines that came, output to be packed and sent, wait for the next one, and each client has had its
+ * turn before any has another. A client that reads nothing although there is something to read is dropped
+ * after `stall`. When all places are taken, or the process has no descriptor left, the newcomer gets the place of one that has
+ * asked for nothing yet, else of the one that runs nothing and has been silent for longest (a console connects
+ * again when it is used); when all of them run something, it is told so and closed. The socket's mode keeps other users out;
+ * the kernel is asked all the same who has connected, and only this user and root are served.
  */
 #include "tapdeckd/loop.h"
 
@@ -27,6 +35,7 @@
 #define RUNS_A_CLIENT 16
 #define CLIENT_HIGH   262144 /* bytes queued for one client before its runs wait */
 #define READ_A_TURN   65536  /* bytes taken from one client before the others have their turn */
+#define ACCEPT_A_TURN 16
 
 struct client {
     struct client *next;
@@ -38,7 +47,11 @@ struct client {
     bool discarding;  /* the rest of a line that was too long */
     bool gone;
     bool streams; /* it has said that it knows notes: then it may hear news, too */
+    bool asked;   /* it has sent a whole line */
     uint32_t watching;
+    uint64_t round;   /* the server's, in which it was served last */
+    td_time heard;    /* real time: when its last line came, or it */
+    td_time stuck;    /* since when it takes nothing; 0: it does */
 };
 
 struct server {
@@ -49,6 +62,9 @@ struct server {
     struct source *source;
     struct client *clients;
     unsigned nclients;
+    uint64_t round; /* each client is served once in it */
+    uint64_t turn;  /* the loop's, in which clients were served last */
+    int spare;      /* a descriptor kept for the time when there is none: one can still be accepted, and told */
     uint64_t changes, hits; /* of the members' time, as clients know it */
 };
 
@@ -92,7 +108,8 @@ struct server *server_open(const char *name, int *status, char *msg, size_t msg_
     struct server *s = calloc(1, sizeof(*s));
     if (s == NULL)
         return NULL;
-    s->fd = s->lock = -1;
+    s->fd = s->lock = s->spare = -1;
+    s->round = 1;
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
     if (snprintf(s->path, sizeof(s->path), "%s/%s.sock", dir, name) >= (int)sizeof(s->path) ||
         snprintf(s->lock_path, sizeof(s->lock_path), "%s/%s.lock", dir, name) >=
@@ -121,13 +138,14 @@ struct server *server_open(const char *name, int *status, char *msg, size_t msg_
     s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     mode_t old = umask(0177); /* the socket is made with mode 0600, not given it afterwards */
     int err =
-        s->fd < 0 || bind(s->fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(s->fd, 16) < 0;
+        s->fd < 0 || bind(s->fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(s->fd, 128) < 0;
     umask(old);
     if (err) {
         snprintf(msg, msg_size, "the control socket %s can't be made: %s", s->path,
                  strerror(errno));
         goto fail;
     }
+    s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
     return s;
 fail:
     if (s->fd >= 0)
@@ -160,6 +178,7 @@ static void client_close(struct client *c)
         at = &(*at)->next;
     *at = c->next;
     s->nclients--;
+    s->loop->stats.clients--;
     text_free(&c->in);
     text_free(&c->out);
     free(c);
@@ -213,7 +232,7 @@ static void client_request(struct client *c, const char *line, size_t len)
 /* No more is taken from it for now: it doesn't read the answers, or sends faster than its command takes. */
 static bool client_must_wait(const struct client *c)
 {
-    if (c->out.len > CLIENT_HIGH)
+    if (c->out.len > CLIENT_HIGH || c->gone)
         return true;
     for (const struct run *r = c->server->member->deck->runs; r != NULL; r = r->next)
         if (r->owner == c && run_input_full(r))
@@ -231,18 +250,31 @@ static void client_input_ends(struct client *c)
 
 static void client_collect(struct client *c);
 
-/* Does what the complete lines ask for, while there is room for the answers. */
+/* Does what the complete lines ask for, while there is room for the answers and time in this turn. */
 static void client_lines(struct client *c)
 {
-    struct text line = {0};
-    while (!client_must_wait(c) && take_line(&c->in, &line)) {
-        if (line.len > 0)
-            client_request(c, line.s, line.len);
+    const char *nl;
+    size_t done = 0;
+    while (done < c->in.len && !client_must_wait(c) && !console_over(c->server->loop) &&
+           (nl = memchr(c->in.s + done, '\n', c->in.len - done)) != NULL) {
+        size_t at = done, n = (size_t)(nl - (c->in.s + done));
+        done += n + 1;
+        c->asked = true;
+        if (n > 0)
+            client_request(c, c->in.s + at, n);
         client_collect(c);
     }
-    text_free(&line);
+    if (done > 0) {
+        c->heard = monotonic_now();
+        text_consume(&c->in, done);
+    }
     if (c->read_closed && c->in.len == 0)
         client_input_ends(c);
+}
+
+static bool client_has_line(const struct client *c)
+{
+    return c->in.len > 0 && memchr(c->in.s, '\n', c->in.len) != NULL;
 }
 
 /* Takes in n bytes from the client. */
@@ -269,7 +301,9 @@ static void client_read(struct client *c)
 {
     char buf[16384];
     /* What isn't taken now waits in its socket, and the loop comes back to it. */
-    for (size_t taken = 0; taken < READ_A_TURN && !client_must_wait(c); taken += sizeof(buf)) {
+    for (size_t taken = 0; taken < READ_A_TURN && c->in.len <= REQUEST_MAX && !client_must_wait(c) &&
+                           !console_over(c->server->loop);
+         taken += sizeof(buf)) {
         ssize_t n = read(c->source->fd, buf, sizeof(buf));
         if (n == 0) {
             c->read_closed = true;
@@ -287,44 +321,133 @@ static void client_read(struct client *c)
 
 static void client_event(struct loop *l, struct source *s, uint32_t events)
 {
-    (void)l;
     struct client *c = s->ctx;
-    if (events & (EPOLLIN | EPOLLRDHUP))
+    bool mine = console_enter(l);
+    if (events & (EPOLLIN | EPOLLRDHUP) && !c->read_closed)
         client_read(c);
     /* Both directions are closed: nobody is there to read. */
     if (events & (EPOLLHUP | EPOLLERR))
         c->gone = true;
+    if (mine)
+        console_leave(l);
+}
+
+/* ---- newcomers ---- */
+
+/* Says one sentence to a connection that isn't served, and closes it. */
+static void turn_away(int fd, const char *why)
+{
+    struct text t = {0};
+    control_write_end(&t, -1, EXIT_FAILED, why);
+    ssize_t ignored = send(fd, t.s, t.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)ignored;
+    close(fd);
+    text_free(&t);
+}
+
+/* Who uses a place least: one that never asked for anything before one that runs nothing, and of these the one
+ * that was silent for longest. NULL: all run something. */
+static struct client *least_used(const struct server *s)
+{
+    struct client *least = NULL;
+    for (struct client *c = s->clients; c != NULL; c = c->next) {
+        if (c->runs > 0 || c->gone || c->out.len > 0)
+            continue;
+        if (least == NULL || c->asked < least->asked || (c->asked == least->asked && c->heard < least->heard))
+            least = c;
+    }
+    return least;
+}
+
+/* Closes one that uses its place least; false: there is none. */
+static bool make_room(struct server *s)
+{
+    struct client *c = least_used(s);
+    if (c == NULL)
+        return false;
+    control_write_end(&c->out, -1, EXIT_FAILED, "the daemon has closed this connection: others wanted its place");
+    ssize_t ignored = send(c->source->fd, c->out.s, c->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)ignored;
+    s->loop->stats.evicted++;
+    client_close(c);
+    return true;
+}
+
+/* Ours, or root's. */
+static bool may_command(int fd)
+{
+    struct ucred who;
+    socklen_t n = sizeof(who);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && (who.uid == geteuid() || who.uid == 0);
+}
+
+bool server_admit(struct server *s, int fd)
+{
+    struct loop_stats *stats = &s->loop->stats;
+    if (!may_command(fd)) {
+        stats->strangers++;
+        turn_away(fd, "this daemon is another user's: it takes commands from that user and from root");
+        return false;
+    }
+    if (s->nclients >= CLIENTS_MAX && !make_room(s)) {
+        stats->refused++;
+        turn_away(fd, "too many clients are connected to this daemon, and all of them run something");
+        return false;
+    }
+    struct client *c = calloc(1, sizeof(*c));
+    if (c != NULL) {
+        c->server = s;
+        c->watching = EPOLLIN | EPOLLRDHUP;
+        c->heard = monotonic_now();
+        c->source = loop_watch(s->loop, fd, c->watching, client_event, c);
+    }
+    if (c == NULL || c->source == NULL) {
+        free(c);
+        stats->refused++;
+        turn_away(fd, "there is no memory for another client");
+        return false;
+    }
+    c->next = s->clients;
+    s->clients = c;
+    s->nclients++;
+    stats->clients++;
+    stats->accepted++;
+    return true;
+}
+
+/* There is no descriptor for the connection that waits: without this the loop would spin on it. */
+static void accept_without_descriptor(struct server *s)
+{
+    if (s->spare >= 0)
+        close(s->spare);
+    int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0 && make_room(s)) { /* its descriptor is free now */
+        s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        server_admit(s, fd);
+        return;
+    }
+    if (fd >= 0) {
+        s->loop->stats.refused++;
+        turn_away(fd, "this daemon has no descriptor left for another client");
+    }
+    s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 static void accept_event(struct loop *l, struct source *src, uint32_t events)
 {
     (void)events;
     struct server *s = src->ctx;
-    for (;;) {
+    bool mine = console_enter(l);
+    for (int i = 0; i < ACCEPT_A_TURN && !console_over(l); i++) {
         int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+            accept_without_descriptor(s);
         if (fd < 0)
-            return;
-        struct client *c = s->nclients < CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
-        if (c == NULL) {
-            static const char full[] = "{\"id\":-1,\"err\":\"too many clients are connected to "
-                                       "this daemon\",\"status\":1}\n";
-            ssize_t ignored = write(fd, full, sizeof(full) - 1);
-            (void)ignored;
-            close(fd);
-            continue;
-        }
-        c->server = s;
-        c->watching = EPOLLIN | EPOLLRDHUP;
-        c->source = loop_watch(l, fd, c->watching, client_event, c);
-        if (c->source == NULL) {
-            close(fd);
-            free(c);
-            continue;
-        }
-        c->next = s->clients;
-        s->clients = c;
-        s->nclients++;
+            break;
+        server_admit(s, fd);
     }
+    if (mine)
+        console_leave(l);
 }
 
 /* The length of the next piece of output: up to a line's end, and never half a character. */
@@ -385,6 +508,7 @@ static void client_collect(struct client *c)
 static void client_write(struct client *c)
 {
     size_t done = 0;
+    bool had = c->out.len > 0;
     while (done < c->out.len) {
         ssize_t n = send(c->source->fd, c->out.s + done, c->out.len - done, MSG_NOSIGNAL);
         if (n < 0) {
@@ -397,6 +521,10 @@ static void client_write(struct client *c)
         done += (size_t)n;
     }
     text_consume(&c->out, done);
+    if (c->out.len == 0)
+        c->stuck = 0;
+    else if (done > 0 || (had && c->stuck == 0))
+        c->stuck = monotonic_now();
     uint32_t want = (c->read_closed || client_must_wait(c) ? 0 : EPOLLIN | EPOLLRDHUP) |
                     (c->out.len > 0 ? EPOLLOUT : 0);
     if (want != c->watching) {
@@ -428,25 +556,59 @@ static void tell_news(struct server *s)
             control_write_news(&c->out, t->mode != TIME_FLOWING, note[0] != '\0' ? note : NULL);
 }
 
+td_time server_deadline(const struct server *s)
+{
+    td_time at = TD_NEVER;
+    for (const struct client *c = s->clients; c != NULL; c = c->next)
+        if (c->stuck != 0 && c->stuck + s->loop->stall < at)
+            at = c->stuck + s->loop->stall;
+    return at;
+}
+
+static void client_serve(struct client *c)
+{
+    client_collect(c);
+    client_write(c);
+    client_lines(c);
+    if (c->out.len > 0)
+        client_write(c);
+    if (c->stuck != 0 && monotonic_now() >= c->stuck + c->server->loop->stall) {
+        fprintf(stderr, "tapdeckd: a client that has read nothing for %llu s was dropped, with %zu bytes for it\n",
+                (unsigned long long)(c->server->loop->stall / TD_SEC), c->out.len);
+        c->server->loop->stats.stalled++;
+        c->gone = true;
+    }
+}
+
 bool server_pump(struct server *s)
 {
-    bool more = false;
+    bool more = false, left = false;
     tell_news(s);
+    if (s->clients == NULL)
+        return false;
+    if (console_over(s->loop) && s->turn == s->loop->stats.turns)
+        return true; /* one was served in this turn */
+    s->turn = s->loop->stats.turns;
+    bool mine = console_enter(s->loop);
     for (struct client *c = s->clients, *next; c != NULL; c = next) {
         next = c->next;
-        if (!c->gone) {
-            client_collect(c);
-            client_write(c);
-            client_lines(c);
-            if (c->out.len > 0)
-                client_write(c);
+        if (!c->gone && c->round != s->round && !left) {
+            c->round = s->round;
+            client_serve(c);
+            left = console_over(s->loop);
         }
         if (c->gone || (c->read_closed && c->runs == 0 && c->out.len == 0 && c->in.len == 0))
             client_close(c);
     }
+    if (!left)
+        s->round++;
+    for (const struct client *c = s->clients; c != NULL; c = c->next)
+        more = more || (client_has_line(c) && !client_must_wait(c));
     for (const struct run *r = s->member->deck->runs; r != NULL; r = r->next)
         more = more || (r->status == RUN_MORE && r->ready && !server_clogged(r));
-    return more;
+    if (mine)
+        console_leave(s->loop);
+    return more || left;
 }
 
 void server_start(struct server *s, struct member *m)
@@ -478,6 +640,8 @@ void server_close(struct server *s)
     while (s->clients != NULL)
         client_close(s->clients);
     close(s->lock);
+    if (s->spare >= 0)
+        close(s->spare);
     if (s->member != NULL)
         s->member->server = NULL;
     free(s);

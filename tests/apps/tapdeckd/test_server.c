@@ -1,311 +1,366 @@
-/* tests of apps/tapdeckd/server.c: the control socket as a client sees it, by hand. A command that reads
- * is a `ping` whose step the test has replaced. */
+/* The control socket from outside: what clients send is bounded, what they don't read is bounded, who stalls is dropped,
+ * who comes when all is full gets the place of who uses it least, and a turn of the loop ends in time. */
 #include "check_main.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "tapdeckd/loop.h"
 
-static struct {
-    char dir[64];
-    struct td_stack *st;
-    struct deck deck;
-    struct member member;
-    struct loop loop;
-    struct server *server;
-    int fd; /* a client's */
-    struct text in;
-} t;
+static struct td_stack *st;
+static struct deck deck;
+static struct loop loop;
+static struct member member;
+static struct server *server;
+static char dir[64], reply[1 << 20];
 
-static void open_daemon(void)
+static void open_server(void)
 {
     struct td_stack_config c = {.now = monotonic_now(), .seed = {7}};
     char msg[512];
     int status;
+    strcpy(dir, "/tmp/server-test-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    setenv("TAPDECK_RUN", dir, 1);
+    st = td_stack_new(&c);
+    server = server_open("test", &status, msg, sizeof msg);
+    ck_assert_msg(server != NULL, "%s", msg);
+    deck_init(&deck, st, "test");
+    ck_assert_int_eq(loop_init(&loop, NULL, false, 0), 0);
+    loop_add(&loop, &member, &deck);
+    server_start(server, &member);
+}
 
-    memset(&t, 0, sizeof t);
-    strcpy(t.dir, "/tmp/tapdeck-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(t.dir));
-    setenv("TAPDECK_RUN", t.dir, 1);
-    t.st = td_stack_new(&c);
-    ck_assert_ptr_nonnull(t.st);
-    deck_init(&t.deck, t.st, "x");
-    ck_assert_int_eq(loop_init(&t.loop, NULL, false, 0), 0);
-    loop_add(&t.loop, &t.member, &t.deck);
-    t.server = server_open("x", &status, msg, sizeof msg);
-    ck_assert_msg(t.server != NULL, "%s", msg);
-    server_start(t.server, &t.member);
+static void close_server(void)
+{
+    server_close(server);
+    deck_done(&deck);
+    loop_done(&loop);
+    td_stack_free(st);
+    rmdir(dir);
+}
+
+static int connected(void)
+{
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
-    strcpy(sa.sun_path, server_path(t.server));
-    t.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    ck_assert_int_eq(connect(t.fd, (struct sockaddr *)&sa, sizeof sa), 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    snprintf(sa.sun_path, sizeof sa.sun_path, "%s", server_path(server));
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+    return fd;
 }
 
-static void close_daemon(void)
+static void turns(unsigned n)
 {
-    close(t.fd);
-    server_close(t.server);
-    deck_done(&t.deck);
-    loop_done(&t.loop);
-    td_stack_free(t.st);
-    text_free(&t.in);
-    rmdir(t.dir);
+    while (n-- > 0)
+        loop_turn(&loop, 0);
 }
 
-static void say(const char *line)
+static void say(int fd, const char *text)
 {
-    ck_assert_int_eq(send(t.fd, line, strlen(line), 0), (ssize_t)strlen(line));
+    ck_assert_int_eq(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
 }
 
-static void turn(void)
+/* What came by now, in `reply`; 0 = nothing, -1 = closed. */
+static ssize_t hear(int fd)
 {
-    char buf[65536];
-    ssize_t n;
-
-    loop_turn(&t.loop, 0);
-    while ((n = read(t.fd, buf, sizeof buf)) > 0)
-        text_add(&t.in, buf, (size_t)n);
+    size_t n = 0;
+    ssize_t k;
+    while ((k = recv(fd, reply + n, sizeof reply - 1 - n, 0)) > 0)
+        n += (size_t)k;
+    reply[n] = '\0';
+    return n > 0 ? (ssize_t)n : k == 0 ? -1 : errno == EAGAIN ? 0 : -1;
 }
 
-/* The next line from the daemon. */
-static struct reply answer(void)
+static void answers(int fd, const char *text)
 {
-    struct text line = {0};
-    struct reply r;
-
-    for (int i = 0; i < 1000 && !take_line(&t.in, &line); i++)
-        turn();
-    ck_assert_msg(line.s != NULL && control_parse_reply(line.s, line.len, &r), "%s", line.s ? line.s : "no answer");
-    text_free(&line);
-    return r;
+    turns(4);
+    hear(fd);
+    ck_assert_msg(strstr(reply, text) != NULL, "'%s' is not in: %.300s", text, reply);
 }
 
-static int echo(struct run *r, td_time now)
+START_TEST(test_bad_requests)
 {
-    (void)now;
-    size_t n = r->in.len < 20000 ? r->in.len : 20000;
-    text_add(&r->out, r->in.s, n);
-    if (n > 0)
-        text_consume(&r->in, n);
-    r->ready = r->in.len > 0;
-    return r->in_eof && r->in.len == 0 ? EXIT_DONE : RUN_MORE;
+    static const struct {
+        const char *line, *answer;
+    } cases[] = {
+        {"\n\n\n{\"id\":1,\"cmd\":[\"version\"]}\n", "{\"id\":1,\"status\":0}"},
+        {"nonsense\n", "{\"id\":-1,\"err\":"},
+        {"[1,2]\n", "{\"id\":-1,\"err\":"},
+        {"{\"id\":7}\n", "{\"id\":7,\"err\":"},
+        {"{\"id\":-3,\"cmd\":[\"version\"]}\n", "\"err\":"},
+        {"{\"id\":8,\"cmd\":[]}\n", "{\"id\":8,\"err\":"},
+        {"{\"id\":8,\"cmd\":\"version\"}\n", "{\"id\":8,\"err\":"},
+        {"{\"id\":8,\"cmd\":[\"fly\"]}\n", "there is no command 'fly'"},
+        {"{\"id\":8,\"cmd\":[\"a\\u0000b\"]}\n", "\"err\":"},
+        {"\xff\xfe\n", "{\"id\":-1,\"err\":"},
+        {"{\"id\":9,\"cancel\":true}\n{\"id\":2,\"cmd\":[\"version\"]}\n", "{\"id\":2,\"status\":0}"},
+        {"{\"id\":9,\"in\":\"text\"}\n{\"id\":9,\"eof\":true}\n{\"id\":3,\"cmd\":[\"version\"]}\n", "{\"id\":3,\"status\":0}"},
+    };
+    open_server();
+    int fd = connected();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        say(fd, cases[i].line);
+        answers(fd, cases[i].answer);
+    }
+    close(fd);
+    turns(2);
+    ck_assert_uint_eq(loop.stats.clients, 0);
+    close_server();
 }
+END_TEST
 
-static int idle(struct run *r, td_time now)
+START_TEST(test_long_lines)
 {
-    (void)r;
-    (void)now;
-    return RUN_MORE;
+    static char chunk[4096];
+    open_server();
+    int fd = connected();
+    memset(chunk, 'x', sizeof chunk);
+    for (int i = 0; i < 20; i++) {
+        ck_assert_int_eq(send(fd, chunk, sizeof chunk, 0), sizeof chunk);
+        turns(2);
+    }
+    answers(fd, "a request line has at most 65536 bytes");
+    say(fd, "the rest of it\n{\"id\":5,\"cmd\":[\"version\"]}\n");
+    answers(fd, "{\"id\":5,\"status\":0}");
+    /* Many lines at once are done bit by bit; each is answered. */
+    struct text many = {0};
+    for (int i = 0; i < 3000; i++)
+        text_puts(&many, "\n?\n");
+    for (size_t done = 0; done < many.len;) {
+        ssize_t n = send(fd, many.s + done, many.len - done, 0);
+        done += n > 0 ? (size_t)n : 0;
+        turns(1);
+    }
+    unsigned seen = 0;
+    for (int i = 0; i < 3000 && seen < 3000; i++) {
+        turns(1);
+        hear(fd);
+        for (const char *p = reply; (p = strstr(p, "\"id\":-1")) != NULL; p++)
+            seen++;
+    }
+    ck_assert_uint_eq(seen, 3000);
+    text_free(&many);
+    close(fd);
+    close_server();
 }
+END_TEST
 
-/* Starts a command that reads, with the words of the request. */
-static struct run *reader(const char *request, int (*step)(struct run *r, td_time now))
+START_TEST(test_half_a_line)
 {
-    say(request);
-    for (int i = 0; i < 100 && t.deck.runs == NULL; i++)
-        loop_turn(&t.loop, 0);
-    struct run *r = t.deck.runs;
-    ck_assert_ptr_nonnull(r);
-    r->step = step;
-    r->wake = TD_NEVER;
-    text_consume(&r->out, r->out.len);
-    for (int i = 0; i < 3; i++)
-        turn();
-    text_consume(&t.in, t.in.len);
-    run_read(r);
-    return r;
+    open_server();
+    int half = connected(), other = connected();
+    say(half, "{\"id\":1,\"cmd\":[\"ver");
+    turns(3);
+    say(other, "{\"id\":1,\"cmd\":[\"version\"]}\n");
+    answers(other, "{\"id\":1,\"status\":0}");
+    ck_assert_int_eq(hear(half), 0);
+    say(half, "sion\"]}"); /* and its end without a newline */
+    shutdown(half, SHUT_WR);
+    answers(half, "{\"id\":1,\"status\":0}");
+    close(half);
+    close(other);
+    close_server();
 }
+END_TEST
 
-#define PING "{\"id\":5,\"cmd\":[\"ping\",\"127.0.0.1\"],\"streams\":true}\n"
-
-START_TEST(bytes_go_in_and_come_out)
+/* It asks, and doesn't read the answers: its commands wait, others' don't, and then it is dropped. */
+START_TEST(test_a_client_that_stops_reading)
 {
-    static uint8_t sent[300000];
-    struct text got = {0};
-    size_t credit = 0, done = 0;
-    bool over;
-    struct reply r;
+    open_server();
+    int deaf = connected(), other = connected();
+    char line[128];
+    for (int i = 0; i < 200; i++) {
+        snprintf(line, sizeof line, "{\"id\":%d,\"cmd\":[\"sysctl\",\"-a\"]}\n", i);
+        if (send(deaf, line, strlen(line), 0) < 0)
+            break;
+        turns(2);
+    }
+    turns(50);
+    ck_assert_uint_eq(loop.stats.clients, 2);
+    say(other, "{\"id\":1,\"cmd\":[\"version\"]}\n");
+    answers(other, "{\"id\":1,\"status\":0}");
+    unsigned waiting = 0;
+    for (const struct run *r = deck.runs; r != NULL; r = r->next)
+        waiting++;
+    ck_assert_uint_le(waiting, 16);
+    uint64_t turns_before = loop.stats.turns;
+    loop_turn(&loop, 20 * TD_MS); /* nothing to do: it sleeps, it doesn't spin */
+    loop_turn(&loop, 20 * TD_MS);
+    ck_assert_uint_le(loop.stats.turns, turns_before + 3);
+    ck_assert_uint_eq(loop.stats.stalled, 0);
+    loop.stall = TD_MS;
+    usleep(2000);
+    turns(2);
+    ck_assert_uint_eq(loop.stats.stalled, 1);
+    ck_assert_uint_eq(loop.stats.clients, 1);
+    ck_assert_ptr_null(deck.runs);
+    say(other, "{\"id\":2,\"cmd\":[\"version\"]}\n");
+    answers(other, "{\"id\":2,\"status\":0}");
+    close(deaf);
+    close(other);
+    close_server();
+}
+END_TEST
 
-    for (size_t i = 0; i < sizeof sent; i++)
-        sent[i] = (uint8_t)(i * 7 ^ i >> 8 ^ i >> 16);
-    reader(PING, echo);
-    do {
-        while (credit > 0 && done < sizeof sent) {
-            struct text line = {0};
-            size_t n = credit < INPUT_MAX ? credit : INPUT_MAX;
-            n = n < sizeof sent - done ? n : sizeof sent - done;
-            control_write_input(&line, 5, sent + done, n, done + n == sizeof sent);
-            say(line.s);
-            text_free(&line);
-            done += n;
-            credit -= n;
+START_TEST(test_all_places_taken)
+{
+    enum { PLACES = 64 };
+    int fd[PLACES];
+    open_server();
+    int console = connected();
+    say(console, "{\"id\":1,\"cmd\":[\"version\"]}\n");
+    answers(console, "{\"id\":1,\"status\":0}");
+    for (int i = 0; i < 1000; i++) { /* who asks for nothing makes place for the next */
+        int late = connected();
+        turns(1);
+        if (i < PLACES)
+            fd[i] = late;
+        else
+            close(late);
+    }
+    turns(100);
+    ck_assert_uint_ge(loop.stats.evicted, 1);
+    say(console, "{\"id\":2,\"cmd\":[\"version\"]}\n");
+    answers(console, "{\"id\":2,\"status\":0}"); /* it has kept its own */
+    for (int i = 0; i < PLACES; i++)
+        close(fd[i]);
+    turns(4);
+    ck_assert_uint_eq(loop.stats.clients, 1);
+    close(console);
+
+    /* All of them run something: then a newcomer is told. */
+    turns(2);
+    for (int i = 0; i < PLACES; i++) {
+        fd[i] = connected();
+        say(fd[i], "{\"id\":1,\"cmd\":[\"why\",\"-f\"]}\n");
+        turns(2);
+    }
+    int late = connected();
+    answers(late, "too many clients are connected to this daemon, and all of them run something");
+    ck_assert_int_eq(hear(late), -1);
+    ck_assert_uint_ge(loop.stats.refused, 1);
+    close(late);
+    for (int i = 0; i < PLACES; i++)
+        close(fd[i]);
+    turns(4);
+    ck_assert_uint_eq(loop.stats.clients, 0);
+    ck_assert_ptr_null(deck.runs);
+    close_server();
+}
+END_TEST
+
+/* Twenty consoles ask at once for more than a turn has time for: each is served, and the loop gets to the
+ * stack in between. */
+START_TEST(test_turns_are_short)
+{
+    enum { CONSOLES = 20 };
+    int fd[CONSOLES];
+    size_t got[CONSOLES] = {0};
+    unsigned over = 0, ends[CONSOLES] = {0};
+    open_server();
+    for (int i = 0; i < CONSOLES; i++)
+        fd[i] = connected();
+    turns(4);
+    for (int i = 0; i < CONSOLES; i++)
+        say(fd[i], "{\"id\":1,\"cmd\":[\"sysctl\",\"-a\"]}\n{\"id\":2,\"cmd\":[\"nstat\",\"-az\"]}\n"
+                   "{\"id\":3,\"cmd\":[\"table\",\"events\"]}\n");
+    uint64_t before = loop.stats.turns;
+    for (int t = 0; t < 20000 && over < CONSOLES; t++) {
+        turns(1);
+        over = 0;
+        for (int i = 0; i < CONSOLES; i++) {
+            ssize_t n = hear(fd[i]);
+            got[i] += n > 0 ? (size_t)n : 0;
+            for (const char *p = reply; n > 0 && (p = strstr(p, "\"status\"")) != NULL; p++)
+                ends[i]++;
+            over += ends[i] == 3;
         }
-        r = answer();
-        ck_assert_int_eq(r.id, 5);
-        if (r.out != NULL)
-            text_add(&got, r.out, r.out_len);
-        credit += r.want;
-        ck_assert_uint_le(credit, RUN_IN_HIGH);
-        over = r.end;
-        ck_assert_int_eq(r.status, EXIT_DONE);
-        control_free_reply(&r);
-    } while (!over);
-    ck_assert_uint_eq(got.len, sizeof sent);
-    ck_assert_mem_eq(got.s, sent, sizeof sent);
-    text_free(&got);
+    }
+    ck_assert_uint_eq(over, CONSOLES);
+    ck_assert_uint_ge(loop.stats.turns - before, 10);
+    for (int i = 1; i < CONSOLES; i++)
+        ck_assert_uint_eq(got[i] / 1000, got[0] / 1000); /* to some digits of counters that go on */
+    ck_assert_uint_gt(got[0], 20000);
+    ck_assert_uint_gt(loop.stats.consoles, 0);
+    for (int i = 0; i < CONSOLES; i++)
+        close(fd[i]);
+    turns(2);
+    close_server();
 }
 END_TEST
 
-/* Who sends without being asked is not read until the command has caught up; nothing is lost. */
-START_TEST(a_flood_waits_outside)
+START_TEST(test_statistics)
 {
-    struct run *r = reader(PING, idle);
-    struct text line = {0};
-    size_t sent = 0, at = 0;
-    char piece[INPUT_MAX];
-
-    memset(piece, 'x', sizeof piece);
-    for (int quiet = 0; quiet < 20;) {
-        if (at == line.len) {
-            text_consume(&line, line.len);
-            control_write_input(&line, 5, piece, sizeof piece, false);
-            sent += sizeof piece;
-            at = 0;
+    open_server();
+    int fd = connected();
+    say(fd, "{\"id\":1,\"cmd\":[\"version\",\"-s\",\"-j\"]}\n");
+    answers(fd, "{\"id\":1,\"status\":0}");
+    ck_assert_ptr_nonnull(strstr(reply, "\\\"longest_ns\\\":"));
+    ck_assert_ptr_nonnull(strstr(reply, "\\\"clients\\\":1,"));
+    say(fd, "{\"id\":2,\"cmd\":[\"version\",\"-s\",\"-r\"]}\n");
+    answers(fd, "turns of the loop in");
+    ck_assert_uint_lt(loop.stats.turns, 10);
+    ck_assert_uint_eq(loop.stats.accepted, 1);
+    say(fd, "{\"id\":3,\"cmd\":[\"version\",\"-x\"]}\n");
+    answers(fd, "doesn't belong after 'version'");
+    for (unsigned i = 0; i < LOOP_BUCKETS; i++) {
+        static const td_time upto[] = {10 * TD_US, 2 * TD_MS, 20 * TD_MS};
+        static const unsigned bucket[] = {0, 7, 10};
+        for (int k = 0; k < 3; k++) {
+            ck_assert_uint_eq(loop_bucket(upto[k]), bucket[k]);
+            ck_assert_uint_eq(loop_bucket(upto[k] + 1), bucket[k] + 1);
         }
-        ssize_t n = send(t.fd, line.s + at, line.len - at, 0);
-        quiet = n > 0 ? 0 : quiet + 1;
-        at += n > 0 ? (size_t)n : 0;
-        turn();
-        ck_assert_uint_lt(r->in.len, RUN_IN_HIGH + INPUT_MAX);
     }
-    ck_assert_uint_ge(r->in.len, RUN_IN_HIGH);
-    ck_assert(run_input_full(r));
-    r->step = echo;
-    r->ready = true;
-    size_t got = 0;
-    for (int i = 0; i < 2000 && got < sent; i++) {
-        struct reply q;
-        ssize_t n = at < line.len ? send(t.fd, line.s + at, line.len - at, 0) : 0;
-        at += n > 0 ? (size_t)n : 0;
-        q = answer();
-        got += q.out_len;
-        control_free_reply(&q);
-    }
-    ck_assert_uint_eq(got, sent);
-    text_free(&line);
+    close(fd);
+    close_server();
 }
 END_TEST
 
-/* What was asked for waits in the daemon, so a cancel is heard although the command takes nothing. */
-START_TEST(a_cancel_does_not_wait)
+START_TEST(test_news_of_a_pause)
 {
-    reader(PING, idle);
-    struct reply r = answer();
-    ck_assert_uint_eq(r.want, RUN_IN_HIGH);
-    for (size_t n = 0; n + INPUT_MAX <= r.want; n += INPUT_MAX) {
-        struct text line = {0};
-        char piece[INPUT_MAX] = "";
-        control_write_input(&line, 5, piece, sizeof piece, false);
-        say(line.s);
-        text_free(&line);
-    }
-    control_free_reply(&r);
-    say("{\"id\":5,\"cancel\":true}\n");
-    do {
-        control_free_reply(&r);
-        r = answer();
-    } while (!r.end);
-    control_free_reply(&r);
-    ck_assert_ptr_null(t.deck.runs);
-}
-END_TEST
-
-START_TEST(a_half_close_ends_the_input)
-{
-    reader(PING, echo);
-    say("{\"id\":5,\"in\":\"the end\"}\n");
-    shutdown(t.fd, SHUT_WR);
-    struct text got = {0};
-    struct reply a = {0};
-    while (!a.end) {
-        control_free_reply(&a);
-        a = answer();
-        if (a.out != NULL)
-            text_add(&got, a.out, a.out_len);
-    }
-    control_free_reply(&a);
-    ck_assert_str_eq(got.s, "the end");
-    text_free(&got);
-}
-END_TEST
-
-/* Bytes and notes for a client that knows of them, and for one that doesn't. */
-START_TEST(streams_are_asked_for)
-{
-    struct run *r = reader(PING, idle);
-    struct reply a = answer(); /* want */
-    control_free_reply(&a);
-    run_note(r, "a note\n");
-    text_add(&r->out, "\xff\x00\xfe", 3);
-    a = answer();
-    ck_assert_str_eq(a.note, "a note\n");
-    ck_assert_ptr_null(a.out);
-    control_free_reply(&a);
-    a = answer();
-    ck_assert_uint_eq(a.out_len, 3);
-    ck_assert_mem_eq(a.out, "\xff\x00\xfe", 3);
-    control_free_reply(&a);
-    r->streams = false;
-    run_note(r, "a note\n");
-    text_add(&r->out, "\xff", 1);
-    a = answer();
-    ck_assert_str_eq(a.out, "a note\n");
-    control_free_reply(&a);
-    a = answer();
-    ck_assert_str_eq(a.out, "\xef\xbf\xbd");
-    control_free_reply(&a);
-}
-END_TEST
-
-START_TEST(input_for_nobody)
-{
-    say("{\"id\":9,\"in\":\"x\",\"eof\":true}\n{\"id\":1,\"cmd\":[\"version\"]}\n{\"id\":1,\"in\":\"x\"}\n"
-        "{\"id\":2,\"in64\":\"!\"}\n{\"id\":3,\"in\":7}\n");
-    struct reply r = answer();
-    ck_assert_int_eq(r.id, 1);
-    ck_assert_ptr_nonnull(r.out);
-    control_free_reply(&r);
-    r = answer();
-    ck_assert(r.end && r.id == 1 && r.status == EXIT_DONE);
-    control_free_reply(&r);
-    r = answer();
-    ck_assert(r.end && r.id == 2 && r.status == EXIT_USAGE && strstr(r.err, "base64") != NULL);
-    control_free_reply(&r);
-    r = answer();
-    ck_assert(r.end && r.id == 3 && r.status == EXIT_USAGE && strstr(r.err, "\"in\"") != NULL);
-    control_free_reply(&r);
+    open_server();
+    int a = connected(), b = connected(), plain = connected();
+    say(a, "{\"id\":1,\"cmd\":[\"version\"],\"streams\":true}\n");
+    say(b, "{\"id\":1,\"cmd\":[\"version\"],\"streams\":true}\n");
+    say(plain, "{\"id\":1,\"cmd\":[\"version\"]}\n");
+    answers(a, "{\"id\":1,\"status\":0}");
+    answers(b, "{\"id\":1,\"status\":0}");
+    answers(plain, "{\"id\":1,\"status\":0}");
+    say(a, "{\"id\":2,\"cmd\":[\"pause\"],\"streams\":true}\n");
+    answers(a, "{\"id\":2,\"paused\":true,\"status\":0}");
+    answers(b, "{\"id\":-2,\"paused\":true}");
+    ck_assert_int_eq(hear(plain), 0);
+    say(plain, "{\"id\":2,\"cmd\":[\"resume\"]}\n");
+    answers(plain, "{\"id\":2,\"status\":0}");
+    answers(b, "{\"id\":-2,\"paused\":false}");
+    close(a);
+    close(b);
+    close(plain);
+    close_server();
 }
 END_TEST
 
 static Suite *suite(void)
 {
     Suite *s = suite_create("server");
-    TCase *c = tcase_create("server");
-    tcase_add_checked_fixture(c, open_daemon, close_daemon);
-    tcase_add_test(c, bytes_go_in_and_come_out);
-    tcase_add_test(c, a_flood_waits_outside);
-    tcase_add_test(c, a_cancel_does_not_wait);
-    tcase_add_test(c, a_half_close_ends_the_input);
-    tcase_add_test(c, streams_are_asked_for);
-    tcase_add_test(c, input_for_nobody);
-    suite_add_tcase(s, c);
+    TCase *t = tcase_create("server");
+    tcase_add_test(t, test_bad_requests);
+    tcase_add_test(t, test_long_lines);
+    tcase_add_test(t, test_half_a_line);
+    tcase_add_test(t, test_a_client_that_stops_reading);
+    tcase_add_test(t, test_all_places_taken);
+    tcase_add_test(t, test_turns_are_short);
+    tcase_add_test(t, test_statistics);
+    tcase_add_test(t, test_news_of_a_pause);
+    suite_add_tcase(s, t);
     return s;
 }
+
 CHECK_MAIN(suite)
