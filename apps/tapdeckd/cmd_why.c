@@ -15,9 +15,8 @@
 #define COUNT_MAX 10000
 
 struct why {
-    struct why_filter filter;
+    struct why_follow f; /* its conditions and counts hold for looking back too */
     struct why_told told;
-    uint32_t count, printed;
     bool follow;
 };
 
@@ -36,7 +35,7 @@ static int back_over(struct run *r, struct why *w, bool at_end)
         return EXIT_DONE;
     }
     why_origin(r, &w->told);
-    if (w->printed == 0)
+    if (w->f.printed == 0)
         run_puts(r, "nothing in the journal matches (`sysctl -w tapdeck.journal.level=2` keeps more from now on)\n");
     if (at_end)
         why_lost(r);
@@ -50,13 +49,13 @@ static int back_step(struct run *r, td_time now)
     struct why *w = r->state;
     const struct td_stack *st = r->deck->st;
     for (int i = 0; i < WHY_LOOK_PER_STEP && r->out.len < RUN_OUT_HIGH; i++) {
-        if (w->printed >= w->count)
+        if (w->f.printed >= w->f.count)
             return back_over(r, w, false);
         const struct journal_record *rec = journal_before(st, r->cursor);
-        if (rec == NULL || rec->time < w->filter.since)
+        if (rec == NULL || rec->time < w->f.filter.since)
             return back_over(r, w, rec == NULL);
         r->cursor = rec->seq;
-        if (!why_filter_match(&w->filter, st, rec))
+        if (!why_filter_match(&w->f.filter, st, rec))
             continue;
         if (r->json)
             why_object(r, rec);
@@ -64,43 +63,10 @@ static int back_step(struct run *r, td_time now)
             continue; /* it was named as a cause: it stands above */
         else
             why_chain(r, &w->told, rec);
-        w->printed++;
+        w->f.printed++;
     }
     r->ready = true;
     return RUN_MORE;
-}
-
-/* cursor: the number to print next. */
-static int follow_step(struct run *r, td_time now)
-{
-    (void)now;
-    struct why *w = r->state;
-    const struct td_stack *st = r->deck->st;
-    for (int i = 0; i < WHY_LOOK_PER_STEP && r->out.len < RUN_OUT_HIGH; i++) {
-        const struct journal_record *rec = journal_from(st, r->cursor);
-        if (rec == NULL)
-            return RUN_MORE;
-        r->cursor = rec->seq + 1;
-        if (!why_filter_match(&w->filter, st, rec))
-            continue;
-        if (r->json) {
-            r->jw.comma = false;
-            why_object(r, rec);
-            run_puts(r, "\n");
-        } else {
-            why_line(r, rec, 0);
-        }
-        if (w->count != 0 && ++w->printed >= w->count)
-            return EXIT_DONE;
-    }
-    r->ready = true;
-    return RUN_MORE;
-}
-
-static int follow_interrupt(struct run *r)
-{
-    (void)r;
-    return EXIT_DONE;
 }
 
 /* ---- the catalogue ---- */
@@ -179,7 +145,7 @@ static int why_words(struct run *r, struct why *w)
     for (int i = 1; i < r->argc;) {
         const char *word = r->argv[i], *value;
         if (strcmp(word, "last") == 0) {
-            w->count = w->count == 0 ? 1 : w->count;
+            w->f.count = w->f.count == 0 ? 1 : w->f.count;
             i++;
         } else if (strcmp(word, "-f") == 0 || strcmp(word, "--follow") == 0) {
             w->follow = true;
@@ -190,11 +156,11 @@ static int why_words(struct run *r, struct why *w)
         } else if (strcmp(word, "-n") == 0) {
             if ((value = run_value(r, i, "a number")) == NULL)
                 return EXIT_USAGE;
-            if (!parse_u32(value, COUNT_MAX, &w->count) || w->count == 0)
+            if (!parse_u32(value, COUNT_MAX, &w->f.count) || w->f.count == 0)
                 return run_fail(r, EXIT_USAGE, "'%s' is not a number of events: write 1 to %d", value, COUNT_MAX);
             i += 2;
         } else {
-            int status = why_filter_word(r, &i, &w->filter);
+            int status = why_filter_word(r, &i, &w->f.filter);
             if (status > EXIT_DONE)
                 return status;
             if (status < 0)
@@ -214,19 +180,15 @@ static int why_main(struct run *r)
     struct why *w = calloc(1, sizeof(*w));
     if (w == NULL)
         return run_fail(r, EXIT_FAILED, "out of memory");
-    why_filter_init(&w->filter);
+    why_filter_init(&w->f.filter);
     r->state = w;
     if ((status = why_words(r, w)) != EXIT_DONE)
         return status;
     r->cursor = r->deck->st->journal.next_seq;
-    if (w->follow) {
-        r->follow = true;
-        r->step = follow_step;
-        r->interrupt = follow_interrupt;
-        return RUN_MORE;
-    }
-    if (w->count == 0)
-        w->count = 10;
+    if (w->follow)
+        return why_follow(r, &w->f);
+    if (w->f.count == 0)
+        w->f.count = 10;
     r->step = back_step;
     if (r->json)
         jw_open(&r->jw, NULL, '[');

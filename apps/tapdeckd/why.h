@@ -69,6 +69,18 @@ void why_sentence(struct run *r, const char *text);
 /* What the journal can't say any more, if something fell out. */
 void why_lost(struct run *r);
 
+/* ---- as it happens (cmd_events.c) ---- */
+
+struct why_follow { /* the first member of the state of a run that follows */
+    struct why_filter filter;
+    uint32_t count;    /* end after so many; 0: never */
+    uint32_t printed;
+    uint64_t position; /* of the next record, counted over all that were ever written */
+};
+/* Goes on from now, or from w->filter.since when that isn't 0: lines of text, or JSON objects, a line each. What has
+ * fallen out of the journal before it could be told is counted: {"lost":N}. Returns RUN_MORE or a status. */
+int why_follow(struct run *r, struct why_follow *w);
+
 /* ---- what is asked (why_ask.c) ---- */
 
 /* The word at r->argv[1] asks a question: answers it (EXIT_…, or RUN_MORE). WHY_NOT_ASKED: it does not. */
