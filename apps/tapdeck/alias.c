@@ -146,10 +146,11 @@ static int define(struct session *s, const char *word, const char *eq)
                             "'%.*s' is not a name for an alias: letters, digits, '_', '-' and '.'",
                             (int)(n > 80 ? 80 : n), word);
     int words_n = words_split(eq + 1, &words, msg, sizeof(msg));
+    if (words_n >= 0)
+        words_free(words);
     if (words_n <= 0)
         return session_fail(s, EXIT_USAGE, "the alias '%.*s' would stand for %s", (int)n, word,
                             words_n < 0 ? msg : "nothing: `unalias` removes one");
-    words_free(words);
     snprintf(name, sizeof(name), "%.*s", (int)n, word);
     alias_set(s, name, eq + 1);
     return EXIT_DONE;
