@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "tapdeck/catalog.h"
@@ -81,7 +82,7 @@ static char **complete(const char *text, int start, int end)
 
 /* ---- signals, and the daemon's coming and going ---- */
 
-/* readline calls it after a signal: Ctrl-C at the prompt begins a new line. */
+/* Ctrl-C at the prompt begins a new line. */
 static int on_signal(void)
 {
     if (interrupts > 0) {
@@ -126,6 +127,7 @@ static void say_news(enum session_news news)
 /* readline calls it while nothing is typed. */
 static int on_idle(void)
 {
+    on_signal(); /* with this hook, readline doesn't call that one */
     enum session_news news = session_look(current);
     if (news != NEWS_NONE) {
         rl_clear_visible_line();
@@ -171,10 +173,18 @@ static void remember(const char *line, const char *path)
         history_file_add(path, line);
 }
 
-/* What was pasted may be several lines. */
+/* What was pasted may be several lines. While they run, Ctrl-C isn't echoed, so that the prompt
+ * finds the beginning of a line; whatever a command did to the terminal is undone. */
 static int run_lines(struct session *s, char *line, const char *path)
 {
+    struct termios before, now;
+    bool terminal = tcgetattr(STDIN_FILENO, &before) == 0;
     int status = EXIT_DONE;
+    if (terminal) {
+        now = before;
+        now.c_lflag &= ~(tcflag_t)ECHOCTL;
+        tcsetattr(STDIN_FILENO, TCSADRAIN, &now);
+    }
     for (char *end; line != NULL && !s->leave; line = end) {
         end = strchr(line, '\n');
         if (end != NULL)
@@ -183,6 +193,8 @@ static int run_lines(struct session *s, char *line, const char *path)
         say_news(session_look(s));
         status = line_run(s, line, "tapdeck");
     }
+    if (terminal)
+        tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
     return status;
 }
 

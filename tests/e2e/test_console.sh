@@ -108,7 +108,10 @@ tab "Tab completes what watch is to run" 'watch -n 1 ip rou' 'ip route *$'
 tab "Tab completes a fault" 'fault enable no-k' 'no-karn'
 tab "Tab completes an event" 'why event tcp-rto' 'tcp-rto'
 keys C-c
-see "Ctrl-C at the prompt begins a new line" '\^C'
+see "Ctrl-C at the prompt begins a new line" 'tcp-rto.*\^C' "^$prompt *$"
+keys -l 'version'
+keys Enter
+see "and that one is empty" "^$prompt version" 'profile linux'
 
 # ---- help and the pager ----
 run 'help'
