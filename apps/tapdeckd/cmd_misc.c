@@ -175,7 +175,8 @@ const struct command command_version = {
     .usage = "version [-s [-r]] [-j]",
     .doc = "the daemon's version, name, profile and age; how long its turns take",
     .more = "-s: the turns of the daemon's loop by length, the longest of them, the share of time that consoles take, and the\n"
-            "clients, with those that were dropped or refused; -r: turns are counted anew from here.",
+            "clients, with those that were dropped or refused; -r: turns are counted anew from here.\n"
+            "Examples:\n  version\n  version -s",
     .fn = version_main,
 };
 
