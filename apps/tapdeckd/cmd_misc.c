@@ -9,7 +9,7 @@
 #include <time.h>
 
 const struct command *const commands[] = {
-    &command_ip,     &command_ss,   &command_ping,    &command_nc,      &command_get, &command_traceroute,    &command_why,      &command_events,   &command_metrics,      &command_sysctl,
+    &command_ip,     &command_ss,   &command_ping,    &command_nc,      &command_get, &command_traceroute, &command_arping,    &command_why,      &command_events,   &command_metrics,      &command_sysctl,
     &command_bridge, &command_nstat,  &command_app,  &command_tap,     &command_tc,       &command_capture,
     &command_iptables, &command_iptables_save, &command_iptables_restore, &command_conntrack,
     &command_pcb,    &command_states,    &command_ladder,

@@ -77,4 +77,36 @@ equal "get -o that can't be written: a sentence" "$(cat "$work/err")" "tapdeck: 
 deck get 10.0.0.2/up >/dev/full 2>"$work/err"
 equal "output that can't be written: status" $? 1
 
+# ---- traceroute: through the kernel to a host behind it ----
+
+start_linux
+sysctl -qw net.ipv4.ip_forward=1 net.ipv4.icmp_ratelimit=0
+on_linux sysctl -qw net.ipv4.icmp_ratelimit=0
+on_linux ip route add 10.0.0.0/24 via 10.1.0.1
+check "a route" deck ip route add 10.1.0.0/24 via 10.0.0.1
+way() { # OPTIONS…: the addresses of the hops
+    deck traceroute -n -q 1 "$@" | awk 'NR > 1 { print $1, $2, $5 }' | tr '\n' ';'
+}
+equal "traceroute" "$(way 10.1.0.2)" "1 10.0.0.1 ;2 10.1.0.2 ;"
+equal "traceroute -I" "$(way -I 10.1.0.2)" "1 10.0.0.1 ;2 10.1.0.2 ;"
+equal "traceroute -T, a closed port" "$(way -T -p 81 10.1.0.2)" "1 10.0.0.1 ;2 10.1.0.2 ;"
+on_linux nc -k -l 80 >/dev/null </dev/null &
+linux="$linux $!"
+eventually 5 on_linux sh -c 'ss -Hltn "sport = :80" | grep -q .'
+equal "traceroute -T, an open port" "$(way -T 10.1.0.2)" "1 10.0.0.1 ;2 10.1.0.2 ;"
+
+# ---- arping, in iputils' words where that is installed ----
+
+equal "arping" "$(deck arping -c 2 -I eth0 10.0.0.1 | tail -n 2)" "Sent 2 probes (1 broadcast(s))
+Received 2 response(s)"
+deck arping -D -c 1 10.0.0.1 >/dev/null
+equal "arping -D of an address in use: status" $? 1
+deck arping -D -c 1 -w 1 10.0.0.77 >/dev/null
+equal "arping -D of a free address: status" $? 0
+if command -v arping >/dev/null; then
+    shape() { sed -e 's/\[[0-9A-F:]*\]/[MAC]/' -e 's/[0-9.]*ms/TIME/'; }
+    equal "arping's text is the tool's" "$(deck arping -c 2 -I eth0 10.0.0.1 | shape)" \
+        "$(arping -c 2 -I tap0 10.0.0.2 | shape | sed -e 's/10.0.0.2 from 10.0.0.1 tap0/10.0.0.1 from 10.0.0.2 eth0/' -e 's/from 10.0.0.2/from 10.0.0.1/' -e 's/10.0.0.1 from 10.0.0.1 eth0/10.0.0.1 from 10.0.0.2 eth0/')"
+fi
+
 finish
