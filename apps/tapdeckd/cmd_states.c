@@ -129,7 +129,6 @@ struct step {
 };
 
 struct states {
-    bool one;
     struct story story;
     bool found;
     struct step path[PATH_MAX_];

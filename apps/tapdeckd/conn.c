@@ -81,7 +81,7 @@ int conn_word(struct run *r, const char *word, unsigned allow, struct conn *c)
         return EXIT_DONE;
     }
     const struct tcp_seglog_rec *past =
-        (allow & CONN_GONE) != 0 ? tcp_seglog_find(r->deck->st, &w, 0) : NULL;
+        (allow & CONN_GONE) != 0 ? tcp_seglog_find(r->deck->st, &w) : NULL;
     if (past != NULL) {
         *c = (struct conn){
             .id = past->id,

@@ -91,7 +91,7 @@ static void fill_numbers(struct td_stack *st, struct story *s)
     if (x == NULL)
         return;
     if (!s->have_iss)
-        s->iss = x->what == TSL_OUT ? x->seq - 1 : x->ack - 1;
+        s->iss = x->what == TSL_OUT ? x->seq - 1 : (x->flags & TCP_ACK) != 0 ? x->ack - 1 : 0;
     if (!s->have_irs)
         s->irs = x->what == TSL_OUT ? x->ack - 1 : x->seq - 1;
 }

@@ -27,7 +27,8 @@
 #include <errno.h>
 
 #define FIRST_CAP      64U
-#define FIRST_SEGMENTS 16U /* of a connection, that count as rare */
+#define FIND_MOST      65536U /* records looked at for a person's words */
+#define FIRST_SEGMENTS 16U    /* of a connection, that count as rare */
 
 struct seg_ring {
     struct tcp_seglog_rec *v;
@@ -140,22 +141,31 @@ const struct tcp_seglog_rec *tcp_seglog_from(const struct td_stack *st, uint64_t
     return a == NULL || (b != NULL && b->n < a->n) ? b : a;
 }
 
-const struct tcp_seglog_rec *tcp_seglog_find(const struct td_stack *st, const struct tcp_wanted *w,
-                                             uint64_t before)
+static bool is_wanted(const struct tcp_wanted *w, const struct tcp_seglog_rec *x)
+{
+    return (w->id == 0 || w->id == x->id) && (w->a.laddr == 0 || w->a.laddr == x->a.laddr) &&
+           (w->a.raddr == 0 || w->a.raddr == x->a.raddr) &&
+           (w->a.lport == 0 || w->a.lport == x->a.lport) &&
+           (w->a.rport == 0 || w->a.rport == x->a.rport);
+}
+
+const struct tcp_seglog_rec *tcp_seglog_find(const struct td_stack *st, const struct tcp_wanted *w)
 {
     const struct tcp_seglog *l = st->tcp->seglog;
     const struct seg_ring *r = l != NULL ? &l->ring[RARE] : NULL;
-    for (uint32_t k = r != NULL ? r->count : 0; k > 0; k--) {
+    const struct tcp_seglog_rec *refused = NULL;
+    uint32_t looked = 0;
+    for (uint32_t k = r != NULL ? r->count : 0; k > 0 && looked < FIND_MOST; k--, looked++) {
         const struct tcp_seglog_rec *x = nth(r, k - 1);
-        if ((before == 0 || x->n < before) && (w->id == 0 || w->id == x->id) &&
-            (w->a.laddr == 0 || w->a.laddr == x->a.laddr) &&
-            (w->a.raddr == 0 || w->a.raddr == x->a.raddr) &&
-            (w->a.lport == 0 || w->a.lport == x->a.lport) &&
-            (w->a.rport == 0 || w->a.rport == x->a.rport) && x->state != TCPS_CLOSED) {
+        if (!is_wanted(w, x)) {
+            continue;
+        }
+        if (x->state != TCPS_CLOSED) {
             return x;
         }
+        refused = refused != NULL ? refused : x;
     }
-    return NULL;
+    return refused;
 }
 
 static uint64_t held_from(const struct seg_ring *r)
@@ -166,25 +176,32 @@ static uint64_t held_from(const struct seg_ring *r)
 struct tcp_seglog_held tcp_seglog_held(const struct td_stack *st)
 {
     const struct tcp_seglog *l = st->tcp->seglog;
-    return l == NULL ? (struct tcp_seglog_held){.next = 1}
-                     : (struct tcp_seglog_held){.next = l->next,
-                                                .rare_from = held_from(&l->ring[RARE]),
-                                                .usual_from = held_from(&l->ring[USUAL])};
+    struct tcp_seglog_held held = {.next = 1};
+    if (l != NULL) {
+        held.next = l->next;
+        held.rare_from = held_from(&l->ring[RARE]);
+        held.usual_from = held_from(&l->ring[USUAL]);
+    }
+    return held;
 }
 
 /* ---- writing ---- */
 
 static uint8_t options(const struct tcp_opts *o)
 {
-    return (uint8_t)((o->has_mss ? TSO_MSS : 0) | (o->has_wscale ? TSO_WSCALE : 0) |
-                     (o->has_sack_perm ? TSO_SACK_PERM : 0) | (o->has_ts ? TSO_TS : 0) |
-                     (o->nsack > 0 ? TSO_SACK : 0) | (o->has_fastopen ? TSO_FASTOPEN : 0) |
-                     (o->has_uto ? TSO_UTO : 0) | (o->unknown > 0 ? TSO_OTHER : 0));
+    return (uint8_t)(o->has_mss * TSO_MSS | o->has_wscale * TSO_WSCALE |
+                     o->has_sack_perm * TSO_SACK_PERM | o->has_ts * TSO_TS |
+                     (o->nsack > 0) * TSO_SACK | o->has_fastopen * TSO_FASTOPEN |
+                     o->has_uto * TSO_UTO | (o->unknown > 0) * TSO_OTHER);
 }
 
-/* What the connection is like at this moment. */
+/* What the connection is like at this moment; t NULL: there is none. */
 static void sender(struct tcp_seglog_rec *x, const struct tcb *t)
 {
+    if (t == NULL) {
+        x->cwnd = x->ssthresh = x->flight = x->srtt_us = x->rto_us = 0;
+        return;
+    }
     x->cwnd = t->cc.cwnd;
     x->ssthresh = t->cc.ssthresh;
     x->flight = tcp_flight(t);
@@ -196,6 +213,7 @@ static void of_header(struct tcp_seglog_rec *x, const struct tcp_opts *o)
 {
     x->opts = options(o);
     x->nsack = o->nsack;
+    x->sack_left = x->sack_right = 0;
     if ((x->flags & TCP_SYN) != 0) {
         x->sack_left = o->has_mss ? o->mss : 0;
         x->sack_right = o->has_wscale ? o->wscale + 1U : 0;
@@ -227,22 +245,26 @@ struct tcp_seglog_mark tcp_seglog_in(struct td_stack *st, const struct tcp_ep *e
                                                           : TCPS_SYN_RECEIVED;
     const struct tcp_opts *o = &s->h->o;
     struct tcp_seglog_rec *x = place(st, l, kind_of(s->flags, state, o, false, t));
-    *x = (struct tcp_seglog_rec){.n = x->n,
-                                 .at = st->now,
-                                 .event = st->journal.next_seq,
-                                 .pkt = s->pkt_id,
-                                 .a = s->a,
-                                 .seq = s->seq,
-                                 .ack = s->ack,
-                                 .wnd = s->wnd,
-                                 .len = s->text,
-                                 .flags = s->flags,
-                                 .what = TSL_IN,
-                                 .state = (uint8_t)state};
+    /* Field by field: a record is made of every segment. */
+    x->at = st->now;
+    x->event = st->journal.next_seq;
+    x->pkt = s->pkt_id;
+    x->a = s->a;
+    x->id = 0;
+    x->seq = s->seq;
+    x->ack = s->ack;
+    x->wnd = s->wnd;
+    x->len = s->text;
+    x->flags = s->flags;
+    x->verdict = EV_NONE;
+    x->why = W_NONE;
+    x->what = TSL_IN;
+    x->state = x->to = (uint8_t)state;
+    x->again = false;
     of_header(x, o);
+    sender(x, state != TCPS_LISTEN ? t : NULL);
     if (t != NULL && state != TCPS_LISTEN) {
         x->id = t->id;
-        sender(x, t);
     } else if (state == TCPS_TIME_WAIT) {
         x->id = container_of(ep, const struct timewait, ep)->id;
     } else if (state == TCPS_SYN_RECEIVED && (s->flags & TCP_SYN) == 0) {
@@ -264,27 +286,23 @@ struct tcp_seglog_mark tcp_seglog_out(struct td_stack *st, const struct tcp_emit
     if (p->id == 0) {
         p->id = ++st->journal.next_packet;
     }
-    *x = (struct tcp_seglog_rec){.n = x->n,
-                                 .at = st->now,
-                                 .event = st->journal.next_seq,
-                                 .pkt = p->id,
-                                 .a = e->a,
-                                 .id = t != NULL                 ? t->id
-                                       : state == TCPS_TIME_WAIT ? e->conn
-                                                                 : 0,
-                                 .seq = e->seq,
-                                 .ack = h->ack,
-                                 .wnd = (uint32_t)e->wnd << e->wscale,
-                                 .len = e->len,
-                                 .flags = e->flags,
-                                 .why = e->why,
-                                 .what = TSL_OUT,
-                                 .state = (uint8_t)state,
-                                 .again = e->again};
+    x->at = st->now;
+    x->event = st->journal.next_seq;
+    x->pkt = p->id;
+    x->a = e->a;
+    x->id = t != NULL ? t->id : state == TCPS_TIME_WAIT ? e->conn : 0;
+    x->seq = e->seq;
+    x->ack = h->ack;
+    x->wnd = (uint32_t)e->wnd << e->wscale;
+    x->len = e->len;
+    x->flags = e->flags;
+    x->verdict = EV_NONE;
+    x->why = e->why;
+    x->what = TSL_OUT;
+    x->state = x->to = (uint8_t)state;
+    x->again = e->again;
     of_header(x, &h->o);
-    if (t != NULL) {
-        sender(x, t);
-    }
+    sender(x, t);
     return (struct tcp_seglog_mark){.n = x->n, .written = st->journal.written};
 }
 

@@ -49,10 +49,9 @@ struct tcp_seglog_rec {
 /* The oldest record with this number or a larger one; NULL: none. Valid until the next door call.
  */
 const struct tcp_seglog_rec *tcp_seglog_from(const struct td_stack *st, uint64_t n);
-/* The newest record about such a connection, numbers below `before` only (0: any); NULL: none.
- * Bounded by what is held of beginnings, ends and other rare things. */
-const struct tcp_seglog_rec *tcp_seglog_find(const struct td_stack *st, const struct tcp_wanted *w,
-                                             uint64_t before);
+/* The newest record about such a connection; if there is none, of segments that found no
+ * connection. NULL: none among those that are held of beginnings, ends and other rare things. */
+const struct tcp_seglog_rec *tcp_seglog_find(const struct td_stack *st, const struct tcp_wanted *w);
 struct tcp_seglog_held {
     uint64_t next; /* number of the next record */
     uint64_t rare_from,

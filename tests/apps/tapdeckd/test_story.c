@@ -244,6 +244,20 @@ START_TEST(an_attempt)
 }
 END_TEST
 
+START_TEST(refused)
+{
+    tcp_in(h, MS(1), .dport = 81, .flags = SYN, .wnd = 1000);
+    hx_flush(h);
+    hx_drain(h);
+    con_done("ladder :81");
+    con_says("     0.000 CLOSED       | X-------------------- SYN 0 win 1000 ---|\n"
+             "                        | tcp-drop-closed                         |\n"
+             "     0.000              |--- RST,ACK 0 ack 1 -------------------->|\n");
+    con_done("states :81");
+    con_says(" CLOSED ");
+}
+END_TEST
+
 START_TEST(what_fell_out)
 {
     ck_assert_int_eq(td_knob_set(h->st, "tapdeck.segments", "24"), 0);
@@ -343,6 +357,7 @@ static Suite *suite(void)
     tcase_add_test(tc, json_rows);
     tcase_add_test(tc, a_drop_and_a_pause);
     tcase_add_test(tc, an_attempt);
+    tcase_add_test(tc, refused);
     tcase_add_test(tc, what_fell_out);
     tcase_add_test(tc, followed);
     tcase_add_test(tc, nothing_kept);
