@@ -111,13 +111,14 @@ needs() { # PROGRAM WHAT: skips the whole test
 
 # ---- the daemon ----
 
-# start_daemon COMMAND…: each a console command, after tap0 and the address.
+# start_daemon COMMAND…: each a console command, after tap0 and the address; $daemon_options, if set, before.
 start_daemon() {
     local arguments=() command
     for command in "$@"; do arguments+=(-e "$command"); done
     mkfifo "$work/ready"
     exec 9<>"$work/ready"
-    "$BUILD/tapdeckd" -n e2e -e 'tap add tap0 as eth0' -e 'ip addr add 10.0.0.2/24 dev eth0' \
+    # shellcheck disable=SC2086
+    "$BUILD/tapdeckd" ${daemon_options:-} -n e2e -e 'tap add tap0 as eth0' -e 'ip addr add 10.0.0.2/24 dev eth0' \
         "${arguments[@]}" --ready-fd 9 2>"$work/daemon.log" &
     daemon=$!
     if ! read -r -t 20 _ <&9; then

@@ -23,9 +23,9 @@ screen() { tm capture-pane -p -t "$pane" 2>/dev/null; }
 keys() { tm send-keys -t "$pane" "$@"; }
 showing() { screen | grep -qE -- "$1"; }
 quiet() { ! showing "$1"; }
-# poll COMMAND…: up to five seconds, often.
+# poll COMMAND…: up to ten seconds, often.
 poll() {
-    local tries=150
+    local tries=330
     while [ $tries -gt 0 ]; do
         "$@" && return 0
         tries=$((tries - 1))
@@ -69,6 +69,7 @@ visit() {
     see "$what" "$@"
     poll showing "^$prompt *$" # it is over
 }
+known() { case " $commands " in *" $1 "*) ;; *) skip "$1" "there is no such command"; return 1 ;; esac; }
 # tab WHAT BEGINNING PATTERN…: what Tab makes of it.
 tab() {
     local what=$1 line=$2
@@ -79,17 +80,21 @@ tab() {
     see "$what" "$@"
 }
 
+daemon_options=--allow-faults
 start() {
     rm -f "$work/ready"
     start_daemon 'app start httpd -p 80 scripts/demo-site' 'app start echo' 'ip route add default via 10.0.0.1' \
         'sysctl -q -w net.ipv4.tcp_series=1000'
 }
 start
+commands=$(deck help | awk '{ printf "%s ", $1 }')
 tm new-session -d -x 80 -y 24 "bash --norc --noprofile" || { not_ok "tmux starts"; exit 1; }
 linux=$(tm display-message -p '#{pid}')
 equal "the terminal has 80 columns and 24 rows" "$(tm display-message -p '#{window_width}x#{window_height}')" 80x24
 keys -l "PS1='\$ '; clear"
 keys Enter
+
+listens() { ss -Htln "sport = :$1" | grep -q .; }
 
 # ---- the console, and Tab ----
 keys -l "$BUILD/tapdeck -n e2e"
@@ -173,6 +178,82 @@ visit "ss -tani shows its variables" 'ss -tani dst 10.0.0.1' 'ESTAB.*10\.0\.0\.2
 visit "series" 'series' 'cwnd'
 tab "Tab completes a connection" 'pcb 10.0.0.1:' 'pcb 10\.0\.0\.1:[0-9]+'
 visit "pcb" 'pcb :7 SND.UNA SND.NXT cwnd' 'SND\.UNA' 'cwnd'
+
+visit "states: the diagram, and the way through it" 'states :7' 'FIN-WAIT-1' 'SYN-RECEIVED -> ESTABLISHED'
+visit "ladder" 'ladder :7' '10\.0\.0\.2:7 ' 'SYN,ACK 0 ack 1'
+if command -v gnuplot >/dev/null; then
+    visit "graph, in the terminal" 'graph :7 seq' 'sequence numbers of 10' 'seconds'
+    visit "graph, into a file" "graph :7 rtt -o $work/rtt.svg" "^$prompt *$"
+    check "which is a plot" grep -q '<svg' "$work/rtt.svg"
+else
+    skip "graph" "gnuplot is not installed"
+fi
+visit "why, of a connection" 'why :7 -n 3' 'tcp'
+
+# ---- to the outside ----
+printf 'HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\nit was delivered\n' | nc -N -l 10.0.0.1 8080 >/dev/null &
+poll listens 8080
+visit "get" 'get http://10.0.0.1:8080/' '^it was delivered'
+nc -l 10.0.0.1 9000 >"$work/typed" &
+poll listens 9000
+run 'nc 10.0.0.1 9000'
+keys -l 'some words'
+keys Enter
+check "nc carries what is typed" poll grep -qx 'some words' "$work/typed"
+keys C-c
+see "Ctrl-C ends it" "^$prompt *$"
+visit "nc -z" 'nc -zv 10.0.0.1 9' 'refused'
+visit "traceroute" 'traceroute -n 10.0.0.1' '1  10\.0\.0\.1 .* ms'
+known arping && visit "arping" 'arping -c 1 10.0.0.1' 'reply from 10\.0\.0\.1'
+known ethtool && visit "ethtool" 'ethtool -k eth0' 'tcp-segmentation-offload|checksum'
+if known tcpdump && command -v tcpdump >/dev/null; then
+    run 'tcpdump -c 2 icmp'
+    see "tcpdump" 'listening|reading|eth0'
+    ping -c 2 -i 0.2 10.0.0.2 >/dev/null
+    see "the real one's text" 'ICMP echo request' 'ICMP echo reply' "^$prompt *$"
+fi
+run 'ip monitor neigh'
+deck ip neigh replace 10.0.0.77 lladdr 02:00:00:00:00:77 dev eth0
+see "ip monitor" '10\.0\.0\.77 dev eth0 lladdr 02:00:00:00:00:77'
+keys C-c
+see "until Ctrl-C" "^$prompt *$"
+if known events; then
+    run 'events -j'
+    deck ip neigh del 10.0.0.77 dev eth0
+    see "events" '^\{"seq":' '"event":"neigh'
+    keys C-c
+    see "until Ctrl-C" "^$prompt *$"
+fi
+known metrics && visit "metrics" 'metrics | head -4' '^# (HELP|TYPE) tapdeck'
+
+# ---- time ----
+clear_screen
+keys -l 'pause'
+keys Enter
+see "pause, and the prompt says so" "^tapdeck e2e \(paused\)> *$"
+keys -l 'step timer'
+keys Enter
+see "step" 'timer'
+keys -l 'resume'
+keys Enter
+see "resume" 'time goes on' "^$prompt *$"
+visit "break" 'break when icmp' 'breakpoint 1'
+clear_screen
+ping -c 1 -W 1 10.0.0.2 >/dev/null &
+pinged=$!
+see "the console is told at its prompt" 'breakpoint 1 \(icmp\)' "\(paused\)> *$"
+keys -l 'resume'
+keys Enter
+see "the reply is a frame too" 'out, 98 bytes'
+keys -l 'break del 1'
+keys Enter
+keys -l 'resume'
+keys Enter
+see "and on it goes" "^$prompt *$"
+wait $pinged
+visit "a fault" 'fault enable no-karn' "^$prompt *$"
+visit "is on" 'fault list | head -2' '^on .*no-karn'
+visit "and off" 'fault disable no-karn' "^$prompt *$"
 
 # ---- watch ----
 run 'watch -n 0.2 nstat -as Icmp*'
