@@ -31,6 +31,7 @@ struct flow_side {
     uint64_t unique;   /* of text, by sequence numbers: from the first to the highest seen */
     uint64_t cut;      /* bytes of text that the capture hasn't */
     int64_t highest;   /* relative to base */
+    struct track_side *track; /* the tracker's (track.h), which frees it; NULL where none is */
 };
 
 struct flow {

@@ -1,74 +1,214 @@
 /* tapdeck/replay.c: `tapdeck replay`: its words. The work is done in replay/. */
-#include <getopt.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/parse.h"
 #include "replay/list.h"
+#include "replay/observe.h"
 #include "tapdeck/local.h"
 
 struct words {
     const char *file;
-    bool json;
+    bool list;
+    struct observe_options observe; /* its json is for both */
+    const char *of_observe;         /* an option that --list hasn't */
 };
+
+/* ---- words ---- */
+
+static int number(struct session *s, const char *option, const char *word, uint32_t from, uint32_t *n)
+{
+    if (word == NULL || !parse_u32(word, UINT32_MAX, n) || *n < from)
+        return session_fail(s, EXIT_USAGE, "%s needs a number from %u, for example `%s 3`", option, from, option);
+    return EXIT_DONE;
+}
+
+static int checksums(struct session *s, const char *word, enum observe_sums *sums)
+{
+    static const char *const names[] = {"honour", "repair", "drop"};
+    for (unsigned i = 0; word != NULL && i < 3; i++) {
+        if (strcmp(word, names[i]) == 0) {
+            *sums = (enum observe_sums)i;
+            return EXIT_DONE;
+        }
+    }
+    return session_fail(s, EXIT_USAGE, "--checksums needs honour, repair or drop");
+}
+
+/* An option with a value. EXIT_DONE: it was one; -1: it isn't. */
+static int valued(struct session *s, const char *option, const char *value, struct words *w)
+{
+    uint32_t n = 0;
+    int status;
+    if (strcmp(option, "--flow") == 0) {
+        if ((status = number(s, option, value, 0, &n)) == EXIT_DONE)
+            w->observe.flow = n;
+    } else if (strcmp(option, "--from") == 0) {
+        if ((status = number(s, option, value, 1, &n)) == EXIT_DONE)
+            w->observe.from = n;
+    } else if (strcmp(option, "--to") == 0) {
+        if ((status = number(s, option, value, 1, &n)) == EXIT_DONE)
+            w->observe.to = n;
+    } else if (strcmp(option, "--checksums") == 0) {
+        status = checksums(s, value, &w->observe.sums);
+    } else if (strcmp(option, "--report") == 0) {
+        if (value == NULL || (strcmp(value, "text") != 0 && strcmp(value, "json") != 0))
+            return session_fail(s, EXIT_USAGE, "--report needs text or json");
+        w->observe.json = strcmp(value, "json") == 0;
+        return EXIT_DONE;
+    } else {
+        return -1;
+    }
+    w->of_observe = option;
+    return status;
+}
 
 static int read_words(struct session *s, int argc, char **argv, struct words *w)
 {
-    bool list = false;
-    *w = (struct words){.json = s->json};
+    *w = (struct words){.observe = {.json = s->json, .flow = -1}};
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--list") == 0)
-            list = true;
-        else if (strcmp(argv[i], "-j") == 0)
-            w->json = true;
-        else if (argv[i][0] == '-' && argv[i][1] != '\0')
+        int status = argv[i][0] == '-' ? valued(s, argv[i], argv[i + 1], w) : -1;
+        if (status > 0)
+            return status;
+        if (status == EXIT_DONE) {
+            i++;
+        } else if (strcmp(argv[i], "--list") == 0) {
+            w->list = true;
+        } else if (strcmp(argv[i], "-j") == 0) {
+            w->observe.json = true;
+        } else if (strcmp(argv[i], "--summary") == 0) {
+            w->observe.summary = true;
+            w->of_observe = argv[i];
+        } else if (strcmp(argv[i], "-n") == 0) {
+            continue; /* names are never asked for; tcpdump's habit does no harm */
+        } else if (argv[i][0] == '-' && argv[i][1] != '\0') {
             return session_fail(s, EXIT_USAGE, "replay has no option '%s': `help replay` lists them", argv[i]);
-        else if (w->file != NULL)
+        } else if (w->file != NULL) {
             return session_fail(s, EXIT_USAGE, "'%s' after '%s': replay takes one capture", argv[i], w->file);
-        else
+        } else {
             w->file = argv[i];
+        }
     }
     if (w->file == NULL)
-        return session_fail(s, EXIT_USAGE, "which capture? write `replay --list FILE`");
-    return list ? EXIT_DONE : session_fail(s, EXIT_USAGE, "what is to be done with '%s'? write `replay --list %s`", w->file, w->file);
+        return session_fail(s, EXIT_USAGE, "which capture? write `replay FILE`, or `replay --list FILE`");
+    if (w->list && w->of_observe != NULL)
+        return session_fail(s, EXIT_USAGE, "--list shows the whole file: %s doesn't go with it", w->of_observe);
+    if (w->observe.to > 0 && w->observe.to < w->observe.from)
+        return session_fail(s, EXIT_USAGE, "--to %llu is before --from %llu", (unsigned long long)w->observe.to, (unsigned long long)w->observe.from);
+    return EXIT_DONE;
 }
+
+/* ---- how far it is ---- */
+
+struct progress {
+    bool shown;
+    int fd;      /* reads the same file, at the same place; -1 = it can't be told how long it is */
+    off_t size;
+    bool drawn;
+};
 
 static void progress(void *ctx, uint64_t packets)
 {
-    (void)ctx;
-    fprintf(stderr, "\r%llu packets", (unsigned long long)packets);
+    struct progress *p = ctx;
+    off_t at = p->fd >= 0 ? lseek(p->fd, 0, SEEK_CUR) : -1;
+    p->drawn = true;
+    if (at < 0 || p->size <= 0) {
+        fprintf(stderr, "\r%llu packets", (unsigned long long)packets);
+        return;
+    }
+    static const char bar[] = "##############################";
+    int done = (int)(30 * at / p->size);
+    fprintf(stderr, "\r[%-30.*s] %3d %%  %llu packets", done, bar, (int)(100 * at / p->size), (unsigned long long)packets);
+}
+
+static struct capture_reader *open_file(const char *name, struct progress *p, char *msg, size_t msg_size)
+{
+    struct stat st;
+    p->fd = -1;
+    FILE *f = strcmp(name, "-") == 0 ? NULL : fopen(name, "rbe");
+    if (f == NULL)
+        return capture_open(name, msg, msg_size);
+    if (p->shown && fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode)) {
+        p->fd = fcntl(fileno(f), F_DUPFD_CLOEXEC, 0);
+        p->size = st.st_size;
+    }
+    return capture_open_stream(f, name, msg, msg_size);
+}
+
+/* ---- the command ---- */
+
+static int list(struct session *s, const struct words *w, struct capture_reader *r, struct progress *p, char *msg, size_t msg_size)
+{
+    struct contents c;
+    int status = contents_read(&c, r, w->file, p->shown ? progress : NULL, p, msg, msg_size);
+    if (p->drawn)
+        fputs("\r\033[K", stderr);
+    if (status == EXIT_DONE)
+        (w->observe.json ? contents_json : contents_print)(&c, s->out);
+    contents_done(&c);
+    return status;
 }
 
 static int replay_main(struct session *s, int argc, char **argv)
 {
     struct words w;
-    struct contents c;
     char msg[1024];
     int status = read_words(s, argc, argv, &w);
     if (status != EXIT_DONE)
         return status;
-    struct capture_reader *r = capture_open(w.file, msg, sizeof(msg));
-    if (r == NULL)
-        return session_fail(s, EXIT_USAGE, "%s", msg);
-    bool shown = isatty(STDERR_FILENO);
-    status = contents_read(&c, r, w.file, shown ? progress : NULL, NULL, msg, sizeof(msg));
-    if (shown && c.packets >= 65536)
-        fputs("\r\033[K", stderr);
+    /* Rows on the same terminal would be cut by the bar. */
+    struct progress p = {.shown = isatty(STDERR_FILENO) && (w.list || w.observe.summary || !isatty(fileno(s->out)))};
+    struct capture_reader *r = open_file(w.file, &p, msg, sizeof(msg));
+    if (r == NULL) {
+        status = EXIT_USAGE;
+    } else if (w.list) {
+        status = list(s, &w, r, &p, msg, sizeof(msg));
+    } else {
+        status = observe_run(r, w.file, &w.observe, s->out, p.shown ? progress : NULL, &p, msg, sizeof(msg));
+        if (p.drawn)
+            fputs("\r\033[K", stderr);
+    }
+    if (p.fd >= 0)
+        close(p.fd);
     capture_close(r);
-    if (status == EXIT_DONE)
-        (w.json ? contents_json : contents_print)(&c, s->out);
-    contents_done(&c);
     return status == EXIT_DONE ? status : session_fail(s, status, "%s", msg);
 }
 
 const struct local_command local_replay = {
     .name = "replay",
-    .usage = "replay --list [-j] FILE",
-    .doc = "what is in a capture: its connections, and what else",
-    .more = "FILE is a pcap or pcapng file, also compressed with gzip; - is the standard input. Connections have the\n"
-            "numbers that Wireshark calls tcp.stream: a SYN with another initial sequence number on the same ports is\n"
-            "another one. Bytes are those of the sequence space, so what was sent twice counts once; `begins with` says\n"
-            "whether the capture has the handshake. A file that breaks off is read as far as it goes.\n"
-            "Example:\n"
-            "  replay --list capture.pcapng",
+    .usage = "replay [--flow N] [--from N] [--to N] [--checksums {honour|repair|drop}] [--summary] [-n]\n"
+             "       [-j | --report {text|json}] FILE\n"
+             "replay --list [-j] FILE",
+    .doc = "a capture, packet by packet: what both ends of each connection know and do; or what is in it",
+    .more = "FILE is a pcap or pcapng file, also compressed with gzip; - is the standard input. Nothing is sent, and no\n"
+            "daemon is needed. A file that breaks off is read as far as it goes.\n"
+            "\n"
+            "replay FILE takes both directions of each connection into a passive tracker. A line for each packet: its\n"
+            "number, seconds, connection (tcp.stream), direction (--> is from the client), flags, sequence and\n"
+            "acknowledgement numbers relative to the initial ones, text, the offered window (? where the scaling isn't known), bytes in\n"
+            "flight, the sender's inferred congestion window in segments, both ends' states after it, and in words:\n"
+            "changes of state and what else it shows, each with its clause. What passes the place of the capture is taken\n"
+            "to arrive; where a capture begins in the middle both ends are taken as ESTABLISHED. ~ marks what was\n"
+            "inferred: no packet carries a congestion window. At the end come statistics, named as tcptrace names them.\n"
+            "\n"
+            "  --flow N       only this connection; without it all, and a line for each ARP, ICMP, UDP and fragment\n"
+            "  --from, --to   numbers of packets: which are shown. All before them are read too, none behind --to\n"
+            "  --summary      only the statistics\n"
+            "  --checksums    wrong ones: honour = the receiver discards the segment (one that the sender's card was\n"
+            "                 to complete is known and taken for right); repair = taken for right; drop = left out\n"
+            "  -n             as always: numbers, no names\n"
+            "  -j             JSON (apps/README.md describes it)\n"
+            "\n"
+            "replay --list shows the connections, numbered as Wireshark's tcp.stream: a SYN with another initial sequence\n"
+            "number on the same ports is another one. Bytes are those of the sequence space, so what was sent twice\n"
+            "counts once; `begins with` says whether the capture has the handshake.\n"
+            "Examples:\n"
+            "  replay --list capture.pcapng\n"
+            "  replay --flow 0 capture.pcapng\n"
+            "  replay --flow 0 --from 100 --to 200 capture.pcapng\n"
+            "  replay --summary --checksums repair capture.pcapng",
     .fn = replay_main,
 };

@@ -1,10 +1,29 @@
 /* A capture through the replay's eyes: whatever it holds, it is read to its end, every frame is as
- * long as it says, and the list of what is in it can be printed. */
+ * long as it says, the list of what is in it can be printed, and the tracker of its connections has something
+ * to say of each packet. */
 #include <stdio.h>
 #include <string.h>
 
 #include "fuzz.h"
 #include "replay/list.h"
+#include "replay/observe.h"
+
+/* Through the tracker, as text and as JSON, what is done with checksums by its length. */
+static void observe(const uint8_t *data, size_t size, bool json)
+{
+    char msg[512] = "";
+    const struct observe_options o = {.json = json, .flow = -1, .sums = (enum observe_sums)(size % 3)};
+    FILE *f = fmemopen((void *)(uintptr_t)data, size, "rb");
+    struct capture_reader *r = capture_open_stream(f, "input", msg, sizeof msg);
+    if (r == NULL)
+        return;
+    FILE *out = fopen("/dev/null", "w");
+    FUZZ_CHECK(out != NULL);
+    int status = observe_run(r, "input", &o, out, NULL, NULL, msg, sizeof msg);
+    FUZZ_CHECK((status == 0) == (msg[0] == '\0'));
+    fclose(out);
+    capture_close(r);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -32,5 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fclose(out);
     contents_done(&c);
     capture_close(r);
+    observe(data, size, false);
+    observe(data, size, true);
     return 0;
 }

@@ -57,3 +57,15 @@ refused "No such file" --list "$work/none"
 refused "which capture" --list
 refused "no option '--lisp'" --lisp "$work/x.pcap"
 refused "takes one capture" --list "$work/x.pcap" "$work/x.pcap"
+refused "there is no flow 99999; the last is" --flow 99999 "$work/x.pcap"
+refused "there is no packet 5000; the last is 400" --from 5000 "$work/x.pcap"
+refused "--flow needs a number" --flow x "$work/x.pcap"
+refused "--checksums needs honour, repair or drop" --checksums no "$work/x.pcap"
+refused "is before --from" --from 9 --to 3 "$work/x.pcap"
+refused "doesn't go with it" --list --flow 3 "$work/x.pcap"
+"$BUILD/tapdeck" replay --checksums repair -j "$work/x.pcap" | python3 -c '
+import json, sys
+d = json.load(sys.stdin)
+assert len(d["packets"]) == 400 and [p["number"] for p in d["packets"]] == list(range(1, 401))
+assert len(d["streams"]) == 1 + max(p["stream"] for p in d["packets"])'
+ok "replay -j: a row for each packet, statistics for each connection"

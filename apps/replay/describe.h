@@ -1,0 +1,12 @@
+/* replay/describe.h: a captured packet that is no TCP segment, as one line that says what it means. */
+#ifndef REPLAY_DESCRIBE_H
+#define REPLAY_DESCRIBE_H
+
+#include "common/text.h"
+#include "replay/view.h"
+
+/* Adds the line, without its end. Returns the word for its kind: "arp", "icmp", "udp", "fragment",
+ * "tcp" (one whose header can't be read), "ipv4", "ipv6", "other". */
+const char *describe_packet(const struct view *v, struct text *out);
+
+#endif

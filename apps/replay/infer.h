@@ -1,0 +1,86 @@
+/* replay/infer.h: what a sender's congestion window must have been, from what was captured of it.
+ *
+ * Theory of operation. No header carries cwnd. But a sender that has more to send than it may send
+ * fills its window after each acknowledgement, so what is in flight just after it sent *is* the
+ * window, as long as nothing else held it back: a full peer's window, an application with nothing
+ * to say. What is in flight is counted as RFC 6675 counts its pipe: sent, not acknowledged, not
+ * SACKed, not taken for lost, and what was sent again once more.
+ *
+ * "In flight" is meant at the sender, and the capture may have been made at the receiver, or behind
+ * the sender's own queue. An acknowledgement that passes the capture point has not been seen by the
+ * sender yet. So it waits here until the sender shows that it knows it: its next segments echo the
+ * acknowledgement's timestamp (RFC 7323), or, without timestamps, the delay between the two that the
+ * handshake showed has gone by.
+ *
+ * Growth is followed at once, a lower value only after a whole round trip in which the sender was
+ * held back by nothing else. A retransmission enters recovery (the window follows the pipe, ends at
+ * ssthresh), a timeout begins again at one segment, CWR is a reduction without loss, and a D-SACK or
+ * an old timestamp that shows it was all needless puts back what was. ssthresh is taken from where
+ * the pipe ended, as a half or 0.7 (CUBIC) of the window before, whichever is nearer.
+ */
+#ifndef REPLAY_INFER_H
+#define REPLAY_INFER_H
+
+#include "replay/ranges.h"
+
+enum infer_phase { INFER_UNKNOWN, INFER_SLOW_START, INFER_AVOIDANCE, INFER_RECOVERY, INFER_LOSS };
+enum infer_sent { INFER_NEW, INFER_AGAIN, INFER_TIMEOUT, INFER_PROBE }; /* PROBE: a tail loss probe */
+
+struct infer_ack; /* one that the sender may not know yet */
+
+struct infer {
+    bool begun, cut_known; /* cut_known: ssthresh is more than a guess */
+    uint8_t phase;         /* enum infer_phase */
+    bool reno;             /* halves, by what was seen */
+    bool round_idle, round_full; /* in this round trip it had nothing to send; the peer's window was full */
+    bool undone;
+    uint32_t mss;
+    tcp_seq una, nxt, high, recover, round_end, lost_edge;
+    struct ranges sacked, again; /* of [una, nxt): the peer has it; sent again, and on its way */
+    struct infer_ack *queue;
+    uint16_t head, waiting, room;
+    uint32_t dup;                 /* duplicate ACKs, where there is no SACK */
+    uint32_t cwnd, ssthresh;      /* bytes, 0 = no idea */
+    uint32_t prior_cwnd, prior_ssthresh;
+    uint32_t round_max, last_max; /* most in flight in this round trip and in the one before */
+    uint32_t rec_pipe;            /* in flight when it last sent in recovery */
+    uint32_t again_bytes, needless_bytes;
+    bool again_ts;
+    uint32_t again_tsval;         /* of the first that was sent again in this episode */
+    int64_t lag, lag_now;         /* ns from an ACK at the capture point to the segment it causes, there */
+    int64_t acked_at, sent_at;    /* when it last learnt of an ACK; when it last sent */
+    int64_t srtt, rttvar;         /* ns, RFC 6298; srtt 0 = none yet */
+};
+
+struct infer_data { /* a segment with text, SYN or FIN that the sender sent */
+    int64_t t;
+    tcp_seq seq, end;
+    uint8_t kind;      /* enum infer_sent */
+    bool syn, cwr;
+    bool has_ts;
+    uint32_t tsval, tsecr;
+    bool edge_known;
+    tcp_seq edge;      /* of the peer's window */
+};
+struct infer_heard { /* an acknowledgement that passed towards the sender */
+    int64_t t;
+    tcp_seq ack;
+    bool has_ts, duplicate, needless; /* needless: a D-SACK */
+    uint32_t tsval, tsecr;
+    uint32_t needless_bytes;
+    uint8_t nsack;
+    struct range sack[4];
+};
+
+/* lag: ns that the sender was seen to take to answer (0: the capture was made there). iw: the window
+ * it begins with, bytes; 0 if the capture begins in the middle. */
+void infer_begin(struct infer *f, tcp_seq nxt, uint32_t mss, uint32_t iw);
+void infer_lag(struct infer *f, int64_t lag);
+void infer_data(struct infer *f, const struct infer_data *d);
+void infer_heard(struct infer *f, const struct infer_heard *a);
+/* A sample of the round trip as seen from the capture point, ns; the sender's share is added. */
+void infer_rtt(struct infer *f, int64_t rtt);
+void infer_free(struct infer *f);
+const char *infer_phase_text(const struct infer *f);
+
+#endif

@@ -1,0 +1,257 @@
+/* replay/observe.c: a capture through the passive tracker (observe.h).
+ *
+ * One pass, packet by packet: a row is written as soon as its packet is read, so a capture may be endless and
+ * come from a pipe; what grows is the table of flows. Each flow's statistics stand at the end.
+ */
+#include "replay/observe.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/control.h"
+#include "replay/describe.h"
+
+#define TICK  16384
+#define FLUSH 65536 /* bytes of text */
+#define LATEST (INT64_C(1) << 61) /* times that a file can't mean are brought into range, for arithmetic */
+
+struct run {
+    const struct observe_options *o;
+    const char *name;
+    FILE *out;
+    struct text text;
+    struct jsonw json;
+    struct flows flows;
+    bool begun;          /* something has been written */
+    int64_t first, now;  /* ns */
+    uint64_t packets, rows, unread, clamped, cut, bad_sums, untracked;
+};
+
+static void flush(struct run *run, size_t limit)
+{
+    if (run->text.len < limit || run->text.len == 0)
+        return;
+    (void)fwrite(run->text.s, 1, run->text.len, run->out);
+    text_consume(&run->text, run->text.len);
+}
+
+static void write_head(struct run *run)
+{
+    if (run->begun)
+        return;
+    run->begun = true;
+    if (run->o->json) {
+        jw_open(&run->json, NULL, '{');
+        jw_str(&run->json, "file", run->name);
+        jw_i64(&run->json, "first_ns", run->first);
+        jw_open(&run->json, "packets", '[');
+    } else if (!run->o->summary) {
+        text_printf(&run->text, "%6s %11s %s%-3s %-4s %10s %10s %6s %8s  %8s %8s  %-9s %-9s  %s\n", "packet", "seconds",
+                    run->o->flow < 0 ? "flow " : "", "", "", "seq", "ack", "len", "window", "flight", "cwnd~", "client", "server", "what it shows");
+    }
+}
+
+static bool told(const struct run *run, uint64_t number)
+{
+    return !run->o->summary && number >= run->o->from && (run->o->to == 0 || number <= run->o->to);
+}
+
+static void tell_other(struct run *run, const struct view *v)
+{
+    struct text line = {0};
+    if (run->o->flow >= 0 || !told(run, v->number))
+        return;
+    write_head(run);
+    const char *kind = describe_packet(v, &line);
+    if (run->o->json) {
+        jw_open(&run->json, NULL, '{');
+        jw_u64(&run->json, "number", v->number);
+        jw_str(&run->json, "kind", kind);
+        jw_i64(&run->json, "time_ns", run->now - run->first);
+        jw_str(&run->json, "text", line.s);
+        jw_close(&run->json, '}');
+    } else {
+        text_printf(&run->text, "%6" PRIu64 " %11.6f      %s\n", v->number, (double)(run->now - run->first) / 1e9, line.s);
+    }
+    text_free(&line);
+    run->rows++;
+}
+
+/* A receiver throws away what is damaged; --checksums drop does so before anything is told. */
+static bool thrown_away(struct run *run, const struct view *v)
+{
+    bool bad = v->l4_sum == SUM_BAD || v->ip_sum == SUM_BAD;
+    run->bad_sums += bad;
+    return bad && run->o->sums == SUMS_DROP;
+}
+
+static void take(struct run *run, const struct view *v)
+{
+    int side;
+    struct track_row row;
+    struct flow *f = flows_packet(&run->flows, v, &side);
+    if (thrown_away(run, v))
+        return;
+    if (f == NULL) {
+        tell_other(run, v);
+        return;
+    }
+    if (run->o->flow >= 0 && f->number != run->o->flow)
+        return;
+    if (!track_packet(f, side, v, run->now, run->o->sums == SUMS_REPAIR, &row)) {
+        run->untracked++;
+        return;
+    }
+    if (run->clamped > 0 && v->wall < run->now)
+        row.marks |= TRACK_BIT(CLAMPED);
+    if (!told(run, v->number))
+        return;
+    write_head(run);
+    if (run->o->json)
+        observe_row_json(&row, run->first, &run->json);
+    else
+        observe_row_text(&row, run->first, run->o->flow < 0, &run->text);
+    run->rows++;
+}
+
+/* The packet's time, never before that of the packet before. */
+static void clock_packet(struct run *run, const struct capture_frame *f)
+{
+    int64_t t = f->wall > LATEST ? LATEST : f->wall < -LATEST ? -LATEST : f->wall;
+    if (run->packets == 1)
+        run->first = run->now = t;
+    if (!f->timed)
+        return;
+    if (t < run->now)
+        run->clamped++;
+    else
+        run->now = t;
+}
+
+static void note(struct run *run, uint64_t n, const char *what)
+{
+    char line[160];
+    if (n == 0)
+        return;
+    (void)snprintf(line, sizeof(line), "%" PRIu64 " %s", n, what);
+    if (run->o->json)
+        jw_str(&run->json, NULL, line);
+    else
+        text_printf(&run->text, "note: %s\n", line);
+}
+
+static void write_notes(struct run *run, const char *broken)
+{
+    note(run, run->clamped, "packets have a time before that of the packet before them: they are taken as simultaneous with it");
+    note(run, run->cut, "packets were cut off when they were captured; zeros stand for what is missing");
+    note(run, run->unread, "packets are of a link layer that can't be read");
+    note(run, run->bad_sums, run->o->sums == SUMS_HONOUR   ? "packets have a wrong checksum; unless their card was to compute it, their receiver discarded them"
+                             : run->o->sums == SUMS_REPAIR ? "packets have a wrong checksum, which was taken for right"
+                                                           : "packets have a wrong checksum and were left out");
+    note(run, run->untracked, "packets could not be tracked: memory is short");
+    if (broken[0] != '\0' && run->o->json)
+        jw_str(&run->json, NULL, broken);
+    else if (broken[0] != '\0')
+        text_printf(&run->text, "note: %s\n", broken);
+}
+
+static void write_tail(struct run *run, const char *broken)
+{
+    write_head(run);
+    if (run->o->json) {
+        jw_close(&run->json, ']');
+        jw_open(&run->json, "streams", '[');
+    }
+    for (const struct flow *f = run->flows.head; f != NULL; f = f->next) {
+        if (run->o->flow >= 0 && f->number != run->o->flow)
+            continue;
+        if (run->o->json)
+            observe_flow_json(f, &run->json);
+        else
+            observe_flow_text(f, &run->text);
+        flush(run, FLUSH);
+    }
+    if (run->o->json) {
+        jw_close(&run->json, ']');
+        jw_open(&run->json, "notes", '[');
+    } else {
+        text_puts(&run->text, "\n");
+    }
+    write_notes(run, broken);
+    if (run->o->json) {
+        jw_close(&run->json, ']');
+        jw_close(&run->json, '}');
+        text_puts(&run->text, "\n");
+    } else {
+        text_printf(&run->text, "%" PRIu64 " packets, %u TCP connections\n", run->packets, run->flows.count);
+    }
+    flush(run, 0);
+}
+
+static int refuse(struct run *run, int got, const char *broken, uint16_t link, char *msg, size_t msg_size)
+{
+    if (run->packets == 0) {
+        (void)snprintf(msg, msg_size, "%s%s", got < 0 ? "" : run->name, got < 0 ? broken : ": there is no packet in it");
+        return EXIT_USAGE;
+    }
+    if (run->unread == run->packets) {
+        if (view_knows_link(link))
+            (void)snprintf(msg, msg_size, "%s: none of its %" PRIu64 " packets is whole enough for a header", run->name, run->packets);
+        else
+            (void)snprintf(msg, msg_size, "%s: link type %u can't be read: Ethernet (1), raw IP (12, 14, 101, 228, 229), "
+                                          "Linux cooked (113, 276) and null or loopback (0, 108) can",
+                           run->name, link);
+        return EXIT_USAGE;
+    }
+    if (run->o->flow >= 0 && run->o->flow >= (int64_t)run->flows.count) {
+        if (run->flows.count == 0)
+            (void)snprintf(msg, msg_size, "%s: there is no TCP connection in it", run->name);
+        else
+            (void)snprintf(msg, msg_size, "%s: there is no flow %" PRId64 "; the last is %u: `replay --list` shows them", run->name,
+                           run->o->flow, run->flows.count - 1);
+        return EXIT_USAGE;
+    }
+    if (run->o->from > run->packets) {
+        (void)snprintf(msg, msg_size, "%s: there is no packet %" PRIu64 "; the last is %" PRIu64, run->name, run->o->from, run->packets);
+        return EXIT_USAGE;
+    }
+    return EXIT_DONE;
+}
+
+int observe_run(struct capture_reader *r, const char *name, const struct observe_options *o, FILE *out,
+                void (*tick)(void *ctx, uint64_t packets), void *ctx, char *msg, size_t msg_size)
+{
+    struct run run = {.o = o, .name = name, .out = out};
+    struct capture_frame f;
+    struct viewer viewer = {0};
+    struct view v;
+    char broken[512] = "";
+    uint16_t link = 0;
+    int got;
+    run.json.t = &run.text;
+    flows_init(&run.flows);
+    while ((got = capture_next(r, &f, broken, sizeof(broken))) == 1) {
+        if (run.packets++ == 0)
+            link = f.link;
+        clock_packet(&run, &f);
+        run.cut += f.caplen < f.len;
+        if (view_make(&viewer, &f, run.packets, &v) == VIEW_OK)
+            take(&run, &v);
+        else
+            run.unread++;
+        flush(&run, FLUSH);
+        if (tick != NULL && run.packets % TICK == 0)
+            tick(ctx, run.packets);
+        if (o->to > 0 && run.packets >= o->to)
+            break;
+    }
+    viewer_done(&viewer);
+    int status = refuse(&run, got, broken, link, msg, msg_size);
+    if (status == EXIT_DONE)
+        write_tail(&run, broken);
+    for (struct flow *flow = run.flows.head; flow != NULL; flow = flow->next)
+        track_free(flow);
+    flows_done(&run.flows);
+    text_free(&run.text);
+    return status;
+}
