@@ -79,7 +79,11 @@ equal "output that can't be written: status" $? 1
 
 # ---- traceroute: through the kernel to a host behind it ----
 
+peers=$linux
 start_linux
+there=$linux # on_linux takes it for one process
+linux="$linux $peers"
+on_linux() { nsenter -t "$there" -n "$@"; }
 sysctl -qw net.ipv4.ip_forward=1 net.ipv4.icmp_ratelimit=0
 on_linux sysctl -qw net.ipv4.icmp_ratelimit=0
 on_linux ip route add 10.0.0.0/24 via 10.1.0.1
@@ -97,16 +101,28 @@ equal "traceroute -T, an open port" "$(way -T 10.1.0.2)" "1 10.0.0.1 ;2 10.1.0.2
 
 # ---- arping, in iputils' words where that is installed ----
 
-equal "arping" "$(deck arping -c 2 -I eth0 10.0.0.1 | tail -n 2)" "Sent 2 probes (1 broadcast(s))
+equal "arping" "$(deck arping -c 2 -i 0.1 -I eth0 10.0.0.1 | tail -n 2)" "Sent 2 probes (1 broadcast(s))
 Received 2 response(s)"
 deck arping -D -c 1 10.0.0.1 >/dev/null
 equal "arping -D of an address in use: status" $? 1
-deck arping -D -c 1 -w 1 10.0.0.77 >/dev/null
+deck arping -D -c 1 -w 0.3 10.0.0.77 >/dev/null
 equal "arping -D of a free address: status" $? 0
 if command -v arping >/dev/null; then
-    shape() { sed -e 's/\[[0-9A-F:]*\]/[MAC]/' -e 's/[0-9.]*ms/TIME/'; }
-    equal "arping's text is the tool's" "$(deck arping -c 2 -I eth0 10.0.0.1 | shape)" \
-        "$(arping -c 2 -I tap0 10.0.0.2 | shape | sed -e 's/10.0.0.2 from 10.0.0.1 tap0/10.0.0.1 from 10.0.0.2 eth0/' -e 's/from 10.0.0.2/from 10.0.0.1/' -e 's/10.0.0.1 from 10.0.0.1 eth0/10.0.0.1 from 10.0.0.2 eth0/')"
+    without_mac() { sed -e 's/\[[0-9A-F:]*\]/[MAC]/' -e 's/[0-9.]*ms/TIME/' -e 's/10.0.0.[12]/ADDR/g' -e 's/tap0/eth0/'; }
+    equal "arping's text is the tool's" "$(deck arping -c 1 -I eth0 10.0.0.1 | without_mac)" \
+        "$(arping -c 1 -I tap0 10.0.0.2 | without_mac)"
 fi
+
+# ---- ping: the tool's text, here and there ----
+
+shape() { # times and the two ends' addresses away
+    sed -e 's/time=[0-9.]* ms/time=T/' -e 's/time [0-9]*ms/time T/' -e 's/= [0-9./]* ms/= T/' -e 's/ewma [0-9./]* ms/ewma T/' \
+        -e 's/10\.0\.0\.[12]/ADDR/g' -e 's/\[[0-9.]*\]/[NOW]/' -e 's/eth0/IF/' -e 's/tap0/IF/'
+}
+for options in "-c 2 -i 0.1 -D" "-c 1 -p ff00 -s 20" "-c 1 -M do -s 1473" "-f -c 3" "-w 1 -c 2 -i 0.1" "-A -c 3 -q"; do
+    # shellcheck disable=SC2086
+    equal "ping $options" "$(deck ping $options 10.0.0.1 2>&1 | shape)" "$(ping $options 10.0.0.2 2>&1 | shape)"
+done
+equal "ping -I" "$(deck ping -c 1 -I eth0 10.0.0.1 | shape)" "$(ping -c 1 -I tap0 10.0.0.2 | shape)"
 
 finish
