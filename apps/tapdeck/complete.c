@@ -127,7 +127,7 @@ static void add_values(struct hunt *h, const struct usage_hint *hint)
         h->k->commands(h->k->ctx, &found);
     else
         h->k->values(h->k->ctx, hint->word, partial, &found);
-    bool goes_on = hint->tail[0] == '=' || strncmp(hint->tail, "[=", 2) == 0;
+    bool goes_on = hint->tail[0] == '=' || hint->tail[0] == '<' || strncmp(hint->tail, "[=", 2) == 0;
     for (size_t i = 0; i < found.n; i++) {
         char word[4500];
         snprintf(word, sizeof(word), "%s%s", hint->fixed, found.v[i].word);

@@ -162,7 +162,8 @@ static int break_main(struct run *r)
 const struct command command_break = {
     .name = "break",
     .usage = "break when EXPR...\n"
-             "break when state=STATE [CONN]\n"
+             "break when VARIABLE<N [CONN]\n"
+             "break when state=TCPSTATE [CONN]\n"
              "break when event=EVENT [CONN]\n"
              "break [list] [-j]\n"
              "break del {N | all}\n"

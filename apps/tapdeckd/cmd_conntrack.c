@@ -242,7 +242,7 @@ const struct command command_conntrack = {
              "conntrack -D [FILTER]\n"
              "conntrack -C\n"
              "conntrack -F\n"
-             "FILTER := [-p PROTO] [-s ADDR] [-d ADDR] [-r ADDR] [-q ADDR] [--sport PORT] [--dport PORT] [--state STATE]\n"
+             "FILTER := [-p PROTO] [-s ADDR] [-d ADDR] [-r ADDR] [-q ADDR] [--sport PORT] [--dport PORT] [--state FLOWSTATE]\n"
              "          [--id FLOW] [-n] [-g]",
     .doc = "the flows that the packet filter follows: list, watch, delete, count, flush",
     .more = "There are flows while there are rules. FILTER: -p PROTO, -s, -d ADDRESS (as the flow began), -r, -q ADDRESS (of its\n"

@@ -225,7 +225,7 @@ static int pcb_main(struct run *r)
 const struct command command_pcb = {
     .name = "pcb",
     .usage =
-        "pcb CONN [NAME | send | receive | options | rtt | congestion | loss | timers | counts]... "
+        "pcb CONN [VARIABLE | send | receive | options | rtt | congestion | loss | timers | counts]... "
         "[-j]\npcb --list",
     .doc = "every variable of a connection, with its RFC name and meaning",
     .more =

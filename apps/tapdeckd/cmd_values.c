@@ -13,6 +13,7 @@
 
 #include "ip/nf/nf.h"
 #include "link/link.h"
+#include "tcp/pcb.h"
 
 #define ROWS_PER_STEP 128
 #define VALUES_MAX    2000
@@ -21,8 +22,7 @@
 static const struct source {
     const char *class, *table, *column, *port;
 } sources[] = {
-    {"IFACE", "link", "ifname", NULL},     {"BRIDGE", "fdb", "master", NULL},
-    {"ADDR", "addr", "local", NULL},       {"ADDR", "neigh", "dst", NULL},
+    {"IFACE", "link", "ifname", NULL},     {"ADDR", "addr", "local", NULL},       {"ADDR", "neigh", "dst", NULL},
     {"ADDR", "route", "gateway", NULL},    {"ADDR", "tcp", "peer", NULL},
     {"ADDR", "tcp", "local", NULL},        {"GATEWAY", "neigh", "dst", NULL},
     {"GATEWAY", "route", "gateway", NULL}, {"PREFIX", "route", "dst", NULL},
@@ -48,6 +48,10 @@ static const struct {
     {"NUD", "permanent noarp reachable stale delay probe incomplete failed none"},
     {"POLICY", "ACCEPT DROP"},
     {"TARGET", "ACCEPT DROP RETURN REJECT LOG SNAT DNAT MASQUERADE REDIRECT TCPMSS"},
+    {"TCPSTATE", "CLOSED LISTEN SYN-SENT SYN-RECEIVED ESTABLISHED FIN-WAIT-1 FIN-WAIT-2 CLOSE-WAIT "
+                 "CLOSING LAST-ACK TIME-WAIT"},
+    {"FLOWSTATE", "NONE SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT CLOSE_WAIT LAST_ACK TIME_WAIT CLOSE SYN_SENT2"},
+    {"PROTOCOL", "kernel boot static redirect"},
     {"CTSTATE", "NEW ESTABLISHED RELATED INVALID"},
 };
 
@@ -128,6 +132,12 @@ static void tell_others(struct run *r, const char *class)
     else if (strcmp(class, "TABLE") == 0)
         for (const struct table *t = r->deck->st->tables; t != NULL; t = t->link)
             tell(r, t->name);
+    else if (strcmp(class, "VARIABLE") == 0)
+        for (unsigned i = 0; i < tcp_npcb; i++)
+            tell(r, tcp_pcb[i].name);
+    else if (strcmp(class, "BRIDGE") == 0)
+        for (const struct netif *nif = netif_first(r->deck->st); nif != NULL; nif = nif->next)
+            tell(r, nif->kind == TD_LINK_BRIDGE ? nif->name : "");
     else if (strcmp(class, "COMMAND") == 0)
         for (size_t i = 0; commands[i] != NULL; i++)
             tell(r, commands[i]->name);

@@ -226,6 +226,13 @@ START_TEST(other_tools)
     ck_offers("ping 10.0.0.", "10.0.0.7");
     ck_offers("ping -", "-c");
     ck_offers("conntrack -L -p ", "udp");
+    ck_offers("conntrack -L --state T", "TIME_WAIT");
+    ck_tab("break when state=CL", "state=CLOSE-WAIT state=CLOSED state=CLOSING");
+    ck_offers("break when event=tcp-rto", "event=tcp-rto");
+    ck_offers("break when cw", "cwnd~");
+    ck_offers("pcb 7 SND.", "SND.UNA");
+    con_done("ip link add br7 type bridge");
+    ck_tab("ip link set eth0 master ", "br7");
 }
 END_TEST
 
