@@ -272,7 +272,7 @@ int lines_run(struct session *s, FILE *f, const char *name)
     int status = EXIT_DONE;
     for (unsigned number = 1;
          status == EXIT_DONE && !s->leave && (n = getline(&line, &size, f)) >= 0; number++) {
-        if (n > 0 && line[n - 1] == '\n')
+        while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
             line[--n] = '\0';
         snprintf(where, sizeof(where), "%s:%u", name, number);
         if (strlen(line) != (size_t)n) {

@@ -292,6 +292,17 @@ see "history of the first console" "^$prompt ll$"
 run 'version'
 see "the second goes on" 'profile linux'
 pane=:0
+clear_screen
+keys -l 'why -n 2'
+keys Enter
+see "the first has colours" '^[0-9:.]+ #'
+coloured() { tm capture-pane -p -e -t "$pane" | grep -q $'\033\[3[0-9]'; }
+check "on the screen" coloured
+pane=:1
+run 'why -n 2'
+see "the second was told NO_COLOR" '^[0-9:.]+ #' "^$prompt *$"
+check "and has none" eval '! coloured'
+pane=:0
 visit "and the first" 'ip addr show lo' '127.0.0.1/8'
 equal "the history file has both" "$(grep -cx -e hops -e 'ip addr show lo' "$HOME/.tapdeck_history")" 2
 
@@ -316,7 +327,6 @@ see "exit leaves" 'exit' '^bash.*[#\$] *$'
 pane=:0
 keys C-u C-d
 see "Ctrl-D leaves" '^\$ *$'
-check "colours: none at NO_COLOR's wish" bash -c "! NO_COLOR=1 '$BUILD/tapdeck' -n e2e ip addr | grep -q $'\033'"
 
 # ---- without a terminal ----
 equal "watch without a terminal" "$(deck watch -n 0.1 -c 2 sysctl -n net.ipv4.ip_forward | tr '\n' ' ')" "0 ---- 0 "

@@ -173,6 +173,32 @@ START_TEST(no_grammar)
 }
 END_TEST
 
+/* Whatever a newer daemon may send: a grammar or a sentence, and a walk that ends. */
+START_TEST(garbage)
+{
+    static const char letters[] = "x  \n[]{}|..='ab-AB:\xe2\x80\xa6";
+    unsigned seed = 7;
+    for (int n = 0; n < 4000; n++) {
+        char text[64], msg[256];
+        size_t len = 2;
+        memcpy(text, "x ", 2);
+        for (; len < sizeof(text) - 1; len++) {
+            seed = seed * 1103515245 + 12345;
+            text[len] = letters[(seed >> 16) % (sizeof(letters) - 1)];
+        }
+        text[len - seed % 50] = '\0';
+        struct usage *u = usage_parse("x", text, msg, sizeof(msg));
+        if (u == NULL)
+            continue;
+        told[0] = '\0';
+        usage_next(u, 4, (char *[]){"x", "a", "-ab", "A"}, "-", tell, NULL);
+        usage_next(u, 1, (char *[]){"x"}, "-a", tell, NULL);
+        usage_complete(u, 2, (char *[]){"x", "b"});
+        usage_free(u);
+    }
+}
+END_TEST
+
 START_TEST(distance)
 {
     ck_assert_uint_eq(word_distance("route", "route", 2), 0);
@@ -220,6 +246,7 @@ static Suite *suite(void)
     tcase_add_test(t, abbreviations);
     tcase_add_test(t, complete_lines);
     tcase_add_test(t, no_grammar);
+    tcase_add_test(t, garbage);
     tcase_add_test(t, distance);
     tcase_add_test(t, nearest);
     return s;

@@ -215,7 +215,7 @@ START_TEST(source_stops_at_the_first_failure)
 {
     char line[256];
     spill(path,
-          "# a remark\n\nalias one='ip addr'\n  alias two=ss\nunalias three\nalias four=ip\n");
+          "# a remark\n\nalias one='ip addr'\r\n  alias two=ss\nunalias three\nalias four=ip\n");
     snprintf(line, sizeof(line), "source %s", path);
     ck_assert_int_eq(run(line), EXIT_USAGE);
     snprintf(line, sizeof(line), "%s:5: there is no alias 'three': `alias` lists them\n", path);
