@@ -139,6 +139,9 @@ ROUNDS=$GOODPUT_ROUNDS scripts/goodput.sh
 # what a router carries, likewise
 ROUNDS=${FORWARD_ROUNDS:-5} scripts/forward.sh
 
+# what the journal costs
+ROUNDS=${JOURNAL_ROUNDS:-7} scripts/journal-cost.sh || true
+
 # routes: lookups, updates and memory beside rte_lpm
 ROUNDS=${FIB_ROUNDS:-3} scripts/fib_bench.sh
 python3 - "$BUILD/bench.json" "$BUILD/goodput.json" "$BUILD/forward.json" "$BUILD/fib.json" <<'PY'

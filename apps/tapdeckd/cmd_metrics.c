@@ -116,15 +116,23 @@ static bool about_it(struct run *r)
 }
 
 /* "TcpExtTCPLossProbes" as tcp_ext_tcp_loss_probes. A word begins with a capital behind a small letter, and with
- * the last of several capitals when a small letter follows. */
+ * the last of several capitals when a small letter follows; TCP and IPv6 are words wherever they stand. */
 static void snake(const char *name, char *dst, size_t size)
 {
     size_t n = 0;
-    for (const char *p = name; *p != '\0' && n + 2 < size; p++) {
+    for (const char *p = name; *p != '\0' && n + 6 < size; p++) {
+        if (strncmp(p, "TCP", 3) == 0 || strncmp(p, "IPv6", 4) == 0) {
+            size_t word = *p == 'T' ? 3 : 4;
+            n += (size_t)snprintf(dst + n, size - n, "_%s", *p == 'T' ? "tcp" : "ipv6");
+            p += word - 1;
+            if (p[1] != '\0')
+                dst[n++] = '_';
+            continue;
+        }
         bool upper = isupper((unsigned char)*p) != 0, before = p > name && !isupper((unsigned char)p[-1]);
         bool after = p > name && isupper((unsigned char)p[-1]) && islower((unsigned char)p[1]) &&
                      !(p[1] == 's' && !islower((unsigned char)p[2])); /* ACKs, OKs, RTOs */
-        if (upper && (before || after))
+        if (upper && (before || after) && dst[n - 1] != '_')
             dst[n++] = '_';
         dst[n++] = (char)tolower((unsigned char)*p);
     }

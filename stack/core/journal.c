@@ -170,6 +170,7 @@ void journal_record(struct td_stack *st, enum event_id ev, uint64_t pkt, uint64_
     if (!keep)
         return;
     j->written++;
+    j->drops += event_info[ev].kind == EVK_DROP;
     if (j->tap != NULL)
         j->tap(j->tap_ctx, r);
 }

@@ -102,6 +102,7 @@ struct journal {
     uint32_t count, oldest;      /* records held, and the index of the oldest */
     uint64_t next_seq;           /* of the next event; the first is 1 */
     uint64_t written;            /* records written into the ring since the start */
+    uint64_t drops;              /* of those, drops */
     uint64_t lost;               /* overwritten, or not kept for want of memory */
     uint64_t cause;              /* current */
     uint64_t origin_id;

@@ -270,7 +270,7 @@ struct tcp_seglog_mark tcp_seglog_in(struct td_stack *st, const struct tcp_ep *e
     } else if (state == TCPS_SYN_RECEIVED && (s->flags & TCP_SYN) == 0) {
         x->wnd <<= container_of(ep, const struct half_open, ep)->snd_wscale;
     }
-    return (struct tcp_seglog_mark){.n = x->n, .written = st->journal.written};
+    return (struct tcp_seglog_mark){.n = x->n, .drops = st->journal.drops};
 }
 
 struct tcp_seglog_mark tcp_seglog_out(struct td_stack *st, const struct tcp_emit *e,
@@ -303,10 +303,10 @@ struct tcp_seglog_mark tcp_seglog_out(struct td_stack *st, const struct tcp_emit
     x->again = e->again;
     of_header(x, &h->o);
     sender(x, t);
-    return (struct tcp_seglog_mark){.n = x->n, .written = st->journal.written};
+    return (struct tcp_seglog_mark){.n = x->n, .drops = st->journal.drops};
 }
 
-/* The journal got something since: was it this segment's end? */
+/* The journal got a drop since: was it this segment's end? */
 static void find_verdict(struct td_stack *st, uint64_t n)
 {
     struct tcp_seglog *l = st->tcp->seglog;
@@ -329,7 +329,7 @@ static void find_verdict(struct td_stack *st, uint64_t n)
 
 void tcp_seglog_done(struct td_stack *st, struct tcp_seglog_mark m)
 {
-    if (m.n != 0 && st->journal.written != m.written) {
+    if (m.n != 0 && st->journal.drops != m.drops) {
         find_verdict(st, m.n);
     }
 }

@@ -68,7 +68,7 @@ static inline bool tcp_seglog_on(const struct td_stack *st)
 struct tcp_emit;
 /* What a segment did is known when it has been processed; until then this stands for it. */
 struct tcp_seglog_mark {
-    uint64_t n, written; /* n 0: it isn't recorded */
+    uint64_t n, drops; /* n 0: it isn't recorded */
 };
 /* A segment arrived for this endpoint (NULL: none), or for the listener t. */
 struct tcp_seglog_mark tcp_seglog_in(struct td_stack *st, const struct tcp_ep *ep,

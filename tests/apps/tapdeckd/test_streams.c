@@ -314,6 +314,9 @@ START_TEST(metrics_are_what_prometheus_reads)
     has("\ntapdeck_udp_no_ports_total 3\n");
     has("\ntapdeck_ip_in_receives_total ");
     has("\ntapdeck_tcp_ext_tcp_loss_probes_total 0\n");
+    has("\ntapdeck_tcp_ext_tcp_dsack_recv_total 0\n");
+    has("\ntapdeck_eth_in_ipv6_total 0\n");
+    has("\ntapdeck_tcp_ext_delayed_acks_total 0\n");
     has("# TYPE tapdeck_tcp_curr_estab gauge\n");
     has("\ntapdeck_sockets{protocol=\"tcp\",state=\"LISTEN\"} 1\n");
     has("\ntapdeck_sockets{protocol=\"udp\",state=\"UNCONN\"} 1\n");
