@@ -55,6 +55,12 @@ void jw_double(struct jsonw *w, const char *key, double v)
     text_printf(w->t, "%.9g", v);
 }
 
+void jw_null(struct jsonw *w, const char *key)
+{
+    name(w, key);
+    text_puts(w->t, "null");
+}
+
 void jw_bool(struct jsonw *w, const char *key, bool v)
 {
     name(w, key);

@@ -21,6 +21,7 @@ void jw_str(struct jsonw *w, const char *key, const char *s);
 void jw_u64(struct jsonw *w, const char *key, uint64_t v);
 void jw_i64(struct jsonw *w, const char *key, int64_t v);
 void jw_double(struct jsonw *w, const char *key, double v); /* finite; nine digits */
+void jw_null(struct jsonw *w, const char *key);
 void jw_bool(struct jsonw *w, const char *key, bool v);
 /* A number of milliseconds with three decimals, from nanoseconds. */
 void jw_ms(struct jsonw *w, const char *key, uint64_t ns);

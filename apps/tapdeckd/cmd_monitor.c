@@ -173,6 +173,8 @@ static void addr_change(struct run *r, const struct journal_record *rec)
     struct netif_addr was = {.addr = (td_ip4)(rec->arg[0] >> 8), .plen = (uint8_t)rec->arg[0], .state = ADDR_READY};
     const struct netif *nif = netif_by_index(r->deck->st, (uint32_t)rec->arg[1]);
     const struct netif_addr *a = nif != NULL && !gone ? nif->addrs : NULL;
+    if (gone && nif != NULL && was.plen < 31 && (nif->flags & TD_IF_BROADCAST) != 0)
+        was.broadcast = was.addr | (was.plen == 0 ? UINT32_MAX : UINT32_MAX >> was.plen);
     while (a != NULL && (a->addr != was.addr || a->plen != was.plen))
         a = a->next;
     if (nif == NULL || (a == NULL && !gone))

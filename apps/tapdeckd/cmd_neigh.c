@@ -17,7 +17,7 @@
 /* A dump under way: which table, which rows, how a row is printed. */
 struct dump {
     struct table *table;
-    void (*print)(struct run *r, const struct table *t, const struct row *row, bool stats);
+    void (*print)(struct run *r, const struct dump *d, const struct row *row);
     bool (*want)(const struct dump *d, const struct table *t, const struct row *row);
     char dev[NETIF_NAME_LEN]; /* "" = any */
     td_ip4 addr;              /* only this one; 0 = any */
@@ -39,7 +39,7 @@ static int dump_step(struct run *r, td_time now)
             return EXIT_DONE;
         }
         if (d->want(d, d->table, &row))
-            d->print(r, d->table, &row, d->stats);
+            d->print(r, d, &row);
     }
     r->ready = true;
     return RUN_MORE;
@@ -95,15 +95,18 @@ static void neigh_stats_json(struct run *r, const struct table *t, const struct 
     jw_u64(&r->jw, "probes", row_number(t, row, "probes"));
 }
 
-static void neigh_print(struct run *r, const struct table *t, const struct row *row, bool stats)
+static void neigh_print(struct run *r, const struct dump *d, const struct row *row)
 {
+    const struct table *t = d->table;
+    bool named = d->dev[0] == '\0'; /* which interface goes without saying after `dev X` */
     char text[64];
     if (r->json) {
         jw_open(&r->jw, NULL, '{');
         row_json(&r->jw, t, row, "dst", "dst");
-        row_json(&r->jw, t, row, "dev", "dev");
+        if (named)
+            row_json(&r->jw, t, row, "dev", "dev");
         row_json(&r->jw, t, row, "lladdr", "lladdr");
-        if (stats)
+        if (d->stats)
             neigh_stats_json(r, t, row);
         jw_open(&r->jw, "state", '[');
         jw_str(&r->jw, NULL, row_text(t, row, "state", text));
@@ -112,10 +115,11 @@ static void neigh_print(struct run *r, const struct table *t, const struct row *
         return;
     }
     run_printf(r, "%s ", row_text(t, row, "dst", text));
-    run_printf(r, "dev %s ", row_text(t, row, "dev", text));
+    if (named)
+        run_printf(r, "dev %s ", row_text(t, row, "dev", text));
     if (row_has(t, row, "lladdr"))
         run_printf(r, "lladdr %s ", row_text(t, row, "lladdr", text));
-    if (stats)
+    if (d->stats)
         run_printf(r, " used %llu/%llu/%lluprobes %llu ", since_used(t, row), seconds(t, row, "confirmed"),
                    seconds(t, row, "updated"), (unsigned long long)row_number(t, row, "probes"));
     run_printf(r, "%s \n", row_text(t, row, "state", text));

@@ -43,7 +43,7 @@ void rule_fields(struct run *r, const struct td_rule *x)
     char ip[16], text[24];
     jw_u64(&r->jw, "priority", x->priority);
     if (x->not)
-        jw_str(&r->jw, "not", "");
+        jw_null(&r->jw, "not");
     format_ip4(x->from, ip);
     jw_str(&r->jw, "src", x->from_len == 0 ? "all" : ip);
     if (x->from_len != 0 && x->from_len != 32)

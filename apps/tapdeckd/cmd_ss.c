@@ -88,6 +88,7 @@ static void summary(struct run *r, const struct ss *s)
     run_printf(r, "Transport Total     IP        IPv6\n");
     for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
         run_printf(r, "%s\t  %-9u %-9u %-9u\n", lines[i].name, lines[i].n, lines[i].n, 0U);
+    run_puts(r, "\n");
 }
 
 /* ---- reading the tables ---- */

@@ -25,14 +25,16 @@ static void show_place(struct run *r, const struct qdisc *parent, bool ingress)
 {
     char handle[16];
     snprintf(handle, sizeof(handle), "%x:1", parent != NULL ? parent->handle : 0);
-    if (r->json && parent != NULL)
+    if (r->json && parent != NULL) {
         jw_str(&r->jw, "parent", handle);
-    else if (r->json)
+    } else if (r->json) {
         jw_bool(&r->jw, ingress ? "ingress" : "root", true);
-    else if (parent != NULL)
+        jw_u64(&r->jw, "refcnt", 2);
+    } else if (parent != NULL) {
         run_printf(r, " parent %s", handle);
-    else
+    } else {
         run_printf(r, " %s refcnt 2", ingress ? "ingress" : "root");
+    }
 }
 
 static void show_stats(struct run *r, const struct qdisc *q)
@@ -40,7 +42,7 @@ static void show_stats(struct run *r, const struct qdisc *q)
     struct fq_codel_stats f;
     struct red_stats red;
     run_printf(r,
-               " Sent %llu bytes %llu pkt (dropped %llu, overlimits %llu requeues 0)\n backlog "
+               " Sent %llu bytes %llu pkt (dropped %llu, overlimits %llu requeues 0) \n backlog "
                "%llub %llup requeues 0\n",
                (unsigned long long)q->sent_bytes, (unsigned long long)q->sent_packets,
                (unsigned long long)qdisc_all_drops(q), (unsigned long long)q->overlimits,
@@ -60,8 +62,42 @@ static void show_stats(struct run *r, const struct qdisc *q)
                    (unsigned long long)red.pdrop, (unsigned long long)red.other);
 }
 
+/* `named`: of which interface, which goes without saying after `dev X`. */
+static void show_head(struct run *r, const char *kind, const char *handle, const struct netif *nif, bool named)
+{
+    if (!r->json) {
+        run_printf(r, "qdisc %s %s%s%s", kind, handle, named ? " dev " : "", named ? nif->name : "");
+        return;
+    }
+    jw_str(&r->jw, "kind", kind);
+    jw_str(&r->jw, "handle", handle);
+    if (named)
+        jw_str(&r->jw, "dev", nif->name);
+}
+
+/* An interface on which nothing is queued: loopback, and those that stand on others. */
+static void show_noqueue(struct run *r, const struct netif *nif, bool named, bool stats)
+{
+    static const char *const counters[] = {"bytes", "packets", "drops", "overlimits", "requeues", "backlog", "qlen"};
+    if (!r->json) {
+        show_head(r, "noqueue", "0:", nif, named);
+        run_puts(r, " root refcnt 2 \n");
+        if (stats)
+            run_puts(r, " Sent 0 bytes 0 pkt (dropped 0, overlimits 0 requeues 0) \n backlog 0b 0p requeues 0\n");
+        return;
+    }
+    jw_open(&r->jw, NULL, '{');
+    show_head(r, "noqueue", "0:", nif, named);
+    show_place(r, NULL, false);
+    jw_open(&r->jw, "options", '{');
+    jw_close(&r->jw, '}');
+    for (size_t i = 0; stats && i < sizeof(counters) / sizeof(*counters); i++)
+        jw_u64(&r->jw, counters[i], 0);
+    jw_close(&r->jw, '}');
+}
+
 static void show_one(struct run *r, const struct netif *nif, const struct qdisc *q,
-                     const struct qdisc *parent, bool ingress, bool stats)
+                     const struct qdisc *parent, bool ingress, bool named, bool stats)
 {
     struct td_qdisc d = {.kind = q->ops->id};
     char handle[16], text[700];
@@ -69,19 +105,18 @@ static void show_one(struct run *r, const struct netif *nif, const struct qdisc 
     snprintf(handle, sizeof(handle), "%x:", q->handle);
     if (r->json) {
         jw_open(&r->jw, NULL, '{');
-        jw_str(&r->jw, "kind", q->ops->kind);
-        jw_str(&r->jw, "handle", handle);
-        jw_str(&r->jw, "dev", nif->name);
+        show_head(r, q->ops->kind, handle, nif, named);
         show_place(r, parent, ingress);
         jw_open(&r->jw, "options", '{');
         tc_json_options(&r->jw, &d);
         jw_close(&r->jw, '}');
-        tc_json_stats(&r->jw, q);
+        if (stats)
+            tc_json_stats(&r->jw, q);
         jw_close(&r->jw, '}');
         return;
     }
     format_qdisc(&d, text, sizeof(text));
-    run_printf(r, "qdisc %s %s dev %s", q->ops->kind, handle, nif->name);
+    show_head(r, q->ops->kind, handle, nif, named);
     show_place(r, parent, ingress);
     run_printf(r, " %s\n", text);
     if (stats)
@@ -95,11 +130,13 @@ static int qdisc_show(struct run *r, uint32_t only, bool stats)
     for (const struct netif *nif = netif_first(r->deck->st); nif != NULL; nif = nif->next) {
         if (only != 0 && nif->index != only)
             continue;
+        if (netif_chain(nif, false) == NULL)
+            show_noqueue(r, nif, only == 0, stats);
         for (int ingress = 0; ingress < 2; ingress++) {
             const struct qdisc *parent = NULL;
             for (const struct qdisc *q = netif_chain(nif, ingress != 0); q != NULL && !q->implicit;
                  q = q->child) {
-                show_one(r, nif, q, parent, ingress != 0, stats);
+                show_one(r, nif, q, parent, ingress != 0, only == 0, stats);
                 parent = q;
             }
         }
@@ -460,10 +497,10 @@ static int tc_main(struct run *r)
     for (; at < r->argc && r->argv[at][0] == '-'; at++) {
         if (strcmp(r->argv[at], "-s") == 0)
             stats = true;
-        else if (strcmp(r->argv[at], "-j") == 0)
+        else if (strcmp(r->argv[at], "-j") == 0 || strcmp(r->argv[at], "-json") == 0)
             r->json = true;
-        else
-            return run_bad_word(r, at, "the options here are -s and -j");
+        else if (strcmp(r->argv[at], "-d") != 0 && strcmp(r->argv[at], "-p") != 0 && strcmp(r->argv[at], "-n") != 0)
+            return run_bad_word(r, at, "the options here are -s, -d and -j");
     }
     if (at < r->argc && word_abbrev(r->argv[at], "qdisc"))
         return qdisc_main(r, at + 1, stats);
@@ -474,7 +511,7 @@ static int tc_main(struct run *r)
 
 const struct command command_tc = {
     .name = "tc",
-    .usage = "tc [-s] [-j] qdisc [show] [dev IFACE]\n"
+    .usage = "tc [-s] [-d] [-j] qdisc [show] [dev IFACE]\n"
              "tc qdisc {add | change | replace} dev IFACE [root | egress | ingress] [parent HANDLE] [handle HANDLE] DISCIPLINE\n"
              "tc qdisc del dev IFACE [root | egress | ingress] [parent HANDLE]\n"
              "tc [-s] [-j] rule [show] [dev IFACE]\n"

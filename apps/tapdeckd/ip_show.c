@@ -380,13 +380,16 @@ static void brief_json(struct run *r, const struct netif *nif, bool addresses)
         return;
     }
     jw_open(&r->jw, "addr_info", '[');
-    for (const struct netif_addr *a = nif->addrs; a != NULL; a = a->next) {
-        jw_open(&r->jw, NULL, '{');
-        format_ip4(a->addr, text);
-        jw_str(&r->jw, "local", text);
-        jw_u64(&r->jw, "prefixlen", a->plen);
-        jw_close(&r->jw, '}');
-    }
+    for (int second = 0; second < 2; second++)
+        for (const struct netif_addr *a = nif->addrs; a != NULL; a = a->next) {
+            if (is_secondary(nif, a) != (second != 0))
+                continue;
+            jw_open(&r->jw, NULL, '{');
+            format_ip4(a->addr, text);
+            jw_str(&r->jw, "local", text);
+            jw_u64(&r->jw, "prefixlen", a->plen);
+            jw_close(&r->jw, '}');
+        }
     jw_close(&r->jw, ']');
 }
 

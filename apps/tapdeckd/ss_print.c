@@ -29,6 +29,7 @@ void sheet_init(struct ss_sheet *s, bool header)
 {
     memset(s, 0, sizeof(*s));
     s->header = header;
+    s->width[SS_RECVQ] = s->width[SS_SENDQ] = 6; /* without a heading too */
     for (int i = 0; header && i < SS_COLUMNS; i++)
         s->width[i] = strlen(columns[i].heading);
 }

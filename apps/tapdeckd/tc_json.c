@@ -94,7 +94,8 @@ static void tbf_options(struct jsonw *w, const struct td_tbf *t)
     }
     if (t->limit > t->burst)
         jw_u64(w, "lat", qdisc_tbf_latency(t) / TD_US);
-    jw_u64(w, "limit", t->limit);
+    else
+        jw_u64(w, "limit", t->limit);
 }
 
 static void fq_codel_options(struct jsonw *w, const struct td_fq_codel *f)

@@ -541,7 +541,7 @@ START_TEST(tc)
     says("qdisc pfifo 0: dev eth0 root refcnt 2 limit 1000p\n");
     good("tc qdisc add dev eth0 root netem delay 20ms 5ms loss 1% seed 7");
     good("tc qdisc show dev eth0");
-    says("qdisc netem 8001: dev eth0 root refcnt 2 limit 1000 delay 20ms 5ms loss 1% seed 7\n");
+    says("qdisc netem 8001: root refcnt 2 limit 1000 delay 20ms 5ms loss 1% seed 7\n");
     refused("tc qdisc add dev eth0 root netem delay 1ms", "tc qdisc change");
     good("tc qdisc change dev eth0 netem rate 10mbit");
     good("tc -s qdisc");
@@ -572,8 +572,8 @@ START_TEST(tc_chains)
     good("tc qdisc add dev eth0 root handle 1: tbf rate 10mbit burst 15kb latency 500ms");
     good("tc qdisc add dev eth0 parent 1: fq_codel target 2ms");
     good("tc -s qdisc show dev eth0");
-    says("qdisc tbf 1: dev eth0 root refcnt 2 rate 10Mbit burst 15Kb lat 500ms\n");
-    says("qdisc fq_codel 8001: dev eth0 parent 1:1 limit 10240p flows 1024 quantum 1514 target 2ms interval 100ms "
+    says("qdisc tbf 1: root refcnt 2 rate 10Mbit burst 15Kb lat 500ms\n");
+    says("qdisc fq_codel 8001: parent 1:1 limit 10240p flows 1024 quantum 1514 target 2ms interval 100ms "
          "memory_limit 32Mb ecn drop_batch 64\n");
     says("  maxpacket 0 drop_overlimit 0 new_flow_count 0 ecn_mark 0\n  new_flows_len 0 old_flows_len 0\n");
     json_t *list = json_of("tc -s qdisc show dev eth0");
@@ -596,11 +596,11 @@ START_TEST(tc_chains)
     refused("tc qdisc add dev eth0 parent one: pfifo", "'one:' is not a handle");
     refused("tc qdisc add dev eth0 htb", "'htb'");
     good("tc qdisc show dev eth0");
-    says("fq_codel 8001: dev eth0 parent 1:1 limit 10240p flows 1024 quantum 1514 target 2ms");
+    says("fq_codel 8001: parent 1:1 limit 10240p flows 1024 quantum 1514 target 2ms");
     good("tc qdisc change dev eth0 root tbf rate 20mbit burst 15kb latency 500ms"); /* what is inside stays */
     good("tc qdisc replace dev eth0 parent 1: red limit 400kb ecn");
     good("tc qdisc show dev eth0");
-    says("tbf 1: dev eth0 root refcnt 2 rate 20Mbit");
+    says("tbf 1: root refcnt 2 rate 20Mbit");
     says("red 8002: dev eth0 parent 1:1 limit 400Kb min 34133b max 100Kb ecn ewma");
     good("tc qdisc del dev eth0 parent 1:");
     good("tc qdisc");
