@@ -34,7 +34,8 @@ static void fdb_print(struct run *r, const struct fdb_dump *d, const struct row 
     if (r->json) {
         jw_open(&r->jw, NULL, '{');
         jw_str(&r->jw, "mac", mac);
-        jw_str(&r->jw, "ifname", where);
+        if (d->port[0] == '\0') /* goes without saying after `dev X` */
+            jw_str(&r->jw, "ifname", where);
         if (d->stats) {
             jw_u64(&r->jw, "used", used);
             jw_u64(&r->jw, "updated", updated);
@@ -48,7 +49,9 @@ static void fdb_print(struct run *r, const struct fdb_dump *d, const struct row 
         jw_close(&r->jw, '}');
         return;
     }
-    run_printf(r, "%s dev %s ", mac, where);
+    run_printf(r, "%s ", mac);
+    if (d->port[0] == '\0')
+        run_printf(r, "dev %s ", where);
     if (d->stats)
         run_printf(r, "used %llu/%llu ", used, updated);
     run_printf(r, "%s%smaster %s %s\n", sticky, *sticky != '\0' ? " " : "", br, how);

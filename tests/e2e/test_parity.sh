@@ -188,7 +188,7 @@ same text 'tc qdisc show dev br0' any="refcnt $number"
 # ---- sockets: the same conversations with the same services ----
 
 # What comes from 10.7.0.1 went to a gateway that isn't there, so far.
-for n in on\ linux at\ ours; do $n ip rule del priority 500; done
+for n in on\ linux at\ ours; do for p in 500 503; do $n ip rule del priority $p; done; done
 cat >"$work/server.py" <<'END'
 import socket, threading, time
 def serve(port, talk):
@@ -200,7 +200,9 @@ def echo(c):
     while (b := c.recv(65536)): c.sendall(b)
     c.close()
 def daytime(c):
-    c.sendall(b'now\r\n'); c.close()
+    c.sendall(b'now\r\n'); c.shutdown(socket.SHUT_WR)
+    while c.recv(100): pass
+    c.close()
 kept = []
 for port, talk in ((7, echo), (13, daytime)): threading.Thread(target=serve, args=(port, talk), daemon=True).start()
 time.sleep(600)
@@ -231,6 +233,10 @@ done
 for place in far peer; do
     eventually 10 grep -q ready "$work/client.$place" || not_ok "conversations of $place" "$work/client.$place"
 done
+settled() { # both have got their last acknowledgments
+    on linux ss -tanH | grep -q FIN-WAIT-2 && at ours ss -tanH | grep -q FIN-WAIT-2
+}
+eventually 5 settled
 same text 'ss -tan' sort=1
 same text 'ss -tanH' sort=0
 same text 'ss -tn' sort=1
@@ -269,7 +275,7 @@ changes="ip rule add from 10.7.0.0/24 table 100 priority 600
 ip route add 192.0.3.0/24 via 10.7.0.254 metric 5
 ip route add 192.0.4.0/24 nexthop via 10.7.0.7 weight 1 nexthop via 10.7.0.8 weight 2
 ip addr add 10.6.0.1/24 brd + dev eth0
-ip link set eth0 mtu 1300
+ip link set br0 mtu 1300
 ip route del 192.0.3.0/24 via 10.7.0.254 metric 5
 ip rule del priority 600
 ip addr del 10.6.0.1/24 dev eth0"

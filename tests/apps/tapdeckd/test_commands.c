@@ -601,7 +601,7 @@ START_TEST(tc_chains)
     good("tc qdisc replace dev eth0 parent 1: red limit 400kb ecn");
     good("tc qdisc show dev eth0");
     says("tbf 1: root refcnt 2 rate 20Mbit");
-    says("red 8002: dev eth0 parent 1:1 limit 400Kb min 34133b max 100Kb ecn ewma");
+    says("red 8002: parent 1:1 limit 400Kb min 34133b max 100Kb ecn ewma");
     good("tc qdisc del dev eth0 parent 1:");
     good("tc qdisc");
     silent_about("red");

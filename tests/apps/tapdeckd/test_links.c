@@ -83,7 +83,7 @@ START_TEST(a_bridge)
     con_says("06:00:00:00:00:01 dev eth1 master br0 \n");
     con_says("02:00:00:00:00:02 dev eth1 master br0 permanent\n");
     con_done("bridge -s fdb show dev eth1");
-    con_says("06:00:00:00:00:01 dev eth1 used 11/11 master br0");
+    con_says("06:00:00:00:00:01 used 11/11 master br0");
     con_done("ip link show master br0");
     con_silent("eth0");
     con_says("eth1");
