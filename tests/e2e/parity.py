@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
 """Compares what two programs say of the same situation, for test_parity.sh.
 
-    parity.py json LINUX OURS [absent=KEY,…] [extra=KEY,…] [values=KEY,…]
+    parity.py LIST
+        each record of LIST (they end with 1e and a line's end) has fields divided by 1f: a name, how to compare, two files,
+        options. A line "ok - ..." or "not ok - ..." each, what differs below it; exit status 1 if anything does.
+
+    json LINUX OURS [absent=KEY,…] [extra=KEY,…] [values=KEY,…]
         two files of JSON: the same shape, the same keys in each object, the same types. absent: keys of Linux's that are
         deliberately not ours; extra: ours that Linux hasn't; values: keys (with all below) whose values must agree too.
         A key is named by its path, list indices left out: addr_info.label
-    parity.py text LINUX OURS [drop=REGEX]… [any=REGEX]… [sort=FIRST]
+    text LINUX OURS [drop=REGEX]… [any=REGEX]… [sort=FIRST]
         two files of text: the same lines once every match of an `any` is replaced by a mark, of a `drop` by nothing, and
         blanks at the ends of lines are cut. sort: from line FIRST on (counted from 0) their order doesn't matter.
-    parity.py words LINUX OURS [absent=WORD,…] [extra=WORD,…] [must=WORD,…]
+    words LINUX OURS [absent=WORD,…] [extra=WORD,…] [must=WORD,…]
         what `ss -O` says behind its columns: both have the words that `must` be there, none but Linux's and `extra`, and
         what both say comes in the same order. Words are judged without their values.
-
-Says what differs, a line each; exit status 1 if anything does.
 """
 import json
 import re
@@ -82,25 +84,40 @@ def compare_words(linux, ours, o, out):
         out += ['in order there: %s' % ' '.join(a), 'in order here:  %s' % ' '.join(b)]
 
 
-def main():
-    how, linux, ours = sys.argv[1:4]
+def judge(how, linux, ours, options):
     o = {'absent': [], 'extra': [], 'values': [], 'drop': [], 'any': [], 'sort': [], 'must': []}
-    for word in sys.argv[4:]:
+    for word in options:
         name, _, value = word.partition('=')
         o[name] += [value] if name in ('drop', 'any') else value.split(',')
     out = []
-    if how == 'json':
-        compare(json.load(open(linux)), json.load(open(ours)), '', o, out)
-    elif how == 'words':
-        compare_words(words(linux), words(ours), o, out)
-    else:
-        a, b = lines(linux, o), lines(ours, o)
-        for i in range(max(len(a), len(b))):
-            x, y = a[i] if i < len(a) else '(no line)', b[i] if i < len(b) else '(no line)'
-            if x != y:
-                out += ['line %d there: %s' % (i + 1, x), 'line %d here:  %s' % (i + 1, y)]
-    print('\n'.join(out))
-    return 1 if out else 0
+    try:
+        if how == 'json':
+            compare(json.load(open(linux)), json.load(open(ours)), '', o, out)
+        elif how == 'words':
+            compare_words(words(linux), words(ours), o, out)
+        else:
+            a, b = lines(linux, o), lines(ours, o)
+            for i in range(max(len(a), len(b))):
+                x, y = a[i] if i < len(a) else '(no line)', b[i] if i < len(b) else '(no line)'
+                if x != y:
+                    out += ['line %d there: %s' % (i + 1, x), 'line %d here:  %s' % (i + 1, y)]
+    except ValueError as e:
+        out += ['no JSON: %s' % e, open(ours).read()]
+    return out
+
+
+def main():
+    failures = 0
+    for line in open(sys.argv[1]).read().split('\x1e\n'):
+        if not line:
+            continue
+        what, how, linux, ours, *options = line.split('\x1f')
+        out = judge(how, linux, ours, options)
+        print('%s - %s: %s' % ('not ok' if out else 'ok', how, what))
+        for detail in out[:30]:
+            print('#   ' + detail.replace('\n', '\n#   '))
+        failures += len(out) > 0
+    return 1 if failures else 0
 
 
 sys.exit(main())
