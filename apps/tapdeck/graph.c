@@ -327,12 +327,22 @@ static bool has_samples(const json_t *samples, long long id)
     return n > 1;
 }
 
+/* Nothing of it fell out. */
+static bool is_whole(const json_t *story, const json_t *rows)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach((json_t *)rows, i, row) if (has(row, "gap-before")) return false;
+    return json_is_true(json_object_get(story, "from-the-beginning"));
+}
+
 int graph_print(const json_t *story, const json_t *samples, const struct graph_options *o,
                 FILE *out, char *note, size_t note_size, char *msg, size_t msg_size)
 {
     const json_t *rows = json_object_get(story, "rows");
     long long id = json_integer_value(json_object_get(story, "id"));
-    bool series = o->kind != GRAPH_SEQ && id != 0 && has_samples(samples, id);
+    bool series =
+        o->kind != GRAPH_SEQ && id != 0 && has_samples(samples, id) && !is_whole(story, rows);
     const json_t *from = series ? samples : rows;
     const char *time = series ? "time" : "time_ns";
     bool in = o->in || (!o->out && mostly_in(rows));
@@ -362,10 +372,9 @@ int graph_print(const json_t *story, const json_t *samples, const struct graph_o
             "tapdeck.segments=4096 tapdeck.journal.level=1` keeps its segments from now on");
         return EXIT_FAILED;
     }
-    if (!series && json_is_false(json_object_get(story, "from-the-beginning")))
+    if (!series && !is_whole(story, rows))
         (void)snprintf(note, note_size,
-                       "Its beginning is no longer kept: `sysctl -w %s` keeps more from now on.",
-                       o->kind == GRAPH_SEQ ? "tapdeck.segments=65536"
-                                            : "net.ipv4.tcp_series=10000");
+                       "Some of its segments are no longer kept; to keep more from now "
+                       "on:\n`sysctl -w tapdeck.segments=65536`");
     return EXIT_DONE;
 }

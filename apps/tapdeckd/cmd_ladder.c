@@ -152,7 +152,7 @@ static bool take_note(struct ladder *l, const struct tcp_seglog_rec *x)
     uint32_t end = seq + x->len + ((x->flags & TCP_SYN) != 0) + ((x->flags & TCP_FIN) != 0);
     bool in = x->what == TSL_IN, has_ack = (x->flags & TCP_ACK) != 0, hole = false;
     uint32_t *high = in ? &l->in_high : &l->out_high, *other = in ? &l->out_high : &l->in_high;
-    if (x->verdict != 0 || (x->flags & TCP_RST) != 0) {
+    if ((in && x->verdict != 0) || (x->flags & TCP_RST) != 0) {
         if (in && x->verdict == 0)
             peer_sent(l, x);
         return false;
@@ -365,7 +365,8 @@ static void json_row(struct run *r, struct ladder *l, const struct tcp_seglog_re
     }
     jw_i64(&r->jw, "wall_ns", (int64_t)x->at + r->deck->wall_offset);
     if (x->what == TSL_IN || x->what == TSL_OUT) {
-        (void)take_note(l, x);
+        if (take_note(l, x))
+            jw_bool(&r->jw, "gap-before", true);
         jw_u64(&r->jw, "seq-relative", story_seq(&l->story, x));
         if ((x->flags & TCP_ACK) != 0)
             jw_u64(&r->jw, "ack-relative", story_ack(&l->story, x));

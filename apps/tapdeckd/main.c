@@ -498,6 +498,10 @@ int main(int argc, char **argv)
         say("there is no memory for the stack");
         return EXIT_FAILED;
     }
+    /* So that `graph` and `series` can show any connection that sends more than a little. */
+    (void)td_knob_set(st, "net.ipv4.tcp_series_thin", "1");
+    (void)td_knob_set(st, "net.ipv4.tcp_series_interval_us", "1000");
+    (void)td_knob_set(st, "net.ipv4.tcp_series", "400");
     status = serve(&o, st, background_fd);
     td_stack_free(st);
     if (status != EXIT_DONE)

@@ -8,7 +8,10 @@
  * congestion control has changed, however soon.
  *
  * The samples are a ring that grows by doubling, up to the knob: when it is full the oldest goes,
- * which is journaled when it begins. A series outlives its connection, so that it can be read
+ * which is journaled when it begins. Or, with the knob tcp_series_thin, every second one goes, and
+ * from then on they are taken half as often: then a few hundred samples span any connection's whole
+ * life. So kept, a series begins only when a connection has sent some segments of text: what is
+ * idle or answers shortly costs nothing. A series outlives its connection, so that it can be read
  * afterwards; there are tcp_series_max of them, and a new one takes the place of the oldest whose
  * connection is over. tcp_series 0 forgets them all.
  *
@@ -18,6 +21,7 @@
 #include "tcp/tcp_internal.h"
 
 #define FIRST_CAP   64
+#define THIN_FROM   8  /* segments of text sent, before a series that is thinned begins */
 #define SAMPLE_BITS 40 /* of a cursor: the sample's number; above it the series' */
 
 struct tcp_sample {
@@ -39,6 +43,7 @@ struct tcp_series {
     struct tcp_sample *ring; /* [cap] */
     uint32_t cap;
     uint64_t first, end; /* numbers of the samples held; n is at n % cap */
+    unsigned thinned;    /* the interval was doubled so often */
 };
 
 /* ---- the set of them ---- */
@@ -134,53 +139,80 @@ static bool grow(struct td_stack *st, struct tcp_series *s)
     return true;
 }
 
-static bool worth_it(const struct td_stack *st, const struct tcp_series *s,
-                     const struct tcp_sample *x)
+/* Nothing decisive has changed since the last sample, and it isn't old enough. */
+static bool too_soon(const struct td_stack *st, const struct tcp_series *s, const struct tcb *t)
 {
     if (s->end == s->first) {
-        return true;
+        return false;
     }
     const struct tcp_sample *last = &s->ring[(s->end - 1) % s->cap];
-    return x->at - last->at >= (td_time)knob(st, TCP_SERIES_INTERVAL) * TD_US ||
-           x->ssthresh != last->ssthresh || x->state != last->state || x->phase != last->phase ||
-           x->recovery != last->recovery || x->timed_out != last->timed_out;
+    td_time interval = ((td_time)knob(st, TCP_SERIES_INTERVAL) * TD_US) << s->thinned;
+    return st->now - last->at < interval && t->cc.ssthresh == last->ssthresh &&
+           t->state == last->state && t->cc.phase == last->phase &&
+           tcp_in_reduction(t) == last->recovery && t->cc.timed_out == last->timed_out;
+}
+
+/* Every second sample goes; the newest stays, under its number. */
+static void thin(struct tcp_series *s)
+{
+    uint64_t to = s->end, n = s->end;
+    for (;;) {
+        s->ring[--to % s->cap] = s->ring[(n - 1) % s->cap];
+        if (n < s->first + 3) {
+            break;
+        }
+        n -= 2;
+    }
+    s->first = to;
+    s->thinned += s->thinned < 20;
+}
+
+/* Room for one more; false: there is no memory. */
+static bool make_place(struct td_stack *st, struct tcp_series *s, const struct tcb *t)
+{
+    if (s->end - s->first < s->cap || grow(st, s)) {
+        return true;
+    }
+    if (s->cap == 0) {
+        return false;
+    }
+    if (knob(st, TCP_SERIES_THIN) != 0 && s->cap > 1) {
+        thin(s);
+        return true;
+    }
+    if (s->first == 0) {
+        const struct journal_subject subject = tcp_subject(t);
+        JOURNAL(st, EV_TCP_SERIES_FULL, &subject, s->cap, st->now - s->ring[0].at);
+    }
+    s->first++;
+    return true;
 }
 
 void tcp_series_take(struct td_stack *st, struct tcb *t)
 {
-    struct tcp_series *s = series_of(st, t);
-    if (s == NULL) {
+    bool begun = t->more_state != NULL && t->more_state->series != NULL;
+    if (!begun && knob(st, TCP_SERIES_THIN) != 0 && t->data_segs_out < THIN_FROM) {
         return;
     }
-    const struct tcp_sample x = {.at = st->now,
-                                 .srtt = t->cc.srtt,
-                                 .rto = t->rtt.rto,
-                                 .pacing_rate = t->cc.pacing_rate,
-                                 .acked = t->bytes_acked,
-                                 .cwnd = t->cc.cwnd,
-                                 .ssthresh = t->cc.ssthresh,
-                                 .flight = tcp_flight(t),
-                                 .snd_wnd = t->snd_wnd,
-                                 .retrans = t->total_retrans,
-                                 .state = t->state,
-                                 .phase = t->cc.phase,
-                                 .recovery = tcp_in_reduction(t),
-                                 .timed_out = t->cc.timed_out};
-    if (!worth_it(st, s, &x)) {
+    struct tcp_series *s = series_of(st, t);
+    if (s == NULL || too_soon(st, s, t) || !make_place(st, s, t)) {
         return;
     }
     s->id = t->id;
-    if (s->end - s->first == s->cap && !grow(st, s)) {
-        if (s->cap == 0) {
-            return;
-        }
-        if (s->first == 0) {
-            const struct journal_subject subject = tcp_subject(t);
-            JOURNAL(st, EV_TCP_SERIES_FULL, &subject, s->cap, st->now - s->ring[0].at);
-        }
-        s->first++;
-    }
-    s->ring[s->end % s->cap] = x;
+    s->ring[s->end % s->cap] = (struct tcp_sample){.at = st->now,
+                                                   .srtt = t->cc.srtt,
+                                                   .rto = t->rtt.rto,
+                                                   .pacing_rate = t->cc.pacing_rate,
+                                                   .acked = t->bytes_acked,
+                                                   .cwnd = t->cc.cwnd,
+                                                   .ssthresh = t->cc.ssthresh,
+                                                   .flight = tcp_flight(t),
+                                                   .snd_wnd = t->snd_wnd,
+                                                   .retrans = t->total_retrans,
+                                                   .state = t->state,
+                                                   .phase = t->cc.phase,
+                                                   .recovery = tcp_in_reduction(t),
+                                                   .timed_out = t->cc.timed_out};
     s->end++;
 }
 

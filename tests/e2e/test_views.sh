@@ -68,6 +68,29 @@ n = max(len(l.rstrip('\n')) for l in open(sys.argv[1], encoding='utf-8'))
 assert 20 < n <= 80, n
 " "$work/$text"
 done
+# one of which most has fallen out: the samples go on spanning it
+deck sysctl -w tapdeck.segments=100 >/dev/null
+deck tc qdisc change dev eth0 root netem delay 5ms >/dev/null
+curl -s -o "$work/got" http://10.0.0.2/big
+equal "the second transfer is whole" "$(sha256sum <"$work/got")" "$(sha256sum <"$work/site/big")"
+deck ladder :80 >"$work/ladder.short"
+check "ladder: where segments are missing it says so" grep -q "| ... segments in between aren't kept" "$work/ladder.short"
+deck ladder :80 -j >"$work/ladder.json"
+deck series :80 --csv >"$work/series"
+check "the samples span all of it" python3 -c "
+import csv, json, sys
+rows = json.load(open(sys.argv[1]))['rows']
+lasted = (rows[-1]['time_ns'] - rows[0]['time_ns']) / 1e9
+t = [float(r['time_s']) for r in csv.DictReader(open(sys.argv[2]))]
+assert len(t) > 10 and t[-1] - t[0] > 0.7 * lasted, (len(t), t[-1] - t[0], lasted)
+" "$work/ladder.json" "$work/series"
+deck graph :80 cwnd >"$work/graph.cwnd" 2>&1
+equal "graph cwnd takes the samples: status" $? 0
+check "and says nothing is missing" eval "! grep -q 'no longer kept' '$work/graph.cwnd'"
+within "graph seq of what is left" 5 "$BUILD/tapdeck" -n e2e graph :80 seq
+equal "its status" "$rc" 0
+check "says what is missing" grep -q 'Some of its segments are no longer kept' "$work/out"
+
 within "a file that can't be written" 5 "$BUILD/tapdeck" -n e2e graph :80 cwnd -o /nowhere/x.svg
 equal "status 1" "$rc" 1
 within "no such connection" 5 "$BUILD/tapdeck" -n e2e graph 9999 cwnd

@@ -14,31 +14,29 @@
     ",\"wnd\":1000,\"cwnd\":3000,\"flight\":500,\"srtt\":10000000,\"rto\":210000000"
 
 /* Two segments; the second is lost, reported by SACK, sent again and acknowledged. */
-static const char
-    rows[] =
-        ROW("1000000000", "state", "\"state\":\"LISTEN\"") "," ROW("1010000000", "out", SEG("1", "500", "1")) "," ROW(
-            "1010000000", "out",
-            SEG("501", "500",
-                "1")) "," ROW("1010000000", "out",
-                              SEG("1001", "500",
-                                  "1")) "," ROW("1020000000", "in",
-                                                SEG("1",
-                                                    "0", "501")) "," ROW("1021000000", "in",
-                                                                         SEG("1", "0",
-                                                                             "501") ",\"sack-left-"
-                                                                                    "relative\":"
-                                                                                    "1001,\"sack-"
-                                                                                    "right-"
-                                                                                    "relative\":"
-                                                                                    "1501") "," ROW("1022000000",
-                                                                                                    "out",
-                                                                                                    SEG("501",
-                                                                                                        "500",
-                                                                                                        "1") ",\"again\":true,\"ssthresh\":1500") "," ROW("1033000000",
-                                                                                                                                                          "in",
-                                                                                                                                                          SEG("1",
-                                                                                                                                                              "0",
-                                                                                                                                                              "1501")) "]}";
+static const char rows[] =
+    ROW("1000000000", "state", "\"state\":\"LISTEN\"") "," ROW("1010000000", "out", SEG("1", "500", "1")) "," ROW("1010000000", "out", SEG("501", "500", "1")) "," ROW(
+        "1010000000",
+        "out",
+        SEG("1001", "500",
+            "1")) "," ROW("1020000000", "in",
+                          SEG("1", "0",
+                              "501")) "," ROW("1021000000", "in",
+                                              SEG("1", "0",
+                                                  "501") ",\"sack-left-"
+                                                         "relative\":"
+                                                         "1001,\"sack-"
+                                                         "right-"
+                                                         "relative\":"
+                                                         "1501") "," ROW("1022000000", "out",
+                                                                         SEG("501", "500",
+                                                                             "1") ",\"again\":true,"
+                                                                                  "\"ssthresh\":"
+                                                                                  "1500") "," ROW("1033000000",
+                                                                                                  "in",
+                                                                                                  SEG("1",
+                                                                                                      "0",
+                                                                                                      "1501")) "]}";
 
 static char script[16384], note[256], msg[512];
 
@@ -91,7 +89,7 @@ START_TEST(windows)
     says("0.012000000 3000 1500 500\n"); /* from the first row that has a window */
     says("0.000000000 3000 NaN 500\n");
     says("plot $v using 1:2 with steps lw 2 title 'cwnd'");
-    ck_assert_ptr_nonnull(strstr(note, "`sysctl -w net.ipv4.tcp_series=10000` keeps more"));
+    ck_assert_ptr_nonnull(strstr(note, "`sysctl -w tapdeck.segments=65536`"));
     /* The series, where there is one, reaches further back. */
     static const char samples[] =
         "[{\"id\":1,\"time\":5000000000,\"cwnd\":77},{\"id\":2,\"time\":1000000000,\"cwnd\":11},"
@@ -99,6 +97,9 @@ START_TEST(windows)
     ck_assert_int_eq(draw("false", samples, &o), EXIT_DONE);
     says("$v << EOD\n0.000000000 11 NaN NaN\n2.000000000 12 10 9\nEOD\n");
     ck_assert_str_eq(note, "");
+    /* Segments tell more, as long as they are all there. */
+    ck_assert_int_eq(draw("true", samples, &o), EXIT_DONE);
+    says("0.012000000 3000 1500 500\n");
 }
 END_TEST
 

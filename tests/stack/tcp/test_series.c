@@ -136,6 +136,41 @@ START_TEST(full)
 }
 END_TEST
 
+/* Thinned: few samples, evenly spread over all of a connection; the newest among them. */
+START_TEST(thinned)
+{
+    struct conv c = conv_reno();
+    ck_assert_int_eq(td_knob_set(c.h->st, "net.ipv4.tcp_series_thin", "1"), 0);
+    ck_assert_int_eq(td_knob_set(c.h->st, "net.ipv4.tcp_series", "16"), 0);
+    c = talk(c, (struct hx_opts){.mss = SMSS, .wscale = 4 + 1}, WND, MS(100));
+    struct table *t = series(&c);
+    struct row row;
+    uint64_t cursor = 0, n = 0, last = 0;
+    int64_t at = 1;
+    for (int i = 0; i < 7; i++) {
+        at = flight(&c, at, 1);
+    }
+    ck_assert(!t->next(c.h->st, &cursor, &row)); /* so little isn't worth a series */
+    uint64_t begin = c.h->st->now;
+    for (int i = 0; i < 200; i++) {
+        at = flight(&c, at, 1);
+        cursor = 0;
+        for (n = 0; t->next(c.h->st, &cursor, &row); n++) {
+            ck_assert_uint_ge(u("time"), begin);
+            ck_assert_uint_gt(u("time"), n == 0 ? 0 : last);
+            last = u("time");
+        }
+        ck_assert_uint_le(n, 16);
+    }
+    ck_assert_uint_ge(n, 8);
+    cursor = 0;
+    ck_assert(t->next(c.h->st, &cursor, &row));
+    ck_assert_uint_le(u("time"), begin + SEC(4)); /* of 20 s */
+    ck_assert_uint_ge(last, c.h->st->now - SEC(4));
+    leave(&c);
+}
+END_TEST
+
 START_TEST(outlives_the_connection)
 {
     struct conv c = est("100", "0");
@@ -240,6 +275,7 @@ static Suite *suite(void)
     tcase_add_test(tc, what_it_tells);
     tcase_add_test(tc, interval);
     tcase_add_test(tc, full);
+    tcase_add_test(tc, thinned);
     tcase_add_test(tc, outlives_the_connection);
     tcase_add_test(tc, off_by_default);
     suite_add_tcase(x, tc);
