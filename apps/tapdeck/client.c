@@ -203,6 +203,18 @@ static bool take_replies(struct conversation *v)
     return over;
 }
 
+/* The daemon takes nothing more: it may have said why before it closed. */
+static bool last_words(struct conversation *v)
+{
+    char buf[4096];
+    ssize_t n = recv(v->c->fd, buf, sizeof(buf), MSG_DONTWAIT);
+    if (n > 0) {
+        text_add(&v->c->in, buf, (size_t)n);
+        take_replies(v);
+    }
+    return false;
+}
+
 /* Waits for the daemon, the input or a signal, and does what is to be done. False: it is over. */
 static bool converse(struct conversation *v, const sigset_t *waiting)
 {
@@ -210,7 +222,7 @@ static bool converse(struct conversation *v, const sigset_t *waiting)
     if (v->credit > 0 && !v->input_over && v->c->input < 0)
         read_input(v); /* nothing, and its end */
     if (!send_some(v))
-        return false;
+        return last_words(v);
     bool wants_input = v->credit > 0 && !v->input_over && v->send.len == 0;
     struct pollfd pfd[2] = {
         {.fd = v->c->fd, .events = (short)(v->send.len > 0 ? POLLIN | POLLOUT : POLLIN)},

@@ -143,7 +143,7 @@ struct run *run_start(struct deck *d, int argc, char *const *argv, bool json, bo
                                    argv[0]);
         return r;
     }
-    if (d->hooks.permit != NULL && !d->hooks.permit(d->hooks.ctx, r->cmd)) {
+    if (d->hooks.permit != NULL && !d->hooks.permit(d->hooks.ctx, r)) {
         r->status = run_fail(r, EXIT_USAGE, "'%s' isn't permitted here", argv[0]);
         return r;
     }

@@ -40,14 +40,14 @@ struct deck_app { /* an application that runs */
 };
 
 struct loop_stats;
-struct command;
+struct run;
 struct deck_hooks {              /* the loop's part; any may be NULL */
     td_time (*clock)(void *ctx); /* now, ns, monotonic; NULL: the stack's present time */
     int (*tap_added)(void *ctx, struct deck_tap *t); /* 0 or -errno */
     void (*tap_removing)(void *ctx, struct deck_tap *t);
     void (*shutdown)(void *ctx); /* NULL: `shutdown` is refused */
     struct loop_stats *(*stats)(void *ctx);
-    bool (*permit)(void *ctx, const struct command *c); /* may it be run? NULL: each may */
+    bool (*permit)(void *ctx, const struct run *r); /* may this command be run? NULL: each may */
     void *ctx;
 };
 

@@ -33,6 +33,7 @@ fi
 
 failures=0
 daemon=
+daemon_prefix=() # what starts the daemon: words in front of it
 linux=
 work=$(mktemp -d)
 export TAPDECK_RUN=$work/run
@@ -118,7 +119,7 @@ start_daemon() {
     mkfifo "$work/ready"
     exec 9<>"$work/ready"
     # shellcheck disable=SC2086
-    "$BUILD/tapdeckd" ${daemon_options:-} -n e2e -e 'tap add tap0 as eth0' -e 'ip addr add 10.0.0.2/24 dev eth0' \
+    ${daemon_prefix[@]+"${daemon_prefix[@]}"} "$BUILD/tapdeckd" ${daemon_options:-} -n e2e -e 'tap add tap0 as eth0' -e 'ip addr add 10.0.0.2/24 dev eth0' \
         "${arguments[@]}" --ready-fd 9 2>"$work/daemon.log" &
     daemon=$!
     if ! read -r -t 20 _ <&9; then

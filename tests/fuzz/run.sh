@@ -47,7 +47,7 @@ compile() { # source
         rm -f "$object"
     fi
 }
-sources=$(find stack apps/httpd apps/get apps/common apps/tapdeck/drill apps/topo apps/replay tests/fuzz -name '*.c' ! -name 'make_*.c' | LC_ALL=C sort)
+sources=$(find stack apps/httpd apps/get apps/common apps/tapdeck/drill apps/topo apps/replay apps/tapdeckd apps/echo tests/fuzz -name '*.c' ! -name 'make_*.c' ! -path apps/tapdeckd/main.c | LC_ALL=C sort)
 running=0
 for source in $sources; do
     compile "$source" &
