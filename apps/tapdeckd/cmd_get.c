@@ -58,14 +58,6 @@ static void get_release(struct run *r)
     free(g);
 }
 
-static void get_notify(void *ctx, struct td_stack *st, int s, int mask)
-{
-    (void)st;
-    (void)s;
-    (void)mask;
-    ((struct run *)ctx)->ready = true;
-}
-
 /* ---- telling ---- */
 
 static void tell(const struct get *g, struct run *r, const char *fmt, ...)
@@ -214,7 +206,7 @@ static int begin(struct run *r, td_time now)
     g->first_byte = 0;
     sha256_init(&g->sum);
     g->s = td_socket(st, AF_INET, SOCK_STREAM, 0);
-    int err = g->s < 0 ? g->s : td_set_notify(st, g->s, get_notify, r);
+    int err = g->s < 0 ? g->s : td_set_notify(st, g->s, run_notify, r);
     if (err == 0)
         err = td_connect(st, g->s, (struct sockaddr *)&sa, sizeof(sa));
     if (err < 0 && err != -EINPROGRESS)

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tapdeckd/errqueue.h"
 #include "wire/icmp.h"
 #include "wire/ipv4.h"
 
@@ -46,30 +47,12 @@ union control {
 
 static bool read_error(struct run *r, td_time now)
 {
-    struct ping *p = r->state;
-    uint8_t quoted[64];
-    union control control;
-    struct iovec iov = {quoted, sizeof(quoted)};
-    struct msghdr m = {.msg_iov = &iov,
-                       .msg_iovlen = 1,
-                       .msg_control = control.bytes,
-                       .msg_controllen = sizeof(control.bytes)};
-    int64_t n = td_recvmsg(r->deck->st, p->socket, &m, MSG_ERRQUEUE);
-    if (n < 0)
+    const struct ping *p = r->state;
+    struct queued_error e;
+    if (!errqueue_read(r->deck->st, p->socket, &e))
         return false;
-    bool has_seq = n >= ICMP_HLEN;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c != NULL; c = CMSG_NXTHDR(&m, c)) {
-        struct {
-            struct sock_extended_err ee;
-            struct sockaddr_in from;
-        } e;
-        if (c->cmsg_level != IPPROTO_IP || c->cmsg_type != IP_RECVERR ||
-            c->cmsg_len < CMSG_LEN(sizeof(e)))
-            continue;
-        memcpy(&e, CMSG_DATA(c), sizeof(e));
-        ping_got_error(r, &e.ee, ntohl(e.from.sin_addr.s_addr), has_seq,
-                       has_seq ? wire_get16(quoted + 6) : 0, now);
-    }
+    bool has_seq = e.quoted_len >= ICMP_HLEN;
+    ping_got_error(r, &e.ee, e.from, has_seq, has_seq ? wire_get16(e.quoted + 6) : 0, now);
     return true;
 }
 
@@ -207,15 +190,6 @@ static int ping_step(struct run *r, td_time now)
     return RUN_MORE;
 }
 
-static void ping_notify(void *ctx, struct td_stack *st, int s, int mask)
-{
-    (void)st;
-    (void)s;
-    (void)mask;
-    struct run *r = ctx;
-    r->ready = true;
-}
-
 /* ---- the command ---- */
 
 /* The address that requests are sent from, for the first line; and whether the destination is a
@@ -269,7 +243,7 @@ static int set_up(struct run *r, struct ping *p)
         err = td_bind(st, p->socket, (struct sockaddr *)&own, sizeof(own));
     if (err == 0 && td_getsockname(st, p->socket, (struct sockaddr *)&own, &len) == 0)
         p->ident = ntohs(own.sin_port);
-    return err == 0 ? td_set_notify(st, p->socket, ping_notify, r) : err;
+    return err == 0 ? td_set_notify(st, p->socket, run_notify, r) : err;
 }
 
 static int ping_main(struct run *r)

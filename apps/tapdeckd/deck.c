@@ -177,6 +177,14 @@ void run_interrupt(struct run *r)
             r->interrupt != NULL ? r->interrupt(r) : run_fail(r, EXIT_FAILED, "interrupted");
 }
 
+void run_notify(void *ctx, struct td_stack *st, int s, int mask)
+{
+    (void)st;
+    (void)s;
+    (void)mask;
+    ((struct run *)ctx)->ready = true;
+}
+
 void run_read(struct run *r)
 {
     r->reads = true;

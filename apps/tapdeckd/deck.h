@@ -163,6 +163,8 @@ void run_puts(struct run *r, const char *s);
 void run_printf(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* For standard error: what a tool says about its work rather than as its result. */
 void run_note(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* For td_set_notify with the run as its context: it is stepped when its socket has news. */
+void run_notify(void *ctx, struct td_stack *st, int s, int mask);
 /* From now on it takes input, from r->in. */
 void run_read(struct run *r);
 /* Sets the sentence and returns status: `return run_fail(r, EXIT_USAGE, "…");` */

@@ -15,25 +15,17 @@
 #include "tapdeckd/trace.h"
 
 #include <errno.h>
-#include <linux/errqueue.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "ip/ip.h"
+#include "tapdeckd/errqueue.h"
 #include "wire/checksum.h"
 #include "wire/eth.h"
 #include "wire/icmp.h"
 #include "wire/tcp.h"
 
 #define LOOK_MAX 2048 /* of a frame that an observer sees */
-
-static void trace_notify(void *ctx, struct td_stack *st, int s, int mask)
-{
-    (void)st;
-    (void)s;
-    (void)mask;
-    ((struct run *)ctx)->ready = true;
-}
 
 void trace_done(struct run *r, struct trace *t, struct trace_probe *p)
 {
@@ -83,45 +75,19 @@ static void answered(struct run *r, struct trace *t, unsigned i, td_ip4 from, bo
 
 /* ---- udp and icmp: sockets ---- */
 
-union control {
-    char bytes[512];
-    struct cmsghdr align;
-};
-
 static bool take_error(struct run *r, struct trace *t, td_time now)
 {
-    uint8_t quoted[64];
-    union control control;
-    struct sockaddr_in to = {0};
-    struct iovec iov = {quoted, sizeof(quoted)};
-    struct msghdr m = {.msg_name = &to,
-                       .msg_namelen = sizeof(to),
-                       .msg_iov = &iov,
-                       .msg_iovlen = 1,
-                       .msg_control = control.bytes,
-                       .msg_controllen = sizeof(control.bytes)};
-    int64_t n = td_recvmsg(r->deck->st, t->s, &m, MSG_ERRQUEUE);
-    if (n < 0)
+    struct queued_error e;
+    bool last;
+    char mark[12];
+    if (!errqueue_read(r->deck->st, t->s, &e))
         return false;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c != NULL; c = CMSG_NXTHDR(&m, c)) {
-        struct {
-            struct sock_extended_err ee;
-            struct sockaddr_in from;
-        } e;
-        bool last;
-        char mark[12];
-        if (c->cmsg_level != IPPROTO_IP || c->cmsg_type != IP_RECVERR ||
-            c->cmsg_len < CMSG_LEN(sizeof(e)))
-            continue;
-        memcpy(&e, CMSG_DATA(c), sizeof(e));
-        unsigned which = t->method == TRACE_UDP ? ntohs(to.sin_port)
-                         : n >= ICMP_HLEN       ? wire_get16(quoted + 6)
-                                                : 0;
-        td_ip4 from = ntohl(e.from.sin_addr.s_addr);
-        if (e.ee.ee_origin == SO_EE_ORIGIN_ICMP &&
-            icmp_meaning(e.ee.ee_type, e.ee.ee_code, e.ee.ee_info, &last, mark))
-            answered(r, t, (uint16_t)(which - t->port), from, last, mark, now);
-    }
+    unsigned which = t->method == TRACE_UDP      ? e.port
+                     : e.quoted_len >= ICMP_HLEN ? wire_get16(e.quoted + 6)
+                                                 : 0;
+    if (e.ee.ee_origin == SO_EE_ORIGIN_ICMP &&
+        icmp_meaning(e.ee.ee_type, e.ee.ee_code, e.ee.ee_info, &last, mark))
+        answered(r, t, (uint16_t)(which - t->port), e.from, last, mark, now);
     return true;
 }
 
@@ -193,7 +159,7 @@ static int open_socket(struct run *r, struct trace *t)
         struct sockaddr_in sa = td_sockaddr(t->src, 0);
         err = td_bind(st, t->s, (struct sockaddr *)&sa, sizeof(sa));
     }
-    return err < 0 ? err : td_set_notify(st, t->s, trace_notify, r);
+    return err < 0 ? err : td_set_notify(st, t->s, run_notify, r);
 }
 
 /* ---- tcp: datagrams and an observer ---- */
