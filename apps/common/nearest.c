@@ -41,7 +41,7 @@ void nearest_offer(struct nearest *n, const char *candidate)
 {
     size_t len = strlen(n->word);
     unsigned max = len < 4 ? 1 : 2;
-    if (len < 2 || strlen(candidate) < 2 || strlen(candidate) >= sizeof(n->best))
+    if (len < 2 || (len == 2 && n->word[0] == '-') || strlen(candidate) < 2 || strlen(candidate) >= sizeof(n->best))
         return;
     unsigned d = word_distance(n->word, candidate, max);
     if (d == 0 || d > max || (n->best[0] != '\0' && d >= n->distance))

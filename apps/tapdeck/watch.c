@@ -187,6 +187,7 @@ static int watch_main(struct session *s, int argc, char **argv)
     if (screen) {
         raw = before;
         raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+        raw.c_cc[VSUSP] = _POSIX_VDISABLE; /* to be stopped on the other screen would leave it */
         tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
         fputs("\033[?1049h\033[?25l", stdout);
     }

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/nearest.h"
+
 #include "common/mystery.h"
 
 static void list_one(struct run *r, unsigned i)
@@ -44,6 +46,21 @@ static int fault_list(struct run *r)
     return EXIT_DONE;
 }
 
+static void offer_fault(void *ctx, const char *name, const char *rows, const char *symptom)
+{
+    (void)rows;
+    (void)symptom;
+    nearest_offer(ctx, name);
+}
+
+static int no_fault(struct run *r, const char *name)
+{
+    struct nearest n = {.word = name};
+    td_fault_each(offer_fault, &n);
+    return run_mean(
+        r, run_fail(r, EXIT_USAGE, "there is no fault '%s': `fault list` has them", name), &n);
+}
+
 static int fault_switch(struct run *r, const char *name, bool on)
 {
     char knob[64];
@@ -53,7 +70,7 @@ static int fault_switch(struct run *r, const char *name, bool on)
     case 0:
         return EXIT_DONE;
     case -ENOENT:
-        return run_fail(r, EXIT_USAGE, "there is no fault '%s': `fault list` has them", name);
+        return no_fault(r, name);
     case -EBUSY:
         return run_fail(r, EXIT_FAILED,
                         "a secret fault is on: none is switched by name until `fault secret off` ends the exercise");

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/nearest.h"
+
 #define ROWS_PER_STEP 32
 
 struct table_dump {
@@ -96,8 +98,13 @@ static int table_main(struct run *r)
         return EXIT_DONE;
     }
     const struct table *t = table_find(r->deck->st, name);
-    if (t == NULL)
-        return run_fail(r, EXIT_USAGE, "there is no table called '%s': `table` lists them", name);
+    if (t == NULL) {
+        struct nearest n = {.word = name};
+        for (t = r->deck->st->tables; t != NULL; t = t->link)
+            nearest_offer(&n, t->name);
+        return run_mean(
+            r, run_fail(r, EXIT_USAGE, "there is no table called '%s': `table` lists them", name), &n);
+    }
     struct table_dump *d = malloc(sizeof(*d));
     if (d == NULL)
         return run_fail(r, EXIT_FAILED, "out of memory");

@@ -337,6 +337,25 @@ int run_option(struct run *r, struct args *a, const char **word, const char *wou
     return letter;
 }
 
+int run_mean(struct run *r, int status, const struct nearest *n)
+{
+    size_t len = strlen(r->err);
+    if (n->best[0] != '\0')
+        snprintf(r->err + len, sizeof(r->err) - len, "; did you mean '%s'?", n->best);
+    return status;
+}
+
+int run_no_event(struct run *r, const char *name)
+{
+    struct nearest n = {.word = name};
+    for (int e = 1; e < EV_COUNT; e++)
+        nearest_offer(&n, event_info[e].name);
+    int status =
+        run_fail(r, EXIT_USAGE,
+                 "no event is called '%s': names look like tcp-state, and * stands for anything", name);
+    return run_mean(r, status, &n);
+}
+
 uint32_t run_interface(struct run *r, const char *name)
 {
     uint32_t index = td_if_index(r->deck->st, name);
@@ -347,13 +366,10 @@ uint32_t run_interface(struct run *r, const char *name)
     for (const struct netif *nif = netif_first(r->deck->st); nif != NULL && n < sizeof(list);
          nif = nif->next)
         n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", n ? ", " : "", nif->name);
-    run_fail(r, EXIT_USAGE, "there is no interface '%s': there is %s", name, list);
     struct nearest near = {.word = name};
     for (const struct netif *nif = netif_first(r->deck->st); nif != NULL; nif = nif->next)
         nearest_offer(&near, nif->name);
-    if (near.best[0] != '\0')
-        run_fail(r, EXIT_USAGE, "there is no interface '%s': there is %s; did you mean '%s'?", name,
-                 list, near.best);
+    run_mean(r, run_fail(r, EXIT_USAGE, "there is no interface '%s': there is %s", name, list), &near);
     return 0;
 }
 

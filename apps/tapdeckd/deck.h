@@ -171,6 +171,11 @@ void run_read(struct run *r);
 int run_fail(struct run *r, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* "unknown word 'x' after 'ip addr': …" with the command's usage. */
 int run_bad_word(struct run *r, int at, const char *would_be_right);
+struct nearest;
+/* Adds "; did you mean 'x'?" to the sentence when something was near. Returns status. */
+int run_mean(struct run *r, int status, const struct nearest *n);
+/* "no event is called 'x'…", with the nearest. */
+int run_no_event(struct run *r, const char *name);
 /* The value that must follow word `at`; NULL (sentence set): there is none. */
 const char *run_value(struct run *r, int at, const char *what);
 

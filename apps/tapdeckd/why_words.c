@@ -233,9 +233,7 @@ static int value_word(struct run *r, int *at, struct why_filter *f)
                                            "first word of `why catalogue`", value);
     } else if (strcmp(word, "event") == 0) {
         if (!parse_u64(value, UINT64_MAX, &f->seq) && !filter_pattern(f, value))
-            return run_fail(r, EXIT_USAGE,
-                            "no event is called '%s': names look like tcp-state, and * stands for anything",
-                            value);
+            return run_no_event(r, value);
     } else if (strcmp(word, "dev") == 0) {
         if ((f->ifindex = run_interface(r, value)) == 0)
             return EXIT_USAGE;

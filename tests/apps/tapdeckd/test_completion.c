@@ -264,6 +264,10 @@ START_TEST(suggestions)
     con_refused("sysctl net.ipv4.tcp_sakc",
                 "there is no knob 'net.ipv4.tcp_sakc': did you mean 'net.ipv4.tcp_sack'?");
     con_refused("sysctl -w net.ipv4.tcp_sakc=1", "did you mean 'net.ipv4.tcp_sack'?");
+    con_refused("table tpc", "there is no table called 'tpc': `table` lists them; did you mean 'tcp'?");
+    con_refused("fault no-kran on", "there is no fault 'no-kran': `fault list` has them; did you mean 'no-karn'?");
+    con_refused("why event tcp-sate", "did you mean 'tcp-state'?");
+    con_refused("nstat -x", "'-x' doesn't belong after 'nstat': the options here are");
     con_refused("ip link set eth0 qqqqqq 1400", "'qqqqqq' doesn't belong after");
     ck_assert_ptr_null(strstr(con.err, "did you mean"));
 }
