@@ -31,6 +31,9 @@ struct ask {
     uint8_t plen;
     struct row row; /* the connection's, when conn.present */
     enum tcp_state state;
+    bool again;     /* it has something in flight that was sent again */
+    uint64_t found; /* a record that would do, while a better one is looked for; 0: none */
+    td_time from;   /* no better one is older */
     char answer[600];
     const char *clause; /* of the answer; NULL: none */
 };
@@ -104,6 +107,16 @@ static bool to_there(const struct ask *a, const struct journal_record *rec)
 static bool about(const struct ask *a, const struct journal_record *rec)
 {
     return a->has_conn ? conn_is_subject(&a->conn, &rec->subject) : to_there(a, rec);
+}
+
+/* Something was dropped, or went wrong, on the way between the connection's ends. */
+static bool in_the_way(const struct ask *a, const struct journal_record *rec)
+{
+    enum event_kind kind = event_info[rec->event].kind;
+    if (!a->has_conn || (kind != EVK_DROP && rec->event != EV_NEIGH_FAILED && rec->event != EV_TCP_SOFT_ERROR))
+        return false;
+    struct ask there = {.has_addr = true, .addr = a->conn.a.raddr, .port = a->conn.a.rport};
+    return to_there(&there, rec);
 }
 
 /* "once", "3 times" */
@@ -246,7 +259,8 @@ static bool cwnd_tell(struct run *r, struct ask *a, const struct journal_record 
 static bool connect_match(const struct ask *a, const struct journal_record *rec)
 {
     if (a->has_conn && a->conn.present) /* it has not failed */
-        return rec->event == EV_TCP_STATE && rec->arg[1] == a->state && about(a, rec);
+        return (rec->event == EV_TCP_STATE && rec->arg[1] == a->state && about(a, rec)) ||
+               (a->state == TCPS_SYN_SENT && in_the_way(a, rec));
     switch (rec->event) {
     case EV_TCP_RST_IN:
         return rec->arg[1] == TCPS_SYN_SENT && to_there(a, rec);
@@ -311,6 +325,23 @@ static bool journal_tell(struct run *r, struct ask *a, const struct journal_reco
     return true;
 }
 
+/* What stands in the way comes first, then what it keeps from happening. */
+static void obstacle_told(struct run *r, struct ask *a, const struct journal_record *rec)
+{
+    char text[300], count[32];
+    uint64_t again = pcb(r, a, "R");
+    journal_format(r->deck->st, rec, text, sizeof(text));
+    a->clause = event_info[rec->event].clause;
+    say(a, "%s", text);
+    if (a->state == TCPS_SYN_SENT)
+        say(a, " That is why our SYN is not answered");
+    else
+        say(a, " That is why nothing is acknowledged");
+    if (again > 0)
+        say(a, "; it was sent again %s", times(again, count));
+    say(a, ".");
+}
+
 static bool connect_tell(struct run *r, struct ask *a, const struct journal_record *rec)
 {
     char text[300], ends[CONN_TEXT];
@@ -318,6 +349,10 @@ static bool connect_tell(struct run *r, struct ask *a, const struct journal_reco
         conn_text(&a->conn, ends);
         if (a->state != TCPS_SYN_SENT) {
             say(a, "It did not fail: %s is in %s.", ends, tcp_state_name(a->state));
+            return true;
+        }
+        if (rec != NULL && rec->event != EV_TCP_STATE) {
+            obstacle_told(r, a, rec);
             return true;
         }
         say(a, "It has not failed yet: %s is in SYN-SENT, ", ends);
@@ -361,8 +396,12 @@ static bool state_counts(const struct ask *a)
 
 static bool stalled_match(const struct ask *a, const struct journal_record *rec)
 {
+    if (a->state == TCPS_SYN_SENT && in_the_way(a, rec))
+        return true;
     if (a->has_conn && state_counts(a))
         return state_match(a, rec);
+    if (a->again && in_the_way(a, rec))
+        return true;
     switch (rec->event) {
     case EV_TCP_WINDOW_ZERO_IN:
     case EV_TCP_WINDOW_SHRUNK:
@@ -415,17 +454,19 @@ static bool stalled_tell(struct run *r, struct ask *a, const struct journal_reco
     uint64_t probes;
     if (!a->has_conn || !a->conn.present)
         return false;
-    if (state_counts(a))
+    if (state_counts(a) && (rec == NULL || rec->event == EV_TCP_STATE || a->state != TCPS_SYN_SENT))
         return state_tell(r, a, rec);
     uint64_t queued = pcb(r, a, "queued"), flight = pcb(r, a, "FlightSize"), wnd = pcb(r, a, "SND.WND");
     uint64_t cwnd = pcb(r, a, "cwnd"), mss = pcb(r, a, "SMSS"), again = pcb(r, a, "R");
     unsigned long long q = queued, fl = flight;
     conn_text(&a->conn, ends);
     format_time(pcb(r, a, "timer-due"), due, sizeof(due));
-    if (arp_pending(r, a, hop, &probes) && (queued > 0 || flight > 0)) {
+    if (arp_pending(r, a, hop, &probes) && (queued > 0 || flight > 0 || a->state == TCPS_SYN_SENT)) {
         say(a, "The next hop %s does not answer ARP (%llu requests): nothing can leave for %s.", hop,
             (unsigned long long)probes, ends);
         a->clause = "RFC 1122 2.3.2.2";
+    } else if (rec != NULL && in_the_way(a, rec)) {
+        obstacle_told(r, a, rec);
     } else if (wnd == 0 && (queued > 0 || flight > 0)) {
         say(a, "The peer's window is closed (zero window): its application does not read; %llu bytes wait, the next probe goes "
                "out in %s.", q, due);
@@ -553,6 +594,7 @@ static void look_up(struct run *r, struct ask *a)
     a->state = c->state;
     if (c->present && !tcp_pcb_row(r->deck->st, &c->a, &a->row))
         c->present = c->state == TCPS_LISTEN;
+    a->again = c->present && c->state != TCPS_LISTEN && pcb(r, a, "R") > 0;
 }
 
 /* The newest connection in a state (-1: any but LISTEN). */
@@ -627,11 +669,18 @@ static int ask_step(struct run *r, td_time now)
     struct ask *a = r->state;
     for (int i = 0; i < WHY_LOOK_PER_STEP; i++) {
         const struct journal_record *rec = journal_before(r->deck->st, r->cursor);
-        if (rec == NULL)
-            return finish(r, a, NULL);
+        if (rec == NULL || rec->time < a->from)
+            return finish(r, a, a->found != 0 ? journal_find(r->deck->st, a->found) : NULL);
         r->cursor = rec->seq;
-        if (a->q->match(a, rec))
+        if (!a->q->match(a, rec))
+            continue;
+        if (a->q->match != stalled_match || !a->again || in_the_way(a, rec))
             return finish(r, a, rec);
+        /* Time-outs are only what shows: what was dropped since the first of them began is why. */
+        if (a->found == 0)
+            a->found = rec->seq;
+        if (rec->event == EV_TCP_RTO && rec->arg[2] <= 1 && a->from == 0)
+            a->from = rec->time > rec->arg[0] + 10 * TD_MS ? rec->time - rec->arg[0] - 10 * TD_MS : 1;
     }
     r->ready = true;
     return RUN_MORE;

@@ -205,6 +205,13 @@ START_TEST(arp_pending)
     ASKS("why stalled", "is in SYN-SENT: no answer to our SYN has come", "RFC 9293");
     hx_drain(h);
     done();
+    begin(reach(EST)); /* and one whose neighbour has been forgotten */
+    good("ip neigh del 10.0.0.2 dev eth0");
+    say(&c, 1, 100);
+    hx_until(h, hx_now(h) + MS(1500));
+    hx_drain(h);
+    ASKS("why stalled", "The next hop 10.0.0.2 does not answer ARP", "RFC 1122 2.3.2.2");
+    done();
 }
 END_TEST
 
@@ -396,6 +403,33 @@ START_TEST(nat_table_full)
     }
     hx_drain(h);
     ASKS("why nat drop", "all 1 flows there may be are assured (nf_conntrack_max)", "nf-drop-table-full");
+    done();
+}
+END_TEST
+
+START_TEST(a_rule_swallows_the_syn)
+{
+    fresh();
+    good("iptables -A OUTPUT -p tcp --dport 81 -j DROP");
+    (void)hx_tcp_connect(h, 5000, HX_PEER, 81);
+    hx_until(h, SEC(4));
+    ASKS("why connect 10.0.0.2:81", "by rule 1 of chain OUTPUT, table filter: DROP", "That is why our SYN is not answered", "RFC 1812 5.3.9");
+    ASKS("why stalled", "by rule 1 of chain OUTPUT, table filter: DROP", "nf-drop-rule");
+    hx_drain(h);
+    done();
+}
+END_TEST
+
+START_TEST(a_rule_swallows_the_acknowledgments)
+{
+    begin(reach(EST));
+    good("iptables -A INPUT -p tcp --sport 40000 -j DROP");
+    say(&c, 1, 100);
+    hx_drain(h);
+    ack_in(&c, hx_now(h) + MS(1), 101, 1000);
+    hx_until(h, hx_now(h) + SEC(2));
+    hx_drain(h);
+    ASKS("why stalled", "by rule 1 of chain INPUT, table filter: DROP", "That is why nothing is acknowledged", "nf-drop-rule");
     done();
 }
 END_TEST
@@ -956,7 +990,7 @@ static Suite *suite(void)
     const TTest *const tests[] = {
         vlan_unknown, dropped_by_a_queue, impairment, bridge_port, arp_failed, arp_pending, duplicate_address, bad_ip_checksum,
         martian_source, reverse_path, not_for_us, ttl_expired, frag_needed, no_route, which_route, fragment_timeout,
-        bad_icmp_checksum, redirect_ignored, filter_rule, nat_table_full, bad_udp_checksum, udp_closed_port,
+        bad_icmp_checksum, redirect_ignored, filter_rule, a_rule_swallows_the_syn, a_rule_swallows_the_acknowledgments, nat_table_full, bad_udp_checksum, udp_closed_port,
         port_unreachable, bad_tcp_checksum, closed_port, refused, no_answer, backlog_full, syn_cookies, paws, challenge_ack,
         blind_reset, outside_the_window, window_full, zero_window, nagle, nothing_to_send, cwnd_full, delayed_ack,
         rto_against_tlp, fast_retransmit, sack_reneging, spurious_undo, path_mtu, black_hole, close_wait, other_states,
