@@ -12,6 +12,7 @@ struct capture_words { /* what a capture is asked to be */
     uint32_t snaplen, seconds, files;
     uint64_t size, count;
     bool no_in, no_out;
+    bool verbose;      /* a stream says as a note what it listens on */
     char filter[1024]; /* "": every frame */
 };
 

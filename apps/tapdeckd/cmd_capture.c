@@ -12,9 +12,10 @@
 #include <strings.h>
 
 #include "common/args.h"
+#include "dev/pcapng.h"
 #include "link/link.h"
 
-#define LETTERS  "c:s:C:G:W:Q:"
+#define LETTERS  "c:s:C:G:W:Q:v"
 #define TICK     (5 * TD_MS)
 #define WRITE_MS 1500 /* `capture stop` waits so long for a disk, then says that it still writes */
 
@@ -58,6 +59,9 @@ static bool letter(struct run *r, int c, const char *value, struct capture_words
         if (!number(r, "a number of files", value, 1, 100000, &n))
             return false;
         w->files = (uint32_t)n;
+        return true;
+    case 'v':
+        w->verbose = true;
         return true;
     default:
         w->no_in = strcasecmp(value, "out") == 0;
@@ -178,6 +182,13 @@ static int capture_start(struct run *r)
 
 /* ---- stream ---- */
 
+static const char *where(const struct deck_capture *c)
+{
+    const struct netif *nif = netif_by_index(c->deck->st, c->words.ifindex);
+    return c->words.ifindex == 0 ? "any" : nif != NULL ? nif->name : "-";
+}
+
+
 static void stream_release(struct run *r)
 {
     capture_free(r->state);
@@ -217,6 +228,9 @@ static int capture_stream(struct run *r)
     r->step = stream_step;
     r->interrupt = stream_interrupt;
     r->timeless = true;
+    if (w.verbose)
+        run_note(r, "listening on %s, link-type EN10MB (Ethernet), snapshot length %u bytes\n", where(c),
+                 w.snaplen != 0 ? w.snaplen : PCAPNG_SNAPLEN);
     return stream_step(r, 0);
 }
 
@@ -306,12 +320,6 @@ static int capture_stop(struct run *r)
 
 /* ---- show ---- */
 
-static const char *where(const struct deck_capture *c)
-{
-    const struct netif *nif = netif_by_index(c->deck->st, c->words.ifindex);
-    return c->words.ifindex == 0 ? "any" : nif != NULL ? nif->name : "-";
-}
-
 static const char *directions(const struct deck_capture *c)
 {
     return c->words.no_in ? "out" : c->words.no_out ? "in" : "inout";
@@ -374,6 +382,38 @@ static int capture_show(struct run *r)
     return EXIT_DONE;
 }
 
+/* As tcpdump -D. */
+static int capture_interfaces(struct run *r)
+{
+    unsigned n = 0;
+    if (r->argc > 2)
+        return run_bad_word(r, 2, "`capture interfaces` takes no more words");
+    if (r->json)
+        jw_open(&r->jw, NULL, '[');
+    for (const struct netif *nif = netif_first(r->deck->st); nif != NULL; nif = nif->next) {
+        const char *kind = td_link_kind_name(nif->kind);
+        if (r->json) {
+            jw_open(&r->jw, NULL, '{');
+            jw_str(&r->jw, "ifname", nif->name);
+            jw_bool(&r->jw, "up", netif_is_up(nif));
+            if (*kind != '\0')
+                jw_str(&r->jw, "kind", kind);
+            jw_close(&r->jw, '}');
+            continue;
+        }
+        run_printf(r, "%u.%s [%s%s%s]\n", ++n, nif->name, netif_is_up(nif) ? "Up" : "Down",
+                   netif_is_up(nif) && netif_running(nif) ? ", Running" : "",
+                   nif->kind == TD_LINK_LOOPBACK ? ", Loopback" : "");
+    }
+    if (r->json) {
+        jw_close(&r->jw, ']');
+        run_puts(r, "\n");
+    } else {
+        run_printf(r, "%u.any (all of them) [Up, Running]\n", ++n);
+    }
+    return EXIT_DONE;
+}
+
 static int capture_main(struct run *r)
 {
     const char *verb = r->argc > 1 ? r->argv[1] : "show";
@@ -385,6 +425,8 @@ static int capture_main(struct run *r)
         return capture_stream(r);
     if (strcmp(verb, "show") == 0)
         return capture_show(r);
+    if (strcmp(verb, "interfaces") == 0)
+        return capture_interfaces(r);
     return run_bad_word(r, 1, right);
 }
 
@@ -393,8 +435,8 @@ const struct command command_capture = {
     .usage = "capture start FILE [dev {IFACE | any}] [-c N] [-s N] [-C N] [-G SECONDS] [-W N] [-Q {in | out | inout}] "
              "[EXPR...]\n"
              "capture stop [FILE | dev {IFACE | any} | all]\n"
-             "capture stream [dev {IFACE | any}] [-c N] [-s N] [-Q {in | out | inout}] [EXPR...]\n"
-             "capture show",
+             "capture stream [-v] [dev {IFACE | any}] [-c N] [-s N] [-Q {in | out | inout}] [EXPR...]\n"
+             "capture {show | interfaces}",
     .doc = "writes the frames of an interface to a file, with the journal's reasons beside each",
     .more =
         "A FILE named *.pcapng gets everything: interfaces, directions, times in nanoseconds, and as comments what the\n"

@@ -26,10 +26,6 @@ enum {
     EPB_PACKETID = 5,
     ISB_STARTTIME = 2,
     ISB_ENDTIME = 3,
-    ISB_IFRECV = 4,
-    ISB_FILTERACCEPT = 6,
-    ISB_OSDROP = 7,
-    ISB_USRDELIV = 8,
     NRB_IPV4 = 1,
 };
 
@@ -233,10 +229,10 @@ void pcapng_statistics(struct pcapng_buf *w, const struct pcapng_statistics *s)
     put_time(w, s->wall);
     option_time(w, ISB_STARTTIME, s->start);
     option_time(w, ISB_ENDTIME, s->end);
-    option_u64(w, ISB_IFRECV, s->received);
-    option_u64(w, ISB_FILTERACCEPT, s->accepted);
-    option_u64(w, ISB_OSDROP, s->lost);
-    option_u64(w, ISB_USRDELIV, s->delivered);
+    option_u64(w, PCAPNG_ISB_SEEN, s->received);
+    option_u64(w, PCAPNG_ISB_ACCEPTED, s->accepted);
+    option_u64(w, PCAPNG_ISB_LOST, s->lost);
+    option_u64(w, PCAPNG_ISB_WRITTEN, s->delivered);
     block_end(w, start, true);
 }
 

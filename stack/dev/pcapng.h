@@ -32,6 +32,13 @@ enum pcapng_kind {
     PCAPNG_PACKET = 6,
 };
 
+enum { /* options of a block of statistics */
+    PCAPNG_ISB_SEEN = 4,
+    PCAPNG_ISB_ACCEPTED = 6,
+    PCAPNG_ISB_LOST = 7,
+    PCAPNG_ISB_WRITTEN = 8,
+};
+
 /* Blocks are appended to a buffer. */
 
 struct pcapng_buf {
