@@ -387,8 +387,11 @@ static bool text_packet(struct reading *r, void *ctx, const struct capture_frame
 {
     const struct capture_if *i = capture_interface(r->from, f->iface);
     (void)ctx;
-    if (r->decoder == NULL)
-        r->decoder = decode_open(&r->o->decode, f->link, r->msg, sizeof r->msg);
+    if (r->decoder == NULL) {
+        struct decode_options o = r->o->decode;
+        o.interfaces = capture_interface(r->from, 1) != NULL; /* several: each packet says which */
+        r->decoder = decode_open(&o, f->link, r->msg, sizeof r->msg);
+    }
     if (r->decoder == NULL) {
         r->status = EXIT_FAILED;
         return false;
