@@ -147,7 +147,10 @@ static void frame(const json_t *story, const struct graph_options *o, FILE *out)
 
 /* ---- cwnd ---- */
 
-static unsigned cwnd_rows(const json_t *rows, long long id, const char *time, FILE *out)
+/* The block $v: a time and these columns of each row that has the first of them. id: of this
+ * connection only; -1: of all. How many rows. */
+static unsigned columns(const json_t *rows, long long id, const char *time,
+                        const char *const keys[3], double unit, FILE *out)
 {
     size_t i;
     json_t *row;
@@ -156,14 +159,13 @@ static unsigned cwnd_rows(const json_t *rows, long long id, const char *time, FI
     (void)fputs("$v << EOD\n", out);
     json_array_foreach((json_t *)rows, i, row)
     {
-        if ((id >= 0 && json_integer_value(json_object_get(row, "id")) != id) || !has(row, "cwnd"))
+        if ((id >= 0 && json_integer_value(json_object_get(row, "id")) != id) || !has(row, keys[0]))
             continue;
         if (n++ == 0)
             begin = number(row, time);
         (void)fprintf(out, "%.9f", seconds(row, time, begin));
-        cell(out, row, "cwnd", 1);
-        cell(out, row, "ssthresh", 1);
-        cell(out, row, "flight", 1);
+        for (int k = 0; k < 3 && keys[k] != NULL; k++)
+            cell(out, row, keys[k], unit);
         (void)fputc('\n', out);
     }
     (void)fputs("EOD\n", out);
@@ -178,28 +180,6 @@ static void cwnd_plot(FILE *out)
 }
 
 /* ---- rtt ---- */
-
-static unsigned rtt_rows(const json_t *rows, long long id, const char *time, FILE *out)
-{
-    size_t i;
-    json_t *row;
-    unsigned n = 0;
-    double begin = 0;
-    (void)fputs("$v << EOD\n", out);
-    json_array_foreach((json_t *)rows, i, row)
-    {
-        if ((id >= 0 && json_integer_value(json_object_get(row, "id")) != id) || !has(row, "srtt"))
-            continue;
-        if (n++ == 0)
-            begin = number(row, time);
-        (void)fprintf(out, "%.9f", seconds(row, time, begin));
-        cell(out, row, "srtt", 1e6);
-        cell(out, row, "rto", 1e6);
-        (void)fputc('\n', out);
-    }
-    (void)fputs("EOD\n", out);
-    return n;
-}
 
 /* The time of the first row that has this key. */
 static double first_time(const json_t *rows, const char *key)
@@ -339,6 +319,8 @@ static bool is_whole(const json_t *story, const json_t *rows)
 int graph_print(const json_t *story, const json_t *samples, const struct graph_options *o,
                 FILE *out, char *note, size_t note_size, char *msg, size_t msg_size)
 {
+    static const char *const windows[3] = {"cwnd", "ssthresh", "flight"};
+    static const char *const trips[3] = {"srtt", "rto", NULL};
     const json_t *rows = json_object_get(story, "rows");
     long long id = json_integer_value(json_object_get(story, "id"));
     bool series =
@@ -351,11 +333,11 @@ int graph_print(const json_t *story, const json_t *samples, const struct graph_o
     frame(story, o, out);
     switch (o->kind) {
     case GRAPH_CWND:
-        n = cwnd_rows(from, series ? id : -1, time, out);
+        n = columns(from, series ? id : -1, time, windows, 1, out);
         cwnd_plot(out);
         break;
     case GRAPH_RTT:
-        n = rtt_rows(from, series ? id : -1, time, out);
+        n = columns(from, series ? id : -1, time, trips, 1e6, out);
         if (!series)
             rtt_points(rows, first_time(rows, "srtt"), out);
         rtt_plot(!series, out);
