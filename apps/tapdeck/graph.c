@@ -279,8 +279,8 @@ static void seq_plot(const struct graph_options *o, FILE *out)
             "plot $ack using 1:3 with steps lc rgb '#e0a000' title 'window', $ack using 1:2 "
             "with steps lc rgb '#00a000' title 'acknowledged', $sent using 1:2:3:4 with "
             "vectors nohead lw 2 lc rgb '#2050c0' title 'segments', $sack using 1:2:3:4 with "
-            "vectors nohead lw 2 lc rgb '#a000a0' title 'SACK', $again using 1:2:3:4 with "
-            "vectors nohead lw 3 lc rgb '#d00000' title 'sent again'\n",
+            "vectors nohead lw 2 lc rgb '#a000a0' title 'SACK', $again using 1:2 with "
+            "points pt 7 ps 0.6 lc rgb '#d00000' title 'sent again'\n",
             out);
 }
 
