@@ -113,7 +113,7 @@ static int resume_main(struct run *r)
         run_puts(r, "\n");
         return EXIT_DONE;
     }
-    format_time(p.stood, stood, sizeof(stood));
+    format_time(p.stood > TD_SEC ? p.stood / TD_MS * TD_MS : p.stood, stood, sizeof(stood));
     run_printf(r, "time goes on at %s", age);
     if (t->real != NULL)
         run_printf(r, ", after %s", stood);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/mystery.h"
+#include "tapdeck/socket.h"
 
 static char salt[64], line[512];
 
@@ -165,7 +166,39 @@ static void look(struct text *t)
     }
 }
 
-/* The text without what the word "no-karn" or "udp-silence" makes differ by itself: each asks by name. */
+/* While it does its work, nobody names it but who lists the catalogue. */
+START_TEST(test_secret_at_work)
+{
+    world(true);
+    salt_make("s");
+    con_done(with_salt("fault secret %s bob from udp-silence"));
+    int s = td_socket(con.st, AF_INET, SOCK_DGRAM, 0);
+    ck_assert_int_eq(td_sendto(con.st, s, "anybody?", 8, 0, TD_IP4(127, 0, 0, 1), 9), 8);
+    td_stack_flush(con.st, td_stack_now(con.st));
+    ck_assert_uint_eq(con.st->counters.v[CNT_UdpNoPorts], 1);
+    ck_assert_uint_eq(con.st->counters.v[CNT_IcmpOutDestUnreachs], 0); /* it is at work */
+    for (int json = 0; json < 2; json++) {
+        for (size_t i = 0; commands[i] != NULL; i++) {
+            if (commands[i] == &command_shutdown || commands[i] == &command_fault)
+                continue;
+            con_line(commands[i]->name, json);
+            con_silent("udp-silence");
+            ck_assert_ptr_null(strstr(con.err, "udp-silence"));
+        }
+        con_line("why -n 1000", json);
+        con_says("udp-drop-no-port");
+        con_silent("udp-silence");
+        con_silent("fault");
+        con_line("nstat -az", json);
+        con_silent("ault");
+        con_line("sysctl -a", json);
+        con_silent("udp-silence");
+    }
+    con_close();
+    unlink(salt);
+}
+END_TEST
+
 START_TEST(test_secret_shows_nowhere)
 {
     static const char *const cases[] = {"no-karn", "udp-silence", "no-checksum"};
@@ -232,6 +265,7 @@ static Suite *suite(void)
     tcase_add_test(t, test_choice_follows_from_salt_and_id);
     tcase_add_test(t, test_secret_words);
     tcase_add_test(t, test_secret_shows_nowhere);
+    tcase_add_test(t, test_secret_at_work);
     suite_add_tcase(s, t);
     return s;
 }

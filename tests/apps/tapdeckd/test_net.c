@@ -74,6 +74,27 @@ START_TEST(test_ping_through_a_router)
 }
 END_TEST
 
+/* The nodes' time is one: paused at one console, stepped at another. */
+START_TEST(test_paused)
+{
+    td_time took = 0;
+    char *out = PLAY(two_nets, EXIT_DONE, &took, "client break when 'icmp[0] == 8'", "client pause", "router version",
+                     "client resume", "client break del all", "client ping -c 9 -i 0.1 10.0.2.2", "router pause",
+                     "server step timer", "router resume");
+    ck_assert_ptr_nonnull(strstr(out, "(paused)"));
+    ck_assert_ptr_nonnull(strstr(out, "9 packets transmitted, "));
+    ck_assert_ptr_nonnull(strstr(out, "1 timer; "));
+    free(out);
+    /* Nobody could resume it: no waiting for ever. */
+    out = PLAY(two_nets, EXIT_FAILED, NULL, "client pause", "client ping -c 1 10.0.2.2");
+    ck_assert_ptr_nonnull(strstr(msg, "time is paused, and what 'ping' waits for can't come"));
+    free(out);
+    out = PLAY(two_nets, EXIT_FAILED, NULL, "server break when 'icmp[0] == 8'", "client ping -c 1 10.0.2.2");
+    ck_assert_ptr_nonnull(strstr(out, "breakpoint 1 (icmp[0] == 8): eth0 in, 98 bytes: 10.0.1.2 > 10.0.2.2 ICMP echo request"));
+    free(out);
+}
+END_TEST
+
 START_TEST(test_same_file_same_output)
 {
     char *a = PLAY(two_nets, EXIT_DONE, NULL, "client ping -c 50 -i 0.1 10.0.2.2", "router why -n 20", "router ip -s link");
@@ -187,6 +208,7 @@ static Suite *suite(void)
 {
     Suite *s = suite_create("net");
     TCase *c = tcase_create("virtual time");
+    tcase_add_test(c, test_paused);
     tcase_add_test(c, test_ping_through_a_router);
     tcase_add_test(c, test_same_file_same_output);
     tcase_add_test(c, test_seed_makes_another);

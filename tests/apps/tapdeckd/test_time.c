@@ -161,6 +161,34 @@ START_TEST(test_nothing_is_due_while_paused)
 }
 END_TEST
 
+/* A frame that netem delays by 50 ms leaves that much of flowing time later, to the microsecond. */
+START_TEST(test_queue_disciplines_wait)
+{
+    open_deck();
+    con_done("tc qdisc add dev eth0 root netem delay 50ms");
+    ping_in(1);
+    turn(0);
+    turn(20 * TD_MS);
+    con_done("pause");
+    turn(7 * TD_SEC);
+    con_done("resume");
+    turn(30 * TD_MS - TD_US);
+    ck_assert_uint_eq(sent, 0);
+    turn(TD_US);
+    ck_assert_uint_eq(sent, 1);
+    /* A step by packets takes what a discipline holds, and time with it. */
+    ping_in(2);
+    turn(0);
+    td_time at = deck_time_now(&now);
+    con_done("pause");
+    con_done("step");
+    con_says("eth0 out, 98 bytes");
+    con_says("(+50ms)");
+    ck_assert_uint_eq(deck_time_now(&now), at + 50 * TD_MS);
+    close_deck();
+}
+END_TEST
+
 START_TEST(test_wall_clock)
 {
     open_deck();
@@ -473,6 +501,7 @@ static Suite *suite(void)
     TCase *t = tcase_create("time");
     tcase_add_test(t, test_time_stands_still);
     tcase_add_test(t, test_nothing_is_due_while_paused);
+    tcase_add_test(t, test_queue_disciplines_wait);
     tcase_add_test(t, test_wall_clock);
     tcase_add_test(t, test_frames_wait);
     tcase_add_test(t, test_frames_beyond_the_limit);
