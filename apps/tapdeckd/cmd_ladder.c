@@ -363,7 +363,7 @@ static void json_row(struct run *r, struct ladder *l, const struct tcp_seglog_re
         if (!end && row.v[i].type != VAL_NONE)
             row_json(&r->jw, t, &row, name, strcmp(name, "time") == 0 ? "time_ns" : name);
     }
-    jw_i64(&r->jw, "wall_ns", (int64_t)x->at + r->deck->wall_offset);
+    jw_i64(&r->jw, "wall_ns", deck_wall(r->deck, x->at));
     if (x->what == TSL_IN || x->what == TSL_OUT) {
         if (take_note(l, x))
             jw_bool(&r->jw, "gap-before", true);

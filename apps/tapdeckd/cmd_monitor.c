@@ -82,7 +82,7 @@ static const char *dev_name(const struct run *r, uint32_t index)
 static void stamp(struct run *r, td_time at)
 {
     const struct monitor *m = r->state;
-    int64_t wall = (int64_t)at + r->deck->wall_offset;
+    int64_t wall = deck_wall(r->deck, at);
     time_t seconds = (time_t)(wall / (int64_t)TD_SEC);
     long us = (long)(wall % (int64_t)TD_SEC / 1000);
     char text[64];

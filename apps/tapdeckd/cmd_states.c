@@ -319,7 +319,7 @@ static void show_json(struct run *r, const struct states *s)
         const struct journal_record *j = journal_find(r->deck->st, p->event);
         jw_open(&r->jw, NULL, '{');
         jw_u64(&r->jw, "time_ns", p->at);
-        jw_i64(&r->jw, "wall_ns", (int64_t)p->at + r->deck->wall_offset);
+        jw_i64(&r->jw, "wall_ns", deck_wall(r->deck, p->at));
         jw_str(&r->jw, "from", tcp_state_name((enum tcp_state)p->from));
         jw_str(&r->jw, "to", tcp_state_name((enum tcp_state)p->to));
         jw_str(&r->jw, "why", journal_words[p->why]);

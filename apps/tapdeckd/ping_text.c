@@ -38,7 +38,7 @@ static void took_text(td_time rtt, char *dst, size_t size)
 /* -D: the wall clock, in seconds. */
 static void stamp(struct run *r, const struct ping *p, td_time now)
 {
-    int64_t wall = (int64_t)now + r->deck->wall_offset;
+    int64_t wall = deck_wall(r->deck, now);
     if (p->stamps)
         run_printf(r, "[%lld.%06lld] ", (long long)(wall / (int64_t)TD_SEC),
                    (long long)(wall % (int64_t)TD_SEC / (int64_t)TD_US));

@@ -150,7 +150,7 @@ uint32_t story_ack(const struct story *s, const struct tcp_seglog_rec *x)
 
 void story_clock(const struct deck *d, td_time t, char dst[32])
 {
-    int64_t wall = (int64_t)t + d->wall_offset;
+    int64_t wall = deck_wall(d, t);
     time_t seconds = (time_t)(wall / (int64_t)TD_SEC);
     struct tm tm;
     localtime_r(&seconds, &tm);
