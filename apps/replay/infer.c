@@ -86,6 +86,12 @@ static uint32_t pipe_of(const struct infer *f)
 
 /* ---- episodes ---- */
 
+/* Captured elsewhere, and no timestamps: the sender's view can only be guessed. */
+static bool blind(const struct infer *f)
+{
+    return !f->stamped && f->lag > 2 * MS;
+}
+
 static uint32_t reduced(const struct infer *f, uint32_t cwnd)
 {
     uint32_t cut = f->reno ? cwnd / 2 : (uint32_t)((uint64_t)cwnd * 7 / 10);
@@ -94,6 +100,13 @@ static uint32_t reduced(const struct infer *f, uint32_t cwnd)
 
 static void begin_episode(struct infer *f, const struct infer_data *d, enum infer_phase phase)
 {
+    /* A whole window was sent between what was lost and the answer to the news of it. */
+    if (blind(f) && f->phase < INFER_RECOVERY) {
+        if (f->nxt - f->una > f->cwnd)
+            f->cwnd = f->nxt - f->una;
+        if (f->asked_at > 0) /* and the answer took a round trip; with the window the queue shrinks, and with it the next ones */
+            infer_lag(f, (d->t - f->asked_at) / 100 * 85);
+    }
     if (f->phase != INFER_RECOVERY && f->phase != INFER_LOSS) {
         f->prior_cwnd = f->cwnd;
         f->prior_ssthresh = f->ssthresh;
@@ -114,7 +127,7 @@ static void end_round(struct infer *f)
     f->last_max = f->round_max;
     f->round_max = 0;
     f->round_idle = f->round_full = false;
-    if (f->lag_now != INT64_MAX)
+    if (f->lag_now != INT64_MAX && !blind(f))
         infer_lag(f, f->lag_now);
     f->lag_now = INT64_MAX;
 }
@@ -122,7 +135,7 @@ static void end_round(struct infer *f)
 /* Everything that was outstanding at its beginning is acknowledged. */
 static void end_episode(struct infer *f)
 {
-    if (f->phase == INFER_RECOVERY && f->rec_pipe > 0 && f->prior_cwnd > 0) {
+    if (f->phase == INFER_RECOVERY && f->rec_pipe > 0 && f->prior_cwnd > 0 && !blind(f)) {
         /* The pipe was led to ssthresh (RFC 9937): it tells by how much this sender reduces. */
         uint64_t tenths = (uint64_t)f->rec_pipe * 20 / f->prior_cwnd;
         if (tenths >= 8 && tenths <= 17) {
@@ -158,10 +171,12 @@ static void judge_round(struct infer *f)
 {
     uint32_t most = f->round_max > f->last_max ? f->round_max : f->last_max;
     bool free_run = !f->round_idle && !f->round_full && f->round_max > 0 && f->last_max > 0;
-    if (free_run && most < f->cwnd)
+    if (blind(f) && f->phase == INFER_AVOIDANCE && f->round_max > 0 && f->cwnd < f->prior_cwnd)
+        f->cwnd += f->mss;
+    else if (free_run && most < f->cwnd && !blind(f))
         f->cwnd = most;
     /* Slow start that no longer doubles has been left (HyStart, or a threshold from before). */
-    if (free_run && f->phase == INFER_SLOW_START && f->round_max > 8 * f->mss &&
+    if (free_run && !blind(f) && f->phase == INFER_SLOW_START && f->round_max > 8 * f->mss &&
         (uint64_t)f->round_max * 10 < (uint64_t)f->last_max * 13) {
         f->phase = INFER_AVOIDANCE;
         if (f->ssthresh == 0 || f->ssthresh > f->cwnd)
@@ -204,8 +219,8 @@ static void learn(struct infer *f, const struct infer_heard *a)
     f->needless_bytes += a->needless_bytes;
     if (a->needless && f->again_bytes > 0 && f->needless_bytes >= f->again_bytes)
         undo(f);
-    if (seq_ge(f->una, f->round_end) && f->phase < INFER_RECOVERY)
-        judge_round(f);
+    if (seq_ge(f->una, f->round_end))
+        (f->phase < INFER_RECOVERY ? judge_round : end_round)(f);
 }
 
 static void pop(struct infer *f)
@@ -235,6 +250,10 @@ void infer_heard(struct infer *f, const struct infer_heard *a)
 {
     if (!f->begun)
         return;
+    if (!a->duplicate && a->nsack == 0)
+        f->asked_at = 0;
+    else if (f->asked_at == 0)
+        f->asked_at = a->t;
     if (f->waiting == f->room && !queue_grow(f)) {
         if (f->waiting == 0) {
             learn(f, a);
@@ -319,6 +338,7 @@ void infer_data(struct infer *f, const struct infer_data *d)
         f->nxt = seq_max(f->nxt, d->end);
         return;
     }
+    f->stamped = d->has_ts;
     catch_up(f, d);
     after_idle(f, d);
     uint32_t before = f->nxt - f->una;

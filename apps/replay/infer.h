@@ -10,7 +10,8 @@
  * the sender's own queue. An acknowledgement that passes the capture point has not been seen by the
  * sender yet. So it waits here until the sender shows that it knows it: its next segments echo the
  * acknowledgement's timestamp (RFC 7323), or, without timestamps, the delay between the two that the
- * handshake showed has gone by.
+ * handshake showed has gone by. Without them, and far from the sender, what waits in queues can't be seen:
+ * there the window is taken from what was sent until a loss was answered, and grows by a segment a round trip, up to what it was before.
  *
  * Growth is followed at once, a lower value only after a whole round trip in which the sender was
  * held back by nothing else. A retransmission enters recovery (the window follows the pipe, ends at
@@ -34,6 +35,7 @@ struct infer {
     bool reno;             /* halves, by what was seen */
     bool round_idle, round_full; /* in this round trip it had nothing to send; the peer's window was full */
     bool undone;
+    bool stamped;          /* its segments carry timestamps */
     uint32_t mss;
     tcp_seq una, nxt, high, recover, round_end, lost_edge;
     struct ranges sacked, again; /* of [una, nxt): the peer has it; sent again, and on its way */
@@ -48,6 +50,7 @@ struct infer {
     bool again_ts;
     uint32_t again_tsval;         /* of the first that was sent again in this episode */
     int64_t lag, lag_now;         /* ns from an ACK at the capture point to the segment it causes, there */
+    int64_t asked_at;             /* when the first sign of a loss passed; 0 = there is none */
     int64_t acked_at, sent_at;    /* when it last learnt of an ACK; when it last sent */
     int64_t srtt, rttvar;         /* ns, RFC 6298; srtt 0 = none yet */
 };

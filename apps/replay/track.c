@@ -168,7 +168,7 @@ static void sample(struct seen *p, int64_t rtt)
 }
 
 /* Takes what is acknowledged from what is in flight. Karn: no sample if any of it was sent twice; nor
- * if it had been SACKed, which was the answer to it. */
+ * if it had been SACKed, which was the answer to it. The timestamp that comes back tells which it was (RFC 7323 4.1). */
 static void measure(struct seen *p)
 {
     struct track_side *b = p->b;
@@ -176,16 +176,21 @@ static void measure(struct seen *p)
     const struct seg *newest = NULL;
     while (b->seg_n > 0 && seq_le(seg_at(b, 0)->end, p->h->ack)) {
         newest = seg_at(b, 0);
+        if (p->h->o.has_ts && newest->tsval == p->h->o.ts_ecr && (newest->times == 1 || newest->first_tsval != newest->tsval))
+            p->row->rtt_ts = p->t - newest->t;
         clean = clean && newest->times == 1 && ranges_overlap(&b->sacked, newest->seq, newest->end) == 0;
         b->seg_head = (uint16_t)((b->seg_head + 1) % b->seg_room);
         b->seg_n--;
     }
     if (newest == NULL)
         return;
-    if (p->h->o.has_ts && newest->tsval == p->h->o.ts_ecr && (newest->times == 1 || newest->first_tsval != newest->tsval))
-        p->row->rtt_ts = p->t - newest->t;
+    if (b->tainted && seq_lt(newest->seq, b->taint)) /* its ACK may have waited for what was missing before it */
+        clean = false;
+    b->tainted = b->tainted && seq_lt(p->h->ack, b->taint);
     if (clean)
         sample(p, p->t - newest->t);
+    else if (p->row->rtt_ts >= 0)
+        infer_rtt(&b->infer, p->row->rtt_ts);
 }
 
 static void read_sacks(struct seen *p, struct infer_heard *heard)
@@ -385,6 +390,10 @@ static void take_data(struct seen *p)
     nagle(p);
     tell_infer(p);
     ranges_remove(&a->holes, p->h->seq, p->end);
+    if (seq_lt(p->h->seq, a->nxt)) {
+        a->tainted = true;
+        a->taint = a->nxt;
+    }
     if (p->row->marks & TRACK_ANY_RTX)
         remember_again(p);
     if (seq_gt(p->end, a->nxt) && !(p->row->marks & TRACK_BIT(PROBE)))
@@ -403,14 +412,18 @@ static void take_data(struct seen *p)
     a->sent_t = p->t;
 }
 
-/* How long after what passed towards this side does its answer pass? The handshake tells. */
+/* How long after what passed towards this side does its answer pass? The handshake tells; and the end where the
+ * capture was made answers at once. */
 static void handshake_lag(struct seen *p)
 {
     struct track_side *a = p->a, *b = p->b;
-    if (p->syn && p->ack && b->seg_n > 0 && b->sent_t > 0 && !a->syn_seen)
+    if (p->syn && p->ack && b->syn_seen && b->sent_t > 0 && !a->syn_seen)
         infer_lag(&a->infer, p->t - b->sent_t);
-    else if (p->ack && p->plain && b->syn_seen && b->state == TRACK_SYN_RECEIVED && b->sent_t > 0 && a->infer.lag == 0)
-        infer_lag(&a->infer, p->t - b->sent_t);
+    if (!p->ack || !p->plain || !b->syn_seen || b->state != TRACK_SYN_RECEIVED || a->infer.lag > 0)
+        return;
+    int64_t there = b->infer.lag, here = p->t - b->sent_t;
+    infer_lag(&a->infer, here < there / 20 ? 0 : here);
+    infer_lag(&b->infer, there < here / 20 ? 0 : there);
 }
 
 /* ---- statistics ---- */

@@ -36,6 +36,8 @@ struct track_side {
     uint32_t last_len;        /* of its last segment with text */
     tcp_seq recover, lost;    /* being in recovery, after a timeout, until these are acknowledged */
     bool recovering, timed_out;
+    bool tainted;             /* what lies before `taint` gives no sample of the round trip */
+    tcp_seq taint;
     struct ranges holes, sacked;
     struct seg *segs;
     uint16_t seg_head, seg_n, seg_room;

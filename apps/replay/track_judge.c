@@ -107,7 +107,7 @@ static bool was_late(struct seen *p)
         p->row->reason = "nobody had asked for it";
         return true;
     }
-    if (asked && a->infer.lag > 0 && p->t - p->b->ack_t < a->infer.lag / 2) {
+    if (asked && a->infer.asked_at > 0 && p->t - a->infer.asked_at < a->infer.lag / 2) {
         p->row->reason = "the sender can't have heard of the gap yet";
         return true;
     }

@@ -163,6 +163,18 @@ static bool step(void *ctx)
     return false;
 }
 
+static void put_on(void *ctx, int dir, td_time now, const struct pkt *p)
+{
+    const struct flows *f = ctx;
+    f->p->tap(f->p->ctx, false, dir, now, p);
+}
+
+static void arrives(void *ctx, int dir, td_time now, const struct pkt *p)
+{
+    const struct flows *f = ctx;
+    f->p->tap(f->p->ctx, true, dir, now, p);
+}
+
 static void prepare(struct flows *f)
 {
     const struct flows_plan *p = f->p;
@@ -211,6 +223,10 @@ static void prepare(struct flows *f)
     sim_run(f->sim, sim_now(f->sim) + 10 * TD_SEC, NULL, NULL);
     td_close(f->a, s);
     f->begin = sim_now(f->sim);
+    if (p->tap != NULL) {
+        sim_tap(f->wire, put_on, f);
+        sim_tap_arrivals(f->wire, arrives, f);
+    }
     for (unsigned i = 0; i < p->n; i++) {
         f->flow[i].f = f;
         f->flow[i].s = -1;

@@ -41,6 +41,9 @@ struct flows_plan {
      * called). losing: it is in Recovery or Loss. */
     void (*watch)(void *ctx, struct flows *f, unsigned i, td_time now, const struct tcb *t,
                   bool losing);
+    /* NULL, or sees (borrowed) each frame when it is put on the wire and, if it gets there, when it
+     * arrives; dir 0: from the sender. */
+    void (*tap)(void *ctx, bool arrives, int dir, td_time now, const struct pkt *p);
     void *ctx;
 };
 

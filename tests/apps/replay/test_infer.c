@@ -1,0 +1,208 @@
+/* replay/infer.c against the truth: our own stack sends over a bottleneck in virtual time, captured at both
+ * ends, and what the tracker infers of its congestion window is compared with what it was.
+ *
+ * With CAPTURES=DIRECTORY in the environment the captures are written there, for other tests. */
+#include "check_main.h"
+
+#define flows bottleneck /* both have a struct of this name */
+#include "flows.h"
+#undef flows
+#undef FLOWS_MAX
+
+#include "replay/track.h"
+
+struct place { /* where a capture is made */
+    struct flows flows;
+    struct viewer viewer;
+    struct flow *flow;
+    struct track_row row; /* the last */
+    uint64_t number;
+    FILE *file;
+};
+struct errors {
+    double *at;
+    unsigned n, room;
+};
+struct look {
+    struct place place[2]; /* at the sender, at the receiver */
+    struct errors cwnd[2], srtt[2];
+    td_time began;
+};
+
+static void note(struct errors *e, double is, double should)
+{
+    if (e->n == e->room) {
+        e->room = e->room == 0 ? 1024 : 2 * e->room;
+        e->at = realloc(e->at, e->room * sizeof(*e->at));
+        ck_assert_ptr_nonnull(e->at);
+    }
+    e->at[e->n++] = is > should ? (is - should) / should : (should - is) / should;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double percentile(struct errors *e, unsigned hundredths)
+{
+    ck_assert_uint_gt(e->n, 100);
+    qsort(e->at, e->n, sizeof(*e->at), by_size);
+    return e->at[(e->n - 1) * hundredths / 100];
+}
+
+static void put32le(uint8_t *b, uint32_t v)
+{
+    for (int i = 0; i < 4; i++)
+        b[i] = (uint8_t)(v >> 8 * i);
+}
+
+static void file_frame(FILE *f, td_time now, const uint8_t *bytes, uint32_t n)
+{
+    uint8_t h[16];
+    uint32_t kept = n < 128 ? n : 128;
+    put32le(h, (uint32_t)(now / TD_SEC));
+    put32le(h + 4, (uint32_t)(now % TD_SEC));
+    put32le(h + 8, kept);
+    put32le(h + 12, n);
+    fwrite(h, 1, sizeof(h), f);
+    fwrite(bytes, 1, kept, f);
+}
+
+static void tap(void *ctx, bool arrives, int dir, td_time now, const struct pkt *p)
+{
+    struct look *l = ctx;
+    struct place *at = &l->place[arrives == (dir == 0)];
+    uint8_t bytes[2048];
+    struct view v;
+    int side;
+    uint32_t n = p->len < sizeof(bytes) ? p->len : sizeof(bytes);
+    ck_assert(pkt_read(p, 0, bytes, n));
+    const struct capture_frame f = {.wall = (int64_t)now, .timed = true, .link = 1, .caplen = n, .len = n, .bytes = bytes};
+    ck_assert_int_eq(view_make(&at->viewer, &f, ++at->number, &v), VIEW_OK);
+    if (at->file != NULL)
+        file_frame(at->file, now, bytes, n);
+    struct flow *flow = flows_packet(&at->flows, &v, &side);
+    if (flow == NULL)
+        return;
+    at->flow = flow;
+    ck_assert(track_packet(flow, side, &v, (int64_t)now, false, &at->row));
+}
+
+static void watch(void *ctx, struct bottleneck *f, unsigned i, td_time now, const struct tcb *t, bool losing)
+{
+    struct look *l = ctx;
+    (void)f;
+    (void)i;
+    (void)losing;
+    if (now < 200 * TD_MS)
+        return;
+    for (int k = 0; k < 2; k++) {
+        const struct track_guess *g = &l->place[k].row.guess[0];
+        note(&l->cwnd[k], g->cwnd, t->cc.cwnd);
+        if (t->cc.srtt > 0)
+            note(&l->srtt[k], (double)g->srtt, (double)t->cc.srtt);
+    }
+}
+
+static void begin_file(struct place *at, const char *name, const char *where)
+{
+    const char *dir = getenv("CAPTURES");
+    char path[512];
+    uint8_t h[24] = {0x4d, 0x3c, 0xb2, 0xa1, 2, 0, 4, 0}; /* pcap with nanoseconds, little-endian */
+    if (dir == NULL)
+        return;
+    (void)snprintf(path, sizeof(path), "%s/%s-%s.pcap", dir, name, where);
+    at->file = fopen(path, "wb");
+    ck_assert_ptr_nonnull(at->file);
+    put32le(h + 16, 128);
+    put32le(h + 20, 1);
+    fwrite(h, 1, sizeof(h), at->file);
+}
+
+static void run(const char *name, struct flows_plan plan, double sender, double receiver)
+{
+    struct look l = {.began = 0};
+    struct flows_result r;
+    plan.watch = watch;
+    plan.tap = tap;
+    plan.ctx = &l;
+    plan.n = 1;
+    for (int k = 0; k < 2; k++) {
+        flows_init(&l.place[k].flows);
+        begin_file(&l.place[k], name, k == 0 ? "sender" : "receiver");
+    }
+    flows_run(&plan, &r);
+    const double most[2] = {sender, receiver};
+    for (int k = 0; k < 2; k++) {
+        const struct track_stats *s = track_stats(l.place[k].flow, 0);
+        double median = percentile(&l.cwnd[k], 50);
+        ck_assert_msg(median <= most[k], "%s, at %d: the median error of cwnd is %.1f %%", name, k, 100 * median);
+        double srtt = percentile(&l.srtt[k], 50);
+        ck_assert_msg(srtt <= 0.25, "%s, at %d: the median error of srtt is %.1f %%", name, k, 100 * srtt);
+        if (k == 0) /* everything that was sent is seen there, and nothing else */
+            ck_assert_uint_eq(s->rtx_packets, r.flow[0].retrans);
+        if (getenv("CAPTURES") != NULL)
+            printf("# %s, at the %s: median error of cwnd %.1f %%, p90 %.1f %%, of srtt %.1f %%\n", name, k == 0 ? "sender" : "receiver",
+                   100 * median, 100 * percentile(&l.cwnd[k], 90), 100 * srtt);
+        track_free(l.place[k].flow);
+        for (struct flow *f = l.place[k].flows.head; f != NULL; f = f->next)
+            track_free(f);
+        flows_done(&l.place[k].flows);
+        viewer_done(&l.place[k].viewer);
+        if (l.place[k].file != NULL)
+            fclose(l.place[k].file);
+        free(l.cwnd[k].at);
+        free(l.srtt[k].at);
+    }
+}
+
+#define LINE .rate = 10000000, .delay = 20 * TD_MS, .queue = 40, .duration = 5 * TD_SEC
+
+START_TEST(test_reno)
+{
+    run("reno", (struct flows_plan){LINE, .flow = {{"reno", 0}}}, 0.05, 0.10);
+}
+END_TEST
+
+START_TEST(test_cubic)
+{
+    run("cubic", (struct flows_plan){LINE, .flow = {{"cubic", 0}}}, 0.05, 0.10);
+}
+END_TEST
+
+START_TEST(test_losses)
+{
+    run("losses", (struct flows_plan){LINE, .loss = 0.01, .flow = {{"cubic", 0}}}, 0.10, 0.15);
+}
+END_TEST
+
+START_TEST(test_without_timestamps)
+{
+    static const char *const knobs[][2] = {{"net.ipv4.tcp_timestamps", "0"}, {NULL, NULL}};
+    run("plain", (struct flows_plan){LINE, .knob = knobs, .flow = {{"cubic", 0}}}, 0.05, 0.25);
+}
+END_TEST
+
+START_TEST(test_without_sack)
+{
+    static const char *const knobs[][2] = {{"net.ipv4.tcp_sack", "0"}, {NULL, NULL}};
+    run("newreno", (struct flows_plan){LINE, .knob = knobs, .flow = {{"reno", 0}}}, 0.10, 0.15);
+}
+END_TEST
+
+static Suite *make_suite(void)
+{
+    Suite *s = suite_create("replay/infer");
+    TCase *c = tcase_create("infer");
+    tcase_set_timeout(c, 120);
+    tcase_add_test(c, test_reno);
+    tcase_add_test(c, test_cubic);
+    tcase_add_test(c, test_losses);
+    tcase_add_test(c, test_without_timestamps);
+    tcase_add_test(c, test_without_sack);
+    suite_add_tcase(s, c);
+    return s;
+}
+CHECK_MAIN(make_suite)
