@@ -2,6 +2,7 @@
  * command that prints its own help doesn't need all others. */
 #include "tapdeck/local.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Where a line of at most `columns` characters breaks: at a blank behind more than `least`; a word
@@ -40,14 +41,32 @@ void help_fold(const char *text, unsigned columns, unsigned hang, FILE *out)
     }
 }
 
+/* A paragraph whose lines are all too long for the screen is one line to be folded: what would be left
+ * of each line doesn't stand alone. */
+static char *join_paragraphs(const char *text, unsigned columns)
+{
+    char *joined = strdup(text);
+    if (joined == NULL || columns == 0)
+        return joined;
+    for (char *line = joined, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        bool prose = line[0] != ' ' && line[0] != '\n' && (size_t)(end - line) > columns;
+        if (prose && end[1] != ' ' && end[1] != '\n' && end[1] != '\0' &&
+            strncmp(end + 1, "Example", 7) != 0)
+            *end = ' ';
+    }
+    return joined;
+}
+
 void help_print(const char *usage, const char *doc, const char *more, unsigned columns, FILE *out)
 {
     help_fold(usage, columns, 6, out);
     fputc('\n', out);
     help_fold(doc, columns, 0, out);
     if (more != NULL) {
+        char *prose = join_paragraphs(more, columns);
         fputc('\n', out);
-        help_fold(more, columns, 0, out);
+        help_fold(prose != NULL ? prose : more, columns, 0, out);
+        free(prose);
     }
 }
 
