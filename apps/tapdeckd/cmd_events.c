@@ -33,7 +33,8 @@ static int follow_step(struct run *r, td_time now)
         tell_lost(r, oldest - w->position);
         w->position = oldest;
     }
-    for (int i = 0; i < WHY_LOOK_PER_STEP && r->out.len < RUN_OUT_HIGH; i++) {
+    size_t most = r->out.len + WHY_TOLD_PER_STEP;
+    for (int i = 0; i < WHY_LOOK_PER_STEP && r->out.len < RUN_OUT_HIGH && r->out.len < most; i++) {
         const struct journal_record *rec = journal_from(st, r->cursor);
         if (rec == NULL)
             return RUN_MORE;

@@ -28,6 +28,7 @@ struct metrics {
     uint64_t sockets[2][STATES]; /* tcp, udp; by the number of the state's name */
     char states[STATES][16];
     unsigned nstates;
+    uint64_t neighbours[8]; /* as neigh_states[] */
     char family[NAME_MAX_LEN]; /* of the samples that follow */
     const char *type;
 };
@@ -274,23 +275,31 @@ static bool udp_sockets(struct run *r)
     return false;
 }
 
+static const char *const neigh_states[] = {"INCOMPLETE", "REACHABLE", "STALE", "DELAY",
+                                           "PROBE",      "FAILED",    "PERMANENT", "NOARP"};
+
 static bool neighbours(struct run *r)
 {
-    static const char *const states[] = {"INCOMPLETE", "REACHABLE", "STALE", "DELAY", "PROBE", "FAILED", "PERMANENT", "NOARP"};
-    enum { N = sizeof(states) / sizeof(*states) };
+    enum { N = sizeof(neigh_states) / sizeof(*neigh_states) };
+    struct metrics *m = r->state;
     const struct table *t = table_find(r->deck->st, "neigh");
-    uint64_t cursor = 0, n[N] = {0};
     struct row row;
     char text[64];
-    while (t != NULL && t->next(r->deck->st, &cursor, &row)) {
+    for (int i = 0; i < ROWS_PER_STEP && t != NULL; i++) {
+        if (!t->next(r->deck->st, &m->cursor, &row)) {
+            t = NULL;
+            continue;
+        }
         const char *state = row_text(t, &row, "state", text);
         for (unsigned s = 0; s < N; s++)
-            n[s] += strcmp(states[s], state) == 0;
+            m->neighbours[s] += strcmp(neigh_states[s], state) == 0;
     }
+    if (t != NULL)
+        return true;
     family(r, "neighbours", "gauge", "Entries of the neighbour table by state.");
     for (unsigned s = 0; s < N; s++) {
-        const char *const labels[] = {"state", states[s]};
-        sample(r, n[s], false, labels, 2);
+        const char *const labels[] = {"state", neigh_states[s]};
+        sample(r, m->neighbours[s], false, labels, 2);
     }
     return false;
 }

@@ -48,7 +48,8 @@ static int back_step(struct run *r, td_time now)
     (void)now;
     struct why *w = r->state;
     const struct td_stack *st = r->deck->st;
-    for (int i = 0; i < WHY_LOOK_PER_STEP && r->out.len < RUN_OUT_HIGH; i++) {
+    size_t most = r->out.len + WHY_TOLD_PER_STEP;
+    for (int i = 0; i < WHY_LOOK_PER_STEP && r->out.len < RUN_OUT_HIGH && r->out.len < most; i++) {
         if (w->f.printed >= w->f.count)
             return back_over(r, w, false);
         const struct journal_record *rec = journal_before(st, r->cursor);

@@ -8,6 +8,7 @@
 #include "tapdeckd/deck.h"
 
 #define WHY_LOOK_PER_STEP 2048 /* records looked at before the loop goes on */
+#define WHY_TOLD_PER_STEP 8192 /* bytes written before it does: some fifty lines, which take a millisecond */
 #define WHY_SEEN          256
 
 /* ---- which records (why_words.c) ---- */

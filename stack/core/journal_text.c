@@ -191,11 +191,14 @@ bool journal_field(const struct td_stack *st, const struct journal_record *r, un
 static const char *field_named(const struct td_stack *st, const struct journal_record *r,
                                const char *name, size_t len, char *text, size_t size)
 {
-    char found[24];
-    uint64_t raw;
-    for (unsigned i = 0; journal_field(st, r, i, found, sizeof found, text, size, &raw); i++)
-        if (strlen(found) == len && strncmp(found, name, len) == 0)
+    char found[24], type[16];
+    const char *fields = event_info[r->event].fields;
+    for (unsigned i = 0; i < JOURNAL_ARGS && nth_field(fields, i, found, sizeof found, type, sizeof type); i++) {
+        if (strlen(found) == len && strncmp(found, name, len) == 0) {
+            (void)format_typed(st, type, r->arg[i], text, size);
             return text;
+        }
+    }
     return "?";
 }
 

@@ -120,6 +120,11 @@ check "ping from the stack" has "2 packets transmitted, 2 received, 0% packet lo
 check "an unanswered ping: exit 1" bash -c "'$BUILD/tapdeck' ping -c 1 -W 0.1 10.77.0.1 >/dev/null; '$BUILD/tapdeck' ping -c 1 -W 0.1 -t 1 10.77.0.99; [ \$? = 1 ]"
 check "JSON" has '^\[{"ifindex":1,' td -j ip addr
 check "why names the clause" has 'RFC 826\|RFC 1122' td why 10.77.0.1 -n 100
+td nc -z -w 2 10.77.0.1 1 >/dev/null 2>&1
+check "a question is answered in a sentence" has '^10.77.0.1 answered our SYN to port 1 with a reset: nobody listens' td why connect 10.77.0.1:1
+check "events are JSON lines" bash -c "'$BUILD/tapdeck' events -j --since 60s -n 5 | python3 -c 'import json, sys; rows = [json.loads(l) for l in sys.stdin]; sys.exit(len(rows) != 5 or not all(\"seq\" in r for r in rows))'"
+check "a stream ends with its reader" bash -c "timeout 5 '$BUILD/tapdeck' events -j --since 60s | head -n 1 | grep -q '\"seq\"'"
+check "metrics are in Prometheus' format" bash -c "'$BUILD/tapdeck' metrics | python3 tests/e2e/metrics.py"
 check "MTU on both sides" bash -c "'$BUILD/tapdeck' ip link set eth0 mtu 1400 && ip link show tdtest0 | grep -q 'mtu 1400' && '$BUILD/tapdeck' ip link show eth0 | grep -q 'mtu 1400'"
 
 # ---- the console as a script ----
