@@ -11,6 +11,7 @@
  *     → {"id":1,"cancel":true}             ends a command that is still running
  *     ← {"id":1,"want":65536}              it reads: so many bytes of input may be sent
  *     → {"id":1,"in":"text"}  {"id":1,"in64":"…"}  {"id":1,"eof":true}
+ *     → {"id":1,"hold":true}               keeps its output back, until "hold":false
  * Output that is not UTF-8 goes as "out64", in base64, to a client whose request says that it knows
  * ("streams":true); so does "note", text for standard error. For others notes are output and bytes that
  * are no text become U+FFFD.
@@ -171,7 +172,9 @@ bool control_parse_request(const char *line, size_t len, struct request *r, char
         r->tty = json_is_true(json_object_get(o, "tty"));
         r->streams = json_is_true(json_object_get(o, "streams"));
         r->cancel = json_is_true(json_object_get(o, "cancel"));
-        if (r->cancel)
+        r->has_hold = json_is_boolean(json_object_get(o, "hold"));
+        r->hold = json_is_true(json_object_get(o, "hold"));
+        if (r->cancel || r->has_hold)
             ok = true;
         else if (json_object_get(o, "cmd") == NULL && has_input(o))
             ok = input_from_json(o, r, msg, msg_size);
@@ -223,6 +226,11 @@ static bool fits_as_text(const char *s, size_t n)
             escapes += 5;
     }
     return escapes <= n / 3 + 64 && text_is_utf8(s, n);
+}
+
+void control_write_hold(struct text *out, long long id, bool hold)
+{
+    text_printf(out, "{\"id\":%lld,\"hold\":%s}\n", id, hold ? "true" : "false");
 }
 
 void control_write_input(struct text *out, long long id, const void *bytes, size_t n, bool eof)

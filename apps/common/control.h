@@ -53,6 +53,7 @@ struct request {
     bool tty;
     bool streams; /* the client knows out64 and note */
     bool cancel;  /* ends the command `id` that runs */
+    bool has_hold, hold; /* the output of the command `id` waits in the daemon, or goes on */
     bool input;   /* `in` and `eof` are for the command `id` that runs */
     bool eof;     /* no more input comes */
     struct text in;
@@ -66,6 +67,7 @@ void control_free_request(struct request *r);
 void control_write_request(struct text *out, long long id, int argc, char *const *argv, bool json,
                            bool tty);
 void control_write_cancel(struct text *out, long long id);
+void control_write_hold(struct text *out, long long id, bool hold);
 /* Input of the command `id`; INPUT_MAX bytes at most. eof: it is the last. */
 #define INPUT_MAX 24576
 void control_write_input(struct text *out, long long id, const void *bytes, size_t n, bool eof);

@@ -9,17 +9,23 @@
  * A command that reads (nc) asks for input; only then is standard input looked at, and no more is read
  * from it than was asked for. Nothing is written to the daemon without waiting for its answers too: it
  * may have stopped reading because we don't.
+ *
+ * Who reads our output may be slow (a pipe into a pager that a person reads). Then the daemon, which drops
+ * clients that read nothing for too long, is asked to hold the command's output, and we go on listening.
  */
 #include "tapdeck/client.h"
 #include "tapdeck/output.h"
 #include "tapdeck/rules.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#define HOLD_AT 65536 /* bytes that wait for the reader of the output before the daemon is asked to hold the rest */
 
 volatile sig_atomic_t interrupts;
 
@@ -121,6 +127,9 @@ struct conversation {
     FILE *out;
     struct output output; /* of `get -o` */
     bool unwritable;      /* its output can't be written: it is cancelled */
+    struct text late;     /* what `out` hasn't taken yet */
+    bool reader_gone;     /* because nobody reads it any more */
+    bool held;            /* the daemon was asked to keep the rest for now */
     struct text send; /* not yet taken by the daemon */
     size_t credit;    /* so much input it wants */
     bool input_over;
@@ -160,14 +169,44 @@ static void read_input(struct conversation *v)
     control_write_input(&v->send, v->id, buf, n > 0 ? (size_t)n : 0, v->input_over);
 }
 
+/* Where output goes, if it may have to wait for its reader (a pipe); else -1. */
+static int slow_output(const struct conversation *v)
+{
+    return v->output.path == NULL ? fileno(v->out) : -1;
+}
+
+/* Writes what has come: all of it, or as far as that needs no waiting. */
+static void write_output(struct conversation *v, bool wait)
+{
+    struct pollfd pfd = {.fd = slow_output(v), .events = POLLOUT};
+    size_t done = 0;
+    while (done < v->late.len && !v->unwritable) {
+        if (!wait && pfd.fd >= 0 && poll(&pfd, 1, 0) <= 0)
+            break;
+        size_t n = v->late.len - done < PIPE_BUF ? v->late.len - done : PIPE_BUF; /* so much fits if anything does */
+        int err = output_write(&v->output, v->out, v->late.s + done, n);
+        done += n;
+        if (err == 0)
+            continue;
+        v->unwritable = true;
+        v->reader_gone = err == EPIPE; /* as in `ping ADDR | head`: the person has seen enough */
+        if (!v->reader_gone)
+            output_complaint(&v->output, err, v->err, v->err_size);
+        control_write_cancel(&v->send, v->id);
+    }
+    text_consume(&v->late, v->unwritable ? v->late.len : done);
+    bool hold = v->late.len > (v->held ? 0 : HOLD_AT);
+    if (hold != v->held)
+        control_write_hold(&v->send, v->id, hold);
+    v->held = hold;
+}
+
 /* Takes a reply. True: the command is over. */
 static bool take_reply(struct conversation *v, const struct reply *r)
 {
-    if (r->out != NULL && !v->unwritable &&
-        !output_write(&v->output, v->out, r->out, r->out_len, v->err, v->err_size)) {
-        v->unwritable = true;
-        control_write_cancel(&v->send, v->id);
-    }
+    if (r->out != NULL && !v->unwritable)
+        text_add(&v->late, r->out, r->out_len);
+    write_output(v, r->end);
     if (r->note != NULL) {
         fflush(v->out);
         fputs(r->note, stderr);
@@ -224,14 +263,17 @@ static bool converse(struct conversation *v, const sigset_t *waiting)
     if (!send_some(v))
         return last_words(v);
     bool wants_input = v->credit > 0 && !v->input_over && v->send.len == 0;
-    struct pollfd pfd[2] = {
+    struct pollfd pfd[3] = {
         {.fd = v->c->fd, .events = (short)(v->send.len > 0 ? POLLIN | POLLOUT : POLLIN)},
         {.fd = wants_input ? v->c->input : -1, .events = POLLIN},
+        {.fd = v->late.len > 0 ? slow_output(v) : -1, .events = POLLOUT},
     };
-    if (ppoll(pfd, 2, NULL, waiting) <= 0)
+    if (ppoll(pfd, 3, NULL, waiting) <= 0)
         return true;
     if (pfd[1].revents != 0)
         read_input(v);
+    if (pfd[2].revents != 0)
+        write_output(v, false);
     if ((pfd[0].revents & ~POLLOUT) == 0)
         return true;
     ssize_t n = read(v->c->fd, buf, sizeof(buf));
@@ -271,26 +313,23 @@ int client_run(struct client *c, int argc, char *const *argv, bool json, bool tt
     sigemptyset(&block);
     sigaddset(&block, SIGINT);
     sigprocmask(SIG_BLOCK, &block, &old);
-    while (cancelled < 2 && converse(&v, &old)) {
-        /* Nobody reads any more, as in `ping ADDR | head`: it is as if the person had ended it. */
-        if (ferror(out) && cancelled == 0) {
-            cancelled = 1;
-            control_write_cancel(&v.send, v.id);
-        }
+    while (cancelled < 2 && converse(&v, &old))
         if (interrupts > cancelled && ++cancelled == 1)
             control_write_cancel(&v.send, v.id);
-    }
     if (cancelled == 2) { /* it doesn't listen: leave it */
         snprintf(err, err_size, "interrupted");
         v.status = EXIT_FAILED;
+    } else {
+        write_output(&v, true);
     }
-    if (!output_end(&v.output, err, err_size) || v.unwritable)
+    if (!output_end(&v.output, err, err_size) || (v.unwritable && !v.reader_gone))
         v.status = EXIT_FAILED;
     if (v.status == EXIT_NO_DAEMON && err[0] == '\0')
         snprintf(err, err_size, "the daemon has gone away");
     fflush(out);
     sigprocmask(SIG_SETMASK, &old, NULL);
     text_free(&v.send);
+    text_free(&v.late);
     rules_request_end(&rules);
     return v.status;
 }

@@ -60,25 +60,26 @@ void output_request(int argc, char *const *argv, struct output *o)
     o->argv = words_copy(n, words);
 }
 
-bool output_write(struct output *o, FILE *out, const char *bytes, size_t n, char *msg,
-                  size_t msg_size)
+int output_write(struct output *o, FILE *out, const char *bytes, size_t n)
 {
     if (o->path != NULL && o->file == NULL)
         o->file = fopen(o->path, "wbe");
     if (o->path != NULL)
         out = o->file;
-    if (out != NULL && fwrite(bytes, 1, n, out) == n && fflush(out) == 0)
-        return true;
+    return out != NULL && fwrite(bytes, 1, n, out) == n && fflush(out) == 0 ? 0 : errno;
+}
+
+void output_complaint(const struct output *o, int err, char *msg, size_t msg_size)
+{
     snprintf(msg, msg_size, "%s can't be written: %s", o->path != NULL ? o->path : "the output",
-             strerror(errno));
-    return false;
+             strerror(err));
 }
 
 bool output_end(struct output *o, char *msg, size_t msg_size)
 {
     bool ok = o->file == NULL || fclose(o->file) == 0;
     if (!ok)
-        snprintf(msg, msg_size, "%s can't be written: %s", o->path, strerror(errno));
+        output_complaint(o, errno, msg, msg_size);
     words_free(o->argv);
     *o = (struct output){0};
     return ok;

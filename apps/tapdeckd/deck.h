@@ -100,6 +100,7 @@ struct run {
     bool json, tty;
     int status;      /* RUN_MORE or an exit status */
     bool streams;    /* its reader tells binary output and notes apart */
+    bool held;       /* its reader wants nothing more for now */
     struct text out; /* output not taken yet */
     struct text notes; /* for standard error, not taken yet */
     bool reads;        /* it takes input: run_read */

@@ -215,9 +215,11 @@ static void client_request(struct client *c, const char *line, size_t len)
         return;
     }
     struct run *r = client_run_of(c, q.id);
-    if (q.cancel || q.input) { /* for one that was over before the word arrived: nothing */
+    if (q.cancel || q.has_hold || q.input) { /* for one that was over before the word arrived: nothing */
         if (r != NULL && q.cancel)
             run_interrupt(r);
+        else if (r != NULL && q.has_hold)
+            r->held = q.hold;
         else if (r != NULL)
             run_input(r, q.in.s, q.in.len, q.eof);
     } else if (r != NULL) {
@@ -468,7 +470,7 @@ static size_t chunk_length(const struct text *t)
 static void client_take(struct client *c, struct run *r, struct text *t)
 {
     size_t done = 0;
-    while (done < t->len && c->out.len < CLIENT_HIGH) {
+    while (done < t->len && c->out.len < CLIENT_HIGH && !r->held) {
         struct text rest = {.s = t->s + done, .len = t->len - done};
         size_t n = chunk_length(&rest);
         if (!r->streams)
