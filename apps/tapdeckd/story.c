@@ -47,6 +47,7 @@ static bool is_beginning(struct story *s, const struct tcp_seglog_rec *x)
     if (syn_in && (!s->open || ends_another) && (!s->begun || x->seq != s->syn || ends_another)) {
         s->syn = x->seq;
         s->open = false;
+        s->reopens = ends_another;
         return true;
     }
     return from_nothing && !s->open && !s->begun;
@@ -54,6 +55,11 @@ static bool is_beginning(struct story *s, const struct tcp_seglog_rec *x)
 
 static void learn(struct story *s, const struct tcp_seglog_rec *x)
 {
+    if (x->what == TSL_STATE && x->state == TCPS_TIME_WAIT && s->reopens) {
+        s->reopens = false;
+        s->foreign = x->n;
+        return;
+    }
     if (x->what == TSL_STATE) {
         s->open = x->to != TCPS_CLOSED;
         s->begun = s->open; /* the next beginning may be one of another connection */
@@ -65,7 +71,7 @@ static void learn(struct story *s, const struct tcp_seglog_rec *x)
         s->iss = x->seq;
         s->have_iss = true;
     }
-    if (x->id != 0)
+    if (x->id != 0 && !s->reopens)
         s->id = x->id;
     s->count++;
 }
@@ -132,7 +138,7 @@ const struct tcp_seglog_rec *story_next(const struct td_stack *st, const struct 
     while (*budget > 0 && (x = tcp_seglog_from(st, *at)) != NULL && x->n < s->to) {
         --*budget;
         *at = x->n + 1;
-        if (same_ends(s, x))
+        if (same_ends(s, x) && x->n != s->foreign)
             return x;
     }
     return NULL;

@@ -21,6 +21,8 @@ struct story {
     uint64_t scan;
     uint32_t id;
     bool open, begun, settled;
+    bool reopens;     /* it begins with a SYN that ends a TIME-WAIT: */
+    uint64_t foreign; /* that end's record, which is the older connection's */
     uint32_t syn;
 };
 

@@ -244,6 +244,32 @@ START_TEST(an_attempt)
 }
 END_TEST
 
+/* The same ends while the older connection is in TIME-WAIT: the SYN belongs to the new one. */
+START_TEST(opened_again)
+{
+    int s = view_connected();
+    view_transfer(s);
+    view_closed(s);
+    tcp_in(h, SEC(5), .flags = SYN, .seq = 5000, .wnd = 1000);
+    hx_flush(h);
+    hx_drain(h);
+    con_done("ladder 10.0.0.2:40000");
+    con_says("     0.000 TIME-WAIT    |<--------------------- SYN 0 win 1000 ---| SYN-SENT\n"
+             "     0.000 SYN-RECEIVED | SYN received                            |\n"
+             "     0.000              |--- SYN,ACK 0 ack 1 ");
+    con_silent("connection 2");
+    con_silent("2MSL");
+    con_done("states 10.0.0.2:40000");
+    con_says(">  SYN-RECEIVED  <");
+    con_says("\n 1 22:13:25.000000 LISTEN -> SYN-RECEIVED: ");
+    /* By its number the older one is still to be had. */
+    con_done("ladder 2");
+    con_says("PSH,ACK 1:101 ack 1");
+    con_says(" FIN,ACK 101 ack 7302");
+    tcp_in(h, NOW, .flags = RST, .seq = 5001);
+}
+END_TEST
+
 START_TEST(refused)
 {
     tcp_in(h, MS(1), .dport = 81, .flags = SYN, .wnd = 1000);
@@ -357,6 +383,7 @@ static Suite *suite(void)
     tcase_add_test(tc, json_rows);
     tcase_add_test(tc, a_drop_and_a_pause);
     tcase_add_test(tc, an_attempt);
+    tcase_add_test(tc, opened_again);
     tcase_add_test(tc, refused);
     tcase_add_test(tc, what_fell_out);
     tcase_add_test(tc, followed);
