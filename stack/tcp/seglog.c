@@ -340,6 +340,9 @@ static void plain(struct td_stack *st, enum tcp_seglog_what what, const struct t
                   uint32_t id, enum tcp_state from, enum tcp_state to, enum journal_word why)
 {
     struct tcp_seglog *l = tcp_seglog_on(st) ? the_log(st) : NULL;
+    if (knob(st, SEGMENTS) == 0) {
+        tcp_seglog_free(st); /* what there was isn't wanted any more */
+    }
     if (l == NULL) {
         return;
     }

@@ -157,6 +157,8 @@ START_TEST(what_is_rare_stays_longer)
     ck_assert_int_eq(td_knob_set(h->st, "tapdeck.segments", "0"), 0);
     ordinary(1);
     ck_assert_uint_eq(tcp_seglog_held(h->st).next, next + 1001);
+    tcp_in(h, NOW, .flags = RST, .seq = 1);
+    ck_assert_ptr_null(h->st->tcp->seglog); /* nor is the memory kept */
 }
 END_TEST
 
