@@ -10,7 +10,7 @@
 
 const struct command *const commands[] = {
     &command_ip,     &command_ss,   &command_ping,    &command_nc,      &command_get, &command_traceroute, &command_arping,    &command_why,      &command_events,   &command_metrics,      &command_sysctl,
-    &command_bridge, &command_nstat,  &command_app,  &command_tap,     &command_tc,       &command_capture,
+    &command_bridge, &command_nstat,  &command_app,  &command_tap,     &command_tc,       &command_ethtool,       &command_capture,
     &command_iptables, &command_iptables_save, &command_iptables_restore, &command_conntrack,
     &command_pcb,    &command_states,    &command_ladder,
     &command_pause, &command_step, &command_resume, &command_break,

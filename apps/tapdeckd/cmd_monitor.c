@@ -1,9 +1,11 @@
-/* tapdeckd/cmd_monitor.c: `ip monitor`: what changes in links, addresses, routes, neighbours and rules, as it happens.
+/* tapdeckd/cmd_monitor.c: `ip monitor`: what changes in links, addresses, routes, neighbours and
+ * rules, as it happens.
  *
- * It follows the journal, where each such change is an event. What the event says is printed in the shape that `show`
- * has: a link and an address as they are now, a route, a rule or a neighbour as the event tells it. What is gone was
- * written down before: the names of the interfaces that were there when the monitor began, or came since. The routes
- * that follow from an address (proto kernel) are not told apart from it.
+ * It follows the journal, where each such change is an event. What the event says is printed in the
+ * shape that `show` has: a link and an address as they are now, a route, a rule or a neighbour as
+ * the event tells it. What is gone was written down before: the names of the interfaces that were
+ * there when the monitor began, or came since. The routes that follow from an address (proto
+ * kernel) are not told apart from it.
  */
 #include "tapdeckd/cmd_ip.h"
 
@@ -88,7 +90,8 @@ static void stamp(struct run *r, td_time at)
     char text[64];
     struct tm tm;
     localtime_r(&seconds, &tm);
-    strftime(text, sizeof(text), m->o.stamp == 1 && !r->json ? "%a %b %e %H:%M:%S %Y" : "%Y-%m-%dT%H:%M:%S", &tm);
+    strftime(text, sizeof(text),
+             m->o.stamp == 1 && !r->json ? "%a %b %e %H:%M:%S %Y" : "%Y-%m-%dT%H:%M:%S", &tm);
     if (r->json) {
         size_t n = strlen(text);
         snprintf(text + n, sizeof(text) - n, ".%06ld", us);
@@ -135,15 +138,18 @@ static void link_gone(struct run *r, const struct journal_record *rec)
     size_t from = r->out.len;
     format_mac(k->mac, mac);
     begin(r, LINK, true, rec->time);
-    from = m->o.stamp == 1 ? r->out.len : from; /* -o: the time stands in a line of its own all the same */
+    from = m->o.stamp == 1 ? r->out.len
+                           : from; /* -o: the time stands in a line of its own all the same */
     if (r->json) {
         jw_u64(&r->jw, "ifindex", k->index);
         jw_str(&r->jw, "ifname", k->name);
         jw_u64(&r->jw, "mtu", k->mtu);
         jw_str(&r->jw, "address", mac);
     } else {
-        run_printf(r, "%u: %s: <BROADCAST,MULTICAST> mtu %u qdisc noop state DOWN group default \n    link/ether %s "
-                      "brd ff:ff:ff:ff:ff:ff\n",
+        run_printf(r,
+                   "%u: %s: <BROADCAST,MULTICAST> mtu %u qdisc noop state DOWN group default \n    "
+                   "link/ether %s "
+                   "brd ff:ff:ff:ff:ff:ff\n",
                    k->index, k->name, k->mtu, mac);
         ip_one_line(r, from, &m->o);
     }
@@ -170,7 +176,8 @@ static void addr_change(struct run *r, const struct journal_record *rec)
 {
     struct monitor *m = r->state;
     bool gone = rec->event == EV_ADDR_REMOVED;
-    struct netif_addr was = {.addr = (td_ip4)(rec->arg[0] >> 8), .plen = (uint8_t)rec->arg[0], .state = ADDR_READY};
+    struct netif_addr was = {
+        .addr = (td_ip4)(rec->arg[0] >> 8), .plen = (uint8_t)rec->arg[0], .state = ADDR_READY};
     const struct netif *nif = netif_by_index(r->deck->st, (uint32_t)rec->arg[1]);
     const struct netif_addr *a = nif != NULL && !gone ? nif->addrs : NULL;
     if (gone && nif != NULL && was.plen < 31 && (nif->flags & TD_IF_BROADCAST) != 0)
@@ -190,13 +197,15 @@ static void addr_change(struct run *r, const struct journal_record *rec)
     end(r);
 }
 
-/* The ways of a route that has several, which an event has no room for; at the beginning of its table only. */
+/* The ways of a route that has several, which an event has no room for; at the beginning of its
+ * table only. */
 static bool ways_find(struct td_stack *st, struct td_route *x, struct td_path *path)
 {
     uint64_t cursor = 0;
     struct td_route at;
     for (int i = 0; i < ROUTE_LOOK && td_route_next(st, x->table, &cursor, &at, path); i++)
-        if (at.prefix == x->prefix && at.plen == x->plen && at.metric == x->metric && at.npaths != 0) {
+        if (at.prefix == x->prefix && at.plen == x->plen && at.metric == x->metric &&
+            at.npaths != 0) {
             *x = at;
             return true;
         }
@@ -238,8 +247,10 @@ static void rule_change(struct run *r, const struct journal_record *rec)
                         .to_len = (uint8_t)rec->arg[3],
                         .type = (uint8_t)rec->arg[4]},
                    at;
-    for (unsigned i = 0; !gone && td_rule_get(r->deck->st, i, &at); i++) /* interfaces aren't in the event */
-        if (at.priority == x.priority && at.from == x.from && at.from_len == x.from_len && at.table == x.table) {
+    for (unsigned i = 0; !gone && td_rule_get(r->deck->st, i, &at);
+         i++) /* interfaces aren't in the event */
+        if (at.priority == x.priority && at.from == x.from && at.from_len == x.from_len &&
+            at.table == x.table) {
             x = at;
             break;
         }
@@ -292,14 +303,14 @@ static const struct {
     int dev; /* the argument that is the interface; -1 none */
     void (*print)(struct run *r, const struct journal_record *rec);
 } changes[] = {
-    {EV_LINK_ADDED, LINK, 0, link_change},      {EV_LINK_STATE, LINK, 0, link_change},
-    {EV_LINK_FLAGS, LINK, 0, link_change},      {EV_LINK_MTU, LINK, 0, link_change},
-    {EV_LINK_MAC, LINK, 0, link_change},        {EV_LINK_MASTER, LINK, 0, link_change},
-    {EV_LINK_REMOVED, LINK, 0, link_gone},      {EV_ADDR_ADDED, ADDRESS, 1, addr_change},
+    {EV_LINK_ADDED, LINK, 0, link_change},        {EV_LINK_STATE, LINK, 0, link_change},
+    {EV_LINK_FLAGS, LINK, 0, link_change},        {EV_LINK_MTU, LINK, 0, link_change},
+    {EV_LINK_MAC, LINK, 0, link_change},          {EV_LINK_MASTER, LINK, 0, link_change},
+    {EV_LINK_REMOVED, LINK, 0, link_gone},        {EV_ADDR_ADDED, ADDRESS, 1, addr_change},
     {EV_ADDR_READY_NOW, ADDRESS, 1, addr_change}, {EV_ADDR_LOST, ADDRESS, 1, addr_change},
-    {EV_ADDR_REMOVED, ADDRESS, 1, addr_change}, {EV_ROUTE_ADDED, ROUTE, 2, route_change},
-    {EV_ROUTE_REMOVED, ROUTE, 2, route_change}, {EV_RULE_ADDED, RULE, -1, rule_change},
-    {EV_RULE_REMOVED, RULE, -1, rule_change},   {EV_NEIGH_STATE, NEIGH, 0, neigh_change},
+    {EV_ADDR_REMOVED, ADDRESS, 1, addr_change},   {EV_ROUTE_ADDED, ROUTE, 2, route_change},
+    {EV_ROUTE_REMOVED, ROUTE, 2, route_change},   {EV_RULE_ADDED, RULE, -1, rule_change},
+    {EV_RULE_REMOVED, RULE, -1, rule_change},     {EV_NEIGH_STATE, NEIGH, 0, neigh_change},
     {EV_NEIGH_GONE, NEIGH, 0, neigh_change},
 };
 
@@ -329,7 +340,8 @@ static int monitor_end(struct run *r)
 
 static int monitor_words(struct run *r, int at, struct monitor *m)
 {
-    static const char right[] = "write `ip monitor [all] [link] [address] [route] [neigh] [rule] [label] [dev X]`";
+    static const char right[] =
+        "write `ip monitor [all] [link] [address] [route] [neigh] [rule] [label] [dev X]`";
     bool any = false;
     for (int i = at; i < r->argc; i++) {
         const char *w = r->argv[i];
@@ -337,10 +349,12 @@ static int monitor_words(struct run *r, int at, struct monitor *m)
         if (strcmp(w, "all") == 0 || strcmp(w, "label") == 0) {
             m->label = true;
         } else if (strcmp(w, "dev") == 0) {
-            if ((w = run_value(r, i++, "the interface's name")) == NULL || (m->only = run_interface(r, w)) == 0)
+            if ((w = run_value(r, i++, "the interface's name")) == NULL ||
+                (m->only = run_interface(r, w)) == 0)
                 return EXIT_USAGE;
         } else {
-            while (k < OBJECTS && !word_abbrev(w, words[k]) && !(k == NEIGH && word_abbrev(w, "neighbour")))
+            while (k < OBJECTS && !word_abbrev(w, words[k]) &&
+                   !(k == NEIGH && word_abbrev(w, "neighbour")))
                 k++;
             if (k == OBJECTS)
                 return run_bad_word(r, i, right);
@@ -366,7 +380,9 @@ int ip_monitor(struct run *r, int at, const struct ip_options *o)
     if (status != EXIT_DONE)
         return status;
     if (st->journal.keeps < JOURNAL_NORMAL)
-        return run_fail(r, EXIT_FAILED, "the journal keeps no changes to follow: `sysctl -w tapdeck.journal.level=1`");
+        return run_fail(
+            r, EXIT_FAILED,
+            "the journal keeps no changes to follow: `sysctl -w tapdeck.journal.level=1`");
     for (const struct netif *nif = netif_first(st); nif != NULL; nif = nif->next)
         known_note(m, nif);
     r->cursor = st->journal.next_seq;

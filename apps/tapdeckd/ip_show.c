@@ -1,5 +1,6 @@
-/* tapdeckd/ip_show.c: what `ip link`, `ip addr` and `ip monitor` print of interfaces and addresses: iproute2's lines,
- * columns and JSON keys. `-o` is made of the finished lines: a backslash where a line would end.
+/* tapdeckd/ip_show.c: what `ip link`, `ip addr` and `ip monitor` print of interfaces and addresses:
+ * iproute2's lines, columns and JSON keys. `-o` is made of the finished lines: a backslash where a
+ * line would end.
  */
 #include "tapdeckd/cmd_ip.h"
 
@@ -114,7 +115,8 @@ static void link_head_json(struct run *r, const struct netif *nif, bool link, bo
 }
 
 /* `link`: `ip link` shows the mode, `ip addr` doesn't. */
-static void link_head(struct run *r, const struct netif *nif, const struct ip_options *o, bool link, bool station)
+static void link_head(struct run *r, const struct netif *nif, const struct ip_options *o, bool link,
+                      bool station)
 {
     char mac[18];
     const struct netif *master = netif_master(nif);
@@ -129,8 +131,8 @@ static void link_head(struct run *r, const struct netif *nif, const struct ip_op
     if (!station)
         return;
     format_mac(nif->mac, mac);
-    run_printf(r, "\n    link/%s %s brd %s", nif->flags & TD_IF_LOOPBACK ? "loopback" : "ether", mac,
-               broadcast_mac(nif));
+    run_printf(r, "\n    link/%s %s brd %s", nif->flags & TD_IF_LOOPBACK ? "loopback" : "ether",
+               mac, broadcast_mac(nif));
 }
 
 static bool port_has(const struct netif *nif, uint32_t flag)
@@ -196,7 +198,8 @@ static void link_details_json(struct run *r, const struct netif *nif)
 static void link_details(struct run *r, const struct netif *nif)
 {
     run_printf(r, " promiscuity %d  allmulti 0 minmtu %u maxmtu %u ",
-               (nif->flags & TD_IF_PROMISC) != 0 || nif->port != NULL, mtu_least(nif), mtu_most(nif));
+               (nif->flags & TD_IF_PROMISC) != 0 || nif->port != NULL, mtu_least(nif),
+               mtu_most(nif));
     if (nif->kind == TD_LINK_VLAN) {
         run_printf(r, "\n    vlan protocol 802.1Q id %u <REORDER_HDR> ", nif->vid);
     } else if (nif->kind == TD_LINK_BRIDGE) {
@@ -222,16 +225,21 @@ static void link_details(struct run *r, const struct netif *nif)
 /* ---- counters ---- */
 
 #define STATS 6
-static const char *const rx_words[STATS] = {"bytes", "packets", "errors", "dropped", "missed", "mcast"};
-static const char *const tx_words[STATS] = {"bytes", "packets", "errors", "dropped", "carrier", "collsns"};
+static const char *const rx_words[STATS] = {"bytes",   "packets", "errors",
+                                            "dropped", "missed",  "mcast"};
+static const char *const tx_words[STATS] = {"bytes",   "packets", "errors",
+                                            "dropped", "carrier", "collsns"};
 static const char *const rx_error_words[STATS - 1] = {"length", "crc", "frame", "fifo", "overrun"};
-static const char *const tx_error_words[STATS - 1] = {"aborted", "fifo", "window", "heartbt", "transns"};
-static const char *const rx_keys[STATS] = {"bytes", "packets", "errors", "dropped", "over_errors", "multicast"};
-static const char *const tx_keys[STATS] = {"bytes", "packets", "errors", "dropped", "carrier_errors", "collisions"};
-static const char *const rx_error_keys[STATS - 1] = {"length_errors", "crc_errors", "frame_errors", "fifo_errors",
-                                                     "missed_errors"};
-static const char *const tx_error_keys[STATS - 1] = {"aborted_errors", "fifo_errors", "window_errors",
-                                                     "heartbeat_errors", "carrier_changes"};
+static const char *const tx_error_words[STATS - 1] = {"aborted", "fifo", "window", "heartbt",
+                                                      "transns"};
+static const char *const rx_keys[STATS] = {"bytes",   "packets",     "errors",
+                                           "dropped", "over_errors", "multicast"};
+static const char *const tx_keys[STATS] = {"bytes",   "packets",        "errors",
+                                           "dropped", "carrier_errors", "collisions"};
+static const char *const rx_error_keys[STATS - 1] = {"length_errors", "crc_errors", "frame_errors",
+                                                     "fifo_errors", "missed_errors"};
+static const char *const tx_error_keys[STATS - 1] = {
+    "aborted_errors", "fifo_errors", "window_errors", "heartbeat_errors", "carrier_changes"};
 
 static void stats_json(struct run *r, const char *name, const char *const *keys, const uint64_t *v,
                        const char *const *more)
@@ -244,7 +252,8 @@ static void stats_json(struct run *r, const char *name, const char *const *keys,
     jw_close(&r->jw, '}');
 }
 
-/* Columns are as wide as their widest number, at least as their heading and as what stands before it. */
+/* Columns are as wide as their widest number, at least as their heading and as what stands before
+ * it. */
 static void stats_text(struct run *r, const char *name, const char *const *words, const uint64_t *v,
                        const char *const *more, const int width[STATS + 1])
 {
@@ -270,7 +279,8 @@ static void stats_text(struct run *r, const char *name, const char *const *words
 static void link_stats(struct run *r, const struct netif *nif, bool errors)
 {
     const struct td_if_stats *s = &nif->stats;
-    const uint64_t rx[STATS] = {s->rx_bytes, s->rx_packets, s->rx_errors, s->rx_dropped, 0, s->rx_multicast};
+    const uint64_t rx[STATS] = {s->rx_bytes, s->rx_packets,  s->rx_errors, s->rx_dropped,
+                                0,           s->rx_multicast};
     const uint64_t tx[STATS] = {s->tx_bytes, s->tx_packets, s->tx_errors, s->tx_dropped, 0, 0};
     int width[STATS + 1] = {10, 7, 6, 7, 7, 7, 10};
     if (r->json) {
@@ -344,14 +354,14 @@ static void addr_text(struct run *r, const struct netif *nif, const struct netif
         format_ip4(a->broadcast, text);
         run_printf(r, " brd %s", text);
     }
-    run_printf(r, " scope %s%s%s%s %s\n       valid_lft forever preferred_lft forever\n",
-               scope_of(a), is_secondary(nif, a) ? " secondary" : "",
-               a->state == ADDR_TENTATIVE ? " tentative" : "",
-               a->state == ADDR_CONFLICT ? " dadfailed" : "",
-               a->label[0] != '\0' ? a->label : nif->name);
+    run_printf(
+        r, " scope %s%s%s%s %s\n       valid_lft forever preferred_lft forever\n", scope_of(a),
+        is_secondary(nif, a) ? " secondary" : "", a->state == ADDR_TENTATIVE ? " tentative" : "",
+        a->state == ADDR_CONFLICT ? " dadfailed" : "", a->label[0] != '\0' ? a->label : nif->name);
 }
 
-void ip_addr_record(struct run *r, const struct netif *nif, const struct netif_addr *a, const struct ip_options *o)
+void ip_addr_record(struct run *r, const struct netif *nif, const struct netif_addr *a,
+                    const struct ip_options *o)
 {
     size_t from = r->out.len;
     run_printf(r, "%u: %s", nif->index, nif->name);
@@ -415,7 +425,8 @@ static void brief_text(struct run *r, const struct netif *nif, bool addresses)
     run_puts(r, "\n");
 }
 
-static void record_json(struct run *r, const struct netif *nif, const struct ip_options *o, bool addresses)
+static void record_json(struct run *r, const struct netif *nif, const struct ip_options *o,
+                        bool addresses)
 {
     jw_open(&r->jw, NULL, '{');
     if (o->brief) {
@@ -439,7 +450,8 @@ static void record_json(struct run *r, const struct netif *nif, const struct ip_
     jw_close(&r->jw, '}');
 }
 
-void ip_link_record(struct run *r, const struct netif *nif, const struct ip_options *o, bool addresses)
+void ip_link_record(struct run *r, const struct netif *nif, const struct ip_options *o,
+                    bool addresses)
 {
     size_t from = r->out.len;
     bool station = !addresses || !o->inet;
@@ -457,7 +469,8 @@ void ip_link_record(struct run *r, const struct netif *nif, const struct ip_opti
             link_details(r, nif);
         run_puts(r, "\n");
     }
-    for (int second = 0; addresses && second < 2; second++) /* primary addresses first, as Linux keeps them */
+    for (int second = 0; addresses && second < 2;
+         second++) /* primary addresses first, as Linux keeps them */
         for (const struct netif_addr *a = nif->addrs; a != NULL; a = a->next) {
             if (is_secondary(nif, a) != (second != 0))
                 continue;

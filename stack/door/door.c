@@ -116,6 +116,7 @@ static int64_t do_input(struct td_stack *st, struct td_call *c)
 static int64_t do_flush(struct td_stack *st)
 {
     st->flush_wanted = false;
+    link_gro_flush(st);
     for (int round = 0; round < FLUSH_ROUNDS; round++) {
         tcp_flush(st);
         if (!link_flush(st))

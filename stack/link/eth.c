@@ -322,7 +322,10 @@ void link_input(struct td_stack *st, struct netif *nif, struct pkt *p)
     nif->stats.rx_bytes += p->len;
     link_show(st, nif, false, p);
     if (nif->ingress == NULL) {
-        eth_input(st, nif, p);
+        if ((nif->flags & TD_IF_GRO) != 0)
+            gro_input(st, nif, p);
+        else
+            eth_input(st, nif, p);
         return;
     }
     ingress_enqueue(st, nif, p);

@@ -112,6 +112,9 @@ void eth_input(struct td_stack *st, struct netif *nif, struct pkt *p);
  * (-ENETDOWN, -ENOBUFS: queue full) — the drop is already journaled and counted. */
 int eth_output(struct td_stack *st, struct netif *nif, struct td_mac dst, uint16_t ethertype,
                struct pkt *p);
+/* ---- link/gro.c ---- */
+/* The batch is over: what waits to be joined goes up. */
+void link_gro_flush(struct td_stack *st);
 /* ---- link/gso.c ---- */
 /* The largest datagram that p (data at the IP header h) becomes when it is cut at its gso_size; 0: it can't be cut so. */
 uint32_t gso_largest(const struct pkt *p, const struct ipv4_hdr *h);

@@ -21,6 +21,7 @@ struct link {
     struct netif *dirty_first, *dirty_last; /* interfaces with work at the next flush */
     struct pkt_queue forward; /* what bridges send: p->ifindex says by which port */
     bool forwarding;          /* link_forward_run is at work */
+    struct pkt_queue gro;     /* segments that wait to be joined (gro.c) */
     struct link_observer *observers; /* NULL: nobody looks */
     struct table link_table, qdisc_table, rule_table, fdb_table;
 };
@@ -109,5 +110,8 @@ static inline struct journal_subject netif_subject(const struct netif *nif, cons
 {
     return (struct journal_subject){.pkt = p != NULL ? p->id : 0, .ifindex = nif->index};
 }
+
+/* gro.c: p, data at the Ethernet header, goes up now or joined with what follows. Consumes p. */
+void gro_input(struct td_stack *st, struct netif *nif, struct pkt *p);
 
 #endif

@@ -37,6 +37,7 @@ int link_init(struct td_stack *st)
         return -ENOMEM;
     st->link->next_index = 1;
     pkt_queue_init(&st->link->forward);
+    pkt_queue_init(&st->link->gro);
     st->ifname = netif_name;
     netif_tables_init(st);
     return 0;
@@ -62,6 +63,7 @@ void link_done(struct td_stack *st)
 
     if (l == NULL)
         return;
+    pkt_queue_clear(&l->gro);
     /* VLANs let go of what they stand on, which may be before or behind them in the list. */
     for (struct netif *nif = l->first; nif != NULL; nif = nif->next) {
         if (nif->lower != NULL)
@@ -340,7 +342,8 @@ static void netif_changed(struct td_stack *st, struct netif *nif, enum link_chan
 
 int netif_set_flags(struct td_stack *st, struct netif *nif, uint32_t set, uint32_t clear)
 {
-    const uint32_t may = TD_IF_UP | TD_IF_NOARP | TD_IF_PROMISC | TD_IF_MULTICAST | TD_IF_BROADCAST;
+    const uint32_t may = TD_IF_UP | TD_IF_NOARP | TD_IF_PROMISC | TD_IF_MULTICAST | TD_IF_BROADCAST |
+                         (nif->ops != NULL ? TD_IF_GRO : 0);
     uint32_t from = nif->flags, to = (from & ~clear) | set;
     struct journal_subject sub = netif_subject(nif, NULL);
 

@@ -24,6 +24,7 @@ enum td_if_flags {
     TD_IF_MULTICAST = 1 << 5,
     TD_IF_OFFLOAD   = 1 << 6, /* the device takes super-frames (gso_size) and unfinished transport checksums;
                                  for others both are finished before the queue discipline. At td_if_add */
+    TD_IF_GRO       = 1 << 7, /* TCP segments of a flow that come in one batch are joined (link/gro.c); a device's */
 };
 
 struct td_if_config {

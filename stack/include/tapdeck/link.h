@@ -72,7 +72,7 @@ int td_link_add(struct td_stack *st, const struct td_link_config *c, uint32_t *i
  * that bridge itself), -EMLINK, -ENOMEM. */
 int td_link_set_master(struct td_stack *st, uint32_t ifindex, uint32_t master);
 
-/* Sets and clears flags: TD_IF_UP, TD_IF_PROMISC, TD_IF_NOARP, TD_IF_MULTICAST. -ENODEV, -EINVAL
+/* Sets and clears flags: TD_IF_UP, TD_IF_PROMISC, TD_IF_NOARP, TD_IF_MULTICAST; of a device's also TD_IF_GRO. -ENODEV, -EINVAL
  * (others), -ENETDOWN (a VLAN above an interface that is down). */
 int td_if_set_flags(struct td_stack *st, uint32_t ifindex, uint32_t set, uint32_t clear);
 
