@@ -19,6 +19,7 @@
 #include "common/parse.h"
 #include "tapdeck/alias.h"
 #include "tapdeck/frame.h"
+#include "tapdeck/line.h"
 #include "tapdeck/pager.h"
 
 #define OUTPUT_MAX (4 << 20) /* of a round; nobody sees more */
@@ -83,10 +84,15 @@ static int run_round(struct session *s, const struct watch *w, struct text *show
         dup2(file, i + 1);
     }
     s->tty = s->interactive = false;
-    int m = alias_words(s, w->argc, w->argv, &longer);
-    char **words = m > 0 ? longer : words_copy(w->argc, w->argv); /* the command may change them */
-    int status = session_command(s, m > 0 ? m : w->argc, words, s->where);
-    words_free(words);
+    int status;
+    if (w->argc == 1 && strchr(w->argv[0], ' ') != NULL) { /* a line in quotes, as for a shell */
+        status = line_run(s, w->argv[0], s->where);
+    } else {
+        int m = alias_words(s, w->argc, w->argv, &longer);
+        char **words = m > 0 ? longer : words_copy(w->argc, w->argv); /* the command may change them */
+        status = session_command(s, m > 0 ? m : w->argc, words, s->where);
+        words_free(words);
+    }
     s->tty = tty;
     s->interactive = interactive;
     fflush(stdout);
@@ -206,13 +212,13 @@ static int watch_main(struct session *s, int argc, char **argv)
 
 const struct local_command local_watch = {
     .name = "watch",
-    .usage = "watch [-n SECONDS] [-c N] CMD",
+    .usage = "watch [-n SECONDS] [-c N] {CMD | 'LINE'}",
     .doc = "a command again and again, what changed marked",
     .more = "-n: so often (2 s); -c: so many times. q or Ctrl-C ends it, the blank bar doesn't "
             "wait. Shown is as much as\n"
             "the terminal has room for; without a terminal each round is printed, lines of ---- "
             "between them.\n"
-            "Examples:\n  watch ss -tani\n  watch -n 0.5 nstat -s\n  watch ip neigh",
+            "Examples:\n  watch ss -tani\n  watch -n 0.5 nstat -s\n  watch 'ss -tan | grep ESTAB'",
     .screen = true,
     .fn = watch_main,
 };

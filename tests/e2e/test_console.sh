@@ -310,12 +310,16 @@ visit "and the first" 'ip addr show lo' '127.0.0.1/8'
 equal "the history file has both" "$(grep -cx -e hops -e 'ip addr show lo' "$HOME/.tapdeck_history")" 2
 
 # ---- a daemon's restart ----
-clear_screen
+run 'ping -i 0.1 10.0.0.1'
+see "a command runs" 'icmp_seq=2'
 exec 8>&-
 kill -TERM "$daemon"
 wait "$daemon" 2>/dev/null
 daemon=
-see "the daemon goes: a sentence" "the daemon 'e2e' has gone away"
+see "the daemon goes under a command: a sentence, and the prompt" "the daemon 'e2e' has gone away" "^$prompt *$"
+pane=:1
+see "and under none" "the daemon 'e2e' has gone away"
+pane=:0
 visit "without it" 'ss' "no daemon named 'e2e' is running"
 clear_screen
 start

@@ -335,6 +335,8 @@ START_TEST(watch_rounds)
     ck_assert_int_eq(run("alias a=b"), EXIT_DONE);
     ck_assert_int_eq(run("watch -n 0.1 -c 2 alias"), EXIT_DONE);
     ck_assert_str_eq(out, "alias a='b'\n----\nalias a='b'\n");
+    ck_assert_int_eq(run("watch -n 0.1 -c 1 'alias | tr ab xy'"), EXIT_DONE);
+    ck_assert_str_eq(out, "xlixs x='y'\n");
     ck_assert_int_eq(run("watch -n 0.1 -c 1 unalias x"), EXIT_USAGE);
     ck_assert_str_eq(out, "tapdeck: there is no alias 'x': `alias` lists them\n");
     ck_assert_str_eq(err, "");
