@@ -31,6 +31,20 @@ static json_t *ask(struct session *s, int argc, char *const *argv, int *status, 
     return j;
 }
 
+/* Nothing in it is seen: blanks, colours, a page break. */
+static bool is_blank(const char *line)
+{
+    for (; *line != '\0'; line++) {
+        if (*line == '\033')
+            line += strcspn(line, "m");
+        else if (strchr(" \f\r\n", *line) == NULL)
+            return false;
+        if (*line == '\0')
+            break;
+    }
+    return true;
+}
+
 /* gnuplot reads the commands from a file, so that what it writes can be read from it. */
 static int draw(struct session *s, const struct graph_options *o, const char *script, char *msg,
                 size_t msg_size)
@@ -51,8 +65,8 @@ static int draw(struct session *s, const struct graph_options *o, const char *sc
     }
     bool begun = false;
     while (fgets(line, sizeof(line), gnuplot) != NULL) {
-        begun = begun || strspn(line, " \f\r\n") != strlen(line);
-        if (begun && o->file == NULL) /* it begins with a page break */
+        begun = begun || !is_blank(line); /* it begins with a page break */
+        if (begun && o->file == NULL)
             (void)fputs(line, s->out);
         else if (begun && msg[0] == '\0' && strspn(line, " ^\n") != strlen(line))
             (void)snprintf(msg, msg_size, "gnuplot says: %.*s", (int)strcspn(line, "\n"), line);

@@ -19,12 +19,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOK       2048
-#define ROWS_STEP  64
-#define ARROW      41 /* columns between the margins */
-#define ROWS_MAX   100000
-#define PAUSE      (100 * TD_MS) /* from here on it is said how long nothing happened */
-#define POLL       (100 * TD_MS) /* between two looks of -f */
+#define LOOK      2048
+#define ROWS_STEP 64
+#define ARROW     41 /* columns between the margins */
+#define ROWS_MAX  100000
+#define PAUSE     (100 * TD_MS) /* from here on it is said how long nothing happened */
+#define POLL      (100 * TD_MS) /* between two looks of -f */
 
 enum peer_state {
     P_NONE,
@@ -247,7 +247,8 @@ static void print_segment(struct run *r, struct ladder *l, const struct tcp_segl
         remark(r, "\033[33m", text);
     }
     if (x->verdict != 0) {
-        snprintf(text, sizeof(text), "%s", event_info[x->verdict].name);
+        snprintf(text, sizeof(text), "%s (`why pkt %llu`)", event_info[x->verdict].name,
+                 (unsigned long long)x->pkt);
         remark(r, "\033[31m", text);
     }
 }
@@ -512,12 +513,11 @@ const struct command command_ladder = {
     .name = "ladder",
     .usage = "ladder CONN [-n N] [-f] [--mermaid] [-j]",
     .doc = "a connection as a sequence diagram: segments, states, retransmissions, drops",
-    .more =
-        "Works during and after the connection, as far back as the record of segments reaches "
-        "(tapdeck.segments).\nNumbers are relative to both sides' initial ones. ==> was sent "
-        "again, --X was dropped here. The peer's states are\nwhat its segments betray. -n the "
-        "last N rows, -f stays and shows more until the connection is closed,\n--mermaid "
-        "a diagram for Markdown.\n"
-        "Examples:\n  ladder :80\n  ladder 10.0.0.2:40000 -n 20\n  ladder 7 --mermaid",
+    .more = "Works during and after the connection, as far back as the record of segments reaches "
+            "(tapdeck.segments).\nNumbers are relative to both sides' initial ones. ==> was sent "
+            "again, --X was dropped here. The peer's states are\nwhat its segments betray. -n the "
+            "last N rows, -f stays and shows more until the connection is closed,\n--mermaid "
+            "a diagram for Markdown.\n"
+            "Examples:\n  ladder :80\n  ladder 10.0.0.2:40000 -n 20\n  ladder 7 --mermaid",
     .fn = ladder_main,
 };

@@ -206,7 +206,7 @@ START_TEST(a_drop_and_a_pause)
     view_fits();
     con_says("                        | :  390 ms later                         |\n"
              "   400.000              | X-------- ACK 1 ack 999999 win 64000 ---|\n");
-    con_says("                        | tcp-drop-ack                            |\n");
+    con_says("                        | tcp-drop-ack (`why pkt 5`)              |\n");
     con_says("   401.000              |<------------------------------ RST 1 ---| CLOSED\n");
     con_says("   401.000 CLOSED       | reset by peer                           |\n");
     con_done("states :80");
@@ -277,7 +277,7 @@ START_TEST(refused)
     hx_drain(h);
     con_done("ladder :81");
     con_says("     0.000 CLOSED       | X-------------------- SYN 0 win 1000 ---|\n"
-             "                        | tcp-drop-closed                         |\n"
+             "                        | tcp-drop-closed (`why pkt 2`)           |\n"
              "     0.000              |--- RST,ACK 0 ack 1 -------------------->|\n");
     con_done("states :81");
     con_says(" CLOSED ");
