@@ -172,6 +172,9 @@ install: all man ## install to PREFIX (/usr/local), below DESTDIR
 	for page in $(MAN); do \
 		install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; \
 	done
+	install -D -m 644 scripts/tapdeck.bash-completion \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/tapdeck
+	install -D -m 755 scripts/install-extcap $(DESTDIR)$(PREFIX)/share/tapdeck/install-extcap
 uninstall: ## remove what install put there
 	rm -f $(foreach f,tapdeckd tapdeck,$(DESTDIR)$(BINDIR)/$(f)) \
 		$(foreach f,$(notdir $(LIB) $(DEVLIB)),$(DESTDIR)$(PREFIX)/lib/$(f)) \

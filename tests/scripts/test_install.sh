@@ -24,6 +24,11 @@ ok "the programs run from there"
 (cd "$dest" && "$root/bin/tapdeck" drill --help >/dev/null)
 ok "from another directory too"
 
+[ -s "$root/share/bash-completion/completions/tapdeck" ] && [ -x "$root/share/tapdeck/install-extcap" ]
+ok "bash's completion and install-extcap are there"
+PATH=$root/bin:$PATH "$root/share/tapdeck/install-extcap" "$dest/extcap" >/dev/null && grep -q "$root/bin/tapdeck" "$dest/extcap/tapdeck-extcap"
+ok "install-extcap takes the installed program"
+
 # The library alone, as a program that embeds the stack uses it.
 cat >"$dest/embed.c" <<'C'
 #include <tapdeck/stack.h>
