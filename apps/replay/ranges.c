@@ -94,6 +94,12 @@ uint32_t ranges_overlap(const struct ranges *s, tcp_seq left, tcp_seq right)
     return bytes;
 }
 
+const struct range *ranges_holding(const struct ranges *s, tcp_seq seq)
+{
+    unsigned i = behind(s, seq);
+    return i < s->n && seq_le(s->at[i].left, seq) ? &s->at[i] : NULL;
+}
+
 uint32_t ranges_bytes(const struct ranges *s)
 {
     uint32_t bytes = 0;

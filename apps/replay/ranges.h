@@ -25,6 +25,8 @@ void ranges_remove(struct ranges *s, tcp_seq left, tcp_seq right);
 void ranges_below(struct ranges *s, tcp_seq seq);
 /* How many bytes of [left, right) are in the set. */
 uint32_t ranges_overlap(const struct ranges *s, tcp_seq left, tcp_seq right);
+/* The range that holds `seq`, or NULL. */
+const struct range *ranges_holding(const struct ranges *s, tcp_seq seq);
 uint32_t ranges_bytes(const struct ranges *s);
 void ranges_free(struct ranges *s); /* empty, and ready for use again */
 

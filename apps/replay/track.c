@@ -167,6 +167,17 @@ static void sample(struct seen *p, int64_t rtt)
     infer_rtt(&p->b->infer, rtt);
 }
 
+/* Eifel: the echo is older than the retransmission, so it answers what was first sent. */
+static void original(struct seen *p, const struct seg *e)
+{
+    if (e->times == 1 || !p->h->o.has_ts || e->first_tsval == e->tsval || (int32_t)(p->h->o.ts_ecr - e->tsval) >= 0)
+        return;
+    if (p->b->acked && seq_lt(p->b->una, e->seq))
+        return; /* acknowledged with others: the echo is of the first of them */
+    p->row->marks |= TRACK_BIT(ORIGINAL);
+    p->row->about = e->packet;
+}
+
 /* Takes what is acknowledged from what is in flight. Karn: no sample if any of it was sent twice; nor
  * if it had been SACKed, which was the answer to it. The timestamp that comes back tells which it was (RFC 7323 4.1). */
 static void measure(struct seen *p)
@@ -178,6 +189,7 @@ static void measure(struct seen *p)
         newest = seg_at(b, 0);
         if (p->h->o.has_ts && newest->tsval == p->h->o.ts_ecr && (newest->times == 1 || newest->first_tsval != newest->tsval))
             p->row->rtt_ts = p->t - newest->t;
+        original(p, newest);
         clean = clean && newest->times == 1 && ranges_overlap(&b->sacked, newest->seq, newest->end) == 0;
         b->seg_head = (uint16_t)((b->seg_head + 1) % b->seg_room);
         b->seg_n--;

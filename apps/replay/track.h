@@ -52,6 +52,7 @@ enum track_state { /* RFC 9293 3.3.2; UNSEEN: nothing is known yet */
     X(WINDOW_FULL, "window_full", "fills the window", "RFC 9293 3.8.6")                                       \
     X(WINDOW_UPDATE, "window_update", "window update", "RFC 9293 3.8.6.2.2")                                  \
     X(DUP_ACK, "duplicate_ack", "duplicate ACK", "RFC 5681 2")                                                \
+    X(ORIGINAL, "original_arrived", "what was first sent had arrived: sent again needlessly", "RFC 3522 3.2")  \
     X(DSACK, "dsack", "D-SACK", "RFC 2883 4")                                                                 \
     X(SACK, "sack", "SACK", "RFC 2018 4")                                                                     \
     X(DELAYED_ACK, "delayed_ack", "delayed ACK", "RFC 1122 4.2.3.2")                                          \

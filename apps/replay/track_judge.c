@@ -103,12 +103,16 @@ static bool was_late(struct seen *p)
         p->row->about = a->nxt_packet;
         return older;
     }
-    if (!asked && p->t - a->nxt_t < side_rto(a)) {
-        p->row->reason = "nobody had asked for it";
+    /* A gap is as old as what was first seen behind it. */
+    const struct range *gap = ranges_holding(&a->holes, p->h->seq);
+    const struct seg *behind = gap != NULL ? side_seg(a, gap->right) : NULL;
+    int64_t age = p->t - (behind != NULL ? behind->t : a->nxt_t);
+    if (age < a->infer.lag / 4 * 3) {
+        p->row->reason = "the sender can't have heard of the gap yet";
         return true;
     }
-    if (asked && a->infer.asked_at > 0 && p->t - a->infer.asked_at < a->infer.lag / 2) {
-        p->row->reason = "the sender can't have heard of the gap yet";
+    if (!asked && age < side_rto(a)) {
+        p->row->reason = "nobody had asked for it";
         return true;
     }
     p->row->reason = "it fills a gap after the receiver asked for it";

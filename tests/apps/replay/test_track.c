@@ -336,6 +336,28 @@ START_TEST(test_needless)
 }
 END_TEST
 
+/* The answer echoes the timestamp of what was first sent: the timeout was premature. */
+START_TEST(test_original_arrived)
+{
+    for (uint32_t echo = 10; echo <= 11; echo++) {
+        struct talk k;
+        talk_begin(&k);
+        handshake(&k);
+        k.tsval = 10;
+        segment(&k, 0, 0, TCP_ACK, 101, 501, 1000);
+        k.tsval = 11;
+        segment(&k, 0, 250, TCP_ACK, 101, 501, 1000);
+        k.tsval = 90;
+        k.tsecr = echo;
+        const struct track_row *r = segment(&k, 1, 1, TCP_ACK, 501, 1101, 0);
+        ck_assert_int_eq((r->marks & TRACK_BIT(ORIGINAL)) != 0, echo == 10);
+        ck_assert_int_eq(r->rtt, -1);
+        ck_assert_int_eq(r->rtt_ts, echo == 10 ? -1 : MS_);
+        talk_end(&k);
+    }
+}
+END_TEST
+
 START_TEST(test_windows)
 {
     struct talk k;
@@ -484,6 +506,7 @@ static Suite *make_suite(void)
     tcase_add_test(c, test_order_by_ip_id);
     tcase_add_test(c, test_duplicated_on_the_way);
     tcase_add_test(c, test_needless);
+    tcase_add_test(c, test_original_arrived);
     tcase_add_test(c, test_windows);
     tcase_add_test(c, test_keep_alive);
     tcase_add_test(c, test_what_was_not_captured);
