@@ -23,7 +23,7 @@ mkdir "$work/site"
 head -c 2000000 /dev/urandom >"$work/site/file"
 start_daemon "app start httpd -p 80 $work/site" "app start discard" "app start echo" "app start chargen"
 capture() { # NAME
-    tcpdump -Z root -U -B 8192 -s 200 -ni tap0 -w "$work/$1.pcap" tcp 2>"$work/tcpdump.log" &
+    tcpdump -Z root --immediate-mode -U -B 8192 -s 200 -ni tap0 -w "$work/$1.pcap" tcp 2>"$work/tcpdump.log" &
     capturing=$!
     linux="$linux $capturing"
     eventually 5 grep -q listening "$work/tcpdump.log"
