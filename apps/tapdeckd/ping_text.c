@@ -156,11 +156,13 @@ int ping_summary(struct run *r)
  * reply's. */
 static void show_route(struct run *r, struct ping *p, const struct ping_reply *reply)
 {
+    if (!p->record || reply->options_len == 0)
+        return;
     const uint8_t *o = reply->options, *end = o + reply->options_len;
     char addr[16];
     while (o < end && *o == IPOPT_NOP_)
         o++;
-    if (!p->record || end - o < 3 || o[0] != IPOPT_RR_ || o[1] < 3 || o[1] > end - o || o[2] < 4 ||
+    if (end - o < 3 || o[0] != IPOPT_RR_ || o[1] < 3 || o[1] > end - o || o[2] < 4 ||
         o[2] > o[1] + 1)
         return;
     size_t filled = (size_t)o[2] - 1;
