@@ -54,8 +54,11 @@ static void find_candidates(const char *line, const char *text)
         list[n] = words[n];
     if (*text == '\0')
         list[n++] = none;
-    if (n > 0 && strcmp(list[n - 1], text) == 0)
+    if (n > 0 && strcmp(list[n - 1], text) == 0) {
+        rl_clear_signals(); /* Ctrl-C ends the asking, should the daemon not answer */
         session_complete(current, n, list, &found);
+        rl_set_signals();
+    }
     words_free(words);
 }
 
