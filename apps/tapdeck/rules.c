@@ -60,13 +60,15 @@ static bool keep(struct rules_request *q, const struct text *t, char *msg, size_
 }
 
 /* The word of an `ip` or `fault` command that names a file, or -1: `ip -batch FILE`, `ip route load FILE`,
- * `fault secret FILE ID`. */
+ * `fault secret FILE ID`, `sysctl -p FILE`. */
 static int file_word(int argc, char *const *argv)
 {
+    bool knobs = strcmp(argv[0], "sysctl") == 0;
     if (strcmp(argv[0], "fault") == 0)
         return argc > 3 && strcmp(argv[1], "secret") == 0 && strncmp(argv[2], "env:", 4) != 0 ? 2 : -1;
     for (int i = 1; i + 1 < argc; i++)
         if ((i == 1 && (strcmp(argv[i], "-batch") == 0 || strcmp(argv[i], "-b") == 0)) ||
+            (knobs && (strcmp(argv[i], "-p") == 0 || strcmp(argv[i], "--load") == 0)) ||
             (i == 2 && (strcmp(argv[i], "load") == 0 || strcmp(argv[i], "restore") == 0)))
             return i + 1;
     return -1;
@@ -94,7 +96,7 @@ bool rules_request(int argc, char *const *argv, struct rules_request *q, char *m
     char *words[16], text_word[] = "--text", nothing[] = "";
     int n = 0;
     memset(q, 0, sizeof(*q));
-    if (strcmp(argv[0], "ip") == 0 || strcmp(argv[0], "fault") == 0)
+    if (strcmp(argv[0], "ip") == 0 || strcmp(argv[0], "fault") == 0 || strcmp(argv[0], "sysctl") == 0)
         return path_request(argc, argv, q);
     if (strcmp(argv[0], "iptables-restore") != 0 || argc > 12)
         return true;

@@ -12,10 +12,17 @@
 
 /* ---- sysctl ---- */
 
+struct assignment { /* `was`: to put it back when one of the others is refused */
+    char name[128], value[256], was[256];
+};
+
 struct sysctl {
     struct run *run;
-    const char *prefix; /* NULL = all */
-    bool values_only, found;
+    const char *prefix;  /* NULL = all */
+    const char *pattern; /* --pattern: fnmatch's, or a part of the name; NULL = any */
+    bool values_only, names_only, ignore, found;
+    struct assignment *set;
+    size_t n;
 };
 
 /* Dots and slashes are the same to sysctl. */
@@ -35,8 +42,8 @@ static void sysctl_print(struct sysctl *s, const char *name)
     s->found = true;
     if (s->run->json)
         jw_str(&s->run->jw, name, value);
-    else if (s->values_only)
-        run_printf(s->run, "%s\n", value);
+    else if (s->values_only || s->names_only)
+        run_printf(s->run, "%s\n", s->names_only ? name : value);
     else
         run_printf(s->run, "%s = %s\n", name, value);
 }
@@ -46,6 +53,8 @@ static void sysctl_each(void *ctx, const char *name, const char *doc)
     (void)doc;
     struct sysctl *s = ctx;
     size_t n = s->prefix != NULL ? strlen(s->prefix) : 0;
+    if (s->pattern != NULL && fnmatch(s->pattern, name, 0) != 0 && strstr(name, s->pattern) == NULL)
+        return;
     if (n == 0 || (strncmp(name, s->prefix, n) == 0 && (name[n] == '\0' || name[n] == '.')))
         sysctl_print(s, name);
 }
@@ -94,80 +103,197 @@ static int sysctl_set(struct run *r, const char *name, const char *value)
                     err == -ERANGE ? "it is out of range" : "write a whole number");
 }
 
+/* "NAME = VALUE" into the list. False: no memory, or too long. */
+static bool assignment_new(struct sysctl *s, const char *text)
+{
+    const char *value = strchr(text, '=') + 1;
+    struct assignment *a = realloc(s->set, (s->n + 1) * sizeof(*a));
+    char raw[sizeof(a->name)];
+    if (a == NULL)
+        return false;
+    s->set = a;
+    a += s->n;
+    text += strspn(text, " \t");
+    value += strspn(value, " \t");
+    size_t name_len = strcspn(text, " \t="), len = strlen(value);
+    while (len > 0 && strchr(" \t\r\n", value[len - 1]) != NULL)
+        len--;
+    if (name_len >= sizeof(raw) || len >= sizeof(a->value))
+        return false;
+    snprintf(raw, sizeof(raw), "%.*s", (int)name_len, text);
+    normalise(raw, a->name, sizeof(a->name));
+    snprintf(a->value, sizeof(a->value), "%.*s", (int)len, value);
+    s->n++;
+    return true;
+}
+
+/* All, or none: what was set goes back when one is refused. */
+static int sysctl_apply(struct run *r, struct sysctl *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        struct assignment *a = &s->set[i];
+        bool known = td_knob_get(r->deck->st, a->name, a->was, sizeof(a->was)) >= 0;
+        if (!known && s->ignore)
+            continue;
+        int status = sysctl_set(r, a->name, a->value);
+        if (status == EXIT_DONE)
+            continue;
+        while (i-- > 0)
+            (void)td_knob_set(r->deck->st, s->set[i].name, s->set[i].was);
+        return status;
+    }
+    return EXIT_DONE;
+}
+
+/* Lines of `name = value`; # and ; begin comments. */
+static int sysctl_file(struct run *r, struct sysctl *s, const char *name)
+{
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t n;
+    FILE *f = run_open(r, name);
+    int status = EXIT_DONE;
+    if (f == NULL)
+        return EXIT_USAGE;
+    for (unsigned at = 1; status == EXIT_DONE && (n = getline(&line, &size, f)) >= 0; at++) {
+        const char *word = line + strspn(line, " \t\r\n");
+        if (*word == '\0' || *word == '#' || *word == ';')
+            continue;
+        if (strchr(word, '=') == NULL)
+            status = run_fail(r, EXIT_USAGE, "%s: line %u has no value: write `name = value` (nothing was changed)",
+                              name, at);
+        else if (!assignment_new(s, word))
+            status = run_fail(r, EXIT_USAGE, "%s: line %u is too long (nothing was changed)", name, at);
+    }
+    free(line);
+    fclose(f);
+    return status;
+}
+
+/* What the words ask for beyond assignments. */
+static int sysctl_read(struct run *r, struct sysctl *s)
+{
+    int status = EXIT_DONE;
+    for (int i = 1; i < r->argc && status == EXIT_DONE; i++) {
+        char name[128];
+        const char *w = r->argv[i];
+        if (w[0] == '-' || strchr(w, '=') != NULL || (i > 1 && strcmp(r->argv[i - 1], "-p") == 0) ||
+            (i > 1 && (strcmp(r->argv[i - 1], "--pattern") == 0 || strcmp(r->argv[i - 1], "-r") == 0)))
+            continue;
+        normalise(w, name, sizeof(name));
+        s->prefix = name;
+        s->found = false;
+        td_knob_each(r->deck->st, sysctl_each, s);
+        if (!s->found && s->pattern == NULL)
+            sysctl_print(s, name);
+        if (!s->found && !s->ignore)
+            status = no_knob(r, name);
+    }
+    return status;
+}
+
+struct sysctl_words {
+    bool all, write, quiet, asked;
+};
+
+static int sysctl_words(struct run *r, struct sysctl *s, struct sysctl_words *o)
+{
+    static const struct {
+        const char *word;
+        char letter;
+    } longs[] = {{"--all", 'a'},   {"--write", 'w'},  {"--values", 'n'}, {"--quiet", 'q'}, {"--names", 'N'},
+                 {"--ignore", 'e'}, {"--pattern", 'r'}, {"--load", 'p'}};
+    for (int i = 1; i < r->argc; i++) {
+        const char *w = r->argv[i], *value;
+        char letter = w[0] == '-' && w[1] != '\0' && w[2] == '\0' ? w[1] : '\0';
+        for (size_t k = 0; k < sizeof(longs) / sizeof(*longs); k++)
+            if (strcmp(w, longs[k].word) == 0)
+                letter = longs[k].letter;
+        if (w[0] != '-') {
+            o->asked = true;
+            if (strchr(w, '=') == NULL && o->write)
+                return run_fail(r, EXIT_USAGE, "'%s' has no value: write `sysctl -w %s=VALUE`", w, w);
+            if (strchr(w, '=') != NULL && !assignment_new(s, w))
+                return run_fail(r, EXIT_USAGE, "'%.40s...' is too long for a knob", w);
+            continue;
+        }
+        switch (letter) {
+        case 'a':
+        case 'A':
+            o->all = true;
+            break;
+        case 'w':
+            o->write = true;
+            break;
+        case 'n':
+            s->values_only = true;
+            break;
+        case 'N':
+            s->names_only = true;
+            break;
+        case 'q':
+            o->quiet = true;
+            break;
+        case 'e':
+            s->ignore = true;
+            break;
+        case 'j':
+            r->json = true;
+            break;
+        case 'r':
+            if ((s->pattern = run_value(r, i++, "a pattern")) == NULL)
+                return EXIT_USAGE;
+            break;
+        case 'p':
+            if ((value = run_value(r, i++, "a file")) == NULL || sysctl_file(r, s, value) != EXIT_DONE)
+                return EXIT_USAGE;
+            o->asked = true;
+            break;
+        default:
+            return run_bad_word(r, i, "the options here are -a, -w, -n, -N, -e, -q, -r PATTERN, -p FILE and -j");
+        }
+    }
+    return EXIT_DONE;
+}
+
 static int sysctl_main(struct run *r)
 {
     struct sysctl s = {.run = r};
-    bool all = false, write = false, quiet = false, asked = false;
-    int status = EXIT_DONE;
-    char name[128];
-    for (int i = 1; i < r->argc; i++) {
-        const char *w = r->argv[i];
-        if (w[0] != '-')
-            continue;
-        if (strcmp(w, "-a") == 0)
-            all = true;
-        else if (strcmp(w, "-w") == 0)
-            write = true;
-        else if (strcmp(w, "-n") == 0)
-            s.values_only = true;
-        else if (strcmp(w, "-q") == 0)
-            quiet = true;
-        else if (strcmp(w, "-j") == 0)
-            r->json = true;
-        else
-            return run_bad_word(r, i, "the options here are -a, -w, -n, -q and -j");
-    }
-    if (r->json)
-        jw_open(&r->jw, NULL, '{');
-    for (int i = 1; i < r->argc && status == EXIT_DONE; i++) {
-        const char *w = r->argv[i], *eq = strchr(w, '=');
-        if (w[0] == '-')
-            continue;
-        asked = true;
-        if (eq != NULL) {
-            char left[128];
-            snprintf(left, sizeof(left), "%.*s", (int)(eq - w), w);
-            for (size_t n = strlen(left); n > 0 && left[n - 1] == ' '; n--)
-                left[n - 1] = '\0';
-            normalise(left, name, sizeof(name));
-            for (eq++; *eq == ' '; eq++)
-                ;
-            status = sysctl_set(r, name, eq);
-            if (status == EXIT_DONE && !quiet)
-                sysctl_print(&s, name);
-        } else if (write) {
-            status = run_fail(r, EXIT_USAGE, "'%s' has no value: write `sysctl -w %s=VALUE`", w, w);
-        } else {
-            normalise(w, name, sizeof(name));
-            s.prefix = name;
-            s.found = false;
+    struct sysctl_words o = {0};
+    int status = sysctl_words(r, &s, &o);
+    if (status == EXIT_DONE && !o.asked && !o.all && s.pattern == NULL)
+        status = run_fail(r, EXIT_USAGE,
+                          "which knob? write `sysctl NAME`, `sysctl -w NAME=VALUE`, or `sysctl -a` for all");
+    if (status == EXIT_DONE)
+        status = sysctl_apply(r, &s);
+    if (status == EXIT_DONE) {
+        if (r->json)
+            jw_open(&r->jw, NULL, '{');
+        for (size_t i = 0; i < s.n && !o.quiet; i++)
+            sysctl_print(&s, s.set[i].name);
+        if (o.all || (s.pattern != NULL && !o.asked)) {
+            s.prefix = NULL;
             td_knob_each(r->deck->st, sysctl_each, &s);
-            if (!s.found)
-                sysctl_print(&s, name);
-            if (!s.found)
-                status = no_knob(r, name);
+        } else {
+            status = sysctl_read(r, &s);
+        }
+        if (r->json) {
+            jw_close(&r->jw, '}');
+            run_puts(r, "\n");
         }
     }
-    if (all) {
-        s.prefix = NULL;
-        td_knob_each(r->deck->st, sysctl_each, &s);
-    } else if (!asked) {
-        status = run_fail(
-            r, EXIT_USAGE,
-            "which knob? write `sysctl NAME`, `sysctl -w NAME=VALUE`, or `sysctl -a` for all");
-    }
-    if (r->json) {
-        jw_close(&r->jw, '}');
-        run_puts(r, "\n");
-    }
+    free(s.set);
     return status;
 }
 
 const struct command command_sysctl = {
     .name = "sysctl",
-    .usage = "sysctl [-a] [-w] [-n] [-q] [-j] [KNOB[=VALUE]]...",
+    .usage = "sysctl [-a] [-w] [-n] [-N] [-e] [-q] [-j] [-r PATTERN] [-p FILE] [KNOB[=VALUE]]...",
     .doc = "the stack's knobs, under Linux's names",
-    .more = "NAME may be the beginning of several (net.ipv4.conf). Examples:\n"
+    .more = "NAME may be the beginning of several (net.ipv4.conf). -n values alone, -N names alone, -r those with PATTERN in "
+            "their\nname (or of its form: '*rmem*'), -e passes over names that aren't there, -p sets what a file's lines "
+            "say\n(`name = value`). Several are set all or none.\n"
+            "Examples:\n"
             "  sysctl net.ipv4.ip_forward\n"
             "  sysctl -w net.ipv4.tcp_rmem=\"4096 131072 6291456\"\n"
             "  sysctl -w tapdeck.journal.level=2",

@@ -6,12 +6,9 @@
 #include "tapdeckd/route_words.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static void rule_prefix(td_ip4 a, uint8_t len, char dst[24])
 {
@@ -254,32 +251,12 @@ static int read_changes(struct run *r, FILE *f, const char *name, bool batch, st
     return status;
 }
 
-/* NULL: a sentence is set. A pipe or a terminal would keep the whole stack waiting. */
-static FILE *file_open(struct run *r, const char *name)
-{
-    struct stat is;
-    int fd = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &is) < 0) {
-        (void)run_fail(r, EXIT_USAGE, "%s can't be read: %s", name, strerror(errno));
-    } else if (!S_ISREG(is.st_mode)) {
-        (void)run_fail(r, EXIT_USAGE, "%s can't be read: it is no file of lines", name);
-    } else {
-        FILE *f = fdopen(fd, "r");
-        if (f != NULL)
-            return f;
-        (void)run_fail(r, EXIT_FAILED, "out of memory");
-    }
-    if (fd >= 0)
-        close(fd);
-    return NULL;
-}
-
 static int load(struct run *r, const char *name, bool batch)
 {
     struct changes c = {0};
     unsigned *at = NULL;
     size_t bad = 0;
-    FILE *f = file_open(r, name);
+    FILE *f = run_open(r, name);
     if (f == NULL)
         return EXIT_USAGE;
     int status = read_changes(r, f, name, batch, &c, &at);

@@ -13,9 +13,12 @@
 #include "tapdeckd/captures.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/args.h"
 #include "common/nearest.h"
@@ -354,6 +357,26 @@ int run_no_event(struct run *r, const char *name)
         run_fail(r, EXIT_USAGE,
                  "no event is called '%s': names look like tcp-state, and * stands for anything", name);
     return run_mean(r, status, &n);
+}
+
+/* A pipe or a terminal would keep the whole stack waiting. */
+FILE *run_open(struct run *r, const char *name)
+{
+    struct stat is;
+    int fd = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &is) < 0) {
+        (void)run_fail(r, EXIT_USAGE, "%s can't be read: %s", name, strerror(errno));
+    } else if (!S_ISREG(is.st_mode)) {
+        (void)run_fail(r, EXIT_USAGE, "%s can't be read: it is no file of lines", name);
+    } else {
+        FILE *f = fdopen(fd, "r");
+        if (f != NULL)
+            return f;
+        (void)run_fail(r, EXIT_FAILED, "out of memory");
+    }
+    if (fd >= 0)
+        close(fd);
+    return NULL;
 }
 
 uint32_t run_interface(struct run *r, const char *name)

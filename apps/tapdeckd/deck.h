@@ -9,6 +9,8 @@
 #ifndef TAPDECKD_DECK_H
 #define TAPDECKD_DECK_H
 
+#include <stdio.h>
+
 #include "common/app.h"
 #include "common/control.h"
 #include "common/jsonw.h"
@@ -199,6 +201,9 @@ const char *row_text(const struct table *t, const struct row *row, const char *c
 /* One column into JSON with its type; nothing when the row has no value there. */
 void row_json(struct jsonw *w, const struct table *t, const struct row *row, const char *column,
               const char *key);
+
+/* A file of lines, to be read; NULL: the sentence is set. */
+FILE *run_open(struct run *r, const char *name);
 
 /* An interface by name; 0 and a sentence when there is none. */
 uint32_t run_interface(struct run *r, const char *name);

@@ -2,6 +2,9 @@
  */
 #include "console.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "link/link.h"
 
 static struct run *watched; /* the monitor that runs */
@@ -203,6 +206,43 @@ START_TEST(test_ethtool)
 }
 END_TEST
 
+START_TEST(test_sysctl)
+{
+    char path[] = "/tmp/sysctl-test-XXXXXX", line[128];
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_gt(dprintf(fd, "# knobs\n\n ; of a router\nnet.ipv4.ip_forward = 1\n  net/ipv4/ip_default_ttl=33  \n"), 0);
+    snprintf(line, sizeof line, "sysctl -p %s", path);
+    con_done(line);
+    ck_assert_str_eq(con.out, "net.ipv4.ip_forward = 1\nnet.ipv4.ip_default_ttl = 33\n");
+    con_done("sysctl -n net.ipv4.ip_forward net.ipv4.ip_default_ttl");
+    ck_assert_str_eq(con.out, "1\n33\n");
+    con_refused("sysctl -w net.ipv4.ip_default_ttl=44 net.ipv4.ip_forward=maybe", "'maybe'"); /* all or none */
+    con_done("sysctl -n net.ipv4.ip_default_ttl");
+    ck_assert_str_eq(con.out, "33\n");
+    con_refused("sysctl -w net.ipv4.ip_default_ttl=44 net.ipv4.nonesuch=1", "net.ipv4.nonesuch");
+    con_done("sysctl -n net.ipv4.ip_default_ttl");
+    ck_assert_str_eq(con.out, "33\n");
+    con_done("sysctl -e -w net.ipv4.nonesuch=1 net.ipv4.ip_default_ttl=45");
+    con_says("net.ipv4.ip_default_ttl = 45\n");
+    ck_assert_int_gt(dprintf(fd, "no value\n"), 0);
+    con_refused(line, "line 6 has no value");
+    con_done("sysctl -n net.ipv4.ip_default_ttl");
+    ck_assert_str_eq(con.out, "45\n");
+    close(fd);
+    unlink(path);
+    con_refused(line, "can't be read");
+    con_refused("sysctl -p /dev/null", "no file of lines");
+    con_refused("sysctl -p", "a file is missing");
+    con_done("sysctl -a -N -r ip_default");
+    ck_assert_str_eq(con.out, "net.ipv4.ip_default_ttl\n");
+    con_done("sysctl --pattern 'net.ipv4.tcp_?mem' --names");
+    ck_assert_str_eq(con.out, "net.ipv4.tcp_rmem\nnet.ipv4.tcp_wmem\n");
+    con_done("sysctl -e net.ipv4.nonesuch");
+    con_refused("sysctl -x", "'-x' doesn't belong");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("tools");
@@ -211,6 +251,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_monitor);
     tcase_add_test(tc, test_monitor_options);
     tcase_add_test(tc, test_ethtool);
+    tcase_add_test(tc, test_sysctl);
     suite_add_tcase(s, tc);
     return s;
 }
