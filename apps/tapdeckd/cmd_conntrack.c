@@ -1,7 +1,8 @@
-/* tapdeckd/cmd_conntrack.c: `conntrack`: the flows that the packet filter knows, listed, followed, forgotten.
+/* tapdeckd/cmd_conntrack.c: `conntrack`: the flows that the packet filter knows, listed, followed,
+ * forgotten.
  *
- * -L reads the table a bounded number of rows at a time. -E follows the journal, where each flow's beginning, changes
- * and end are events.
+ * -L reads the table a bounded number of rows at a time. -E follows the journal, where each flow's
+ * beginning, changes and end are events.
  */
 #include "tapdeckd/deck.h"
 
@@ -18,7 +19,8 @@
 struct flows {
     struct table *table;
     struct nf_ct_filter filter;
-    uint64_t shown;
+    bool timestamp, extended, id; /* -o */
+    bool events[3];               /* -e: NEW, UPDATES, DESTROY; none: all */
 };
 
 /* ---- -L ---- */
@@ -27,24 +29,30 @@ static bool wanted(const struct nf_ct_filter *f, const struct table *t, const st
 {
     char text[64];
     td_ip4 src = (td_ip4)row_number(t, row, "src"), dst = (td_ip4)row_number(t, row, "dst"),
-           rsrc = (td_ip4)row_number(t, row, "reply_src"), rdst = (td_ip4)row_number(t, row, "reply_dst");
+           rsrc = (td_ip4)row_number(t, row, "reply_src"),
+           rdst = (td_ip4)row_number(t, row, "reply_dst");
     bool snat = rdst != src || row_number(t, row, "reply_dport") != row_number(t, row, "sport");
     bool dnat = rsrc != dst || row_number(t, row, "reply_sport") != row_number(t, row, "dport");
-    static const char *const states[] = {"NONE",       "SYN_SENT", "SYN_RECV",  "ESTABLISHED", "FIN_WAIT",
-                                         "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE",       "SYN_SENT2"};
-    return (!f->has_proto || row_number(t, row, "proto") == f->proto) && (!f->has_src || src == f->src) &&
-           (!f->has_dst || dst == f->dst) && (!f->has_rsrc || rsrc == f->rsrc) && (!f->has_rdst || rdst == f->rdst) &&
+    static const char *const states[] = {"NONE",     "SYN_SENT",   "SYN_RECV", "ESTABLISHED",
+                                         "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT",
+                                         "CLOSE",    "SYN_SENT2"};
+    return (!f->has_proto || row_number(t, row, "proto") == f->proto) &&
+           (!f->has_src || src == f->src) && (!f->has_dst || dst == f->dst) &&
+           (!f->has_rsrc || rsrc == f->rsrc) && (!f->has_rdst || rdst == f->rdst) &&
            (!f->has_sport || row_number(t, row, "sport") == f->sport) &&
            (!f->has_dport || row_number(t, row, "dport") == f->dport) &&
            (!f->has_state || strcmp(row_text(t, row, "state", text), states[f->state]) == 0) &&
-           (!f->has_id || row_number(t, row, "id") == f->id) && (!f->src_nat || snat) && (!f->dst_nat || dnat);
+           (!f->has_id || row_number(t, row, "id") == f->id) && (!f->src_nat || snat) &&
+           (!f->dst_nat || dnat);
 }
 
-static void print_way(struct run *r, const struct table *t, const struct row *row, const char *prefix)
+static void print_way(struct run *r, const struct table *t, const struct row *row,
+                      const char *prefix)
 {
-    static const char *const parts[][2] = {{"src", "src"}, {"dst", "dst"}, {"sport", "sport"}, {"dport", "dport"},
-                                           {"type", "type"}, {"code", "code"}, {"icmp_id", "id"},
-                                           {"packets", "packets"}, {"bytes", "bytes"}};
+    static const char *const parts[][2] = {
+        {"src", "src"},     {"dst", "dst"},         {"sport", "sport"},
+        {"dport", "dport"}, {"type", "type"},       {"code", "code"},
+        {"icmp_id", "id"},  {"packets", "packets"}, {"bytes", "bytes"}};
     char column[32], text[64];
     for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
         snprintf(column, sizeof(column), "%s%s", prefix, parts[i][0]);
@@ -55,6 +63,7 @@ static void print_way(struct run *r, const struct table *t, const struct row *ro
 
 static void print_flow(struct run *r, const struct table *t, const struct row *row)
 {
+    const struct flows *f = r->state;
     char text[64];
     if (r->json) {
         jw_open(&r->jw, NULL, '{');
@@ -63,7 +72,9 @@ static void print_flow(struct run *r, const struct table *t, const struct row *r
         jw_close(&r->jw, '}');
         return;
     }
-    run_printf(r, "%-8s %llu ", row_text(t, row, "protoname", text), (unsigned long long)row_number(t, row, "proto"));
+    run_puts(r, f->extended ? "ipv4     2 " : "");
+    run_printf(r, "%-8s %llu ", row_text(t, row, "protoname", text),
+               (unsigned long long)row_number(t, row, "proto"));
     run_printf(r, "%llu ", (unsigned long long)row_number(t, row, "timeout"));
     if (row_has(t, row, "state"))
         run_printf(r, "%s ", row_text(t, row, "state", text));
@@ -73,7 +84,10 @@ static void print_flow(struct run *r, const struct table *t, const struct row *r
     print_way(r, t, row, "reply_");
     if (row_has(t, row, "assured"))
         run_puts(r, "[ASSURED] ");
-    run_puts(r, "mark=0 use=1\n");
+    run_puts(r, "mark=0 use=1");
+    if (f->id)
+        run_printf(r, " id=%llu", (unsigned long long)row_number(t, row, "id"));
+    run_puts(r, "\n");
 }
 
 static int list_step(struct run *r, td_time now)
@@ -101,7 +115,11 @@ static int list_step(struct run *r, td_time now)
 
 static void print_event(struct run *r, const struct journal_record *rec)
 {
-    const char *word = rec->event == EV_NF_CT_NEW ? "NEW" : rec->event == EV_NF_CT_UPDATE ? "UPDATE" : "DESTROY";
+    const struct flows *f = r->state;
+    int64_t wall = (int64_t)rec->time + r->deck->wall_offset;
+    const char *word = rec->event == EV_NF_CT_NEW      ? "NEW"
+                       : rec->event == EV_NF_CT_UPDATE ? "UPDATE"
+                                                       : "DESTROY";
     const char *state = rec->arg[1] < W_COUNT ? journal_words[rec->arg[1]] : "?";
     bool tcp = rec->arg[0] == 6, gone = rec->event == EV_NF_CT_DESTROY;
     char buf[8], a[16], b[16], c[16], d[16];
@@ -113,6 +131,8 @@ static void print_event(struct run *r, const struct journal_record *rec)
     unsigned o = (unsigned)rec->arg[4], back = (unsigned)rec->arg[7];
     if (r->json) {
         jw_open(&r->jw, NULL, '{');
+        if (f->timestamp)
+            jw_double(&r->jw, "timestamp", (double)(wall / 1000) / 1e6);
         jw_str(&r->jw, "event", word);
         jw_str(&r->jw, "protoname", proto);
         jw_str(&r->jw, gone ? "why" : "state", state);
@@ -129,7 +149,11 @@ static void print_event(struct run *r, const struct journal_record *rec)
         run_puts(r, "\n");
         return;
     }
-    run_printf(r, "%*s[%s] %-8s %u ", (int)(8 - strlen(word)), "", word, proto, (unsigned)rec->arg[0]);
+    if (f->timestamp)
+        run_printf(r, "[%-8lld.%06lld]\t", (long long)(wall / (int64_t)TD_SEC),
+                   (long long)(wall % (int64_t)TD_SEC / 1000));
+    run_printf(r, "%*s[%s] %s%-8s %u ", (int)(8 - strlen(word)), "", word,
+               f->extended ? "ipv4     2 " : "", proto, (unsigned)rec->arg[0]);
     if (tcp && !gone)
         run_printf(r, "%s ", state);
     run_printf(r, "src=%s dst=%s sport=%u dport=%u ", a, b, o >> 16, o & 0xffff);
@@ -139,13 +163,19 @@ static void print_event(struct run *r, const struct journal_record *rec)
     run_printf(r, gone ? " (%s)\n" : "\n", state);
 }
 
-static bool event_wanted(const struct nf_ct_filter *f, const struct journal_record *rec)
+static bool event_wanted(const struct flows *w, const struct journal_record *rec)
 {
-    if (rec->event != EV_NF_CT_NEW && rec->event != EV_NF_CT_UPDATE && rec->event != EV_NF_CT_DESTROY)
+    const struct nf_ct_filter *f = &w->filter;
+    int kind = rec->event == EV_NF_CT_NEW ? 0 : rec->event == EV_NF_CT_UPDATE ? 1 : 2;
+    if ((w->events[0] || w->events[1] || w->events[2]) && !w->events[kind])
+        return false;
+    if (rec->event != EV_NF_CT_NEW && rec->event != EV_NF_CT_UPDATE &&
+        rec->event != EV_NF_CT_DESTROY)
         return false;
     return (!f->has_proto || rec->arg[0] == f->proto) && (!f->has_src || rec->arg[2] == f->src) &&
            (!f->has_dst || rec->arg[3] == f->dst) && (!f->has_rsrc || rec->arg[5] == f->rsrc) &&
-           (!f->has_rdst || rec->arg[6] == f->rdst) && (!f->has_sport || rec->arg[4] >> 16 == f->sport) &&
+           (!f->has_rdst || rec->arg[6] == f->rdst) &&
+           (!f->has_sport || rec->arg[4] >> 16 == f->sport) &&
            (!f->has_dport || (rec->arg[4] & 0xffff) == f->dport);
 }
 
@@ -158,7 +188,7 @@ static int follow_step(struct run *r, td_time now)
         if (rec == NULL)
             return RUN_MORE;
         r->cursor = rec->seq + 1;
-        if (event_wanted(&f->filter, rec))
+        if (event_wanted(f, rec))
             print_event(r, rec);
     }
     r->ready = true;
@@ -173,18 +203,59 @@ static int follow_end(struct run *r)
 
 /* ---- the command ---- */
 
+/* "timestamp,id" behind -o, "NEW,DESTROY" behind -e: sets what is named. False: one isn't known. */
+static bool list_words(const char *text, const char *const *names, bool *const *flags, size_t n)
+{
+    while (*text != '\0') {
+        size_t len = strcspn(text, ","), k = 0;
+        while (k < n && (strlen(names[k]) != len || strncmp(names[k], text, len) != 0))
+            k++;
+        if (k == n)
+            return false;
+        *flags[k] = true;
+        text += len + (text[len] == ',');
+    }
+    return true;
+}
+
+static int output_words(struct run *r, int at, struct flows *f)
+{
+    static const char *const outputs[] = {"timestamp", "extended", "id", "ktimestamp"};
+    static const char *const masks[] = {"NEW", "UPDATES", "DESTROY", "ALL"};
+    bool all = false, o = r->argv[at][1] == 'o';
+    bool *const output_flags[] = {&f->timestamp, &f->extended, &f->id, &f->timestamp};
+    bool *const event_flags[] = {&f->events[0], &f->events[1], &f->events[2], &all};
+    const char *value =
+        run_value(r, at, o ? "timestamp, extended or id" : "NEW, UPDATES or DESTROY");
+    if (value == NULL)
+        return EXIT_USAGE;
+    if (list_words(value, o ? outputs : masks, o ? output_flags : event_flags, 4))
+        return EXIT_DONE;
+    return run_fail(r, EXIT_USAGE, "'%s' can't stand behind %s: write %s", value, r->argv[at],
+                    o ? "timestamp, extended, id, with commas between"
+                      : "NEW, UPDATES, DESTROY, with commas between");
+}
+
 static int conntrack_main(struct run *r)
 {
-    static const char *const right = "write `conntrack -L|-E|-D|-C|-F [-j] [-p PROTO] [-s ADDR] [-d ADDR] …`";
+    static const char *const right =
+        "write `conntrack -L|-E|-D|-C|-F [-j] [-p PROTO] [-s ADDR] [-d ADDR] …`";
     struct text words = {0};
     struct nf_ct_filter filter;
     char op = '\0', msg[256];
+    struct flows shown = {0};
     for (int i = 1; i < r->argc; i++) {
         const char *w = r->argv[i];
-        if (op == '\0' && w[0] == '-' && w[1] != '\0' && strchr("LEDCF", w[1]) != NULL && w[2] == '\0') {
+        if (op == '\0' && w[0] == '-' && w[1] != '\0' && strchr("LEDCF", w[1]) != NULL &&
+            w[2] == '\0') {
             op = w[1];
         } else if (strcmp(w, "-j") == 0) {
             r->json = true;
+        } else if (strcmp(w, "-o") == 0 || strcmp(w, "-e") == 0) {
+            if (output_words(r, i++, &shown) != EXIT_DONE) {
+                text_free(&words);
+                return EXIT_USAGE;
+            }
         } else if (strpbrk(w, " \t\"'\\") != NULL) {
             text_free(&words);
             return run_bad_word(r, i, right);
@@ -219,6 +290,7 @@ static int conntrack_main(struct run *r)
     struct flows *f = calloc(1, sizeof(*f));
     if (f == NULL)
         return run_fail(r, EXIT_FAILED, "out of memory");
+    *f = shown;
     f->filter = filter;
     f->table = table_find(r->deck->st, "conntrack");
     r->state = f;
@@ -237,16 +309,21 @@ static int conntrack_main(struct run *r)
 
 const struct command command_conntrack = {
     .name = "conntrack",
-    .usage = "conntrack -L [-j] [FILTER]\n"
-             "conntrack -E [FILTER]\n"
-             "conntrack -D [FILTER]\n"
-             "conntrack -C\n"
-             "conntrack -F\n"
-             "FILTER := [-p PROTO] [-s ADDR] [-d ADDR] [-r ADDR] [-q ADDR] [--sport PORT] [--dport PORT] [--state FLOWSTATE]\n"
-             "          [--id FLOW] [-n] [-g]",
+    .usage =
+        "conntrack -L [-j] [-o {extended | id}] [FILTER]\n"
+        "conntrack -E [-j] [-o {timestamp | extended}] [-e {NEW | UPDATES | DESTROY}] [FILTER]\n"
+        "conntrack -D [FILTER]\n"
+        "conntrack -C\n"
+        "conntrack -F\n"
+        "FILTER := [-p PROTO] [-s ADDR] [-d ADDR] [-r ADDR] [-q ADDR] [--sport PORT] [--dport "
+        "PORT] [--state FLOWSTATE]\n"
+        "          [--id FLOW] [-n] [-g]",
     .doc = "the flows that the packet filter follows: list, watch, delete, count, flush",
-    .more = "There are flows while there are rules. FILTER: -p PROTO, -s, -d ADDRESS (as the flow began), -r, -q ADDRESS (of its\n"
-            "answers), --sport, --dport PORT, --state STATE, --id N, -n (source translated), -g (destination translated).\n"
-            "Examples:\n  conntrack -L\n  conntrack -E -p tcp\n  conntrack -D -s 10.0.0.5\n",
+    .more = "There are flows while there are rules. FILTER: -p PROTO, -s, -d ADDRESS (as the flow "
+            "began), -r, -q ADDRESS (of its\n"
+            "answers), --sport, --dport PORT, --state STATE, --id N, -n (source translated), -g "
+            "(destination translated).\n"
+            "-o, -e: several with\ncommas between.\nExamples:\n  conntrack -L\n  conntrack -E -o "
+            "timestamp -e NEW,DESTROY -p tcp\n  conntrack -D -s 10.0.0.5\n",
     .fn = conntrack_main,
 };

@@ -87,8 +87,8 @@ static int sysctl_set(struct run *r, const char *name, const char *value)
         if (knob_info[i].fixed)
             return run_fail(r, EXIT_USAGE, "%s can only be read", name);
         if (knob_info[i].set)
-            return run_fail(r, EXIT_USAGE, "'%s' doesn't fit %s: write some of, in quotes: %s", value,
-                            name, knob_info[i].words);
+            return run_fail(r, EXIT_USAGE, "'%s' doesn't fit %s: write some of, in quotes: %s",
+                            value, name, knob_info[i].words);
         if (knob_info[i].words != NULL)
             return run_fail(r, EXIT_USAGE, "'%s' doesn't fit %s: write one of: %s", value, name,
                             knob_info[i].words);
@@ -160,10 +160,12 @@ static int sysctl_file(struct run *r, struct sysctl *s, const char *name)
         if (*word == '\0' || *word == '#' || *word == ';')
             continue;
         if (strchr(word, '=') == NULL)
-            status = run_fail(r, EXIT_USAGE, "%s: line %u has no value: write `name = value` (nothing was changed)",
-                              name, at);
+            status = run_fail(
+                r, EXIT_USAGE,
+                "%s: line %u has no value: write `name = value` (nothing was changed)", name, at);
         else if (!assignment_new(s, word))
-            status = run_fail(r, EXIT_USAGE, "%s: line %u is too long (nothing was changed)", name, at);
+            status =
+                run_fail(r, EXIT_USAGE, "%s: line %u is too long (nothing was changed)", name, at);
     }
     free(line);
     fclose(f);
@@ -178,7 +180,8 @@ static int sysctl_read(struct run *r, struct sysctl *s)
         char name[128];
         const char *w = r->argv[i];
         if (w[0] == '-' || strchr(w, '=') != NULL || (i > 1 && strcmp(r->argv[i - 1], "-p") == 0) ||
-            (i > 1 && (strcmp(r->argv[i - 1], "--pattern") == 0 || strcmp(r->argv[i - 1], "-r") == 0)))
+            (i > 1 &&
+             (strcmp(r->argv[i - 1], "--pattern") == 0 || strcmp(r->argv[i - 1], "-r") == 0)))
             continue;
         normalise(w, name, sizeof(name));
         s->prefix = name;
@@ -201,8 +204,8 @@ static int sysctl_words(struct run *r, struct sysctl *s, struct sysctl_words *o)
     static const struct {
         const char *word;
         char letter;
-    } longs[] = {{"--all", 'a'},   {"--write", 'w'},  {"--values", 'n'}, {"--quiet", 'q'}, {"--names", 'N'},
-                 {"--ignore", 'e'}, {"--pattern", 'r'}, {"--load", 'p'}};
+    } longs[] = {{"--all", 'a'},   {"--write", 'w'},  {"--values", 'n'},  {"--quiet", 'q'},
+                 {"--names", 'N'}, {"--ignore", 'e'}, {"--pattern", 'r'}, {"--load", 'p'}};
     for (int i = 1; i < r->argc; i++) {
         const char *w = r->argv[i], *value;
         char letter = w[0] == '-' && w[1] != '\0' && w[2] == '\0' ? w[1] : '\0';
@@ -212,7 +215,8 @@ static int sysctl_words(struct run *r, struct sysctl *s, struct sysctl_words *o)
         if (w[0] != '-') {
             o->asked = true;
             if (strchr(w, '=') == NULL && o->write)
-                return run_fail(r, EXIT_USAGE, "'%s' has no value: write `sysctl -w %s=VALUE`", w, w);
+                return run_fail(r, EXIT_USAGE, "'%s' has no value: write `sysctl -w %s=VALUE`", w,
+                                w);
             if (strchr(w, '=') != NULL && !assignment_new(s, w))
                 return run_fail(r, EXIT_USAGE, "'%.40s...' is too long for a knob", w);
             continue;
@@ -245,12 +249,14 @@ static int sysctl_words(struct run *r, struct sysctl *s, struct sysctl_words *o)
                 return EXIT_USAGE;
             break;
         case 'p':
-            if ((value = run_value(r, i++, "a file")) == NULL || sysctl_file(r, s, value) != EXIT_DONE)
+            if ((value = run_value(r, i++, "a file")) == NULL ||
+                sysctl_file(r, s, value) != EXIT_DONE)
                 return EXIT_USAGE;
             o->asked = true;
             break;
         default:
-            return run_bad_word(r, i, "the options here are -a, -w, -n, -N, -e, -q, -r PATTERN, -p FILE and -j");
+            return run_bad_word(
+                r, i, "the options here are -a, -w, -n, -N, -e, -q, -r PATTERN, -p FILE and -j");
         }
     }
     return EXIT_DONE;
@@ -262,8 +268,9 @@ static int sysctl_main(struct run *r)
     struct sysctl_words o = {0};
     int status = sysctl_words(r, &s, &o);
     if (status == EXIT_DONE && !o.asked && !o.all && s.pattern == NULL)
-        status = run_fail(r, EXIT_USAGE,
-                          "which knob? write `sysctl NAME`, `sysctl -w NAME=VALUE`, or `sysctl -a` for all");
+        status = run_fail(
+            r, EXIT_USAGE,
+            "which knob? write `sysctl NAME`, `sysctl -w NAME=VALUE`, or `sysctl -a` for all");
     if (status == EXIT_DONE)
         status = sysctl_apply(r, &s);
     if (status == EXIT_DONE) {
@@ -290,8 +297,10 @@ const struct command command_sysctl = {
     .name = "sysctl",
     .usage = "sysctl [-a] [-w] [-n] [-N] [-e] [-q] [-j] [-r PATTERN] [-p FILE] [KNOB[=VALUE]]...",
     .doc = "the stack's knobs, under Linux's names",
-    .more = "NAME may be the beginning of several (net.ipv4.conf). -n values alone, -N names alone, -r those with PATTERN in "
-            "their\nname (or of its form: '*rmem*'), -e passes over names that aren't there, -p sets what a file's lines "
+    .more = "NAME may be the beginning of several (net.ipv4.conf). -n values alone, -N names "
+            "alone, -r those with PATTERN in "
+            "their\nname (or of its form: '*rmem*'), -e passes over names that aren't there, -p "
+            "sets what a file's lines "
             "say\n(`name = value`). Several are set all or none.\n"
             "Examples:\n"
             "  sysctl net.ipv4.ip_forward\n"

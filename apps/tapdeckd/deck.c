@@ -150,7 +150,8 @@ struct run *run_start(struct deck *d, int argc, char *const *argv, bool json, bo
         r->status = run_fail(r, EXIT_USAGE, "'%s' isn't permitted here", argv[0]);
         return r;
     }
-    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+    /* -h alone: with other words it is an option of some tools. */
+    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || (argc == 2 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "-help") == 0)))) {
         run_printf(r, "%s\n\n%s\n", r->cmd->usage, r->cmd->doc);
         if (r->cmd->more != NULL)
             run_printf(r, "\n%s\n", r->cmd->more);

@@ -148,6 +148,22 @@ START_TEST(flows)
     con_done("conntrack -L --dport 53");
     ck_assert_str_eq(con.out, "udp      17 30 src=10.0.0.9 dst=10.0.0.1 sport=4000 dport=53 packets=1 bytes=28 [UNREPLIED] src=10.0.0.1 "
                           "dst=10.0.0.9 sport=53 dport=4000 packets=0 bytes=0 mark=0 use=1\n");
+    con_done("conntrack -L -o extended,id --dport 53");
+    ck_assert_ptr_nonnull(strstr(con.out, "ipv4     2 udp      17 30 src="));
+    ck_assert_ptr_nonnull(strstr(con.out, " use=1 id="));
+    con_refused("conntrack -L -o xml", "'xml' can't stand behind -o");
+    con_refused("conntrack -E -e NEW,OLD", "'NEW,OLD' can't stand behind -e");
+    con_refused("conntrack -E -o", "is missing");
+    char *words[] = {"conntrack", "-E", "-o", "timestamp", "-e", "DESTROY"};
+    struct run *events = run_start(&con.deck, 6, words, false, false);
+    ck_assert_int_eq(events->status, RUN_MORE);
+    datagram(TD_IP4(10, 0, 0, 7), 4000, 55);
+    con_done("conntrack -D -s 10.0.0.7");
+    run_step(events, td_stack_now(con.st));
+    ck_assert_msg(events->out.s != NULL && events->out.s[0] == '[' && strstr(events->out.s, "]\t [DESTROY] udp      17 src=10.0.0.7") != NULL &&
+                      strstr(events->out.s, "NEW") == NULL,
+                  "%s", events->out.s);
+    run_free(events);
     ck_assert_int_eq(con_line("conntrack -L", true), EXIT_DONE);
     json_t *o = json_loads(con.out, 0, NULL);
     ck_assert_uint_eq(json_array_size(o), 2);
