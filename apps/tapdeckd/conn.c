@@ -4,6 +4,9 @@
  * of the four parts of a connection's ends. TCP's table is asked first (tcp/lookup.c), for the
  * newest. Who wants to look back, at a connection that is over, gets its name from the record of
  * segments, when that still has it.
+ *
+ * For a number all connections must be looked at, which takes milliseconds when there are very
+ * many. What was found is kept with its ends, so that asking again (`watch pcb 7`) is one lookup.
  */
 #include "tapdeckd/conn.h"
 
@@ -66,6 +69,20 @@ static int refuse_several(struct run *r, const char *word, const struct tcp_foun
                     word, list, n > LISTED ? " and others" : "");
 }
 
+static unsigned find(struct deck *d, const struct tcp_wanted *w, struct tcp_found *f, unsigned most)
+{
+    struct deck_memo *m = &d->memo[w->id % DECK_MEMOS];
+    if (w->id != 0 && m->id == w->id) {
+        const struct tcp_wanted ends = {.a = {m->laddr, m->raddr, m->lport, m->rport}};
+        if (tcp_find(d->st, &ends, f, 1) == 1 && f[0].id == w->id)
+            return 1;
+    }
+    unsigned n = tcp_find(d->st, w, f, most);
+    if (w->id != 0 && n == 1 && f[0].a.rport != 0)
+        *m = (struct deck_memo){w->id, f[0].a.laddr, f[0].a.raddr, f[0].a.lport, f[0].a.rport};
+    return n;
+}
+
 int conn_word(struct run *r, const char *word, unsigned allow, struct conn *c)
 {
     struct tcp_wanted w;
@@ -73,7 +90,7 @@ int conn_word(struct run *r, const char *word, unsigned allow, struct conn *c)
     if (!parse(word, &w))
         return run_fail(r, EXIT_USAGE, "'%s' is not a connection: %s", word, form);
     w.listening = (allow & CONN_LISTENING) != 0;
-    unsigned n = tcp_find(r->deck->st, &w, f, (allow & CONN_ONLY) != 0 ? LISTED + 1 : 1);
+    unsigned n = find(r->deck, &w, f, (allow & CONN_ONLY) != 0 ? LISTED + 1 : 1);
     if (n > 1)
         return refuse_several(r, word, f, n);
     if (n == 1) {
@@ -94,8 +111,9 @@ int conn_word(struct run *r, const char *word, unsigned allow, struct conn *c)
         *c = (struct conn){.id = w.id, .state = TCPS_CLOSED};
         return EXIT_DONE;
     }
-    return run_fail(r, EXIT_FAILED, "there is no connection '%s'%s: `ss -tane` lists those there are",
-                    word, (allow & CONN_GONE) != 0 ? ", nor is one remembered" : "");
+    return run_fail(r, EXIT_FAILED,
+                    "there is no connection '%s'%s: `ss -tane` lists those there are", word,
+                    (allow & CONN_GONE) != 0 ? ", nor is one remembered" : "");
 }
 
 int conn_argument(struct run *r, int at, unsigned allow, struct conn *c)

@@ -54,6 +54,13 @@ struct deck_hooks {              /* the loop's part; any may be NULL */
 };
 
 struct deck_time;
+struct deck_memo { /* a connection that was asked for by its number, and its ends (conn.c) */
+    uint32_t id;
+    td_ip4 laddr, raddr;
+    uint16_t lport, rport;
+};
+#define DECK_MEMOS 16
+
 struct deck {
     struct td_stack *st;
     struct deck_time *time; /* its time can be paused (deck_time.h); NULL: it can't */
@@ -70,6 +77,7 @@ struct deck {
     unsigned next_app, next_run;
     uint64_t nstat_last[CNT_COUNT];
     struct run *runs; /* those that are not over */
+    struct deck_memo memo[DECK_MEMOS]; /* by number modulo DECK_MEMOS */
     bool stopped;     /* the daemon has let go of everything: `shutdown` may answer */
 };
 

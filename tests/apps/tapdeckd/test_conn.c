@@ -88,13 +88,20 @@ START_TEST(of_any_age)
     tcp_in(h, NOW, .sport = 40002, .flags = RST, .seq = 1);
 
     uint32_t id = means("10.0.0.2:40000", 0).id;
+    char number[16];
+    snprintf(number, sizeof number, "%u", id);
+    ck_assert_int_eq(means(number, 0).state, TCPS_ESTABLISHED); /* from now on its ends are known */
+    ck_assert_uint_eq(deck.memo[id % DECK_MEMOS].rport, 40000);
+    ck_assert_int_eq(means(number, 0).state, TCPS_ESTABLISHED);
     ck_assert_int_eq(td_close(h->st, first), 0);
     tcp_out(h, NOW, .flags = FIN | ACK, .seq = 1, .ack = 1);
     tcp_in(h, NOW, .flags = FIN | ACK, .seq = 1, .ack = 2, .wnd = 1000);
     tcp_out(h, NOW, .flags = ACK, .seq = 2, .ack = 2);
     c = means("10.0.0.2:40000", 0);
     ck_assert(c.state == TCPS_TIME_WAIT && c.id == id);
+    ck_assert_int_eq(means(number, 0).state, TCPS_TIME_WAIT);
     hx_until(h, SEC(61));
+    refused(number, 0, EXIT_FAILED, "there is no connection");
     refused("10.0.0.2:40000", 0, EXIT_FAILED, "there is no connection");
 }
 END_TEST
