@@ -502,6 +502,8 @@ START_TEST(refused)
     tcp_in(h, NOW, .flags = RST | ACK, .seq = 0, .ack = 1);
     ASKS("why connect", "10.0.0.2 answered our SYN to port 40000 with a reset: nobody listens there", "Connection refused", "RFC 9293 3.10.7");
     ASKS("why connect 10.0.0.2:40000", "answered our SYN", "the application is told: Connection refused", "tcp-rst-in");
+    ASKS("why 10.0.0.2:40000", "The user is told: Connection refused", "because", "tcp-rst-in");
+    ASKS("why last", "The user is told: Connection refused", "because", "tcp-rst-in");
     ASKS("why refused", "answered our SYN", "tcp-error");
     ASKS("why fail", "answered our SYN", "tcp-error");
     done();
@@ -913,6 +915,40 @@ START_TEST(words)
 }
 END_TEST
 
+/* Words in any order: each answer ends, with a status and at most a sentence; nothing else happens. */
+START_TEST(any_words)
+{
+    static const char *const vocabulary[] = {
+        "last", "drop", "state", "cwnd", "connect", "stalled", "closed", "fail", "retransmit", "neigh", "route", "to", "rule",
+        "nat", "socket", "conn", "kind", "layer", "event", "pkt", "dev", "since", "until", "between", "and", "-n", "-j", "catalogue",
+        "tcp", "udp", "rto", "window", "*", "?", "[", "tcp-*", "CLOSE-WAIT", "time_wait", "10.0.0.2:40000", "10.0.0.2", ":80",
+        "10.0.0.1:80-10.0.0.2:40000", "10.0.0.0/8", "0.0.0.0/0", "default", "eth0", "INPUT", "3", "0", "-1", "18446744073709551616",
+        "10s", "12:34:56", "99:99:99", "#5", "#", "", " ", "/", "-", "\"", "nonsense", "why"};
+    uint64_t seed = 42;
+    begin(reach(CLW));
+    for (int round = 0; round < 3000; round++) {
+        char *argv[7] = {"why"};
+        int argc = 1;
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        for (uint64_t bits = seed >> 16, n = 1 + (seed >> 60) % 5; n-- > 0; bits /= 61)
+            argv[argc++] = (char *)(uintptr_t)vocabulary[bits % (sizeof(vocabulary) / sizeof(*vocabulary))];
+        struct run *r = run_start(&deck, argc, argv, (seed >> 40 & 1) != 0, false);
+        for (int i = 0; i < 100 && r->status == RUN_MORE; i++)
+            run_step(r, td_stack_now(h->st));
+        ck_assert_msg(r->status >= EXIT_DONE && r->status <= EXIT_USAGE, "%s %s: %d", argv[0], argv[1], r->status);
+        ck_assert((r->status == EXIT_DONE) == (r->err[0] == '\0'));
+        ck_assert_ptr_null(strchr(r->err, '\n'));
+        if (r->status == EXIT_DONE && r->json) {
+            json_t *o = json_loads(r->out.s, 0, NULL);
+            ck_assert_msg(o != NULL, "no JSON: %s", r->out.s);
+            json_decref(o);
+        }
+        run_free(r);
+    }
+    done();
+}
+END_TEST
+
 START_TEST(catalogue)
 {
     fresh();
@@ -994,7 +1030,7 @@ static Suite *suite(void)
         port_unreachable, bad_tcp_checksum, closed_port, refused, no_answer, backlog_full, syn_cookies, paws, challenge_ack,
         blind_reset, outside_the_window, window_full, zero_window, nagle, nothing_to_send, cwnd_full, delayed_ack,
         rto_against_tlp, fast_retransmit, sack_reneging, spurious_undo, path_mtu, black_hole, close_wait, other_states,
-        time_wait, keepalive_death, user_timeout, peer_reset, times, words, catalogue, what_fell_out_is_told,
+        time_wait, keepalive_death, user_timeout, peer_reset, times, words, any_words, catalogue, what_fell_out_is_told,
         answers_as_json, follows};
     Suite *s = suite_create("why");
     TCase *t = tcase_create("why");

@@ -162,6 +162,39 @@ START_TEST(levels_keep_numbers_and_counts)
 }
 END_TEST
 
+/* What isn't kept isn't computed either, only counted. */
+START_TEST(arguments_of_what_is_not_kept_are_not_evaluated)
+{
+    unsigned made = 0;
+    JOURNAL(st, EV_IP_IN, JOURNAL_ABOUT({.pkt = ++made}), ++made);
+    ck_assert_uint_eq(made, 0);
+    ck_assert_uint_eq(st->journal.events[EV_IP_IN], 1);
+    ck_assert_uint_eq(st->journal.next_seq, 2);
+    JOURNAL(st, EV_IP_DROP_HEADER, JOURNAL_ABOUT({.pkt = ++made}), 1, 2, 3);
+    ck_assert_uint_eq(made, 1);
+    ck_assert_uint_eq(st->journal.drops, 1);
+    ck_assert_uint_eq(journal_find(st, 2)->subject.pkt, 1);
+    ck_assert_uint_eq(journal_find(st, 2)->arg[2], 3);
+    ck_assert_uint_eq(journal_find(st, 2)->arg[3], 0);
+}
+END_TEST
+
+START_TEST(looking_back_passes_over_what_is_not_kept)
+{
+    for (int i = 0; i < 10; i++) {
+        JOURNAL(st, EV_KNOB_SET, NULL, 1); /* 1, 3, 5 … */
+        JOURNAL(st, EV_IP_IN, NULL, 1);
+    }
+    uint64_t want = 19;
+    for (const struct journal_record *r = journal_before(st, st->journal.next_seq); r != NULL;
+         r = journal_before(st, r->seq), want -= 2)
+        ck_assert_uint_eq(r->seq, want);
+    ck_assert_uint_eq(want, (uint64_t)-1);
+    ck_assert_ptr_null(journal_before(st, 1));
+    ck_assert_uint_eq(journal_before(st, 2)->seq, 1);
+}
+END_TEST
+
 START_TEST(no_memory_for_the_ring_is_survived)
 {
     st->mem.failing = true;
@@ -218,6 +251,8 @@ static Suite *suite(void)
     tcase_add_test(t, a_record_keeps_what_it_was_told);
     tcase_add_test(t, the_ring_is_bounded_and_counts_what_fell_out);
     tcase_add_test(t, levels_keep_numbers_and_counts);
+    tcase_add_test(t, arguments_of_what_is_not_kept_are_not_evaluated);
+    tcase_add_test(t, looking_back_passes_over_what_is_not_kept);
     tcase_add_test(t, no_memory_for_the_ring_is_survived);
     suite_add_tcase(s, t);
     return s;
