@@ -175,6 +175,7 @@ static int why_main(struct run *r)
 {
     if (r->argc > 1 && (strcmp(r->argv[1], "catalogue") == 0 || strcmp(r->argv[1], "catalog") == 0))
         return catalogue(r);
+    why_plain_words(r);
     int status = why_ask(r);
     if (status != WHY_NOT_ASKED)
         return status;
@@ -215,7 +216,8 @@ const struct command command_why = {
         "shows events as they happen. Of dropped IPv6 frames only the first of an interface is told as a drop.\n"
         "A question is answered in a sentence, with what led to it below: in which state a connection is and who must\n"
         "move, what cut its window, why nothing is sent, why a connect failed, which route and why. Without CONN it is\n"
-        "about the newest. `why catalogue` lists all there is to be told.\n"
+        "about the newest. It may be said in more words (`why is this socket in CLOSE_WAIT`). `why catalogue` lists all there\n"
+        "is to be told.\n"
         "Examples:\n"
         "  why drop\n"
         "  why arp drop since 10s\n"

@@ -33,6 +33,8 @@ void why_filter_init(struct why_filter *f); /* everything */
 /* Takes the words from *at on that belong to one condition and moves *at behind them. EXIT_DONE; or a status with its
  * sentence; or -1: the word at *at begins no condition. */
 int why_filter_word(struct run *r, int *at, struct why_filter *f);
+/* Takes out the words of a sentence that say nothing: "why is this socket in CLOSE_WAIT" is `why CLOSE_WAIT`. */
+void why_plain_words(struct run *r);
 bool why_filter_match(const struct why_filter *f, const struct td_stack *st,
                       const struct journal_record *rec);
 /* Only events whose name has this word, between dashes ("rto": tcp-rto) or as a layer; false: none has. */

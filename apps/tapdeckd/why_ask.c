@@ -571,7 +571,7 @@ static const struct question questions[] = {
     {"cwnd", TAKES_CONN, cwnd_match, cwnd_tell, "no congestion window was cut, as far as the journal reaches back"},
     {"connect refused", TAKES_ADDR, connect_match, connect_tell, "no attempt to connect has failed, as far as the journal reaches back"},
     {"fail failed failure", TAKES_ADDR, fail_match, connect_tell, "nothing has failed, as far as the journal reaches back"},
-    {"stalled idle stuck slow", TAKES_CONN, stalled_match, stalled_tell, "there is no connection to ask about: `ss -tane` lists them"},
+    {"stalled idle stuck slow nothing", TAKES_CONN, stalled_match, stalled_tell, "there is no connection to ask about: `ss -tane` lists them"},
     {"closed close reset", TAKES_CONN, closed_match, journal_tell, "no connection has ended, as far as the journal reaches back"},
     {"retransmit retransmitted retransmission", TAKES_CONN, retransmit_match, journal_tell, "nothing was sent again, as far as the journal reaches back"},
     {"neigh neighbour neighbor arp", TAKES_ADDR, neigh_match, neigh_tell, "there is no such neighbour, and nothing in the journal is about it"},

@@ -433,3 +433,47 @@ bool why_filter_match(const struct why_filter *f, const struct td_stack *st, con
                    (f->port == 0 || s->port == f->port || s->lport == f->port);
     return subject || fields_match(f, rec);
 }
+
+/* ---- questions as people say them ---- */
+
+static bool one_of(const char *list, const char *word)
+{
+    size_t len = strlen(word);
+    for (const char *p = list; len > 0 && (p = strstr(p, word)) != NULL; p += len)
+        if ((p == list || p[-1] == ' ') && (p[len] == ' ' || p[len] == '\0'))
+            return true;
+    return false;
+}
+
+/* Says nothing behind `before`, in a question. */
+static bool empty_word(const char *before, const char *word, const char *next)
+{
+    if (one_of("dev event kind layer pkt packet conn connection -n since until between", before))
+        return false; /* it is a value */
+    if (one_of("is are was were did do does has have the this that these a an my it its in on of being ?", word))
+        return true;
+    if (one_of("socket connection", word))
+        return next == NULL || !conn_is_word(next);
+    if (strcmp(before, "cwnd") == 0)
+        return one_of("halve halved halves shrink shrunk cut fall fell reduced smaller small", word);
+    if (strcmp(before, "connect") == 0)
+        return one_of("fail failed refused", word);
+    return strcmp(before, "nothing") == 0 && one_of("sent send sending happening", word);
+}
+
+void why_plain_words(struct run *r)
+{
+    for (int i = 1; i < r->argc;) {
+        const char *next = i + 1 < r->argc ? r->argv[i + 1] : NULL;
+        char *word = r->argv[i];
+        if (i + 1 == r->argc && strlen(word) > 1 && strcspn(word, "?") == strlen(word) - 1 &&
+            strchr(word, '-') == NULL)
+            word[strlen(word) - 1] = '\0';
+        if (!empty_word(r->argv[i - 1], word, next) || (one_of("socket connection", word) && i + 1 == r->argc)) {
+            i++;
+            continue;
+        }
+        memmove(&r->argv[i], &r->argv[i + 1], (size_t)(r->argc - i - 1) * sizeof(*r->argv));
+        r->argv[--r->argc] = word; /* behind the others */
+    }
+}

@@ -19,7 +19,7 @@
 static struct deck deck;
 static struct conv c;
 static struct hx *h;
-static char out[65536], err[768];
+static char out[262144], err[768];
 
 static void begin(struct conv conv)
 {
@@ -915,6 +915,24 @@ START_TEST(words)
 }
 END_TEST
 
+/* As somebody would say it to a person. */
+START_TEST(sentences)
+{
+    begin(reach(CLW));
+    udp_in(h, NOW, .sport = 7, .dport = 9, .len = 4);
+    hx_drain(h);
+    ASKS("why was this dropped", "nobody listens on port 9", "RFC 1122");
+    ASKS("why is this socket in CLOSE_WAIT", "is in CLOSE-WAIT: the peer closed at", "RFC 9293 3.6");
+    ASKS("why is this connection in CLOSE_WAIT?", "is in CLOSE-WAIT: the peer closed at", "RFC 9293 3.6");
+    ASKS("why is nothing being sent", "The application has nothing to send", "RFC 9293");
+    ASKS("why this route 10.0.0.9", "10.0.0.9 goes directly on eth0", "RFC 1812");
+    ASKS("why did that connect fail", "no attempt to connect has failed", "no");
+    ASKS("why did cwnd halve", "no congestion window was cut", "no");
+    ASKS("why dev eth0", "eth0", "#");
+    done();
+}
+END_TEST
+
 /* Words in any order: each answer ends, with a status and at most a sentence; nothing else happens. */
 START_TEST(any_words)
 {
@@ -923,7 +941,7 @@ START_TEST(any_words)
         "nat", "socket", "conn", "kind", "layer", "event", "pkt", "dev", "since", "until", "between", "and", "-n", "-j", "catalogue",
         "tcp", "udp", "rto", "window", "*", "?", "[", "tcp-*", "CLOSE-WAIT", "time_wait", "10.0.0.2:40000", "10.0.0.2", ":80",
         "10.0.0.1:80-10.0.0.2:40000", "10.0.0.0/8", "0.0.0.0/0", "default", "eth0", "INPUT", "3", "0", "-1", "18446744073709551616",
-        "10s", "12:34:56", "99:99:99", "#5", "#", "", " ", "/", "-", "\"", "nonsense", "why"};
+        "10s", "12:34:56", "99:99:99", "#5", "#", "", " ", "/", "-", "\"", "nonsense", "is", "socket", "the"};
     uint64_t seed = 42;
     begin(reach(CLW));
     for (int round = 0; round < 3000; round++) {
@@ -1030,7 +1048,7 @@ static Suite *suite(void)
         port_unreachable, bad_tcp_checksum, closed_port, refused, no_answer, backlog_full, syn_cookies, paws, challenge_ack,
         blind_reset, outside_the_window, window_full, zero_window, nagle, nothing_to_send, cwnd_full, delayed_ack,
         rto_against_tlp, fast_retransmit, sack_reneging, spurious_undo, path_mtu, black_hole, close_wait, other_states,
-        time_wait, keepalive_death, user_timeout, peer_reset, times, words, any_words, catalogue, what_fell_out_is_told,
+        time_wait, keepalive_death, user_timeout, peer_reset, times, words, sentences, any_words, catalogue, what_fell_out_is_told,
         answers_as_json, follows};
     Suite *s = suite_create("why");
     TCase *t = tcase_create("why");
