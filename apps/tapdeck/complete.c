@@ -24,10 +24,9 @@ void candidates_add(struct candidates *c, const char *word, bool open)
         c->cap = c->cap ? c->cap * 2 : 64;
         c->v = realloc(c->v, c->cap * sizeof(*c->v));
     }
-    char *copy = strdup(word);
-    if (c->v == NULL || copy == NULL)
+    if (c->v == NULL || (c->v[c->n].word = strdup(word)) == NULL)
         abort();
-    c->v[c->n++] = (struct candidate){copy, open};
+    c->v[c->n++].open = open;
 }
 
 void candidates_free(struct candidates *c)
@@ -127,7 +126,8 @@ static void add_values(struct hunt *h, const struct usage_hint *hint)
         h->k->commands(h->k->ctx, &found);
     else
         h->k->values(h->k->ctx, hint->word, partial, &found);
-    bool goes_on = hint->tail[0] == '=' || hint->tail[0] == '<' || strncmp(hint->tail, "[=", 2) == 0;
+    bool goes_on =
+        hint->tail[0] == '=' || hint->tail[0] == '<' || strncmp(hint->tail, "[=", 2) == 0;
     for (size_t i = 0; i < found.n; i++) {
         char word[4500];
         snprintf(word, sizeof(word), "%s%s", hint->fixed, found.v[i].word);

@@ -22,7 +22,6 @@ pane=:0
 screen() { tm capture-pane -p -t "$pane" 2>/dev/null; }
 keys() { tm send-keys -t "$pane" "$@"; }
 showing() { screen | grep -qE -- "$1"; }
-quiet() { ! showing "$1"; }
 # poll COMMAND…: up to ten seconds, often.
 poll() {
     local tries=330
