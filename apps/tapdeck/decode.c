@@ -202,6 +202,19 @@ static char *word(const char *s)
     return (char *)(uintptr_t)s;
 }
 
+/* As root tcpdump becomes another user before it reads. In a user namespace (`unshare -Ur`) there is no other, and it
+ * would give up: there it gets a namespace of its own, in which it isn't root. */
+static bool only_root(void)
+{
+    char word[8] = "";
+    FILE *f = geteuid() == 0 ? fopen("/proc/self/setgroups", "re") : NULL;
+    if (f == NULL)
+        return false;
+    size_t n = fread(word, 1, sizeof word - 1, f);
+    (void)fclose(f);
+    return n >= 4 && strncmp(word, "deny", 4) == 0;
+}
+
 static int spawn(struct decoder *d, int in, int out, int errs)
 {
     char *argv[32];
@@ -209,6 +222,10 @@ static int spawn(struct decoder *d, int in, int out, int errs)
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     sigset_t defaults, none;
+    if (only_root()) {
+        argv[n++] = word("unshare");
+        argv[n++] = word("--user");
+    }
     argv[n++] = word("tcpdump");
     argv[n++] = word("-r");
     argv[n++] = word("-");
@@ -233,7 +250,7 @@ static int spawn(struct decoder *d, int in, int out, int errs)
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     posix_spawnattr_setpgroup(&attributes, 0);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    int err = posix_spawnp(&d->child, "tcpdump", &files, &attributes, argv, environ);
+    int err = posix_spawnp(&d->child, argv[0], &files, &attributes, argv, environ);
     posix_spawn_file_actions_destroy(&files);
     posix_spawnattr_destroy(&attributes);
     return err;

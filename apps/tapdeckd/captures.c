@@ -10,13 +10,17 @@
  */
 #include "tapdeckd/captures.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/filter.h"
 #include "link/link.h"
 
 #define FILTER_MAX  4096       /* instructions */
+#define SETTLE      TD_MS      /* of real time a turn of the loop; the rest has its turn in the next */
+#define SETTLE_FRAMES 16       /* between two looks at the clock */
 #define STREAM_HIGH (4U << 20) /* bytes that wait for a run's reader */
 
 static td_time capture_wall(void *ctx)
@@ -154,7 +158,7 @@ void capture_end(struct deck_capture *c)
 {
     if (c->sniffer == NULL)
         return;
-    sniffer_settle(c->sniffer);
+    (void)sniffer_settle(c->sniffer, UINT_MAX);
     c->stats = sniffer_stats(c->sniffer);
     sniffer_close(c->sniffer);
     c->sniffer = NULL;
@@ -194,15 +198,28 @@ void capture_free(struct deck_capture *c)
     free(c);
 }
 
-void captures_settle(struct deck *d)
+static td_time real_now(void)
 {
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (td_time)ts.tv_sec * TD_SEC + (td_time)ts.tv_nsec;
+}
+
+bool captures_settle(struct deck *d)
+{
+    bool more = false;
+    td_time enough = 0;
     for (struct deck_capture *c = d->captures; c != NULL; c = c->next) {
         if (c->sniffer == NULL || !sniffer_waiting(c->sniffer))
             continue;
-        sniffer_settle(c->sniffer);
+        enough = enough == 0 ? real_now() + SETTLE : enough;
+        while (sniffer_settle(c->sniffer, SETTLE_FRAMES) && real_now() < enough)
+            continue;
+        more = more || sniffer_waiting(c->sniffer);
         if (sniffer_full(c->sniffer) || (c->dump != NULL && (dump_over(c->dump) || dump_error(c->dump) != 0)))
             capture_end(c);
     }
+    return more;
 }
 
 void captures_done(struct deck *d)

@@ -47,8 +47,9 @@ struct deck_capture *capture_find(const struct deck *d, const char *file); /* NU
 void capture_move(struct deck_capture *c, size_t most);
 size_t capture_waiting(const struct deck_capture *c);
 
-/* After every turn's flush: what was seen goes to its files and runs; ends those that are complete or broken. */
-void captures_settle(struct deck *d);
+/* After every turn's flush: what was seen goes to its files and runs, for about a millisecond; ends those that are
+ * complete or broken. True: there is more, for the next turn. */
+bool captures_settle(struct deck *d);
 void captures_done(struct deck *d);
 
 #endif

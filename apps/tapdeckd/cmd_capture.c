@@ -16,6 +16,7 @@
 #include "link/link.h"
 
 #define LETTERS  "c:s:C:G:W:Q:v"
+#define STEP     (256U << 10) /* bytes of a stream a turn of the loop: as many as may come in with it */
 #define TICK     (5 * TD_MS)
 #define WRITE_MS 1500 /* `capture stop` waits so long for a disk, then says that it still writes */
 
@@ -198,8 +199,8 @@ static int stream_step(struct run *r, td_time now)
 {
     struct deck_capture *c = r->state;
     (void)now;
-    if (r->out.len < RUN_OUT_HIGH)
-        capture_move(c, RUN_OUT_HIGH - r->out.len);
+    if (r->out.len < STEP)
+        capture_move(c, STEP - r->out.len);
     r->ready = capture_waiting(c) > 0;
     return c->sniffer == NULL && !r->ready ? EXIT_DONE : RUN_MORE;
 }

@@ -499,7 +499,8 @@ void loop_turn(struct loop *l, td_time max_wait)
     for (const struct member *m = l->members; m != NULL; m = m->next)
         if (m->server != NULL)
             limit = earliest(limit, server_deadline(m->server));
-    int n = wait_for(l, ev, more ? 0 : real_deadline(l, due, limit));
+    int n = wait_for(l, ev, more || l->unsettled ? 0 : real_deadline(l, due, limit));
+    l->unsettled = false;
     turn_begins(l, monotonic_now());
     move_clock(l, due);
     for (struct member *m = l->members; m != NULL; m = m->next)
@@ -517,7 +518,7 @@ void loop_turn(struct loop *l, td_time max_wait)
         if (l->time.mode == TIME_FLOWING)
             td_stack_flush(m->deck->st, l->now);
         watch_busy_taps(l, m->deck);
-        captures_settle(m->deck);
+        l->unsettled = captures_settle(m->deck) || l->unsettled;
         step_followers(l, m);
         if (l->time.mode != TIME_FLOWING)
             deck_time_tell(m->deck);

@@ -47,6 +47,7 @@ struct loop {
     td_time console_used;  /* in this turn, for clients and commands */
     uint64_t round;        /* of commands that want a step: each has one before any has another */
     td_time stall;         /* a client that reads nothing for so long is dropped */
+    bool unsettled; /* a capture has more to write than fitted into the last turn */
     int stop;    /* asked to stop so many times */
 };
 

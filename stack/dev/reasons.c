@@ -165,7 +165,10 @@ static void say_event(struct teller *t, const struct journal_record *r, const ch
 
 static const struct journal_record *find(const struct reasons *rs, uint64_t seq)
 {
-    for (uint64_t n = rs->next; n > 0 && held(rs, n - 1); n--) {
+    uint64_t oldest = rs->next > RING ? rs->next - RING : 0;
+    if (rs->next == 0 || at(rs, oldest)->r.seq > seq)
+        return journal_find(rs->st, seq);
+    for (uint64_t n = rs->next; n > oldest; n--) {
         const struct journal_record *r = &at(rs, n - 1)->r;
         if (r->seq == seq)
             return r;

@@ -15,6 +15,7 @@
  */
 #include "dev/sniffer.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -274,10 +275,10 @@ static void write_one(struct sniffer *s, const struct held *h)
         free(cs.text[i]);
 }
 
-void sniffer_settle(struct sniffer *s)
+bool sniffer_settle(struct sniffer *s, unsigned most)
 {
     struct held *h;
-    while ((h = s->first) != NULL) {
+    for (; (h = s->first) != NULL && most > 0; most--) {
         s->first = h->next;
         if (s->first == NULL)
             s->last = &s->first;
@@ -285,6 +286,7 @@ void sniffer_settle(struct sniffer *s)
         write_one(s, h);
         free(h);
     }
+    return s->first != NULL;
 }
 
 bool sniffer_waiting(const struct sniffer *s)
@@ -352,7 +354,7 @@ void sniffer_close(struct sniffer *s)
     if (s == NULL)
         return;
     link_unobserve(s->c.st, &s->observer);
-    sniffer_settle(s);
+    (void)sniffer_settle(s, UINT_MAX);
     td_time now = s->c.wall(s->c.ctx);
     for (uint32_t i = 0; i < s->nifs && !s->c.pcap; i++) {
         const struct seen_interface *f = &s->ifs[i];

@@ -40,9 +40,9 @@ struct sniffer_stats {
 struct sniffer;
 /* Begins. The sink gets the header at once. NULL: no memory. */
 struct sniffer *sniffer_open(const struct sniffer_config *c);
-/* Gives what has been seen since the last time to the sink, with its reasons. Outside of the stack: when no call,
- * tick or flush is under way, best once after each turn's flush. */
-void sniffer_settle(struct sniffer *s);
+/* Gives what has been seen since the last time to the sink, with its reasons, at most `most` frames; true: there are
+ * more. Outside of the stack: when no call, tick or flush is under way, best after each turn's flush. */
+bool sniffer_settle(struct sniffer *s, unsigned most);
 bool sniffer_waiting(const struct sniffer *s); /* there is something to settle */
 bool sniffer_full(const struct sniffer *s);    /* `count` frames have been given to the sink */
 struct sniffer_stats sniffer_stats(const struct sniffer *s);
