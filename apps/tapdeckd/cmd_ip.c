@@ -202,7 +202,7 @@ const struct command command_ip = {
              "ip rule {add | del} [not] [from PREFIX] [to PREFIX] [iif IFACE] [oif IFACE] [priority N]\n"
              "      {table RTABLE | blackhole | unreachable | prohibit}\n"
              "ip rule flush\n"
-             "ip [-4] [-j] [-c] [-s] neigh [show] [[dev] IFACE]\n"
+             "ip [-4] [-j] [-c] [-s] neigh [show] [ADDR] [dev IFACE] [nud NUD]\n"
              "ip neigh {add | replace} ADDR lladdr MAC dev IFACE [nud NUD]\n"
              "ip neigh del ADDR dev IFACE\n"
              "ip neigh flush [dev IFACE]\n"

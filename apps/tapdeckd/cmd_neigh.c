@@ -21,6 +21,7 @@ struct dump {
     bool (*want)(const struct dump *d, const struct table *t, const struct row *row);
     char dev[NETIF_NAME_LEN]; /* "" = any */
     td_ip4 addr;              /* only this one; 0 = any */
+    const char *nud;          /* only those in this state; NULL = any */
     bool stats;               /* -s */
 };
 
@@ -72,6 +73,8 @@ static bool neigh_wanted(const struct dump *d, const struct table *t, const stru
 {
     char text[64];
     const char *state = row_text(t, row, "state", text);
+    if (d->nud != NULL)
+        return dev_matches(d, t, row) && strcasecmp(d->nud, state) == 0;
     return dev_matches(d, t, row) && (d->addr == 0 || row_number(t, row, "dst") == d->addr) &&
            strcmp(state, "NONE") != 0 && strcmp(state, "NOARP") != 0;
 }
@@ -131,9 +134,19 @@ struct neigh_words {
     bool has_addr, has_mac;
     uint32_t ifindex;
     enum td_neigh_state state;
+    const char *nud; /* to be shown: the state's name */
 };
 
-static int neigh_words(struct run *r, int at, struct neigh_words *w)
+/* A state by its name; NULL: none is called so. */
+static const char *state_find(const char *word)
+{
+    for (int s = 0; s <= NEIGH_NOARP; s++)
+        if (strcasecmp(word, neigh_state_name((enum neigh_state)s)) == 0)
+            return neigh_state_name((enum neigh_state)s);
+    return NULL;
+}
+
+static int neigh_words(struct run *r, int at, bool show, struct neigh_words *w)
 {
     memset(w, 0, sizeof(*w));
     w->state = TD_NEIGH_PERMANENT;
@@ -154,6 +167,13 @@ static int neigh_words(struct run *r, int at, struct neigh_words *w)
         } else if (strcmp(word, "nud") == 0) {
             if ((value = run_value(r, i++, "the state")) == NULL)
                 return -1;
+            if (show && strcmp(value, "all") == 0)
+                continue;
+            if (show && (w->nud = state_find(value)) == NULL)
+                return run_bad_word(r, i, "the states are reachable, stale, delay, probe, failed, incomplete, permanent, noarp and all"),
+                       -1;
+            if (show)
+                continue;
             if (strcasecmp(value, "permanent") == 0)
                 w->state = TD_NEIGH_PERMANENT;
             else if (strcasecmp(value, "reachable") == 0)
@@ -190,10 +210,10 @@ int ip_neigh(struct run *r, int at, const struct ip_options *o)
     struct neigh_words w;
     if (verb == VERB_UNKNOWN || verb == VERB_SET || verb == VERB_GET)
         return run_bad_word(r, at, "write `ip neigh show|add|replace|del|flush`");
-    if (neigh_words(r, at + 1, &w) < 0)
+    if (neigh_words(r, at + 1, verb == VERB_SHOW, &w) < 0)
         return EXIT_USAGE;
     if (verb == VERB_SHOW) {
-        struct dump d = {.print = neigh_print, .want = neigh_wanted, .addr = w.addr, .stats = o->stats > 0};
+        struct dump d = {.print = neigh_print, .want = neigh_wanted, .addr = w.addr, .nud = w.nud, .stats = o->stats > 0};
         if (w.ifindex != 0)
             memcpy(d.dev, netif_by_index(st, w.ifindex)->name, sizeof(d.dev));
         return dump_start(r, "neigh", &d);

@@ -16,6 +16,7 @@
 #include "tapdeckd/ss_print.h"
 
 #define ROWS_PER_STEP 128
+#define ROWS_IN_FULL  64 /* with all that is known of each */
 #define SHEET_ROWS    1024 /* laid out together */
 
 /* Without -a, -l or `state`. */
@@ -166,7 +167,8 @@ static int ss_step(struct run *r, td_time now)
     struct table *t;
     struct row row;
     bool more = true;
-    for (int i = 0; !s->printing && i < ROWS_PER_STEP && (more = next_row(r, s, &t, &row)); i++)
+    int most = r->json || s->show.info || s->show.memory ? ROWS_IN_FULL : ROWS_PER_STEP;
+    for (int i = 0; !s->printing && i < most && (more = next_row(r, s, &t, &row)); i++)
         take_row(r, s, t, &row);
     if (!r->json && !s->summary && (s->printing || !more || s->sheet.rows >= SHEET_ROWS))
         s->printing = sheet_print(&s->sheet, r, ROWS_PER_STEP);

@@ -48,7 +48,7 @@ static void print_row(struct run *r, const struct table *t, const struct row *ro
         if (row->v[i].type == VAL_NONE)
             continue;
         if (r->json) {
-            row_json(&r->jw, t, row, name, name);
+            value_json(&r->jw, &row->v[i], name);
             continue;
         }
         /* Sentences of a catalogue are longer than a cell. */

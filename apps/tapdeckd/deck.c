@@ -475,14 +475,12 @@ const char *row_text(const struct table *t, const struct row *row, const char *c
     return dst;
 }
 
-void row_json(struct jsonw *w, const struct table *t, const struct row *row, const char *column,
-              const char *key)
+void value_json(struct jsonw *w, const struct value *v, const char *key)
 {
-    const struct value *v = row_value(t, row, column);
     char text[64];
-    if (v == NULL)
-        return;
     switch (v->type) {
+    case VAL_NONE:
+        break;
     case VAL_U64:
     case VAL_NS:
         jw_u64(w, key, v->u);
@@ -493,7 +491,19 @@ void row_json(struct jsonw *w, const struct table *t, const struct row *row, con
     case VAL_BOOL:
         jw_bool(w, key, v->u != 0);
         break;
+    case VAL_STR:
+        jw_str(w, key, v->s);
+        break;
     default:
-        jw_str(w, key, row_text(t, row, column, text));
+        value_format(v, text, sizeof(text));
+        jw_str(w, key, text);
     }
+}
+
+void row_json(struct jsonw *w, const struct table *t, const struct row *row, const char *column,
+              const char *key)
+{
+    const struct value *v = row_value(t, row, column);
+    if (v != NULL)
+        value_json(w, v, key);
 }

@@ -207,6 +207,7 @@ bool row_has(const struct table *t, const struct row *row, const char *column);
 const char *row_text(const struct table *t, const struct row *row, const char *column,
                      char dst[64]);
 /* One column into JSON with its type; nothing when the row has no value there. */
+void value_json(struct jsonw *w, const struct value *v, const char *key); /* VAL_NONE: nothing */
 void row_json(struct jsonw *w, const struct table *t, const struct row *row, const char *column,
               const char *key);
 

@@ -336,7 +336,7 @@ void ss_json(struct run *r, const struct table *t, const struct row *row)
         for (const char *c = t->columns[i].name; *c && n + 1 < sizeof(key); c++)
             key[n++] = *c == '-' ? '_' : *c;
         key[n] = '\0';
-        row_json(&r->jw, t, row, t->columns[i].name, key);
+        value_json(&r->jw, &row->v[i], key);
     }
     if (*user != '\0') {
         jw_open(&r->jw, "users", '[');

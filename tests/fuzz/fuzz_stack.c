@@ -1003,6 +1003,25 @@ static void op_msg(struct world *w, struct input *in)
     free(control);
 }
 
+/* Ends what s is, from outside: the socket stays, and goes on being used. */
+static void destroy(struct world *w, int s)
+{
+    struct sockaddr_in own = {0}, peer = {0};
+    socklen_t len = sizeof own, peer_len = sizeof peer;
+    int type = 0;
+    socklen_t type_len = sizeof type;
+    if (td_getsockname(w->st, s, (struct sockaddr *)&own, &len) != 0 ||
+        td_getsockopt(w->st, s, SOL_SOCKET, SO_TYPE, &type, &type_len) != 0)
+        return;
+    (void)td_getpeername(w->st, s, (struct sockaddr *)&peer, &peer_len);
+    const struct td_ends e = {.protocol = type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP,
+                              .laddr = ntohl(own.sin_addr.s_addr),
+                              .lport = ntohs(own.sin_port),
+                              .raddr = ntohl(peer.sin_addr.s_addr),
+                              .rport = ntohs(peer.sin_port)};
+    note_u64(w, (uint64_t)td_socket_destroy(w->st, &e));
+}
+
 static void op_misc(struct world *w, struct input *in)
 {
     int s = pick(w, in), value = 0;
@@ -1034,6 +1053,8 @@ static void op_misc(struct world *w, struct input *in)
         break;
     default:
         note_u64(w, td_socket_id(w->st, s));
+        if ((get8(in) & 3) == 3)
+            destroy(w, s);
         break;
     }
     note_u64(w, (uint64_t)value);
@@ -1144,7 +1165,10 @@ static void op_config(struct world *w, struct input *in)
         r = td_addr_del(w->st, port->ifindex, addr, b % 33);
         break;
     case 2:
-        r = td_if_up(w->st, port->ifindex, (a & 1) == 0);
+        if ((b & 7) == 5) /* segments of a batch are joined, or not */
+            r = td_if_set_flags(w->st, port->ifindex, (a & 1) == 0 ? TD_IF_GRO : 0, (a & 1) == 0 ? 0 : TD_IF_GRO);
+        else
+            r = td_if_up(w->st, port->ifindex, (a & 1) == 0);
         break;
     case 3: {
         uint32_t mtu = (uint32_t)a << 4 | (b & 15);

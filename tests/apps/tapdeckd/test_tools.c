@@ -206,6 +206,24 @@ START_TEST(test_ethtool)
 }
 END_TEST
 
+START_TEST(test_neigh)
+{
+    con_done("ip addr add 10.0.0.2/24 dev eth0");
+    con_done("ip neigh add 10.0.0.7 lladdr 02:00:00:00:00:77 dev eth0");
+    con_done("ip neigh add 10.0.0.8 lladdr 02:00:00:00:00:88 dev eth0 nud stale");
+    con_done("ip neigh show nud stale");
+    ck_assert_str_eq(con.out, "10.0.0.8 dev eth0 lladdr 02:00:00:00:00:88 STALE \n");
+    con_done("ip neigh show dev eth0 nud permanent");
+    ck_assert_str_eq(con.out, "10.0.0.7 lladdr 02:00:00:00:00:77 PERMANENT \n");
+    con_done("ip -s neigh show 10.0.0.7");
+    ck_assert_str_eq(con.out, "10.0.0.7 dev eth0 lladdr 02:00:00:00:00:77  used 0/0/0probes 0 PERMANENT \n");
+    con_done("ip neigh show nud failed");
+    ck_assert_str_eq(con.out, "");
+    con_refused("ip neigh show nud tired", "'tired' doesn't belong");
+    con_refused("ip neigh add 10.0.0.9 lladdr 02:00:00:00:00:99 dev eth0 nud failed", "the states one can set");
+}
+END_TEST
+
 START_TEST(test_sysctl)
 {
     char path[] = "/tmp/sysctl-test-XXXXXX", line[128];
@@ -251,6 +269,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_monitor);
     tcase_add_test(tc, test_monitor_options);
     tcase_add_test(tc, test_ethtool);
+    tcase_add_test(tc, test_neigh);
     tcase_add_test(tc, test_sysctl);
     suite_add_tcase(s, tc);
     return s;
