@@ -1,18 +1,20 @@
 /* tapdeck/decode.c: packets as text.
  *
- * Theory of operation. tcpdump knows how to read every protocol there is, so packets are given to it (-r -, as pcap
- * over a pipe) and its text is passed on. Two things are added: what a pcap file can't hold (interface and direction,
- * where packets of several are shown), and under each packet the journal's reasons. For that, one must know which
- * lines are which packet's, and a packet may be printed as any number of lines with anything in them (-A prints
- * payload as it is). tcpdump is therefore told to begin each packet with its time in seconds (-tt), which is known
- * here to the last digit: the line that begins with the next packet's time begins the next packet. The time as the
- * user wants it is then put in its place.
+ * Theory of operation. tcpdump knows how to read every protocol there is, so packets are given to
+ * it (-r -, as pcap over a pipe) and its text is passed on. Two things are added: what a pcap file
+ * can't hold (interface and direction, where packets of several are shown), and under each packet
+ * the journal's reasons. For that, one must know which lines are which packet's, and a packet may
+ * be printed as any number of lines with anything in them (-A prints payload as it is). tcpdump is
+ * therefore told to begin each packet with its time in seconds (-tt), which is known here to the
+ * last digit: the line that begins with the next packet's time begins the next packet. The time as
+ * the user wants it is then put in its place.
  *
- * When packets come slowly, the reasons for one must not wait for the next: behind each packet goes then a marker, a frame with a time that no packet has, and what tcpdump prints for it is the end of the packet before,
- * and thrown away.
+ * When packets come slowly, the reasons for one must not wait for the next: behind each packet goes
+ * then a marker, a frame with a time that no packet has, and what tcpdump prints for it is the end
+ * of the packet before, and thrown away.
  *
- * tcpdump reads and writes at its own pace: a thread takes what it writes, while whoever has the packets gives them.
- * What waits between the two is bounded by the pipes.
+ * tcpdump reads and writes at its own pace: a thread takes what it writes, while whoever has the
+ * packets gives them. What waits between the two is bounded by the pipes.
  */
 #include "tapdeck/decode.h"
 
@@ -37,9 +39,9 @@ extern char **environ;
 
 struct expected { /* a packet whose text will come */
     struct expected *next;
-    char stamp[40]; /* as -tt prints it, with the blank behind it */
+    char stamp[40];   /* as -tt prints it, with the blank behind it */
     char before[128]; /* instead of that */
-    char comments[]; /* a line each */
+    char comments[];  /* a line each */
 };
 
 struct decoder {
@@ -75,8 +77,8 @@ static void epoch(bool nano, int64_t wall, char *dst, size_t size)
     (void)fraction(nano, wall, dst + n, size - (size_t)n);
 }
 
-void decode_time_text(enum decode_time how, bool nano, int64_t wall, int64_t before, int64_t first, char *dst,
-                      size_t size)
+void decode_time_text(enum decode_time how, bool nano, int64_t wall, int64_t before, int64_t first,
+                      char *dst, size_t size)
 {
     time_t t = (time_t)(wall / SECOND);
     struct tm tm = {0};
@@ -98,8 +100,8 @@ void decode_time_text(enum decode_time how, bool nano, int64_t wall, int64_t bef
         bool negative = wall < since;
         wall = negative ? since - wall : wall - since;
         t = (time_t)(wall / SECOND);
-        int k = snprintf(dst, size, "%s%02lld:%02lld:%02lld", negative ? "-" : " ", (long long)t / 3600,
-                         (long long)t / 60 % 60, (long long)t % 60);
+        int k = snprintf(dst, size, "%s%02lld:%02lld:%02lld", negative ? "-" : " ",
+                         (long long)t / 3600, (long long)t / 60 % 60, (long long)t % 60);
         n = k > 0 ? (size_t)k : 0;
     }
     }
@@ -202,8 +204,9 @@ static char *word(const char *s)
     return (char *)(uintptr_t)s;
 }
 
-/* As root tcpdump becomes another user before it reads. In a user namespace (`unshare -Ur`) there is no other, and it
- * would give up: there it gets a namespace of its own, in which it isn't root. */
+/* As root tcpdump becomes another user before it reads. In a user namespace (`unshare -Ur`) there
+ * is no other, and it would give up: there it gets a namespace of its own, in which it isn't root.
+ */
 static bool only_root(void)
 {
     char word[8] = "";
@@ -249,7 +252,8 @@ static int spawn(struct decoder *d, int in, int out, int errs)
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+                                              POSIX_SPAWN_SETSIGDEF);
     int err = posix_spawnp(&d->child, argv[0], &files, &attributes, argv, environ);
     posix_spawn_file_actions_destroy(&files);
     posix_spawnattr_destroy(&attributes);
@@ -285,7 +289,8 @@ static void begin(struct decoder *d)
     d->begun = true;
 }
 
-struct decoder *decode_open(const struct decode_options *o, uint16_t link, char *msg, size_t msg_size)
+struct decoder *decode_open(const struct decode_options *o, uint16_t link, char *msg,
+                            size_t msg_size)
 {
     struct decoder *d = calloc(1, sizeof *d);
     sigset_t all, old;
@@ -307,8 +312,10 @@ struct decoder *decode_open(const struct decode_options *o, uint16_t link, char 
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (err == 0)
         return d;
-    (void)snprintf(msg, msg_size, err == ENOENT ? "tcpdump, which makes the text, is not installed: apt-get install tcpdump"
-                                                : "tcpdump can't be started: %s",
+    (void)snprintf(msg, msg_size,
+                   err == ENOENT
+                       ? "tcpdump, which makes the text, is not installed: apt-get install tcpdump"
+                       : "tcpdump can't be started: %s",
                    strerror(err));
     if (d->to != NULL)
         (void)fclose(d->to);
@@ -321,19 +328,23 @@ struct decoder *decode_open(const struct decode_options *o, uint16_t link, char 
     return NULL;
 }
 
-static void give(struct decoder *d, int64_t wall, const uint8_t *bytes, uint32_t caplen, uint32_t len)
+static void give(struct decoder *d, int64_t wall, const uint8_t *bytes, uint32_t caplen,
+                 uint32_t len)
 {
     struct pcapng_buf w = {0};
-    const struct pcapng_packet p = {.wall = (td_time)wall, .caplen = caplen, .len = len, .data = bytes};
+    const struct pcapng_packet p = {
+        .wall = (td_time)wall, .caplen = caplen, .len = len, .data = bytes};
     pcap_packet(&w, &p);
     if (!w.failed)
         (void)fwrite(w.b, 1, w.len, d->to);
     pcapng_buf_free(&w);
 }
 
-static void expect(struct decoder *d, const struct capture_frame *f, int64_t wall, const char *interface)
+static void expect(struct decoder *d, const struct capture_frame *f, int64_t wall,
+                   const char *interface)
 {
-    static const char *const directions[] = {[CAPTURE_UNKNOWN] = "?", [CAPTURE_IN] = "In", [CAPTURE_OUT] = "Out"};
+    static const char *const directions[] = {
+        [CAPTURE_UNKNOWN] = "?", [CAPTURE_IN] = "In", [CAPTURE_OUT] = "Out"};
     const char *comment = d->o.why && f->comment != NULL ? f->comment : "";
     struct expected *e = malloc(sizeof *e + strlen(comment) + 1);
     size_t n = 0;
@@ -347,11 +358,13 @@ static void expect(struct decoder *d, const struct capture_frame *f, int64_t wal
         d->time_before = d->time_first = wall;
     if (d->o.number)
         n = (size_t)snprintf(e->before, sizeof e->before, "%5llu  ", (unsigned long long)d->number);
-    decode_time_text(d->o.time, d->o.nano, wall, d->time_before, d->time_first, e->before + n, sizeof e->before - n);
+    decode_time_text(d->o.time, d->o.nano, wall, d->time_before, d->time_first, e->before + n,
+                     sizeof e->before - n);
     d->time_before = wall;
     n = strlen(e->before);
     if (d->o.interfaces)
-        (void)snprintf(e->before + n, sizeof e->before - n, "%-5.40s %-3s ", interface != NULL ? interface : "?",
+        (void)snprintf(e->before + n, sizeof e->before - n, "%-5.40s %-3s ",
+                       interface != NULL ? interface : "?",
                        directions[f->dir <= CAPTURE_OUT ? f->dir : CAPTURE_UNKNOWN]);
     pthread_mutex_lock(&d->lock);
     *d->last = e;
@@ -389,7 +402,8 @@ static void complaints(int fd, char *msg, size_t msg_size)
     msg[0] = '\0';
     while (f != NULL && getline(&line, &room, f) > 0) {
         line[strcspn(line, "\n")] = '\0';
-        if (strncmp(line, "reading from file", 17) != 0 && strstr(line, "dropped privs") == NULL && msg[0] == '\0')
+        if (strncmp(line, "reading from file", 17) != 0 && strstr(line, "dropped privs") == NULL &&
+            msg[0] == '\0')
             (void)snprintf(msg, msg_size, "%.300s", line);
     }
     free(line);

@@ -1,16 +1,19 @@
 /* tapdeck/extcap.c: `extcap`: interfaces of running daemons in Wireshark's own list.
  *
- * Wireshark asks every program in its extcap directory what it can capture from, and how (extcap(4)); scripts/
- * install-extcap puts a small script there that calls this. The conversation is in options:
+ * Wireshark asks every program in its extcap directory what it can capture from, and how
+ * (extcap(4)); scripts/ install-extcap puts a small script there that calls this. The conversation
+ * is in options:
  *
  *     --extcap-interfaces                          which interfaces there are
  *     --extcap-interface I --extcap-dlts           their link type
  *     --extcap-interface I --extcap-config         what can be chosen
  *     --extcap-interface I --extcap-capture-filter F     is F an expression? (nothing said: yes)
- *     --extcap-interface I --capture --fifo FILE [--extcap-capture-filter F] [--direction D] [--snaplen N]
+ *     --extcap-interface I --capture --fifo FILE [--extcap-capture-filter F] [--direction D]
+ * [--snaplen N]
  *
- * An interface is called tapdeck-DAEMON:IFACE. Daemons are those whose sockets lie where clients look for them, and
- * that answer: each is asked for its interfaces, so nothing is shown that can't be captured from.
+ * An interface is called tapdeck-DAEMON:IFACE. Daemons are those whose sockets lie where clients
+ * look for them, and that answer: each is asked for its interfaces, so nothing is shown that can't
+ * be captured from.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -55,8 +58,11 @@ static bool extcap_words(int argc, char **argv, struct extcap *e, const char **b
     const struct {
         const char *name, **value;
     } values[] = {
-        {"--extcap-interface", &e->interface}, {"--fifo", &e->fifo}, {"--extcap-capture-filter", &e->filter},
-        {"--direction", &e->direction},        {"--snaplen", &e->snaplen},
+        {"--extcap-interface", &e->interface},
+        {"--fifo", &e->fifo},
+        {"--extcap-capture-filter", &e->filter},
+        {"--direction", &e->direction},
+        {"--snaplen", &e->snaplen},
     };
     const char *ignored;
     *e = (struct extcap){0};
@@ -144,7 +150,8 @@ static json_t *interfaces_of(const char *name)
 
 static void list_one(FILE *out, const char *name, const char *interface, const char *what)
 {
-    (void)fprintf(out, "interface {value=" PREFIX "%s:%s}{display=tapdeck %s: %s}\n", name, interface, name, what);
+    (void)fprintf(out, "interface {value=" PREFIX "%s:%s}{display=tapdeck %s: %s}\n", name,
+                  interface, name, what);
 }
 
 static int list_interfaces(struct session *s)
@@ -152,7 +159,8 @@ static int list_interfaces(struct session *s)
     char *names[DAEMONS];
     size_t n = daemons(names), k;
     json_t *item;
-    (void)fprintf(s->out, "extcap {version=" TAPDECK_VERSION "}{help=https://www.wireshark.org/docs/man-pages/extcap.html}"
+    (void)fprintf(s->out, "extcap {version=" TAPDECK_VERSION
+                          "}{help=https://www.wireshark.org/docs/man-pages/extcap.html}"
                           "{display=tapdeck}\n");
     for (size_t i = 0; i < n; i++) {
         json_t *list = interfaces_of(names[i]);
@@ -177,7 +185,8 @@ static void config(FILE *out)
                 "value {arg=0}{value=inout}{display=Both}{default=true}\n"
                 "value {arg=0}{value=in}{display=In}{default=false}\n"
                 "value {arg=0}{value=out}{display=Out}{default=false}\n"
-                "arg {number=1}{call=--snaplen}{display=Bytes of each packet}{type=unsigned}{range=0,262144}{default=0}"
+                "arg {number=1}{call=--snaplen}{display=Bytes of each "
+                "packet}{type=unsigned}{range=0,262144}{default=0}"
                 "{tooltip=0: all}\n",
                 out);
 }
@@ -189,9 +198,11 @@ static bool parts(const char *interface, char name[DAEMON_NAME_MAX + 1], const c
 {
     const char *colon = interface != NULL ? strchr(interface, ':') : NULL;
     size_t n = strlen(PREFIX);
-    if (colon == NULL || strncmp(interface, PREFIX, n) != 0 || (size_t)(colon - interface) - n > DAEMON_NAME_MAX)
+    if (colon == NULL || strncmp(interface, PREFIX, n) != 0 ||
+        (size_t)(colon - interface) - n > DAEMON_NAME_MAX)
         return false;
-    (void)snprintf(name, DAEMON_NAME_MAX + 1, "%.*s", (int)((size_t)(colon - interface) - n), interface + n);
+    (void)snprintf(name, DAEMON_NAME_MAX + 1, "%.*s", (int)((size_t)(colon - interface) - n),
+                   interface + n);
     *dev = colon + 1;
     return daemon_name_ok(name) && **dev != '\0';
 }
@@ -239,7 +250,9 @@ static int capture(struct session *s, const struct extcap *e, const char *name, 
     if (status != EXIT_DONE)
         return session_fail(s, status, "%s", err);
     fifo.to = fopen(e->fifo, "we");
-    FILE *to = fifo.to != NULL ? fopencookie(&fifo, "w", (cookie_io_functions_t){.write = fifo_write}) : NULL;
+    FILE *to = fifo.to != NULL
+                   ? fopencookie(&fifo, "w", (cookie_io_functions_t){.write = fifo_write})
+                   : NULL;
     if (to == NULL) {
         client_end(&c);
         return session_fail(s, EXIT_FAILED, "%s can't be written: %s", e->fifo, strerror(errno));
@@ -270,12 +283,15 @@ static int extcap_main(struct session *s, int argc, char **argv)
     char name[DAEMON_NAME_MAX + 1];
     const char *bad = NULL, *dev;
     if (!extcap_words(argc, argv, &e, &bad))
-        return session_fail(s, EXIT_USAGE, "'%s' is none of extcap's options: Wireshark calls this, people use `tcpdump`", bad);
+        return session_fail(
+            s, EXIT_USAGE,
+            "'%s' is none of extcap's options: Wireshark calls this, people use `tcpdump`", bad);
     if (e.interfaces)
         return list_interfaces(s);
     if (!parts(e.interface, name, &dev))
-        return session_fail(s, EXIT_USAGE, "say which interface, with --extcap-interface " PREFIX "DAEMON:IFACE: "
-                                           "--extcap-interfaces lists them");
+        return session_fail(s, EXIT_USAGE,
+                            "say which interface, with --extcap-interface " PREFIX "DAEMON:IFACE: "
+                            "--extcap-interfaces lists them");
     if (e.dlts) {
         (void)fputs("dlt {number=1}{name=EN10MB}{display=Ethernet}\n", s->out);
         return EXIT_DONE;
@@ -294,12 +310,15 @@ static int extcap_main(struct session *s, int argc, char **argv)
 const struct local_command local_extcap = {
     .name = "extcap",
     .usage = "extcap --extcap-interfaces\n"
-             "extcap --extcap-interface NAME [--extcap-dlts] [--extcap-config] [--extcap-capture-filter EXPR]\n"
+             "extcap --extcap-interface NAME [--extcap-dlts] [--extcap-config] "
+             "[--extcap-capture-filter EXPR]\n"
              "extcap --capture --extcap-interface NAME --fifo FILE [--extcap-capture-filter EXPR] "
              "[--direction {in | out | inout}] [--snaplen N]",
     .doc = "for Wireshark: the interfaces of running daemons in its list (scripts/install-extcap)",
-    .more = "Wireshark speaks this, not people: `scripts/install-extcap` puts it where Wireshark looks. Each interface of each\n"
-            "running daemon is then in Wireshark's list (and tshark -D's), called tapdeck-DAEMON:IFACE; what is captured has the\n"
+    .more = "Wireshark speaks this, not people: `scripts/install-extcap` puts it where Wireshark "
+            "looks. Each interface of each\n"
+            "running daemon is then in Wireshark's list (and tshark -D's), called "
+            "tapdeck-DAEMON:IFACE; what is captured has the\n"
             "journal's reasons as packet comments.\n"
             "Examples:\n"
             "  extcap --extcap-interfaces\n"

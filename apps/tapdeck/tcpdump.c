@@ -1,15 +1,17 @@
 /* tapdeck/tcpdump.c: `tcpdump`: what our interfaces see, in tcpdump's words.
  *
- * The frames are the daemon's (`capture stream`), filtered there by the expression; they come as pcapng. From there
- * they go
+ * The frames are the daemon's (`capture stream`), filtered there by the expression; they come as
+ * pcapng. From there they go
  *
  *     -w FILE   into a file, block by block, with tcpdump's rotation; or to standard output
- *     else      through the real tcpdump, which makes the text (decode.c); --why adds the journal's reasons
+ *     else      through the real tcpdump, which makes the text (decode.c); --why adds the journal's
+ * reasons
  *
  * -r reads a file instead, of any tool, and needs no daemon.
  *
- * The daemon's output comes in the main thread, which also hears Ctrl-C; text is made in another, behind a pipe. So a
- * terminal that is slow, or stopped with Ctrl-S, holds up neither: the daemon counts what it couldn't send.
+ * The daemon's output comes in the main thread, which also hears Ctrl-C; text is made in another,
+ * behind a pipe. So a terminal that is slow, or stopped with Ctrl-S, holds up neither: the daemon
+ * counts what it couldn't send.
  */
 #include "tapdeck/tcpdump.h"
 
@@ -40,13 +42,13 @@ static char *word(const char *s)
 
 /* ---- words ---- */
 
-static bool words_number(const char *what, const char *text, uint64_t least, uint64_t most, uint64_t *out, char *msg,
-                         size_t msg_size)
+static bool words_number(const char *what, const char *text, uint64_t least, uint64_t most,
+                         uint64_t *out, char *msg, size_t msg_size)
 {
     if (parse_u64(text, most, out) && *out >= least)
         return true;
-    (void)snprintf(msg, msg_size, "'%s' is not %s: write %llu to %llu", text, what, (unsigned long long)least,
-                   (unsigned long long)most);
+    (void)snprintf(msg, msg_size, "'%s' is not %s: write %llu to %llu", text, what,
+                   (unsigned long long)least, (unsigned long long)most);
     return false;
 }
 
@@ -70,11 +72,12 @@ static bool direction(struct tcpdump_options *o, const char *value, char *msg, s
     return false;
 }
 
-static bool one_letter(struct tcpdump_options *o, int c, const char *value, char *msg, size_t msg_size)
+static bool one_letter(struct tcpdump_options *o, int c, const char *value, char *msg,
+                       size_t msg_size)
 {
-    static const char *const flags[128] = {['A'] = "-A", ['K'] = "-K", ['N'] = "-N", ['O'] = "-O", ['S'] = "-S",
-                                           ['X'] = "-X", ['e'] = "-e", ['n'] = "-n", ['q'] = "-q", ['u'] = "-u",
-                                           ['v'] = "-v", ['x'] = "-x"};
+    static const char *const flags[128] = {
+        ['A'] = "-A", ['K'] = "-K", ['N'] = "-N", ['O'] = "-O", ['S'] = "-S", ['X'] = "-X",
+        ['e'] = "-e", ['n'] = "-n", ['q'] = "-q", ['u'] = "-u", ['v'] = "-v", ['x'] = "-x"};
     uint64_t n = 0;
     switch (c) {
     case 'C':
@@ -95,7 +98,8 @@ static bool one_letter(struct tcpdump_options *o, int c, const char *value, char
     case 'c':
         return words_number("a number of packets", value, 1, UINT64_MAX, &o->count, msg, msg_size);
     case 's':
-        if (!words_number("a number of bytes of each packet (0: all)", value, 0, 262144, &n, msg, msg_size))
+        if (!words_number("a number of bytes of each packet (0: all)", value, 0, 262144, &n, msg,
+                          msg_size))
             return false;
         o->snaplen = (uint32_t)n;
         return true;
@@ -159,12 +163,16 @@ static bool make_sense(struct tcpdump_options *o, char *msg, size_t msg_size)
     if (w->path == NULL && (w->size > 0 || w->seconds > 0 || w->files > 0))
         (void)snprintf(msg, msg_size, "-C, -G and -W are about files: say which with -w");
     else if (w->seconds > 0 && strchr(w->path, '%') == NULL)
-        (void)snprintf(msg, msg_size, "with -G the file's name needs a time in it, such as '%%H%%M%%S' (strftime(3)): "
-                                      "each file would replace the one before");
+        (void)snprintf(
+            msg, msg_size,
+            "with -G the file's name needs a time in it, such as '%%H%%M%%S' (strftime(3)): "
+            "each file would replace the one before");
     else if (w->files > 0 && w->size == 0 && w->seconds == 0)
         (void)snprintf(msg, msg_size, "-W needs -C or -G: it says how many files they make");
     else if (o->read != NULL && o->interface != NULL)
-        (void)snprintf(msg, msg_size, "-i and -r exclude each other: packets come from an interface or from a file");
+        (void)snprintf(
+            msg, msg_size,
+            "-i and -r exclude each other: packets come from an interface or from a file");
     else if (w->path != NULL && strcmp(w->path, "-") == 0 && (w->size > 0 || w->seconds > 0))
         (void)snprintf(msg, msg_size, "-C and -G need a file: standard output is one");
     else {
@@ -184,7 +192,8 @@ bool tcpdump_words(int argc, char **argv, struct tcpdump_options *o, char *msg, 
     args_init(&a, argc, argv, LETTERS);
     for (;;) {
         bool fresh = a.rest == NULL || *a.rest == '\0';
-        if (fresh && a.index < argc && (is_long = long_word(o, argv[a.index], msg, msg_size)) != 0) {
+        if (fresh && a.index < argc &&
+            (is_long = long_word(o, argv[a.index], msg, msg_size)) != 0) {
             if (is_long < 0) {
                 c = '?';
                 break;
@@ -219,7 +228,8 @@ static uint32_t le32(const char *s)
     return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
 }
 
-static void split_put(struct tcpdump_split *s, enum sniff_piece piece, const void *bytes, size_t n, td_time wall)
+static void split_put(struct tcpdump_split *s, enum sniff_piece piece, const void *bytes, size_t n,
+                      td_time wall)
 {
     if (s->file != NULL && !dump_put(s->file, piece, bytes, n, wall))
         s->broken = true;
@@ -228,7 +238,8 @@ static void split_put(struct tcpdump_split *s, enum sniff_piece piece, const voi
 static void split_pcap(struct tcpdump_split *s, const char *b, size_t len, td_time wall)
 {
     struct pcapng_buf w = {0};
-    struct pcapng_packet p = {.wall = wall, .caplen = le32(b + 20), .len = le32(b + 24), .data = (const uint8_t *)b + 28};
+    struct pcapng_packet p = {
+        .wall = wall, .caplen = le32(b + 20), .len = le32(b + 24), .data = (const uint8_t *)b + 28};
     if (!s->begun) {
         pcap_header(&w, 1, PCAPNG_SNAPLEN);
         split_put(s, SNIFF_HEADER, w.b, w.len, wall);
@@ -268,7 +279,11 @@ static void split_block(struct tcpdump_split *s, const char *b, size_t len)
             split_pcap(s, b, len, wall);
         return;
     }
-    split_put(s, packet ? SNIFF_PACKET : type == PCAPNG_STATISTICS ? SNIFF_END : SNIFF_HEADER, b, len, wall);
+    split_put(s,
+              packet                      ? SNIFF_PACKET
+              : type == PCAPNG_STATISTICS ? SNIFF_END
+                                          : SNIFF_HEADER,
+              b, len, wall);
 }
 
 void tcpdump_split(struct tcpdump_split *s, const char *bytes, size_t n)
@@ -310,8 +325,8 @@ static void sum(const struct tcpdump_split *split)
                  {split->stats.accepted, "received by filter"},
                  {split->stats.lost, "dropped by the daemon"}};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
-        (void)fprintf(stderr, "%llu packet%s %s\n", (unsigned long long)lines[i].n, lines[i].n == 1 ? "" : "s",
-                      lines[i].what);
+        (void)fprintf(stderr, "%llu packet%s %s\n", (unsigned long long)lines[i].n,
+                      lines[i].n == 1 ? "" : "s", lines[i].what);
 }
 
 static int to_file(struct session *s, struct tcpdump_options *o, int argc, char **words)
@@ -320,7 +335,9 @@ static int to_file(struct session *s, struct tcpdump_options *o, int argc, char 
     struct tcpdump_split split = {.pcap = o->pcap};
     (void)fflush(s->out);
     if (strcmp(o->write.path, "-") == 0 && isatty(STDOUT_FILENO))
-        return session_fail(s, EXIT_USAGE, "packets are no text for a terminal: write `-w FILE`, or `-w - | wireshark -k -i -`");
+        return session_fail(
+            s, EXIT_USAGE,
+            "packets are no text for a terminal: write `-w FILE`, or `-w - | wireshark -k -i -`");
     split.file = dump_open(&o->write, err, sizeof err);
     if (split.file == NULL)
         return session_fail(s, EXIT_USAGE, "%s", err);
@@ -339,7 +356,8 @@ static int to_file(struct session *s, struct tcpdump_options *o, int argc, char 
     if (err[0] != '\0' && failed == 0 && !over)
         return session_fail(s, status, "%s", err);
     if (failed != 0)
-        return session_fail(s, EXIT_FAILED, "%s is incomplete: %s", o->write.path, strerror(-failed));
+        return session_fail(s, EXIT_FAILED, "%s is incomplete: %s", o->write.path,
+                            strerror(-failed));
     return over ? EXIT_DONE : status;
 }
 
@@ -350,8 +368,8 @@ struct reading {
     struct decoder *decoder;
     pthread_t main;
     struct capture_reader *from;
-    FILE *stream;              /* from the daemon: opened where it is read; NULL: `from` is open */
-    struct bpf_insn *code;     /* of a file's packets; NULL: all */
+    FILE *stream;          /* from the daemon: opened where it is read; NULL: `from` is open */
+    struct bpf_insn *code; /* of a file's packets; NULL: all */
     uint64_t packets;
     int status;
     char msg[512];
@@ -365,7 +383,8 @@ static bool wanted(const struct reading *r, const struct capture_frame *f)
 }
 
 /* Takes every packet that comes and gives it to `fn`. */
-static void read_all(struct reading *r, bool (*fn)(struct reading *r, void *ctx, const struct capture_frame *f),
+static void read_all(struct reading *r,
+                     bool (*fn)(struct reading *r, void *ctx, const struct capture_frame *f),
                      void *ctx)
 {
     struct capture_frame f;
@@ -399,11 +418,13 @@ static bool text_packet(struct reading *r, void *ctx, const struct capture_frame
     return decode_packet(r->decoder, f, i != NULL && i->name[0] != '\0' ? i->name : NULL);
 }
 
-/* The main thread waits for the daemon, which may have nothing to send: as if somebody had pressed Ctrl-C. */
+/* The main thread waits for the daemon, which may have nothing to send: as if somebody had pressed
+ * Ctrl-C. */
 static void wake(pthread_t thread)
 {
     struct sigaction now;
-    if (sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler != SIG_DFL && now.sa_handler != SIG_IGN)
+    if (sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler != SIG_DFL &&
+        now.sa_handler != SIG_IGN)
         (void)pthread_kill(thread, SIGINT);
 }
 
@@ -415,7 +436,8 @@ static void *as_text(void *ctx)
         r->from = capture_open_stream(r->stream, "the daemon's stream", msg, sizeof msg);
     if (r->from != NULL) /* else nothing came: whoever sends says why */
         read_all(r, text_packet, NULL);
-    capture_close(r->from); /* with a stream: the main thread's pipe breaks, if it isn't at its end */
+    capture_close(
+        r->from); /* with a stream: the main thread's pipe breaks, if it isn't at its end */
     if (decode_close(r->decoder, msg, sizeof msg) != 0)
         r->status = EXIT_FAILED;
     if (msg[0] != '\0' && r->msg[0] == '\0')
@@ -455,7 +477,8 @@ static int to_text(struct session *s, struct tcpdump_options *o, int argc, char 
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int failed = pthread_create(&thread, NULL, as_text, &r);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    int status = failed != 0 ? EXIT_FAILED : session_run(s, argc, words, false, to, err, sizeof err);
+    int status =
+        failed != 0 ? EXIT_FAILED : session_run(s, argc, words, false, to, err, sizeof err);
     (void)fclose(to);
     (void)fclose(split.on);
     text_free(&split.in);
@@ -483,7 +506,8 @@ struct copying {
 
 static bool put(struct copying *c, enum sniff_piece piece, int64_t wall)
 {
-    bool ok = !c->w.failed && (c->w.len == 0 || dump_put(c->file, piece, c->w.b, c->w.len, (td_time)wall));
+    bool ok = !c->w.failed &&
+              (c->w.len == 0 || dump_put(c->file, piece, c->w.b, c->w.len, (td_time)wall));
     c->w.len = 0;
     return ok;
 }
@@ -491,12 +515,18 @@ static bool put(struct copying *c, enum sniff_piece piece, int64_t wall)
 static bool copy_packet(struct reading *r, void *ctx, const struct capture_frame *f)
 {
     struct copying *c = ctx;
-    struct pcapng_packet p = {.interface = f->iface, .wall = f->wall < 0 ? 0 : (td_time)f->wall, .caplen = f->caplen,
-                              .len = f->len, .data = f->bytes, .id = f->number};
+    struct pcapng_packet p = {.interface = f->iface,
+                              .wall = f->wall < 0 ? 0 : (td_time)f->wall,
+                              .caplen = f->caplen,
+                              .len = f->len,
+                              .data = f->bytes,
+                              .id = f->number};
     const struct capture_if *i;
     if (r->o->snaplen != 0 && p.caplen > r->o->snaplen)
         p.caplen = r->o->snaplen;
-    p.direction = f->dir == CAPTURE_IN ? PCAPNG_DIR_IN : f->dir == CAPTURE_OUT ? PCAPNG_DIR_OUT : PCAPNG_DIR_UNKNOWN;
+    p.direction = f->dir == CAPTURE_IN    ? PCAPNG_DIR_IN
+                  : f->dir == CAPTURE_OUT ? PCAPNG_DIR_OUT
+                                          : PCAPNG_DIR_UNKNOWN;
     if (c->pcap && c->interfaces == 0) {
         pcap_header(&c->w, f->link, PCAPNG_SNAPLEN);
         c->interfaces = 1;
@@ -505,9 +535,10 @@ static bool copy_packet(struct reading *r, void *ctx, const struct capture_frame
         pcapng_section(&c->w, NULL, NULL, "tapdeck " TAPDECK_VERSION);
     for (; !c->pcap && c->interfaces <= f->iface; c->interfaces++) {
         i = capture_interface(r->from, c->interfaces);
-        pcapng_interface(&c->w, &(struct pcapng_interface){.name = i != NULL ? i->name : NULL,
-                                                           .linktype = i != NULL ? i->link : f->link,
-                                                           .snaplen = PCAPNG_SNAPLEN});
+        pcapng_interface(&c->w,
+                         &(struct pcapng_interface){.name = i != NULL ? i->name : NULL,
+                                                    .linktype = i != NULL ? i->link : f->link,
+                                                    .snaplen = PCAPNG_SNAPLEN});
     }
     if (!put(c, SNIFF_HEADER, f->wall))
         return false;
@@ -536,7 +567,8 @@ static int file_to_file(struct session *s, struct reading *r)
     pcapng_buf_free(&c.w);
     capture_close(r->from);
     if (failed != 0)
-        return session_fail(s, EXIT_FAILED, "%s is incomplete: %s", r->o->write.path, strerror(-failed));
+        return session_fail(s, EXIT_FAILED, "%s is incomplete: %s", r->o->write.path,
+                            strerror(-failed));
     return r->status;
 }
 
@@ -549,7 +581,8 @@ static bool file_filter(struct reading *r, const char *expression, char *msg, si
         return true;
     code = calloc(FILTER_MAX, sizeof *code);
     r->code = calloc(FILTER_MAX, sizeof *r->code);
-    bool ok = code != NULL && r->code != NULL && filter_compile(expression, code, FILTER_MAX, &n, msg, msg_size);
+    bool ok = code != NULL && r->code != NULL &&
+              filter_compile(expression, code, FILTER_MAX, &n, msg, msg_size);
     for (uint32_t i = 0; ok && i < n; i++)
         r->code[i] = (struct bpf_insn){code[i].code, code[i].jt, code[i].jf, code[i].k};
     free(code);
@@ -647,26 +680,35 @@ static int tcpdump_main(struct session *s, int argc, char **argv)
 
 const struct local_command local_tcpdump = {
     .name = "tcpdump",
-    .usage = "tcpdump [-AeKlnNOpqStuUvxX#] [--why] [--nano] [-i {IFACE | any}] [-c N] [-s N] [-Q {in | out | inout}] "
+    .usage = "tcpdump [-AeKlnNOpqStuUvxX#] [--why] [--nano] [-i {IFACE | any}] [-c N] [-s N] [-Q "
+             "{in | out | inout}] "
              "[-w FILE] [--pcap] [-C N] [-G SECONDS] [-W N] [EXPR...]\n"
-             "tcpdump -r FILE [-AeKlnNOpqStuUvxX#] [--nano] [-c N] [-Q {in | out | inout}] [-w FILE] [EXPR...]\n"
+             "tcpdump -r FILE [-AeKlnNOpqStuUvxX#] [--nano] [-c N] [-Q {in | out | inout}] [-w "
+             "FILE] [EXPR...]\n"
              "tcpdump -D",
-    .doc = "the frames of an interface as text, or into a file: tcpdump, with the reasons for each packet",
-    .more =
-        "tcpdump's own options and expressions (tcpdump(1), pcap-filter(7)); the real tcpdump makes the text.\n"
-        "  -i     an interface of the stack's; any: all, each packet with its interface and direction\n"
-        "  --why  under each packet what the journal says about it: why it was dropped, sent, sent again\n"
-        "  -w     into a file as pcapng, with the reasons as comments (*.pcap or --pcap: plain pcap); -: standard output\n"
-        "  -C -G -W   further files by millions of bytes, by seconds, so many; -U: each packet at once\n"
-        "  -r     from a file (-: standard input); its comments are printed under the packets. Needs no daemon\n"
-        "  -D     lists the interfaces\n"
-        "Frames are seen where Linux's tcpdump sees them: behind the impairments on the way out, in front of them on\n"
-        "the way in. To stop: Ctrl-C.\n"
-        "Examples:\n"
-        "  tcpdump -ni eth0 --why tcp port 80\n"
-        "  tcpdump -nn -e -i any -c 10 not arp\n"
-        "  tcpdump -w - | wireshark -k -i -\n"
-        "  tcpdump -w /tmp/a.pcapng -C 10 -W 4\n"
-        "  tcpdump -nr /tmp/a.pcapng 'tcp[tcpflags] & tcp-rst != 0'",
+    .doc = "the frames of an interface as text, or into a file: tcpdump, with the reasons for each "
+           "packet",
+    .more = "tcpdump's own options and expressions (tcpdump(1), pcap-filter(7)); the real tcpdump "
+            "makes the text.\n"
+            "  -i     an interface of the stack's; any: all, each packet with its interface and "
+            "direction\n"
+            "  --why  under each packet what the journal says about it: why it was dropped, sent, "
+            "sent again\n"
+            "  -w     into a file as pcapng, with the reasons as comments (*.pcap or --pcap: plain "
+            "pcap); -: standard output\n"
+            "  -C -G -W   further files by millions of bytes, by seconds, so many; -U: each packet "
+            "at once\n"
+            "  -r     from a file (-: standard input); its comments are printed under the packets. "
+            "Needs no daemon\n"
+            "  -D     lists the interfaces\n"
+            "Frames are seen where Linux's tcpdump sees them: behind the impairments on the way "
+            "out, in front of them on\n"
+            "the way in. To stop: Ctrl-C.\n"
+            "Examples:\n"
+            "  tcpdump -ni eth0 --why tcp port 80\n"
+            "  tcpdump -nn -e -i any -c 10 not arp\n"
+            "  tcpdump -w - | wireshark -k -i -\n"
+            "  tcpdump -w /tmp/a.pcapng -C 10 -W 4\n"
+            "  tcpdump -nr /tmp/a.pcapng 'tcp[tcpflags] & tcp-rst != 0'",
     .fn = tcpdump_main,
 };

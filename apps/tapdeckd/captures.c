@@ -1,12 +1,12 @@
 /* tapdeckd/captures.c: a deck's captures.
  *
- * A capture is a sniffer (dev/sniffer.h) and where its pieces go. To a file: a dumpfile (dev/dumpfile.h), whose thread
- * waits for the disk so that the loop doesn't. To a run (`capture stream`): a queue of a few megabytes from which the
- * run's output is filled as its reader takes it; a reader that is too slow loses packets, which the stream says, and
- * stops nobody.
+ * A capture is a sniffer (dev/sniffer.h) and where its pieces go. To a file: a dumpfile
+ * (dev/dumpfile.h), whose thread waits for the disk so that the loop doesn't. To a run (`capture
+ * stream`): a queue of a few megabytes from which the run's output is filled as its reader takes
+ * it; a reader that is too slow loses packets, which the stream says, and stops nobody.
  *
- * A capture that ends by itself (enough packets, enough files, a full disk) stays in the list until somebody asks for
- * it or begins another to the same file: what became of it must be told.
+ * A capture that ends by itself (enough packets, enough files, a full disk) stays in the list until
+ * somebody asks for it or begins another to the same file: what became of it must be told.
  */
 #include "tapdeckd/captures.h"
 
@@ -18,10 +18,10 @@
 #include "common/filter.h"
 #include "link/link.h"
 
-#define FILTER_MAX  4096       /* instructions */
-#define SETTLE      TD_MS      /* of real time a turn of the loop; the rest has its turn in the next */
-#define SETTLE_FRAMES 16       /* between two looks at the clock */
-#define STREAM_HIGH (4U << 20) /* bytes that wait for a run's reader */
+#define FILTER_MAX    4096  /* instructions */
+#define SETTLE        TD_MS /* of real time a turn of the loop; the rest has its turn in the next */
+#define SETTLE_FRAMES 16    /* between two looks at the clock */
+#define STREAM_HIGH   (4U << 20) /* bytes that wait for a run's reader */
 
 static td_time capture_wall(void *ctx)
 {
@@ -79,7 +79,8 @@ static bool open_file(struct run *r, struct deck_capture *c, const char *file)
     return c->dump != NULL;
 }
 
-static bool open_sniffer(struct run *r, struct deck_capture *c, const struct td_bpf_insn *code, uint32_t ncode)
+static bool open_sniffer(struct run *r, struct deck_capture *c, const struct td_bpf_insn *code,
+                         uint32_t ncode)
 {
     struct sniffer_config s = {.st = c->deck->st,
                                .ifindex = c->words.ifindex,
@@ -102,7 +103,8 @@ static bool open_sniffer(struct run *r, struct deck_capture *c, const struct td_
     return c->sniffer != NULL;
 }
 
-struct deck_capture *capture_begin(struct run *r, const struct capture_words *w, const char *file, bool *failed)
+struct deck_capture *capture_begin(struct run *r, const struct capture_words *w, const char *file,
+                                   bool *failed)
 {
     struct deck *d = r->deck;
     struct deck_capture **at = &d->captures, *c;
@@ -119,7 +121,8 @@ struct deck_capture *capture_begin(struct run *r, const struct capture_words *w,
         n++;
     c = n < CAPTURES_MAX ? calloc(1, sizeof(*c)) : NULL;
     if (c == NULL) {
-        run_fail(r, EXIT_FAILED, "there are %d captures already: `capture show` lists them", CAPTURES_MAX);
+        run_fail(r, EXIT_FAILED, "there are %d captures already: `capture show` lists them",
+                 CAPTURES_MAX);
         *failed = true;
         return NULL;
     }
@@ -133,7 +136,8 @@ struct deck_capture *capture_begin(struct run *r, const struct capture_words *w,
     bool good = true;
     if (w->filter[0] != '\0') {
         code = calloc(FILTER_MAX, sizeof(*code));
-        good = code != NULL && filter_compile(w->filter, code, FILTER_MAX, &ncode, r->err, sizeof(r->err));
+        good = code != NULL &&
+               filter_compile(w->filter, code, FILTER_MAX, &ncode, r->err, sizeof(r->err));
     }
     good = good && (file == NULL || open_file(r, c, file)) && open_sniffer(r, c, code, ncode);
     free(code);
@@ -216,7 +220,8 @@ bool captures_settle(struct deck *d)
         while (sniffer_settle(c->sniffer, SETTLE_FRAMES) && real_now() < enough)
             continue;
         more = more || sniffer_waiting(c->sniffer);
-        if (sniffer_full(c->sniffer) || (c->dump != NULL && (dump_over(c->dump) || dump_error(c->dump) != 0)))
+        if (sniffer_full(c->sniffer) ||
+            (c->dump != NULL && (dump_over(c->dump) || dump_error(c->dump) != 0)))
             capture_end(c);
     }
     return more;

@@ -1,8 +1,8 @@
 /* tapdeckd/cmd_capture.c: `capture`: frames into files, and as a stream for programs.
  *
- * `capture start` leaves a capture behind that goes on until `capture stop`; `capture stream` is one for as long as it
- * runs: its output is pcapng, byte by byte, for `tapdeck tcpdump` and for Wireshark (`tapdeck extcap`). The letters are
- * tcpdump's.
+ * `capture start` leaves a capture behind that goes on until `capture stop`; `capture stream` is
+ * one for as long as it runs: its output is pcapng, byte by byte, for `tapdeck tcpdump` and for
+ * Wireshark (`tapdeck extcap`). The letters are tcpdump's.
  */
 #include "tapdeckd/captures.h"
 
@@ -15,23 +15,26 @@
 #include "dev/pcapng.h"
 #include "link/link.h"
 
-#define LETTERS  "c:s:C:G:W:Q:v"
-#define STEP     (256U << 10) /* bytes of a stream a turn of the loop: as many as may come in with it */
+#define LETTERS "c:s:C:G:W:Q:v"
+#define STEP    (256U << 10) /* bytes of a stream a turn of the loop: as many as may come in with it \
+                              */
 #define TICK     (5 * TD_MS)
-#define WRITE_MS 1500 /* `capture stop` waits so long for a disk, then says that it still writes */
+#define WRITE_MS 1500 /* `capture stop` waits so long for a disk, then says that it still writes   \
+                       */
 
-static const char right[] =
-    "write `capture start FILE [dev IFACE|any] [-c N] [-s N] [-C N] [-G SECONDS] [-W N] [-Q in|out|inout] [EXPR]`, "
-    "`capture stop [FILE|dev IFACE|all]` or `capture show`";
+static const char right[] = "write `capture start FILE [dev IFACE|any] [-c N] [-s N] [-C N] [-G "
+                            "SECONDS] [-W N] [-Q in|out|inout] [EXPR]`, "
+                            "`capture stop [FILE|dev IFACE|all]` or `capture show`";
 
 /* ---- words ---- */
 
-static bool number(struct run *r, const char *what, const char *text, uint64_t least, uint64_t most, uint64_t *out)
+static bool number(struct run *r, const char *what, const char *text, uint64_t least, uint64_t most,
+                   uint64_t *out)
 {
     if (parse_u64(text, most, out) && *out >= least)
         return true;
-    run_fail(r, EXIT_USAGE, "'%s' is not %s: write %llu to %llu", text, what, (unsigned long long)least,
-             (unsigned long long)most);
+    run_fail(r, EXIT_USAGE, "'%s' is not %s: write %llu to %llu", text, what,
+             (unsigned long long)least, (unsigned long long)most);
     return false;
 }
 
@@ -74,7 +77,8 @@ static bool letter(struct run *r, int c, const char *value, struct capture_words
     }
 }
 
-/* As tcpdump chooses: the first interface that is up, loopback last. 0: there is none that is up. */
+/* As tcpdump chooses: the first interface that is up, loopback last. 0: there is none that is up.
+ */
 static uint32_t usual_interface(const struct td_stack *st)
 {
     const struct netif *lo = NULL;
@@ -138,9 +142,11 @@ static bool capture_words(struct run *r, struct capture_words *w, const char **f
                 return false;
             a.index++;
         } else {
-            used += (size_t)snprintf(w->filter + used, sizeof(w->filter) - used, "%s%s", used > 0 ? " " : "", word);
+            used += (size_t)snprintf(w->filter + used, sizeof(w->filter) - used, "%s%s",
+                                     used > 0 ? " " : "", word);
             if (used >= sizeof(w->filter)) {
-                run_fail(r, EXIT_USAGE, "the expression is longer than %zu characters", sizeof(w->filter) - 1);
+                run_fail(r, EXIT_USAGE, "the expression is longer than %zu characters",
+                         sizeof(w->filter) - 1);
                 return false;
             }
         }
@@ -152,8 +158,10 @@ static bool capture_words(struct run *r, struct capture_words *w, const char **f
     if (!dev) {
         w->ifindex = file != NULL ? only_interface(r->deck->st) : usual_interface(r->deck->st);
         if (w->ifindex == 0)
-            run_fail(r, EXIT_USAGE, "say what to capture from, with `dev IFACE` or `dev any`: there is not just one "
-                                    "interface with a cable");
+            run_fail(
+                r, EXIT_USAGE,
+                "say what to capture from, with `dev IFACE` or `dev any`: there is not just one "
+                "interface with a cable");
     }
     return dev || w->ifindex != 0;
 }
@@ -168,11 +176,13 @@ static int capture_start(struct run *r)
     if (!capture_words(r, &w, &file))
         return EXIT_USAGE;
     if (strcmp(file, "-") == 0)
-        return run_fail(r, EXIT_USAGE, "the daemon has no standard output to capture to: name a file, or use "
-                                       "`tapdeck tcpdump -w -`");
+        return run_fail(r, EXIT_USAGE,
+                        "the daemon has no standard output to capture to: name a file, or use "
+                        "`tapdeck tcpdump -w -`");
     if (w.seconds > 0 && strchr(file, '%') == NULL)
         return run_fail(r, EXIT_USAGE,
-                        "with -G the file's name needs a time in it, such as '%%H%%M%%S' (strftime(3)): each file "
+                        "with -G the file's name needs a time in it, such as '%%H%%M%%S' "
+                        "(strftime(3)): each file "
                         "would replace the one before");
     if (w.files > 0 && w.size == 0 && w.seconds == 0)
         return run_fail(r, EXIT_USAGE, "-W needs -C or -G: it says how many files they make");
@@ -188,7 +198,6 @@ static const char *where(const struct deck_capture *c)
     const struct netif *nif = netif_by_index(c->deck->st, c->words.ifindex);
     return c->words.ifindex == 0 ? "any" : nif != NULL ? nif->name : "-";
 }
-
 
 static void stream_release(struct run *r)
 {
@@ -230,8 +239,8 @@ static int capture_stream(struct run *r)
     r->interrupt = stream_interrupt;
     r->timeless = true;
     if (w.verbose)
-        run_note(r, "listening on %s, link-type EN10MB (Ethernet), snapshot length %u bytes\n", where(c),
-                 w.snaplen != 0 ? w.snaplen : PCAPNG_SNAPLEN);
+        run_note(r, "listening on %s, link-type EN10MB (Ethernet), snapshot length %u bytes\n",
+                 where(c), w.snaplen != 0 ? w.snaplen : PCAPNG_SNAPLEN);
     return stream_step(r, 0);
 }
 
@@ -270,13 +279,16 @@ static int stop_step(struct run *r, td_time now)
             run_printf(r, ", %llu lost", (unsigned long long)(c->stats.accepted - c->written));
         run_puts(r, "\n");
         if (c->error != 0)
-            s->status = run_fail(r, EXIT_FAILED, "%s is incomplete: %s", c->file, strerror(-c->error));
+            s->status =
+                run_fail(r, EXIT_FAILED, "%s is incomplete: %s", c->file, strerror(-c->error));
         capture_free(c);
     }
     if (slow && now >= s->until)
-        return run_fail(r, EXIT_FAILED, "the disk still takes what was captured: `capture show` tells when it has");
+        return run_fail(r, EXIT_FAILED,
+                        "the disk still takes what was captured: `capture show` tells when it has");
     r->wake = now + TICK;
-    r->ready = slow && r->deck->hooks.clock == NULL; /* a clock that stands would never come to `wake` */
+    r->ready =
+        slow && r->deck->hooks.clock == NULL; /* a clock that stands would never come to `wake` */
     return slow ? RUN_MORE : s->status;
 }
 
@@ -311,9 +323,12 @@ static int capture_stop(struct run *r)
     if (n == 0 && r->argc == 2)
         return run_fail(r, EXIT_USAGE, "no capture is running");
     if (n == 0)
-        return run_fail(r, EXIT_USAGE, "no capture is running to '%s': `capture show` lists them", r->argv[r->argc - 1]);
+        return run_fail(r, EXIT_USAGE, "no capture is running to '%s': `capture show` lists them",
+                        r->argv[r->argc - 1]);
     if (n > 1 && r->argc == 2)
-        return run_fail(r, EXIT_USAGE, "%u captures are running: say which, `capture stop FILE`, or `capture stop all`", n);
+        return run_fail(
+            r, EXIT_USAGE,
+            "%u captures are running: say which, `capture stop FILE`, or `capture stop all`", n);
     r->step = stop_step;
     r->timeless = true;
     return stop_step(r, deck_now(r->deck));
@@ -331,7 +346,9 @@ static void show_one(struct run *r, struct deck_capture *c)
     const struct sniffer_stats stats = c->sniffer != NULL ? sniffer_stats(c->sniffer) : c->stats;
     bool running = c->sniffer != NULL;
     int error = c->dump != NULL ? dump_error(c->dump) : c->error;
-    uint64_t written = c->file == NULL ? stats.written : c->dump != NULL ? dump_packets(c->dump) : c->written;
+    uint64_t written = c->file == NULL   ? stats.written
+                       : c->dump != NULL ? dump_packets(c->dump)
+                                         : c->written;
     if (r->json) {
         jw_open(&r->jw, NULL, '{');
         if (c->file != NULL)
@@ -351,8 +368,8 @@ static void show_one(struct run *r, struct deck_capture *c)
         jw_close(&r->jw, '}');
         return;
     }
-    run_printf(r, "%s: %s, %s, %s", c->file != NULL ? c->file : "(a stream)", where(c), directions(c),
-               c->pcap ? "pcap" : "pcapng");
+    run_printf(r, "%s: %s, %s, %s", c->file != NULL ? c->file : "(a stream)", where(c),
+               directions(c), c->pcap ? "pcap" : "pcapng");
     if (c->words.filter[0] != '\0')
         run_printf(r, ", '%s'", c->words.filter);
     run_printf(r, ": %llu frames written", (unsigned long long)written);
@@ -433,30 +450,36 @@ static int capture_main(struct run *r)
 
 const struct command command_capture = {
     .name = "capture",
-    .usage = "capture start FILE [dev {IFACE | any}] [-c N] [-s N] [-C N] [-G SECONDS] [-W N] [-Q {in | out | inout}] "
-             "[EXPR...]\n"
-             "capture stop [FILE | dev {IFACE | any} | all]\n"
-             "capture stream [-v] [dev {IFACE | any}] [-c N] [-s N] [-Q {in | out | inout}] [EXPR...]\n"
-             "capture {show | interfaces}",
+    .usage =
+        "capture start FILE [dev {IFACE | any}] [-c N] [-s N] [-C N] [-G SECONDS] [-W N] [-Q {in | "
+        "out | inout}] "
+        "[EXPR...]\n"
+        "capture stop [FILE | dev {IFACE | any} | all]\n"
+        "capture stream [-v] [dev {IFACE | any}] [-c N] [-s N] [-Q {in | out | inout}] [EXPR...]\n"
+        "capture {show | interfaces}",
     .doc = "writes the frames of an interface to a file, with the journal's reasons beside each",
-    .more =
-        "A FILE named *.pcapng gets everything: interfaces, directions, times in nanoseconds, and as comments what the\n"
-        "journal says about each packet (Wireshark: frame.comment contains \"drop\"). Any other is plain pcap with\n"
-        "nanoseconds. FILE is the daemon's to open: a relative path is relative to where the daemon was started.\n"
-        "Frames are seen where Linux's tcpdump sees them: what impairments lose on the way out is not, what they lose on\n"
-        "the way in is (and its comment says so).\n"
-        "  dev    an interface of any kind, or any; without it the only one that has a cable\n"
-        "  -c     ends after N packets                -s  keeps N bytes of each\n"
-        "  -C     another file after N million bytes  -G  another every so many SECONDS: FILE has strftime's letters\n"
-        "  -W     so many files: with -C a ring, with -G the end\n"
-        "  -Q     only what comes in, or only what goes out\n"
-        "  EXPR   a filter expression of libpcap's (pcap-filter(7))\n"
-        "`capture stream` is pcapng as output, for programs: people use `tcpdump`.\n"
-        "Examples:\n"
-        "  capture start /tmp/eth0.pcapng dev eth0\n"
-        "  capture start /tmp/all.pcapng dev any not arp\n"
-        "  capture start /tmp/ring.pcapng -C 10 -W 4 tcp port 80\n"
-        "  capture show\n"
-        "  capture stop",
+    .more = "A FILE named *.pcapng gets everything: interfaces, directions, times in nanoseconds, "
+            "and as comments what the\n"
+            "journal says about each packet (Wireshark: frame.comment contains \"drop\"). Any "
+            "other is plain pcap with\n"
+            "nanoseconds. FILE is the daemon's to open: a relative path is relative to where the "
+            "daemon was started.\n"
+            "Frames are seen where Linux's tcpdump sees them: what impairments lose on the way out "
+            "is not, what they lose on\n"
+            "the way in is (and its comment says so).\n"
+            "  dev    an interface of any kind, or any; without it the only one that has a cable\n"
+            "  -c     ends after N packets                -s  keeps N bytes of each\n"
+            "  -C     another file after N million bytes  -G  another every so many SECONDS: FILE "
+            "has strftime's letters\n"
+            "  -W     so many files: with -C a ring, with -G the end\n"
+            "  -Q     only what comes in, or only what goes out\n"
+            "  EXPR   a filter expression of libpcap's (pcap-filter(7))\n"
+            "`capture stream` is pcapng as output, for programs: people use `tcpdump`.\n"
+            "Examples:\n"
+            "  capture start /tmp/eth0.pcapng dev eth0\n"
+            "  capture start /tmp/all.pcapng dev any not arp\n"
+            "  capture start /tmp/ring.pcapng -C 10 -W 4 tcp port 80\n"
+            "  capture show\n"
+            "  capture stop",
     .fn = capture_main,
 };

@@ -1,22 +1,23 @@
 /* dev/dumpfile.c: capture files, with rotation, behind a bounded queue.
  *
- * Theory of operation. A disk can take a second to take a block; the loop that hands out packets has two
- * milliseconds. So pieces go into a queue, and a thread of the file's own takes them out and writes them. The queue
- * has a limit in bytes: a packet that finds it full is refused, and the sniffer counts it. Headers are small, and are
- * always taken. The thread touches the queue, the file and nothing else; it is started with every signal blocked, so
- * that signals stay the loop's.
+ * Theory of operation. A disk can take a second to take a block; the loop that hands out packets
+ * has two milliseconds. So pieces go into a queue, and a thread of the file's own takes them out
+ * and writes them. The queue has a limit in bytes: a packet that finds it full is refused, and the
+ * sniffer counts it. Headers are small, and are always taken. The thread touches the queue, the
+ * file and nothing else; it is started with every signal blocked, so that signals stay the loop's.
  *
- * Rotation is tcpdump's. Before a packet is written, the file may have become too large (-C) or too old (-G): then it
- * is closed, and the next begins with all headers so far, so that each file can be read by itself.
+ * Rotation is tcpdump's. Before a packet is written, the file may have become too large (-C) or too
+ * old (-G): then it is closed, and the next begins with all headers so far, so that each file can
+ * be read by itself.
  *
  *     -C 1            f, f1, f2 …
  *     -C 1 -W 3       f0, f1, f2, f0 …            as many digits as the largest number has
- *     -G 60           f as strftime(3) writes it  must have a % in it, or each file would be the one before
- *     -G 60 -C 1      that, and a number, beginning again with each new time
+ *     -G 60           f as strftime(3) writes it  must have a % in it, or each file would be the
+ * one before -G 60 -C 1      that, and a number, beginning again with each new time
  *
- * An error (a full disk) is kept, and ends the writing: half a packet in the middle of a file would make the rest
- * unreadable. For the same reason the file is then cut behind the last packet that is whole; where each ends is
- * remembered for those that are still in the buffer.
+ * An error (a full disk) is kept, and ends the writing: half a packet in the middle of a file would
+ * make the rest unreadable. For the same reason the file is then cut behind the last packet that is
+ * whole; where each ends is remembered for those that are still in the buffer.
  */
 #include "dev/dumpfile.h"
 
@@ -33,7 +34,7 @@
 
 #define QUEUE    (8u << 20)
 #define BUFFER   65536u /* bytes gathered before a write */
-#define ENDS     1024 /* pieces in it at most */
+#define ENDS     1024   /* pieces in it at most */
 #define PATH_LEN 4096
 
 struct piece {
@@ -49,14 +50,14 @@ struct dumpfile {
     char *path;
     /* the writer's */
     int fd;
-    bool standard; /* it is standard output, and stays open */
+    bool standard;    /* it is standard output, and stays open */
     uint64_t size;    /* of the file, with what is in the buffer */
     uint64_t written; /* of it, by the disk */
     uint8_t *buffer;
     size_t buffered;
     uint64_t ends[ENDS]; /* where the pieces in the buffer end in the file */
     unsigned nends;
-    uint64_t whole; /* so far the disk has whole pieces */
+    uint64_t whole;   /* so far the disk has whole pieces */
     uint8_t *headers; /* all so far: every file begins with them */
     size_t headers_len;
     uint32_t number;  /* of the file, from 0 */
@@ -109,14 +110,17 @@ static int file_open(struct dumpfile *d, td_time wall)
     } else {
         if (!dump_name(&d->c, d->in_time, wall, name, sizeof name))
             return -ENAMETOOLONG;
-        d->fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | (d->c.background ? O_NONBLOCK : 0), 0666);
+        d->fd = open(name,
+                     O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | (d->c.background ? O_NONBLOCK : 0),
+                     0666);
     }
     d->size = d->written = d->whole = 0;
     d->nends = 0;
     return d->fd >= 0 ? 0 : -errno;
 }
 
-/* A pipe is full: waits for its reader. False: it has been asked to end, and the reader had a second since. */
+/* A pipe is full: waits for its reader. False: it has been asked to end, and the reader had a
+ * second since. */
 static bool pipe_wait(struct dumpfile *d)
 {
     struct pollfd p = {.fd = d->fd, .events = POLLOUT};
@@ -134,8 +138,8 @@ static void whole_pieces(struct dumpfile *d)
     d->nends = 0;
 }
 
-/* What is in the buffer to the disk. When it doesn't all fit, the file is cut behind the last whole piece; of a pipe
- * nothing can be taken back. */
+/* What is in the buffer to the disk. When it doesn't all fit, the file is cut behind the last whole
+ * piece; of a pipe nothing can be taken back. */
 static int file_flush(struct dumpfile *d)
 {
     size_t done = 0;
@@ -222,7 +226,8 @@ static int keep_header(struct dumpfile *d, const void *bytes, size_t len)
 }
 
 /* A piece into the file. 0, 1: it is over, or a negative errno. */
-static int write_piece(struct dumpfile *d, enum sniff_piece kind, const void *bytes, size_t len, td_time wall)
+static int write_piece(struct dumpfile *d, enum sniff_piece kind, const void *bytes, size_t len,
+                       td_time wall)
 {
     int rc = 0;
     if (kind == SNIFF_HEADER)
@@ -293,10 +298,12 @@ static void *writer(void *ctx)
     return NULL;
 }
 
-static bool enqueue(struct dumpfile *d, enum sniff_piece kind, const void *bytes, size_t len, td_time wall)
+static bool enqueue(struct dumpfile *d, enum sniff_piece kind, const void *bytes, size_t len,
+                    td_time wall)
 {
     pthread_mutex_lock(&d->lock);
-    bool room = d->error == 0 && !d->over && (kind != SNIFF_PACKET || d->queued + len + sizeof(struct piece) <= d->c.queue);
+    bool room = d->error == 0 && !d->over &&
+                (kind != SNIFF_PACKET || d->queued + len + sizeof(struct piece) <= d->c.queue);
     struct piece *p = room ? malloc(sizeof *p + len) : NULL;
     if (p != NULL) {
         *p = (struct piece){.kind = kind, .wall = wall, .len = len};
@@ -310,7 +317,8 @@ static bool enqueue(struct dumpfile *d, enum sniff_piece kind, const void *bytes
     return p != NULL;
 }
 
-bool dump_put(struct dumpfile *d, enum sniff_piece piece, const void *bytes, size_t len, td_time wall)
+bool dump_put(struct dumpfile *d, enum sniff_piece piece, const void *bytes, size_t len,
+              td_time wall)
 {
     if (d->threaded)
         return enqueue(d, piece, bytes, len, wall);
@@ -391,7 +399,8 @@ struct dumpfile *dump_open(const struct dump_config *c, char *msg, size_t msg_si
         err = thread_start(d);
     if (err != 0) {
         (void)snprintf(msg, msg_size, "%s: %s", c->path,
-                       err == -ENXIO ? "nobody reads this pipe: begin to read it first" : strerror(-err));
+                       err == -ENXIO ? "nobody reads this pipe: begin to read it first"
+                                     : strerror(-err));
         (void)file_close(d);
         dump_free(d);
         return NULL;

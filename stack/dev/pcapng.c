@@ -1,8 +1,10 @@
-/* dev/pcapng.c: writing pcapng and pcap. dev/pcapng.h has the layout; here are the blocks, an option a line.
+/* dev/pcapng.c: writing pcapng and pcap. dev/pcapng.h has the layout; here are the blocks, an
+ * option a line.
  *
- * A block's length stands in front of it and behind it, so that files can be read backwards; it is known when the
- * block is finished. Comments are UTF-8; ours come from the journal's catalogue, which is ASCII, and from names of
- * interfaces, which somebody chose: bytes that are no text are replaced.
+ * A block's length stands in front of it and behind it, so that files can be read backwards; it is
+ * known when the block is finished. Comments are UTF-8; ours come from the journal's catalogue,
+ * which is ASCII, and from names of interfaces, which somebody chose: bytes that are no text are
+ * replaced.
  */
 #include "dev/pcapng.h"
 
@@ -30,7 +32,7 @@ enum {
 };
 
 #define LINK_ETHERNET 1
-#define ORDER_MAGIC    0x1a2b3c4d
+#define ORDER_MAGIC   0x1a2b3c4d
 #define PCAP_NANO     0xa1b23c4d
 
 void pcapng_buf_free(struct pcapng_buf *w)
@@ -142,7 +144,8 @@ static void block_end(struct pcapng_buf *w, size_t start, bool options)
             w->b[start + 4 + i] = (uint8_t)(n >> 8 * i);
 }
 
-void pcapng_section(struct pcapng_buf *w, const char *hardware, const char *os, const char *application)
+void pcapng_section(struct pcapng_buf *w, const char *hardware, const char *os,
+                    const char *application)
 {
     size_t start = block(w, PCAPNG_SECTION);
     put32(w, ORDER_MAGIC);

@@ -1,19 +1,19 @@
-/* dev/pcapng.h: pcapng and pcap with nanoseconds, written block by block (dev/capture.h reads them).
+/* dev/pcapng.h: pcapng and pcap with nanoseconds, written block by block (dev/capture.h reads
+ * them).
  *
- * libpcap reads pcapng but doesn't write it, and drops the comments, which are what we are after: the
- * journal's reasons stand beside each packet. So the blocks are ours
- * (draft-ietf-opsawg-pcapng; pcap: draft-ietf-opsawg-pcap).
+ * libpcap reads pcapng but doesn't write it, and drops the comments, which are what we are after:
+ * the journal's reasons stand beside each packet. So the blocks are ours (draft-ietf-opsawg-pcapng;
+ * pcap: draft-ietf-opsawg-pcap).
  *
  *     SHB                     the section: machine, system, program
- *     IDB IDB …               an interface each: name, MAC, addresses, filter, times in nanoseconds;
- *                             one that comes later has its block before its first packet
- *     NRB                     names of our own addresses
- *     EPB EPB EPB …           a frame each: interface, time, bytes; direction and kind of reception, the
- *                             journal's packet id, how many were lost before it, a comment a reason
- *     ISB ISB …               at the end, an interface each: how many were seen, kept, lost
+ *     IDB IDB …               an interface each: name, MAC, addresses, filter, times in
+ * nanoseconds; one that comes later has its block before its first packet NRB names of our own
+ * addresses EPB EPB EPB …           a frame each: interface, time, bytes; direction and kind of
+ * reception, the journal's packet id, how many were lost before it, a comment a reason ISB ISB … at
+ * the end, an interface each: how many were seen, kept, lost
  *
- * Every block is   type:32  length:32  body…  length:32   and every option in it   code:16 length:16 value…,
- * all padded to 32 bits. We write little-endian.
+ * Every block is   type:32  length:32  body…  length:32   and every option in it   code:16
+ * length:16 value…, all padded to 32 bits. We write little-endian.
  */
 #ifndef DEV_PCAPNG_H
 #define DEV_PCAPNG_H
@@ -22,7 +22,8 @@
 
 #include "tapdeck/types.h"
 
-#define PCAPNG_SNAPLEN 262144u /* bytes kept of a frame when nobody says otherwise: libpcap's largest */
+#define PCAPNG_SNAPLEN                                                                             \
+    262144u /* bytes kept of a frame when nobody says otherwise: libpcap's largest */
 
 enum pcapng_kind {
     PCAPNG_SECTION = 0x0a0d0d0a,
@@ -33,10 +34,10 @@ enum pcapng_kind {
 };
 
 enum { /* options of a block of statistics */
-    PCAPNG_ISB_SEEN = 4,
-    PCAPNG_ISB_ACCEPTED = 6,
-    PCAPNG_ISB_LOST = 7,
-    PCAPNG_ISB_WRITTEN = 8,
+       PCAPNG_ISB_SEEN = 4,
+       PCAPNG_ISB_ACCEPTED = 6,
+       PCAPNG_ISB_LOST = 7,
+       PCAPNG_ISB_WRITTEN = 8,
 };
 
 /* Blocks are appended to a buffer. */
@@ -48,7 +49,8 @@ struct pcapng_buf {
 };
 void pcapng_buf_free(struct pcapng_buf *w);
 
-void pcapng_section(struct pcapng_buf *w, const char *hardware, const char *os, const char *application);
+void pcapng_section(struct pcapng_buf *w, const char *hardware, const char *os,
+                    const char *application);
 
 #define PCAPNG_ADDRS 8
 struct pcapng_interface {
@@ -69,18 +71,24 @@ struct pcapng_name {
 void pcapng_names(struct pcapng_buf *w, const struct pcapng_name *n, unsigned count);
 
 enum pcapng_direction { PCAPNG_DIR_UNKNOWN, PCAPNG_DIR_IN, PCAPNG_DIR_OUT };
-enum pcapng_reception { PCAPNG_RX_UNKNOWN, PCAPNG_UNICAST, PCAPNG_MULTICAST, PCAPNG_BROADCAST, PCAPNG_PROMISCUOUS };
+enum pcapng_reception {
+    PCAPNG_RX_UNKNOWN,
+    PCAPNG_UNICAST,
+    PCAPNG_MULTICAST,
+    PCAPNG_BROADCAST,
+    PCAPNG_PROMISCUOUS
+};
 
 #define PCAPNG_COMMENTS 32
 struct pcapng_packet {
-    uint32_t interface;     /* number of its IDB, from 0 */
-    td_time wall;           /* ns since 1970 */
-    uint32_t caplen, len;   /* bytes in data, bytes the frame had */
+    uint32_t interface;   /* number of its IDB, from 0 */
+    td_time wall;         /* ns since 1970 */
+    uint32_t caplen, len; /* bytes in data, bytes the frame had */
     const uint8_t *data;
     enum pcapng_direction direction;
     enum pcapng_reception reception;
-    uint64_t id;            /* the journal's packet id; 0: none */
-    uint64_t lost;          /* packets lost between the one before and this; 0: no option */
+    uint64_t id;   /* the journal's packet id; 0: none */
+    uint64_t lost; /* packets lost between the one before and this; 0: no option */
     unsigned ncomments;
     struct {
         const char *s;

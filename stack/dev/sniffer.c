@@ -1,17 +1,19 @@
 /* dev/sniffer.c: from frames that were seen to blocks of a capture file.
  *
- * Theory of operation. An observer (link/observe.c) shows a frame while the stack is busy with it. Then its bytes are
- * copied, with the time, and it is held: why it was dropped, which route it took, what it did to a connection, the
- * journal says in the moments after. When the stack has come to rest (after the flush of the same turn)
- * sniffer_settle writes a block for each frame held, in order, with the reasons (dev/reasons.c) as comments, and gives
- * it to the sink. So a frame is held for one turn, and what is held is bounded: what doesn't fit is counted, and the
- * next block of that interface says how many were lost before it.
+ * Theory of operation. An observer (link/observe.c) shows a frame while the stack is busy with it.
+ * Then its bytes are copied, with the time, and it is held: why it was dropped, which route it
+ * took, what it did to a connection, the journal says in the moments after. When the stack has come
+ * to rest (after the flush of the same turn) sniffer_settle writes a block for each frame held, in
+ * order, with the reasons (dev/reasons.c) as comments, and gives it to the sink. So a frame is held
+ * for one turn, and what is held is bounded: what doesn't fit is counted, and the next block of
+ * that interface says how many were lost before it.
  *
- * Interfaces are numbered in the order in which they are described: at the beginning all that are to be seen, later
- * a new one in front of its first frame. Loopback frames get the Ethernet header of zeroes that Linux gives them.
+ * Interfaces are numbered in the order in which they are described: at the beginning all that are
+ * to be seen, later a new one in front of its first frame. Loopback frames get the Ethernet header
+ * of zeroes that Linux gives them.
  *
- * Nothing here is memory of the instance, and nothing calls into it: a stack that is captured from does what it
- * would have done.
+ * Nothing here is memory of the instance, and nothing calls into it: a stack that is captured from
+ * does what it would have done.
  */
 #include "dev/sniffer.h"
 
@@ -52,7 +54,7 @@ struct sniffer {
     struct td_bpf_insn *code;
     char *filter;
     struct held *first, **last;
-    size_t bytes; /* held */
+    size_t bytes;   /* held */
     uint64_t taken; /* frames accepted and held so far: never more than c.count */
     struct seen_interface *ifs;
     uint32_t nifs;
@@ -85,10 +87,12 @@ static bool give(struct sniffer *s, enum sniff_piece piece, td_time wall)
 
 static void describe(struct sniffer *s, const struct netif *nif)
 {
-    struct pcapng_interface d = {.name = nif->name, .mac = nif->mac, .filter = s->filter, .snaplen = s->c.snaplen};
+    struct pcapng_interface d = {
+        .name = nif->name, .mac = nif->mac, .filter = s->filter, .snaplen = s->c.snaplen};
     const char *kind = td_link_kind_name(nif->kind);
     char description[96];
-    for (const struct netif_addr *a = nif->addrs; a != NULL && d.naddrs < PCAPNG_ADDRS; a = a->next) {
+    for (const struct netif_addr *a = nif->addrs; a != NULL && d.naddrs < PCAPNG_ADDRS;
+         a = a->next) {
         d.addr[d.naddrs] = a->addr;
         d.plen[d.naddrs++] = a->plen;
     }
@@ -167,12 +171,14 @@ static struct held *copy(const struct sniffer *s, const struct link_sight *sight
     static const uint32_t link = 14;
     const struct pkt *p = sight->p;
     uint32_t before = sight->bare ? link : 0;
-    uint32_t len = p->len + before, keep = sight->bare && s->code != NULL ? PCAPNG_SNAPLEN : s->c.snaplen;
+    uint32_t len = p->len + before,
+             keep = sight->bare && s->code != NULL ? PCAPNG_SNAPLEN : s->c.snaplen;
     uint32_t caplen = len < keep ? len : keep;
     struct held *h = malloc(sizeof *h + caplen + before);
     if (h == NULL)
         return NULL;
-    *h = (struct held){.id = p->id, .ifindex = sight->ifindex, .len = len, .caplen = caplen, .out = sight->out};
+    *h = (struct held){
+        .id = p->id, .ifindex = sight->ifindex, .len = len, .caplen = caplen, .out = sight->out};
     if (sight->bare) {
         memset(h->bytes, 0, 12);
         h->bytes[12] = (uint8_t)(p->protocol >> 8);
@@ -230,7 +236,8 @@ static void comment(void *ctx, const char *sentence)
     char *text = strdup(sentence);
     if (text == NULL)
         return;
-    for (unsigned char *b = (unsigned char *)text; *b != '\0'; b++) /* an interface may be called anything */
+    for (unsigned char *b = (unsigned char *)text; *b != '\0';
+         b++) /* an interface may be called anything */
         if (*b < 0x20 || *b > 0x7e)
             *b = '?';
     cs->text[cs->p->ncomments] = text;
@@ -248,14 +255,20 @@ static enum pcapng_reception reception(const struct sniffer *s, const struct hel
         return PCAPNG_BROADCAST;
     if (h->bytes[0] & 1)
         return PCAPNG_MULTICAST;
-    return h->out || nif == NULL || memcmp(h->bytes, nif->mac.b, 6) == 0 ? PCAPNG_UNICAST : PCAPNG_PROMISCUOUS;
+    return h->out || nif == NULL || memcmp(h->bytes, nif->mac.b, 6) == 0 ? PCAPNG_UNICAST
+                                                                         : PCAPNG_PROMISCUOUS;
 }
 
 static void write_one(struct sniffer *s, const struct held *h)
 {
     struct seen_interface *f = interface_find(s, h->ifindex);
-    struct pcapng_packet p = {.interface = (uint32_t)(f - s->ifs), .wall = h->wall, .caplen = h->caplen, .len = h->len,
-                              .data = h->bytes, .id = h->id, .lost = f->lost - f->lost_told};
+    struct pcapng_packet p = {.interface = (uint32_t)(f - s->ifs),
+                              .wall = h->wall,
+                              .caplen = h->caplen,
+                              .len = h->len,
+                              .data = h->bytes,
+                              .id = h->id,
+                              .lost = f->lost - f->lost_told};
     struct comments cs = {.p = &p};
     p.direction = h->out ? PCAPNG_DIR_OUT : PCAPNG_DIR_IN;
     p.reception = reception(s, h);

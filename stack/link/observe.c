@@ -1,29 +1,30 @@
 /* link/observe.c: observers: who looks at the frames of an interface without touching them.
  *
- * Theory of operation. A capture, a filter that stops time, a lesson's check: each wants to see every
- * frame of an interface, in both directions, and must not change what happens. An observer belongs to
- * whoever looks (no memory of the instance is spent on it) and hangs in a list; as long as the list is
- * empty a frame costs one comparison.
+ * Theory of operation. A capture, a filter that stops time, a lesson's check: each wants to see
+ * every frame of an interface, in both directions, and must not change what happens. An observer
+ * belongs to whoever looks (no memory of the instance is spent on it) and hangs in a list; as long
+ * as the list is empty a frame costs one comparison.
  *
- * Where it stands is where Linux's packet sockets stand, so that tcpdump here shows what tcpdump there
- * would show:
+ * Where it stands is where Linux's packet sockets stand, so that tcpdump here shows what tcpdump
+ * there would show:
  *
  *     in    behind the device, in front of the ingress rules and queue disciplines
  *     out   behind the egress rules and queue disciplines, where the device takes the frame
  *
- * So it sees the cable's side of both. What netem loses on the way out never was on the wire and isn't
- * seen; a frame that it corrupts, delays or doubles is seen as it left, when it left, each time. What is
- * lost on the way in did arrive, and is seen, with the drop among its reasons. A frame that a busy device
- * refuses is seen once, when it has gone. Frames of an interface that is down are not seen.
+ * So it sees the cable's side of both. What netem loses on the way out never was on the wire and
+ * isn't seen; a frame that it corrupts, delays or doubles is seen as it left, when it left, each
+ * time. What is lost on the way in did arrive, and is seen, with the drop among its reasons. A
+ * frame that a busy device refuses is seen once, when it has gone. Frames of an interface that is
+ * down are not seen.
  *
- * A frame that passes several interfaces is seen on each: on eth0 with its tag, on eth0.7 without; on a
- * bridge's port, and on the bridge itself where it is the host's. It keeps its packet id. Loopback frames
- * are seen once, on their way in, as Linux shows them: both directions are the same frame. They have no
- * Ethernet header: `bare` says so.
+ * A frame that passes several interfaces is seen on each: on eth0 with its tag, on eth0.7 without;
+ * on a bridge's port, and on the bridge itself where it is the host's. It keeps its packet id.
+ * Loopback frames are seen once, on their way in, as Linux shows them: both directions are the same
+ * frame. They have no Ethernet header: `bare` says so.
  *
  * Observers see the segments that the wire has. A super-frame, or one whose checksum is left to the
- * device, is finished in a copy for them (in memory that isn't the instance's, so that even its limits
- * are met at the same byte) and itself goes on as it was.
+ * device, is finished in a copy for them (in memory that isn't the instance's, so that even its
+ * limits are met at the same byte) and itself goes on as it was.
  */
 #include "link/link_priv.h"
 
@@ -85,8 +86,10 @@ static uint32_t datagram_at(const struct pkt *p, bool bare)
     return UINT32_MAX;
 }
 
-/* The segments that a super-frame (a copy, linear) stands for, each told. False: it can't be cut. */
-static bool tell_pieces(struct td_stack *st, const struct netif *nif, struct link_sight *s, struct pkt *copy)
+/* The segments that a super-frame (a copy, linear) stands for, each told. False: it can't be cut.
+ */
+static bool tell_pieces(struct td_stack *st, const struct netif *nif, struct link_sight *s,
+                        struct pkt *copy)
 {
     uint32_t at = datagram_at(copy, s->bare);
     struct pkt_queue pieces;

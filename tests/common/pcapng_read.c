@@ -1,15 +1,22 @@
-/* tests/common/pcapng_read.c: see pcapng_read.h. Every length is checked, so that a wrong block is a failed test and
- * not a crash. */
+/* tests/common/pcapng_read.c: see pcapng_read.h. Every length is checked, so that a wrong block is
+ * a failed test and not a crash. */
 #include "common/pcapng_read.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define BLOCK_MAX     (16u << 20) /* nothing sensible is longer: a frame has at most 256 KiB */
-#define ORDER_MAGIC    0x1a2b3c4du
+#define ORDER_MAGIC   0x1a2b3c4du
 #define BYTE_REVERSED 0x4d3c2b1au
 
-enum { OPT_COMMENT = 1, IF_NAME = 2, IF_TSRESOL = 9, EPB_FLAGS = 2, EPB_DROPCOUNT = 4, EPB_PACKETID = 5 };
+enum {
+    OPT_COMMENT = 1,
+    IF_NAME = 2,
+    IF_TSRESOL = 9,
+    EPB_FLAGS = 2,
+    EPB_DROPCOUNT = 4,
+    EPB_PACKETID = 5
+};
 
 static uint32_t get32(const struct pcapng_reader *r, const uint8_t *b)
 {
@@ -51,15 +58,16 @@ size_t pcapng_options(const struct pcapng_reader *r, const struct pcapng_block *
     case PCAPNG_STATISTICS:
         return 12;
     case PCAPNG_PACKET:
-        return b->body_len >= 20 && get32(r, b->body + 12) <= b->body_len ? 20 + padded(get32(r, b->body + 12))
-                                                                        : b->body_len;
+        return b->body_len >= 20 && get32(r, b->body + 12) <= b->body_len
+                   ? 20 + padded(get32(r, b->body + 12))
+                   : b->body_len;
     default:
         return b->body_len;
     }
 }
 
-bool pcapng_option(const struct pcapng_reader *r, const struct pcapng_block *b, size_t *at, uint16_t *code,
-                   const uint8_t **value, uint16_t *len)
+bool pcapng_option(const struct pcapng_reader *r, const struct pcapng_block *b, size_t *at,
+                   uint16_t *code, const uint8_t **value, uint16_t *len)
 {
     if (*at + 4 > b->body_len)
         return false;
@@ -80,7 +88,8 @@ static td_time nanoseconds(uint8_t tsresol, uint64_t ticks)
         if (shift >= 64)
             return 0;
         uint64_t part = ticks & ((UINT64_C(1) << shift) - 1);
-        /* A fraction finer than 2^-34 would overflow below; its last bits are beyond nanoseconds anyway. */
+        /* A fraction finer than 2^-34 would overflow below; its last bits are beyond nanoseconds
+         * anyway. */
         if (shift > 34)
             return (ticks >> shift) * TD_SEC + ((part >> (shift - 34)) * TD_SEC >> 34);
         return (ticks >> shift) * TD_SEC + (part * TD_SEC >> shift);
@@ -92,7 +101,8 @@ static td_time nanoseconds(uint8_t tsresol, uint64_t ticks)
     return ticks;
 }
 
-static int read_interface(struct pcapng_reader *r, const struct pcapng_block *b, char *msg, size_t msg_size)
+static int read_interface(struct pcapng_reader *r, const struct pcapng_block *b, char *msg,
+                          size_t msg_size)
 {
     size_t at = 8;
     uint16_t code, len;
@@ -108,15 +118,16 @@ static int read_interface(struct pcapng_reader *r, const struct pcapng_block *b,
     r->interface[n].name[0] = '\0';
     while (pcapng_option(r, b, &at, &code, &value, &len)) {
         if (code == IF_NAME)
-            (void)snprintf(r->interface[n].name, sizeof r->interface[n].name, "%.*s", (int)len, (const char *)value);
+            (void)snprintf(r->interface[n].name, sizeof r->interface[n].name, "%.*s", (int)len,
+                           (const char *)value);
         else if (code == IF_TSRESOL && len == 1)
             r->interface[n].tsresol = *value;
     }
     return 1;
 }
 
-static void packet_option(const struct pcapng_reader *r, struct pcapng_packet *p, uint16_t code, const uint8_t *value,
-                          uint16_t len)
+static void packet_option(const struct pcapng_reader *r, struct pcapng_packet *p, uint16_t code,
+                          const uint8_t *value, uint16_t len)
 {
     if (code == OPT_COMMENT && p->ncomments < PCAPNG_COMMENTS) {
         p->comment[p->ncomments].s = (const char *)value;
@@ -132,7 +143,8 @@ static void packet_option(const struct pcapng_reader *r, struct pcapng_packet *p
     }
 }
 
-static int read_packet(const struct pcapng_reader *r, struct pcapng_block *b, char *msg, size_t msg_size)
+static int read_packet(const struct pcapng_reader *r, struct pcapng_block *b, char *msg,
+                       size_t msg_size)
 {
     struct pcapng_packet *p = &b->packet;
     size_t at;
@@ -165,11 +177,13 @@ static int read_section(struct pcapng_reader *r, const uint8_t *b, char *msg, si
     r->big_endian = order == BYTE_REVERSED;
     r->in_section = true;
     r->ninterfaces = 0;
-    return get16(r, b + 12) == 1 ? 1 : bad(msg, msg_size, "the section is of a version that isn't known (not 1)");
+    return get16(r, b + 12) == 1
+               ? 1
+               : bad(msg, msg_size, "the section is of a version that isn't known (not 1)");
 }
 
-int pcapng_read(struct pcapng_reader *r, const uint8_t *b, size_t n, struct pcapng_block *block, char *msg,
-                size_t msg_size)
+int pcapng_read(struct pcapng_reader *r, const uint8_t *b, size_t n, struct pcapng_block *block,
+                char *msg, size_t msg_size)
 {
     static const uint8_t section[4] = {0x0a, 0x0d, 0x0d, 0x0a};
     if (n < 12)

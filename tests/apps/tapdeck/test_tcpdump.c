@@ -1,4 +1,5 @@
-/* `tcpdump`: its words, times as tcpdump writes them, a stream cut into pieces, and text from the real tcpdump. */
+/* `tcpdump`: its words, times as tcpdump writes them, a stream cut into pieces, and text from the
+ * real tcpdump. */
 #include "check_main.h"
 
 #include <stdio.h>
@@ -96,7 +97,8 @@ START_TEST(times_as_tcpdump_writes_them)
 }
 END_TEST
 
-/* The daemon's stream in pieces of any size: the same pieces reach the file, and the sums are read. */
+/* The daemon's stream in pieces of any size: the same pieces reach the file, and the sums are read.
+ */
 START_TEST(a_stream_cut_into_pieces)
 {
     struct pcapng_buf w = {0};
@@ -107,8 +109,10 @@ START_TEST(a_stream_cut_into_pieces)
     pcapng_section(&w, NULL, NULL, "x");
     pcapng_interface(&w, &(struct pcapng_interface){.name = "eth0", .snaplen = 65535});
     for (unsigned i = 0; i < 5; i++)
-        pcapng_packet(&w, &(struct pcapng_packet){.wall = 7 * TD_SEC + i, .caplen = 60, .len = 60, .data = frame});
-    pcapng_statistics(&w, &(struct pcapng_statistics){.received = 9, .accepted = 8, .lost = 3, .delivered = 5});
+        pcapng_packet(&w, &(struct pcapng_packet){
+                              .wall = 7 * TD_SEC + i, .caplen = 60, .len = 60, .data = frame});
+    pcapng_statistics(
+        &w, &(struct pcapng_statistics){.received = 9, .accepted = 8, .lost = 3, .delivered = 5});
     for (size_t step = 1; step < w.len; step = step * 3 + 1) {
         struct tcpdump_split s = {.pcap = _i == 1};
         const struct dump_config c = {.path = path};
@@ -147,25 +151,36 @@ END_TEST
 static uint32_t datagram(uint8_t *b, const char *text)
 {
     uint32_t n = (uint32_t)strlen(text);
-    memcpy(b, "\2\0\0\0\0\2\2\0\0\0\0\1\x08\0\x45\0\0\0\0\0\0\0\x40\x11\0\0\x0a\0\0\1\x0a\0\0\2\x30\x39\xc3\x50\0\0\0\0", 42);
+    memcpy(b,
+           "\2\0\0\0\0\2\2\0\0\0\0\1\x08\0\x45\0\0\0\0\0\0\0\x40\x11\0\0\x0a\0\0\1\x0a\0\0\2\x30"
+           "\x39\xc3\x50\0\0\0\0",
+           42);
     b[17] = (uint8_t)(28 + n);
     b[39] = (uint8_t)(8 + n);
     memcpy(b + 42, text, n);
     return 42 + n;
 }
 
-/* Payload that looks like another packet's beginning is payload; reasons stand under their own packet. */
+/* Payload that looks like another packet's beginning is payload; reasons stand under their own
+ * packet. */
 START_TEST(text_from_the_real_tcpdump)
 {
     char *text = NULL;
     size_t size = 0;
     uint8_t b[256];
     FILE *out = open_memstream(&text, &size);
-    struct decode_options d = {.flags = {(char[]){"-n"}, (char[]){"-A"}}, .time = DECODE_EPOCH, .why = true,
-                               .interfaces = true, .lines = _i == 1, .out = out};
+    struct decode_options d = {.flags = {(char[]){"-n"}, (char[]){"-A"}},
+                               .time = DECODE_EPOCH,
+                               .why = true,
+                               .interfaces = true,
+                               .lines = _i == 1,
+                               .out = out};
     struct decoder *dec = decode_open(&d, 1, msg, sizeof msg);
     ck_assert_msg(dec != NULL, "%s", msg);
-    struct capture_frame f = {.wall = INT64_C(1700000000000001000), .dir = CAPTURE_IN, .link = 1, .bytes = b,
+    struct capture_frame f = {.wall = INT64_C(1700000000000001000),
+                              .dir = CAPTURE_IN,
+                              .link = 1,
+                              .bytes = b,
                               .comment = "first reason\nsecond reason"};
     f.caplen = f.len = datagram(b, "one\n1700000000.000009 IP fake\n1.999983 x");
     ck_assert(decode_packet(dec, &f, "eth0"));
@@ -179,10 +194,12 @@ START_TEST(text_from_the_real_tcpdump)
     ck_assert_int_eq(decode_close(dec, msg, sizeof msg), 0);
     ck_assert_str_eq(msg, "1 packets of other link types are left out");
     fclose(out);
-    const char *first = strstr(text, "1700000000.000001 eth0  In  IP 10.0.0.1.12345 > 10.0.0.2.50000: UDP");
+    const char *first =
+        strstr(text, "1700000000.000001 eth0  In  IP 10.0.0.1.12345 > 10.0.0.2.50000: UDP");
     const char *why = strstr(text, "    # why: first reason\n    # why: second reason\n");
     const char *second = strstr(text, "1700000000.000002 lo    Out IP 10.0.0.1.12345");
-    ck_assert_msg(first != NULL && why != NULL && second != NULL && first < why && why < second, "%s", text);
+    ck_assert_msg(first != NULL && why != NULL && second != NULL && first < why && why < second,
+                  "%s", text);
     ck_assert_ptr_nonnull(strstr(text, "\n1700000000.000009 IP fake\n"));
     ck_assert_ptr_null(strstr(text, "Loopback"));
     free(text);

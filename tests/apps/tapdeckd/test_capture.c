@@ -1,5 +1,5 @@
-/* `capture`, and below it the sniffer and the journal's reasons: what stands in the blocks. Two interfaces, injected
- * frames, a clock in the test's hand. */
+/* `capture`, and below it the sniffer and the journal's reasons: what stands in the blocks. Two
+ * interfaces, injected frames, a clock in the test's hand. */
 #include "console.h"
 
 #include <dirent.h>
@@ -23,7 +23,8 @@ static void setup(void)
     ck_assert_ptr_nonnull(mkdtemp(dir));
     con_done("ip addr add 10.0.0.2/24 dev eth0");
     con_done("ip neigh add 10.0.0.1 lladdr 02:00:00:00:00:99 dev eth0");
-    td_stack_flush(con.st, td_stack_now(con.st)); /* the address is announced before anybody looks */
+    td_stack_flush(con.st,
+                   td_stack_now(con.st)); /* the address is announced before anybody looks */
 }
 
 static void teardown(void)
@@ -67,9 +68,13 @@ static void segment(uint16_t port, uint16_t flags, uint32_t seq, uint32_t ack, b
     b[46] = 0x50;
     b[47] = (uint8_t)flags;
     wire_put16(b + 48, 1000);
-    wire_put16(b + 50, checksum_finish(checksum_add(checksum_pseudo(TD_IP4(10, 0, 0, 1), TD_IP4(10, 0, 0, 2), IPPROTO_TCP_, 20), b + 34, 20)));
+    wire_put16(b + 50,
+               checksum_finish(checksum_add(
+                   checksum_pseudo(TD_IP4(10, 0, 0, 1), TD_IP4(10, 0, 0, 2), IPPROTO_TCP_, 20),
+                   b + 34, 20)));
     b[50] ^= bad;
-    ck_assert_int_eq(td_stack_input_bytes(con.st, td_if_index(con.st, "eth0"), b, sizeof b, now), 0);
+    ck_assert_int_eq(td_stack_input_bytes(con.st, td_if_index(con.st, "eth0"), b, sizeof b, now),
+                     0);
     td_stack_flush(con.st, now);
     while (captures_settle(&con.deck))
         continue;
@@ -91,7 +96,9 @@ static void parse(void)
     memset(&rd, 0, sizeof rd);
     for (nblocks = 0; at < file_len; at += blocks[nblocks++].len) {
         ck_assert_uint_lt(nblocks, 64);
-        ck_assert_msg(pcapng_read(&rd, file + at, file_len - at, &blocks[nblocks], msg, sizeof msg) == 1, "%s", msg);
+        ck_assert_msg(
+            pcapng_read(&rd, file + at, file_len - at, &blocks[nblocks], msg, sizeof msg) == 1,
+            "%s", msg);
     }
 }
 
@@ -137,7 +144,8 @@ static void says(unsigned n, const char *text)
     size_t used = 0;
 
     for (unsigned i = 0; i < p->ncomments && used < sizeof all; i++)
-        used += (size_t)snprintf(all + used, sizeof all - used, "%.*s\n", (int)p->comment[i].len, p->comment[i].s);
+        used += (size_t)snprintf(all + used, sizeof all - used, "%.*s\n", (int)p->comment[i].len,
+                                 p->comment[i].s);
     ck_assert_msg(commented(p, text), "packet %u: no '%s' in\n%s", n, text, all);
 }
 
@@ -169,14 +177,16 @@ START_TEST(blocks_with_reasons)
     says(1, "tcp-rst-out: Sent a reset");
     says(1, "ip-out: Sent a datagram from 10.0.0.2 to 10.0.0.1");
     char because[64];
-    snprintf(because, sizeof because, "because packet %llu arrived", (unsigned long long)packet(0)->id);
+    snprintf(because, sizeof because, "because packet %llu arrived",
+             (unsigned long long)packet(0)->id);
     says(1, because);
     says(2, "tcp-drop-checksum");
     ck_assert(!commented(packet(2), "tcp-rst-out"));
 }
 END_TEST
 
-/* A segment that is sent again says why: the time-out is its cause, the retransmission its own event. */
+/* A segment that is sent again says why: the time-out is its cause, the retransmission its own
+ * event. */
 START_TEST(a_retransmission_says_why)
 {
     struct sockaddr_in to = td_sockaddr(TD_IP4(10, 0, 0, 1), 80);
@@ -203,6 +213,39 @@ START_TEST(a_retransmission_says_why)
     says(1, "tcp-rto: No acknowledgment for 1.000 s");
     says(1, "[RFC 6298 5.4-5.6]");
     says(1, "because tcp-open: Active open");
+}
+END_TEST
+
+/* ARP has no packet to name yet when it says what it sends. */
+START_TEST(arp_says_why)
+{
+    uint8_t b[42] = "\xff\xff\xff\xff\xff\xff\x02\0\0\0\0\x99\x08\x06\0\1\x08\0\6\4\0\1\x02\0\0\0\0"
+                    "\x99\x0a\0\0\1"
+                    "\0\0\0\0\0\0\x0a\0\0\2";
+
+    con_done(fill("capture start %s/a.pcapng dev eth0"));
+    ck_assert_int_eq(td_stack_input_bytes(con.st, td_if_index(con.st, "eth0"), b, sizeof b,
+                                          td_stack_now(con.st)),
+                     0);
+    td_stack_flush(con.st, td_stack_now(con.st));
+    while (captures_settle(&con.deck))
+        continue;
+    con_line("ping -c 1 -W 1 10.0.0.77", false);
+    td_stack_flush(con.st, td_stack_now(con.st));
+    con_done("capture stop");
+    load("%s/a.pcapng");
+    parse();
+    ck_assert_uint_eq(packets(), 3);
+    char because[64];
+    snprintf(because, sizeof because, "because packet %llu arrived",
+             (unsigned long long)packet(0)->id);
+    ck_assert_int_eq(packet(0)->reception, PCAPNG_BROADCAST);
+    says(0, "arp-reply: Told 10.0.0.1");
+    says(1, "arp-reply: Told 10.0.0.1");
+    says(1, because);
+    says(2, "arp-request: Asked");
+    says(2, "because of call");
+    ck_assert(!commented(packet(0), "arp-request"));
 }
 END_TEST
 
@@ -284,7 +327,8 @@ START_TEST(any_and_an_interface_that_comes_later)
         tagged += p->data[12] == 0x81 && p->interface == 1;
         bare += p->data[12] == 0x08 && p->data[13] == 0x06 && p->interface == 3;
     }
-    ck_assert_uint_gt(bare, 0); /* the announcement of the address: on both, with and without its tag */
+    ck_assert_uint_gt(bare,
+                      0); /* the announcement of the address: on both, with and without its tag */
     ck_assert_uint_eq(tagged, bare);
 }
 END_TEST
@@ -318,7 +362,8 @@ START_TEST(nobody_notices)
 }
 END_TEST
 
-/* A stream's output is the file; a reader that takes nothing loses packets, and the next block says how many. */
+/* A stream's output is the file; a reader that takes nothing loses packets, and the next block says
+ * how many. */
 START_TEST(a_stream)
 {
     char *words[] = {(char[]){"capture"}, (char[]){"stream"}, (char[]){"-c"}, (char[]){"3"}};
@@ -373,7 +418,9 @@ START_TEST(a_reader_that_takes_nothing)
     rd.in_section = true;
     rd.ninterfaces = 1;
     rd.interface[0].tsresol = 9;
-    ck_assert_int_eq(pcapng_read(&rd, (const uint8_t *)c->waiting.s + c->taken, capture_waiting(c), &b, msg, sizeof msg), 1);
+    ck_assert_int_eq(pcapng_read(&rd, (const uint8_t *)c->waiting.s + c->taken, capture_waiting(c),
+                                 &b, msg, sizeof msg),
+                     1);
     ck_assert_uint_eq(b.packet.lost, s.lost);
     run_free(r);
 }
@@ -430,6 +477,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, blocks_with_reasons);
     tcase_add_test(t, a_retransmission_says_why);
+    tcase_add_test(t, arp_says_why);
     tcase_add_test(t, directions_counts_filters_and_lengths);
     tcase_add_test(t, losses_on_purpose);
     tcase_add_test(t, any_and_an_interface_that_comes_later);

@@ -85,10 +85,12 @@ START_TEST(names_are_tcpdumps)
 }
 END_TEST
 
-/* Every file begins with all headers so far; the ring writes the first over. In the background as in front. */
+/* Every file begins with all headers so far; the ring writes the first over. In the background as
+ * in front. */
 START_TEST(rotation_by_size)
 {
-    struct dumpfile *d = open_dump((struct dump_config){.size = 10, .files = 3, .background = _i == 1});
+    struct dumpfile *d =
+        open_dump((struct dump_config){.size = 10, .files = 3, .background = _i == 1});
     ck_assert(dump_put(d, SNIFF_HEADER, "H", 1, 0));
     ck_assert(packet(d, "aaaaaaaaaa", 1)); /* makes it larger than 10: the next begins another */
     ck_assert(packet(d, "bbbbbbbbbb", 2));
@@ -108,7 +110,8 @@ START_TEST(rotation_by_time_and_its_end)
 {
     setenv("TZ", "UTC", 1);
     strcat(path, "%S");
-    struct dumpfile *d = open_dump((struct dump_config){.seconds = 10, .files = 2, .now = 100 * TD_SEC});
+    struct dumpfile *d =
+        open_dump((struct dump_config){.seconds = 10, .files = 2, .now = 100 * TD_SEC});
     ck_assert(dump_put(d, SNIFF_HEADER, "H", 1, 0));
     ck_assert(packet(d, "a", 100 * TD_SEC));
     ck_assert(packet(d, "b", 109 * TD_SEC));

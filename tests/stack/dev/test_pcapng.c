@@ -56,8 +56,9 @@ static const struct pcapng_interface eth0 = {.name = "eth0",
 START_TEST(the_bytes_of_a_section_and_an_interface)
 {
     static const uint8_t section[] = {
-        0x0a, 0x0d, 0x0d, 0x0a, 48, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff,
-        0xff, 0xff, 0xff, 0xff, 2, 0, 3, 0, 'p', 'c', '1', 0, 4, 0, 1, 0, 'x', 0, 0, 0, 0, 0, 0, 0, 48, 0, 0, 0,
+        0x0a, 0x0d, 0x0d, 0x0a, 48,   0,    0,    0,    0x4d, 0x3c, 0x2b, 0x1a, 1,   0,   0,   0,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2,    0,    3,    0,    'p', 'c', '1', 0,
+        4,    0,    1,    0,    'x',  0,    0,    0,    0,    0,    0,    0,    48,  0,   0,   0,
     };
     pcapng_section(&w, "pc1", NULL, "x");
     ck_assert_uint_eq(w.len, sizeof section);
@@ -65,10 +66,11 @@ START_TEST(the_bytes_of_a_section_and_an_interface)
     w.len = 0;
     pcapng_interface(&w, &eth0);
     static const uint8_t interface[] = {
-        1, 0, 0, 0, 96, 0, 0, 0, 1, 0, 0, 0, 0xff, 0xff, 0, 0, 2, 0, 4, 0, 'e', 't', 'h', '0', 3, 0, 5, 0,
-        'f', 'i', 'r', 's', 't', 0, 0, 0, 4, 0, 8, 0, 10, 0, 0, 2, 255, 255, 255, 0, 4, 0, 8, 0, 10, 1, 0, 2, 0, 0, 0, 0,
-        6, 0, 6, 0, 2, 0, 0, 0, 0, 1, 0, 0, 9, 0, 1, 0, 9, 0, 0, 0, 11, 0, 4, 0, 0, 't', 'c', 'p', 0, 0, 0, 0,
-        96, 0, 0, 0,
+        1,   0,   0,   0,   96,  0,   0,   0,   1,   0,   0,   0,   0xff, 0xff, 0, 0, 2, 0, 4, 0,
+        'e', 't', 'h', '0', 3,   0,   5,   0,   'f', 'i', 'r', 's', 't',  0,    0, 0, 4, 0, 8, 0,
+        10,  0,   0,   2,   255, 255, 255, 0,   4,   0,   8,   0,   10,   1,    0, 2, 0, 0, 0, 0,
+        6,   0,   6,   0,   2,   0,   0,   0,   0,   1,   0,   0,   9,    0,    1, 0, 9, 0, 0, 0,
+        11,  0,   4,   0,   0,   't', 'c', 'p', 0,   0,   0,   0,   96,   0,    0, 0,
     };
     ck_assert_uint_eq(w.len, sizeof interface);
     ck_assert_mem_eq(w.b, interface, sizeof interface);
@@ -79,8 +81,14 @@ END_TEST
 static void whole_file(void)
 {
     static const uint8_t frame[61] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 6};
-    struct pcapng_packet p = {.wall = UINT64_C(1700000000123456789), .caplen = 61, .len = 61, .data = frame,
-                              .direction = PCAPNG_DIR_IN, .reception = PCAPNG_BROADCAST, .id = 42, .ncomments = 2};
+    struct pcapng_packet p = {.wall = UINT64_C(1700000000123456789),
+                              .caplen = 61,
+                              .len = 61,
+                              .data = frame,
+                              .direction = PCAPNG_DIR_IN,
+                              .reception = PCAPNG_BROADCAST,
+                              .id = 42,
+                              .ncomments = 2};
     p.comment[0].s = "why";
     p.comment[0].len = 3;
     p.comment[1].s = "because";
@@ -89,21 +97,32 @@ static void whole_file(void)
     pcapng_interface(&w, &eth0);
     pcapng_names(&w, &(struct pcapng_name){TD_IP4(10, 0, 0, 2), "deck"}, 1);
     pcapng_packet(&w, &p);
-    p = (struct pcapng_packet){.wall = 1, .caplen = 4, .len = 1500, .data = frame, .direction = PCAPNG_DIR_OUT,
-                               .reception = PCAPNG_UNICAST, .lost = 7};
+    p = (struct pcapng_packet){.wall = 1,
+                               .caplen = 4,
+                               .len = 1500,
+                               .data = frame,
+                               .direction = PCAPNG_DIR_OUT,
+                               .reception = PCAPNG_UNICAST,
+                               .lost = 7};
     pcapng_packet(&w, &p);
     pcapng_interface(&w, &(struct pcapng_interface){.name = "lo", .snaplen = 65535});
     p = (struct pcapng_packet){.interface = 1, .data = frame, .id = UINT64_MAX};
     pcapng_packet(&w, &p);
-    pcapng_statistics(&w, &(struct pcapng_statistics){.wall = 5, .start = 1, .end = UINT64_C(0x100000002), .received = 9,
-                                                      .accepted = 8, .lost = 7, .delivered = 2});
+    pcapng_statistics(&w, &(struct pcapng_statistics){.wall = 5,
+                                                      .start = 1,
+                                                      .end = UINT64_C(0x100000002),
+                                                      .received = 9,
+                                                      .accepted = 8,
+                                                      .lost = 7,
+                                                      .delivered = 2});
     ck_assert(!w.failed);
 }
 
 START_TEST(what_was_written_is_read_back)
 {
-    static const uint32_t want[] = {PCAPNG_SECTION, PCAPNG_INTERFACE, PCAPNG_NAMES,      PCAPNG_PACKET,
-                                    PCAPNG_PACKET,  PCAPNG_INTERFACE, PCAPNG_PACKET,     PCAPNG_STATISTICS};
+    static const uint32_t want[] = {PCAPNG_SECTION, PCAPNG_INTERFACE, PCAPNG_NAMES,
+                                    PCAPNG_PACKET,  PCAPNG_PACKET,    PCAPNG_INTERFACE,
+                                    PCAPNG_PACKET,  PCAPNG_STATISTICS};
     struct pcapng_block b;
     uint32_t type[16];
     size_t at = 0;
@@ -111,7 +130,8 @@ START_TEST(what_was_written_is_read_back)
     ck_assert_uint_eq(types(type, 16), 8);
     for (unsigned i = 0; i < 8; i++) {
         ck_assert_uint_eq(type[i], want[i]);
-        ck_assert_msg(pcapng_read(&rd, w.b + at, w.len - at, &b, msg, sizeof msg) == 1, "block %u: %s", i, msg);
+        ck_assert_msg(pcapng_read(&rd, w.b + at, w.len - at, &b, msg, sizeof msg) == 1,
+                      "block %u: %s", i, msg);
         ck_assert_uint_eq(b.type, want[i]);
         const struct pcapng_packet *p = &b.packet;
         if (i == 3) {
@@ -159,10 +179,13 @@ END_TEST
 
 START_TEST(pcap_with_nanoseconds)
 {
-    static const uint8_t want[] = {0x4d, 0x3c, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0,
-                                   2,    0,    0,    0,    5, 0, 0, 0, 3, 0, 0, 0, 60, 0, 0, 0, 'a', 'b', 'c'};
+    static const uint8_t want[] = {0x4d, 0x3c, 0xb2, 0xa1, 2, 0, 4,  0, 0, 0, 0,   0,   0,  0, 0,
+                                   0,    0,    1,    0,    0, 1, 0,  0, 0, 2, 0,   0,   0,  5, 0,
+                                   0,    0,    3,    0,    0, 0, 60, 0, 0, 0, 'a', 'b', 'c'};
     pcap_header(&w, 1, 256);
-    pcap_packet(&w, &(struct pcapng_packet){.wall = 2 * TD_SEC + 5, .caplen = 3, .len = 60, .data = (const uint8_t *)"abc"});
+    pcap_packet(
+        &w, &(struct pcapng_packet){
+                .wall = 2 * TD_SEC + 5, .caplen = 3, .len = 60, .data = (const uint8_t *)"abc"});
     ck_assert_uint_eq(w.len, sizeof want);
     ck_assert_mem_eq(w.b, want, sizeof want);
 }

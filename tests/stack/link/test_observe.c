@@ -23,8 +23,10 @@ static void look(void *ctx, const struct link_sight *s)
 
     (void)ctx;
     ck_assert_uint_lt(nsights, SIGHTS);
-    *to = (struct sight){.ifindex = s->ifindex, .len = s->p->len, .out = s->out, .bare = s->bare, .id = s->p->id};
-    ck_assert(pkt_read(s->p, 0, to->b, s->p->len < sizeof to->b ? s->p->len : (uint32_t)sizeof to->b));
+    *to = (struct sight){
+        .ifindex = s->ifindex, .len = s->p->len, .out = s->out, .bare = s->bare, .id = s->p->id};
+    ck_assert(
+        pkt_read(s->p, 0, to->b, s->p->len < sizeof to->b ? s->p->len : (uint32_t)sizeof to->b));
 }
 
 static struct link_observer all = {.fn = look};
@@ -77,7 +79,8 @@ START_TEST(both_directions_of_one_interface_or_of_all)
 }
 END_TEST
 
-/* As Linux's packet sockets: what is lost on the way out never was on the wire, what is lost on the way in was. */
+/* As Linux's packet sockets: what is lost on the way out never was on the wire, what is lost on the
+ * way in was. */
 START_TEST(in_front_of_ingress_behind_egress)
 {
     struct td_netem lossy = {.loss = UINT32_MAX, .seed = 1}, slow = {.delay = 10 * TD_MS};
@@ -103,7 +106,8 @@ START_TEST(in_front_of_ingress_behind_egress)
 }
 END_TEST
 
-/* A busy device: once, when it has gone. A refused frame never left. An interface that is down shows nothing. */
+/* A busy device: once, when it has gone. A refused frame never left. An interface that is down
+ * shows nothing. */
 START_TEST(once_when_it_has_gone)
 {
     link_observe(&r->st, &all);
@@ -124,7 +128,8 @@ START_TEST(once_when_it_has_gone)
 }
 END_TEST
 
-/* On the cable with its tag, above without; the same packet. A bridge's host sees what is its own. */
+/* On the cable with its tag, above without; the same packet. A bridge's host sees what is its own.
+ */
 START_TEST(each_interface_on_its_way)
 {
     struct netif *v = lx_vlan(eth0, 7, "eth0.7"), *br = lx_bridge("br0");
@@ -171,11 +176,17 @@ START_TEST(loopback_once_and_bare)
 }
 END_TEST
 
-/* A super-frame of 3000 octets of text with its checksum left open, as a device with offloads hands it in. */
+/* A super-frame of 3000 octets of text with its checksum left open, as a device with offloads hands
+ * it in. */
 static struct pkt *super(uint32_t text, uint16_t gso)
 {
-    struct ipv4_hdr h = {.hlen = 20, .ttl = 64, .proto = IPPROTO_TCP_, .src = TD_IP4(10, 0, 0, 1),
-                         .dst = TD_IP4(10, 0, 0, 2), .id = 7, .total_len = (uint16_t)(40 + text)};
+    struct ipv4_hdr h = {.hlen = 20,
+                         .ttl = 64,
+                         .proto = IPPROTO_TCP_,
+                         .src = TD_IP4(10, 0, 0, 1),
+                         .dst = TD_IP4(10, 0, 0, 2),
+                         .id = 7,
+                         .total_len = (uint16_t)(40 + text)};
     struct pkt *p = pkt_alloc(&r->st.mem, PKT_HEADROOM, 54 + text);
     uint8_t *b = pkt_put(p, 54 + text);
 
@@ -200,9 +211,11 @@ static void good_sum(const struct sight *s)
     uint32_t len = s->len - 34;
 
     ck_assert_uint_eq(checksum(s->b + 14, 20), 0);
-    ck_assert_uint_eq(checksum_finish(checksum_add(
-                          checksum_pseudo(TD_IP4(10, 0, 0, 1), TD_IP4(10, 0, 0, 2), IPPROTO_TCP_, len), s->b + 34, len)),
-                      0);
+    ck_assert_uint_eq(
+        checksum_finish(checksum_add(
+            checksum_pseudo(TD_IP4(10, 0, 0, 1), TD_IP4(10, 0, 0, 2), IPPROTO_TCP_, len), s->b + 34,
+            len)),
+        0);
 }
 
 /* The observer gets segments; the stack gets what came, at the same cost as without an observer. */
