@@ -7,7 +7,7 @@ needs python3 "control"
 www=$work/www
 mkdir "$www"
 head -c 20000000 /dev/urandom >"$www/big"
-daemon_options='--stall 1s'
+daemon_options='--stall 3s'
 daemon_prefix=(bash -c 'ulimit -n 60; exec "$@"' _) # descriptors: enough, and few enough to run out of
 ulimit -n "$(ulimit -H -n)"
 start_daemon "app start echo -p 7" "app start httpd -p 80 $www"
@@ -62,7 +62,7 @@ wait "$connections" 2>/dev/null
 "${control[@]}" deaf >"$work/deaf" &
 deaf=$!
 check "one that asks and doesn't read is dropped" eventually 10 is stalled -eq 1
-check "which the daemon tells" grep -q "read nothing for 1 s was dropped" "$work/daemon.log"
+check "which the daemon tells" grep -q "read nothing for 3 s was dropped" "$work/daemon.log"
 check "the others are served" deck version
 check "and the stack goes on" pinged
 wait "$deaf"
