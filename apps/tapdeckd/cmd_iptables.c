@@ -27,6 +27,7 @@ struct list {
     enum nf_table_id table;
     const char *chain; /* NULL: all */
     bool verbose, numeric, exact, numbers, spec; /* -v -n -x --line-numbers -S */
+    uint32_t only;                               /* the number of a rule; 0 = all */
 };
 
 /* iptables' five columns: 99999, then 100K, 100M … */
@@ -125,9 +126,15 @@ static void list_chain(struct run *r, const struct list *l, const struct nf_chai
         }
         jw_open(&r->jw, "rules", '[');
         for (uint32_t i = 0; i < c->nrules; i++)
-            json_rule(r, c->rule[i], i + 1);
+            if (l->only == 0 || l->only == i + 1)
+                json_rule(r, c->rule[i], i + 1);
         jw_close(&r->jw, ']');
         jw_close(&r->jw, '}');
+        return;
+    }
+    if (l->only != 0) { /* of one rule, its line alone */
+        if (l->only <= c->nrules)
+            list_rule(r, l, c->rule[l->only - 1], l->only);
         return;
     }
     run_printf(r, "%sChain %s ", first ? "" : "\n", c->name);
@@ -166,7 +173,7 @@ static void spec_chains(struct run *r, const struct list *l, const struct nf_tab
 {
     for (uint32_t i = 0; i < t->nchains; i++) {
         const struct nf_chain *c = t->chain[i];
-        if (l->chain != NULL && strcmp(c->name, l->chain) != 0)
+        if (l->only != 0 || (l->chain != NULL && strcmp(c->name, l->chain) != 0))
             continue;
         if (!c->builtin)
             run_printf(r, "-N %s\n", c->name);
@@ -178,7 +185,7 @@ static void spec_chains(struct run *r, const struct list *l, const struct nf_tab
     }
     for (uint32_t i = 0; i < t->nchains; i++)
         for (uint32_t k = 0; k < t->chain[i]->nrules; k++)
-            if (l->chain == NULL || strcmp(t->chain[i]->name, l->chain) == 0)
+            if ((l->chain == NULL || strcmp(t->chain[i]->name, l->chain) == 0) && (l->only == 0 || l->only == k + 1))
                 spec_rule(r, t->chain[i], t->chain[i]->rule[k], l->verbose);
 }
 
@@ -276,8 +283,10 @@ static int listing(struct run *r, struct list *l)
             l->exact = l->exact || strchr(word, 'x') != NULL;
         } else if (word[0] != '-' && l->chain == NULL) {
             l->chain = word;
+        } else if (l->chain != NULL && l->only == 0 && parse_u32(word, UINT32_MAX, &l->only) && l->only != 0) {
+            continue;
         } else {
-            return run_bad_word(r, i, "write `iptables [-t filter|nat|mangle] -L|-S [CHAIN] [-n] [-v] [-x] [--line-numbers]`"), -1;
+            return run_bad_word(r, i, "write `iptables [-t filter|nat|mangle] -L|-S [CHAIN [N]] [-n] [-v] [-x] [--line-numbers]`"), -1;
         }
     }
     return 1;
@@ -330,7 +339,7 @@ static int iptables_main(struct run *r)
 const struct command command_iptables = {
     .name = "iptables",
     .usage = "iptables [-t {filter | nat | mangle}] {-A | -I | -D | -R | -C} CHAIN [N] RULE\n"
-             "iptables [-t {filter | nat | mangle}] {-D CHAIN N | {-L | -S} [CHAIN] [-n] [-v] [-x] [--line-numbers]}\n"
+             "iptables [-t {filter | nat | mangle}] {-D CHAIN N | {-L | -S} [CHAIN [N]] [-n] [-v] [-x] [--line-numbers]}\n"
              "iptables [-t {filter | nat | mangle}] {{-N | -X | -F | -Z} [CHAIN] | -E CHAIN NAME | -P CHAIN POLICY}\n"
              "RULE := [[!] {-s | -d} PREFIX] [[!] {-i | -o} IFACE] [[!] -p PROTO] [[!] --sport PORT] [[!] --dport PORT]\n"
              "        [[!] --tcp-flags FLAGS FLAGS] [[!] --syn] [[!] --icmp-type TYPE] [[!] -f] [-m MATCH] [-j TARGET] [-g CHAIN]\n"

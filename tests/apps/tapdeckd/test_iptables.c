@@ -133,6 +133,23 @@ START_TEST(save_and_restore)
 }
 END_TEST
 
+START_TEST(one_rule)
+{
+    con_done("iptables -A INPUT -p tcp --dport 80 -j ACCEPT");
+    con_done("iptables -A INPUT -p udp -j DROP");
+    con_done("iptables -nL INPUT 2");
+    ck_assert_str_eq(con.out, "DROP       udp  --  0.0.0.0/0            0.0.0.0/0           \n");
+    con_done("iptables -L INPUT 1 -n --line-numbers");
+    ck_assert_msg(strncmp(con.out, "1    ACCEPT     tcp ", 20) == 0, "%s", con.out);
+    con_done("iptables -S INPUT 1");
+    ck_assert_str_eq(con.out, "-A INPUT -p tcp -m tcp --dport 80 -j ACCEPT\n");
+    con_done("iptables -L INPUT 3");
+    ck_assert_str_eq(con.out, "");
+    con_refused("iptables -L INPUT two", "'two' doesn't belong");
+    con_refused("iptables -L INPUT 0", "'0' doesn't belong");
+}
+END_TEST
+
 START_TEST(flows)
 {
     con_done("conntrack -C");
@@ -242,6 +259,7 @@ static Suite *suite(void)
     tcase_add_test(t, listing);
     tcase_add_test(t, checking);
     tcase_add_test(t, save_and_restore);
+    tcase_add_test(t, one_rule);
     tcase_add_test(t, flows);
     tcase_add_test(t, flows_followed);
     tcase_add_test(t, text_of_the_console);
