@@ -275,6 +275,23 @@ cp "$work/there" "$work/nstat.there"
 cp "$work/here" "$work/nstat.here"
 compare json nstat "$work/nstat.there" "$work/nstat.here"
 
+# ---- ethtool: those of its features that there are here, by its names, in its order ----
+
+if command -v ethtool >/dev/null; then
+    names() { sed -n '2,$s/:.*//p' "$1"; }
+    both 'ethtool -k eth0' 'ethtool -k eth0'
+    names "$work/here" >"$work/names"
+    equal "text: ethtool -k, names in order" "$(names "$work/here")" "$(names "$work/there" | grep -Fxf "$work/names")"
+    equal "text: ethtool -k, lines" "$(sed 1d "$work/here" | grep -vcE "^$(printf '\t')?[a-z0-9-]+: (on|off)( \[fixed\])?$")" 0
+    both 'ethtool --json -k eth0' 'ethtool --json -k eth0'
+    mv "$work/there" "$work/ethtool.there"
+    mv "$work/here" "$work/ethtool.here"
+    others=$(python3 -c "import json; a, b = (json.load(open('$work/ethtool.' + f))[0] for f in ('there', 'here')); print(','.join(sorted(a.keys() - b.keys())))")
+    compare json 'ethtool --json -k' "$work/ethtool.there" "$work/ethtool.here" "absent=$others"
+else
+    skip "ethtool -k" "it is not installed"
+fi
+
 # ---- ip monitor: the same changes, the same lines ----
 
 changes="ip rule add from 10.7.0.0/24 table 100 priority 600
