@@ -162,7 +162,7 @@ td_time runs_deadline(const struct deck *d);
 
 struct command {
     const char *name;
-    const char *usage; /* one form a line, without the indent */
+    const char *usage; /* a grammar, one form a line: common/usage.h */
     const char *doc;   /* one sentence for the list */
     const char *more;  /* paragraphs and examples, or NULL */
     int (*fn)(struct run *r);

@@ -8,8 +8,9 @@ needs tmux "a session on a terminal"
 needs less "the pager of a session on a terminal"
 needs curl "a session on a terminal"
 
-export LC_ALL=C.UTF-8 LESS='' PAGER='' HOME=$work/home TERM=xterm
+export LC_ALL=C.UTF-8 HOME=$work/home TERM=xterm
 unset PAGER NO_COLOR LESS
+export HISTFILE='' LESSHISTFILE=-
 mkdir "$HOME"
 record=$BUILD/results/console-session.txt
 mkdir -p "$BUILD/results"
