@@ -216,6 +216,35 @@ START_TEST(a_retransmission_says_why)
 }
 END_TEST
 
+/* What is sent at the end of a turn, in the flush, knows which packet asked for it. */
+START_TEST(an_acknowledgment_says_what_it_acknowledges)
+{
+    char because[64];
+
+    con_done("app start discard -p 9");
+    con_done(fill("capture start %s/a.pcapng dev eth0"));
+    segment(9, TCP_SYN, 1000, 0, false);
+    con_done("capture stop");
+    load("%s/a.pcapng");
+    parse();
+    says(1, "tcp-syn-in");
+    uint32_t iss = wire_get32(packet(1)->data + 38);
+    con_done(fill("capture start %s/b.pcapng dev eth0"));
+    segment(9, TCP_ACK, 1001, iss + 1, false);
+    segment(9, TCP_ACK | TCP_FIN, 1001, iss + 1, false);
+    con_done("capture stop");
+    load("%s/b.pcapng");
+    parse();
+    ck_assert_uint_ge(packets(), 3);
+    says(0, "from SYN-RECEIVED to ESTABLISHED");
+    says(1, "from ESTABLISHED to CLOSE-WAIT");
+    ck_assert_int_eq(packet(2)->direction, PCAPNG_DIR_OUT);
+    snprintf(because, sizeof because, "because packet %llu arrived",
+             (unsigned long long)packet(1)->id);
+    says(2, because);
+}
+END_TEST
+
 /* ARP has no packet to name yet when it says what it sends. */
 START_TEST(arp_says_why)
 {
@@ -477,6 +506,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, blocks_with_reasons);
     tcase_add_test(t, a_retransmission_says_why);
+    tcase_add_test(t, an_acknowledgment_says_what_it_acknowledges);
     tcase_add_test(t, arp_says_why);
     tcase_add_test(t, directions_counts_filters_and_lengths);
     tcase_add_test(t, losses_on_purpose);
