@@ -94,7 +94,7 @@ way() { # OPTIONS…: the addresses of the hops
 equal "traceroute" "$(way 10.1.0.2)" "1 10.0.0.1 ;2 10.1.0.2 ;"
 equal "traceroute -I" "$(way -I 10.1.0.2)" "1 10.0.0.1 ;2 10.1.0.2 ;"
 equal "traceroute -T, a closed port" "$(way -T -p 81 10.1.0.2)" "1 10.0.0.1 ;2 10.1.0.2 ;"
-on_linux nc -k -l 80 >/dev/null </dev/null &
+nsenter -t "$there" -n nc -k -l 80 >/dev/null </dev/null &
 linux="$linux $!"
 eventually 5 on_linux sh -c 'ss -Hltn "sport = :80" | grep -q .'
 equal "traceroute -T, an open port" "$(way -T 10.1.0.2)" "1 10.0.0.1 ;2 10.1.0.2 ;"
