@@ -38,7 +38,7 @@ void infer_free(struct infer *f)
 
 const char *infer_phase_text(const struct infer *f)
 {
-    static const char *const text[] = {"unknown", "slow start", "congestion avoidance", "fast recovery", "loss"};
+    static const char *const text[] = {"unknown", "slow start", "congestion avoidance", "by rate", "fast recovery", "loss"};
     return text[f->phase];
 }
 
@@ -47,6 +47,9 @@ void infer_rtt(struct infer *f, int64_t rtt)
     rtt += f->lag;
     if (rtt < 0 || rtt > RTT_MAX)
         return;
+    /* Less than half of what is usual is no round trip: the sender's share wasn't known yet. */
+    if (rtt > f->srtt / 2 && (f->shortest < f->srtt / 2 || f->shortest == 0 || rtt < f->shortest))
+        f->shortest = rtt;
     if (f->srtt == 0) { /* RFC 6298 2.2, 2.3 */
         f->srtt = rtt;
         f->rttvar = rtt / 2;
@@ -108,6 +111,7 @@ static void begin_episode(struct infer *f, const struct infer_data *d, enum infe
             infer_lag(f, (d->t - f->asked_at) / 100 * 85);
     }
     if (f->phase != INFER_RECOVERY && f->phase != INFER_LOSS) {
+        f->loss_flight = f->round_max > f->last_max ? f->round_max : f->last_max;
         f->prior_cwnd = f->cwnd;
         f->prior_ssthresh = f->ssthresh;
         f->ssthresh = reduced(f, f->cwnd);
@@ -121,20 +125,56 @@ static void begin_episode(struct infer *f, const struct infer_data *d, enum infe
     f->rec_pipe = 0;
 }
 
-static void end_round(struct infer *f)
+static void end_round(struct infer *f, int64_t t)
 {
+    uint64_t got = f->delivered + ranges_bytes(&f->sacked), ms = (uint64_t)(t - f->round_t) / 1000000;
+    if (f->round_t > 0 && ms > 0 && got > f->round_delivered) {
+        f->rate_at = (uint8_t)((f->rate_at + 1u) % INFER_RATES);
+        f->rate[f->rate_at] = (uint32_t)((got - f->round_delivered) / ms);
+    }
+    f->round_delivered = got;
+    f->round_t = t;
     f->round_end = f->nxt;
     f->last_max = f->round_max;
     f->round_max = 0;
-    f->round_idle = f->round_full = false;
+    f->round_idle = f->round_short = f->round_full = false;
     if (f->lag_now != INT64_MAX && !blind(f))
         infer_lag(f, f->lag_now);
     f->lag_now = INT64_MAX;
 }
 
-/* Everything that was outstanding at its beginning is acknowledged. */
-static void end_episode(struct infer *f)
+static bool by_rate(const struct infer *f)
 {
+    return f->ignored >= 2 && f->ignored > f->heeded;
+}
+
+/* BBR's window: twice what is delivered in the shortest round trip, and what its bursts need. */
+static uint32_t rate_window(const struct infer *f)
+{
+    uint64_t best = 0;
+    for (unsigned i = 0; i < INFER_RATES; i++)
+        best = f->rate[i] > best ? f->rate[i] : best;
+    uint64_t w = 2 * best * (uint64_t)(f->shortest / 1000) / 1000 + 6 * f->mss;
+    return w < UINT32_MAX / 2 ? (uint32_t)w : UINT32_MAX / 2;
+}
+
+/* A round trip after a recovery, in which nothing else held the sender back: did it take the loss to heart? */
+static void heed(struct infer *f)
+{
+    uint64_t most = f->round_max;
+    f->after_loss = false;
+    if (f->loss_flight < 10 * f->mss)
+        return;
+    if (most * 100 >= (uint64_t)f->loss_flight * 80)
+        f->ignored = f->ignored < 250 ? (uint8_t)(f->ignored + 1) : 250;
+    else if (most * 100 <= (uint64_t)f->loss_flight * 75)
+        f->heeded = f->heeded < 250 ? (uint8_t)(f->heeded + 1) : 250;
+}
+
+/* Everything that was outstanding at its beginning is acknowledged. */
+static void end_episode(struct infer *f, int64_t t)
+{
+    f->after_loss = f->phase == INFER_RECOVERY && f->prior_ssthresh > 0; /* the first loss ends slow start: anyone has less after it */
     if (f->phase == INFER_RECOVERY && f->rec_pipe > 0 && f->prior_cwnd > 0 && !blind(f)) {
         /* The pipe was led to ssthresh (RFC 9937): it tells by how much this sender reduces. */
         uint64_t tenths = (uint64_t)f->rec_pipe * 20 / f->prior_cwnd;
@@ -148,26 +188,29 @@ static void end_episode(struct infer *f)
         f->cwnd = f->ssthresh;
     f->phase = f->cwnd < f->ssthresh ? INFER_SLOW_START : INFER_AVOIDANCE;
     f->dup = 0;
-    end_round(f);
+    end_round(f, t);
     f->last_max = 0;
 }
 
-static void undo(struct infer *f)
+static void undo(struct infer *f, int64_t t)
 {
     if (f->undone || f->prior_cwnd == 0)
         return;
     f->undone = true;
+    f->after_loss = false;
+    if (f->ignored > 0)
+        f->ignored--; /* there was nothing to heed */
     if (f->cwnd < f->prior_cwnd)
         f->cwnd = f->prior_cwnd;
     f->ssthresh = f->prior_ssthresh;
     f->lost_edge = f->una;
     f->phase = f->ssthresh == 0 || f->cwnd < f->ssthresh ? INFER_SLOW_START : INFER_AVOIDANCE;
-    end_round(f);
+    end_round(f, t);
     f->last_max = 0;
 }
 
 /* A round trip is over: was the window lower than it was taken for? */
-static void judge_round(struct infer *f)
+static void judge_round(struct infer *f, int64_t t)
 {
     uint32_t most = f->round_max > f->last_max ? f->round_max : f->last_max;
     bool free_run = !f->round_idle && !f->round_full && f->round_max > 0 && f->last_max > 0;
@@ -184,7 +227,13 @@ static void judge_round(struct infer *f)
     }
     if (f->phase == INFER_UNKNOWN && f->last_max > 0)
         f->phase = INFER_AVOIDANCE;
-    end_round(f);
+    if (f->after_loss && !f->round_short && !f->round_full && f->round_max > 0)
+        heed(f);
+    end_round(f, t);
+    if (by_rate(f) && !blind(f)) {
+        f->phase = INFER_RATE;
+        f->cwnd = rate_window(f);
+    }
 }
 
 /* ---- what the sender learns ---- */
@@ -192,6 +241,7 @@ static void judge_round(struct infer *f)
 static void learn(struct infer *f, const struct infer_heard *a)
 {
     if (seq_gt(a->ack, f->una) && seq_le(a->ack, f->nxt)) {
+        f->delivered += a->ack - f->una;
         f->una = a->ack;
         ranges_below(&f->sacked, f->una);
         ranges_below(&f->again, f->una);
@@ -203,9 +253,9 @@ static void learn(struct infer *f, const struct infer_heard *a)
             f->dup = f->phase == INFER_RECOVERY && seq_lt(f->una, f->recover) ? f->dup - 1 : 0;
         bool old_echo = a->has_ts && f->again_ts && (int32_t)(a->tsecr - f->again_tsval) < 0;
         if (f->phase == INFER_LOSS && old_echo) /* RFC 3522 3.2: what was first sent had arrived */
-            undo(f);
+            undo(f, a->t);
         else if (f->phase >= INFER_RECOVERY && seq_ge(f->una, f->recover))
-            end_episode(f);
+            end_episode(f, a->t);
     } else if (a->duplicate && a->nsack == 0) {
         f->dup++;
     }
@@ -218,9 +268,9 @@ static void learn(struct infer *f, const struct infer_heard *a)
     }
     f->needless_bytes += a->needless_bytes;
     if (a->needless && f->again_bytes > 0 && f->needless_bytes >= f->again_bytes)
-        undo(f);
+        undo(f, a->t);
     if (seq_ge(f->una, f->round_end))
-        (f->phase < INFER_RECOVERY ? judge_round : end_round)(f);
+        (f->phase < INFER_RECOVERY ? judge_round : end_round)(f, a->t);
 }
 
 static void pop(struct infer *f)
@@ -324,7 +374,9 @@ static void round_facts(struct infer *f, const struct infer_data *d, uint32_t be
 {
     uint32_t len = d->end - d->seq;
     bool clocked = d->t - f->acked_at <= 2 * MS + f->srtt / 8 || d->t - f->sent_at <= MS;
-    if (d->kind == INFER_NEW && ((f->mss > 0 && len % f->mss != 0) || !clocked || before == 0))
+    if (d->kind == INFER_NEW && ((f->mss > 0 && len % f->mss != 0) || before == 0))
+        f->round_short = f->round_idle = true;
+    if (d->kind == INFER_NEW && !clocked)
         f->round_idle = true;
     if (d->edge_known && seq_diff(d->edge, d->end) < (int32_t)f->mss)
         f->round_full = true;
@@ -358,7 +410,10 @@ void infer_data(struct infer *f, const struct infer_data *d)
     switch (f->phase) {
     case INFER_RECOVERY:
         f->rec_pipe = pipe;
-        f->cwnd = pipe > f->mss ? (f->prior_cwnd > 0 && pipe > f->prior_cwnd ? f->prior_cwnd : pipe) : f->mss;
+        if (by_rate(f) && !blind(f))
+            f->cwnd = rate_window(f);
+        else
+            f->cwnd = pipe > f->mss ? (f->prior_cwnd > 0 && pipe > f->prior_cwnd ? f->prior_cwnd : pipe) : f->mss;
         break;
     default:
         if (pipe > f->cwnd)

@@ -18,13 +18,18 @@
  * ssthresh), a timeout begins again at one segment, CWR is a reduction without loss, and a D-SACK or
  * an old timestamp that shows it was all needless puts back what was. ssthresh is taken from where
  * the pipe ended, as a half or 0.7 (CUBIC) of the window before, whichever is nearer.
+ *
+ * A sender that has as much in flight after its losses as before goes by rate (BBR): its window is not what holds
+ * it back. For it the window is computed as BBR's is: twice the best delivery rate of ten round trips
+ * times the shortest round trip, and a few segments.
  */
 #ifndef REPLAY_INFER_H
 #define REPLAY_INFER_H
 
 #include "replay/ranges.h"
 
-enum infer_phase { INFER_UNKNOWN, INFER_SLOW_START, INFER_AVOIDANCE, INFER_RECOVERY, INFER_LOSS };
+enum infer_phase { INFER_UNKNOWN, INFER_SLOW_START, INFER_AVOIDANCE, INFER_RATE, INFER_RECOVERY, INFER_LOSS };
+#define INFER_RATES 10u /* round trips that the best delivery rate is of */
 enum infer_sent { INFER_NEW, INFER_AGAIN, INFER_TIMEOUT, INFER_PROBE }; /* PROBE: a tail loss probe */
 
 struct infer_ack; /* one that the sender may not know yet */
@@ -33,9 +38,12 @@ struct infer {
     bool begun, cut_known; /* cut_known: ssthresh is more than a guess */
     uint8_t phase;         /* enum infer_phase */
     bool reno;             /* halves, by what was seen */
-    bool round_idle, round_full; /* in this round trip it had nothing to send; the peer's window was full */
+    bool round_idle, round_short, round_full; /* in this round trip it sent when no ACK let it; had nothing to send; the peer's window was full */
     bool undone;
     bool stamped;          /* its segments carry timestamps */
+    bool after_loss;       /* the round trips since a recovery ended are looked at */
+    uint8_t heeded, ignored; /* losses after which it had less in flight; after which it hadn't */
+    uint8_t rate_at;
     uint32_t mss;
     tcp_seq una, nxt, high, recover, round_end, lost_edge;
     struct ranges sacked, again; /* of [una, nxt): the peer has it; sent again, and on its way */
@@ -53,6 +61,11 @@ struct infer {
     int64_t asked_at;             /* when the first sign of a loss passed; 0 = there is none */
     int64_t acked_at, sent_at;    /* when it last learnt of an ACK; when it last sent */
     int64_t srtt, rttvar;         /* ns, RFC 6298; srtt 0 = none yet */
+    int64_t shortest;             /* ns, the shortest round trip; 0 = none yet */
+    uint64_t delivered, round_delivered; /* bytes acknowledged since its beginning; when this round trip began, */
+    int64_t round_t;                     /* and when that was */
+    uint32_t rate[INFER_RATES];   /* bytes/ms of the last round trips */
+    uint32_t loss_flight;         /* the most in flight in the round trips before a loss */
 };
 
 struct infer_data { /* a segment with text, SYN or FIN that the sender sent */

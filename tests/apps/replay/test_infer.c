@@ -192,6 +192,49 @@ START_TEST(test_without_sack)
 }
 END_TEST
 
+/* Fifty segments each round trip of 50 ms, whatever is lost: that sender goes by rate. One that sends 35 after
+ * a loss doesn't. */
+START_TEST(test_by_rate)
+{
+    for (unsigned after = 35; after <= 50; after += 15) {
+        struct infer f = {0};
+        tcp_seq una = 1000, nxt = 1000;
+        infer_begin(&f, nxt, 1000, 10000);
+        for (unsigned round = 0; round < 40; round++) {
+            int64_t t = (1 + (int64_t)round) * 50 * 1000000;
+            bool lost = round % 8 == 6, again = round % 8 == 7;
+            struct infer_heard a = {.t = t, .ack = round == 0 ? nxt : nxt - 1000}; /* the last is on its way still */
+            infer_rtt(&f, 50 * 1000000);
+            if (again) { /* the first of the round before is missing */
+                a.ack = una;
+                a.nsack = 1;
+                a.sack[0] = (struct range){una + 1000, nxt};
+            }
+            infer_heard(&f, &a);
+            struct infer_data d = {.t = t, .seq = una, .end = una + 1000, .kind = INFER_AGAIN};
+            if (again)
+                infer_data(&f, &d);
+            if (!again)
+                una = a.ack;
+            d.kind = INFER_NEW;
+            for (unsigned i = again ? 1 : 0; i < (round % 8 < 3 && round > 8 ? after : 50); i++) {
+                d.seq = nxt;
+                d.end = nxt += 1000;
+                d.t += 1000;
+                infer_data(&f, &d);
+            }
+            if (lost)
+                ck_assert_uint_gt(f.cwnd, 30000);
+        }
+        ck_assert_str_eq(infer_phase_text(&f), "fast recovery");
+        ck_assert_int_eq(f.ignored >= 2, after == 50);
+        if (after == 50) /* 1000 bytes/ms for 50 ms, twice, and six segments */
+            ck_assert(f.cwnd >= 95000 && f.cwnd <= 125000);
+        infer_free(&f);
+    }
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *s = suite_create("replay/infer");
@@ -202,6 +245,7 @@ static Suite *make_suite(void)
     tcase_add_test(c, test_losses);
     tcase_add_test(c, test_without_timestamps);
     tcase_add_test(c, test_without_sack);
+    tcase_add_test(c, test_by_rate);
     suite_add_tcase(s, c);
     return s;
 }
