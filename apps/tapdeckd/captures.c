@@ -202,7 +202,7 @@ void capture_free(struct deck_capture *c)
     free(c);
 }
 
-static td_time real_now(void)
+td_time captures_real_now(void)
 {
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -216,8 +216,8 @@ bool captures_settle(struct deck *d)
     for (struct deck_capture *c = d->captures; c != NULL; c = c->next) {
         if (c->sniffer == NULL || !sniffer_waiting(c->sniffer))
             continue;
-        enough = enough == 0 ? real_now() + SETTLE : enough;
-        while (sniffer_settle(c->sniffer, SETTLE_FRAMES) && real_now() < enough)
+        enough = enough == 0 ? captures_real_now() + SETTLE : enough;
+        while (sniffer_settle(c->sniffer, SETTLE_FRAMES) && captures_real_now() < enough)
             continue;
         more = more || sniffer_waiting(c->sniffer);
         if (sniffer_full(c->sniffer) ||

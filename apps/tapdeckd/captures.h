@@ -54,5 +54,6 @@ size_t capture_waiting(const struct deck_capture *c);
  * those that are complete or broken. True: there is more, for the next turn. */
 bool captures_settle(struct deck *d);
 void captures_done(struct deck *d);
+td_time captures_real_now(void); /* monotonic, ns: disks know no other time */
 
 #endif

@@ -10,21 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "common/args.h"
 #include "dev/pcapng.h"
 #include "link/link.h"
 
 #define LETTERS "c:s:C:G:W:Q:v"
-#define STEP    (256U << 10) /* bytes of a stream a turn of the loop: as many as may come in with it \
-                              */
-#define TICK     (5 * TD_MS)
-#define WRITE_MS 1500 /* `capture stop` waits so long for a disk, then says that it still writes   \
-                       */
+#define STEP    (256U << 10)   /* bytes of a stream a turn: as many as may come in with it */
+#define NAP     (200 * TD_US)  /* a turn, while `capture stop` waits for a disk */
+#define WRITE   (1500 * TD_MS) /* it waits so long, then says that it is still being written */
 
-static const char right[] = "write `capture start FILE [dev IFACE|any] [-c N] [-s N] [-C N] [-G "
-                            "SECONDS] [-W N] [-Q in|out|inout] [EXPR]`, "
-                            "`capture stop [FILE|dev IFACE|all]` or `capture show`";
+static const char right[] =
+    "write `capture start FILE [dev IFACE|any] [-c N] [-s N] [-C N] [-G SECONDS] [-W N] "
+    "[-Q in|out|inout] [EXPR]`, `capture stop [FILE|dev IFACE|all]` or `capture show`";
 
 /* ---- words ---- */
 
@@ -250,7 +249,7 @@ struct stopping {
     char *file; /* NULL: all */
     uint32_t ifindex;
     bool by_interface;
-    td_time until;
+    td_time until; /* real time */
     int status;
 };
 
@@ -260,9 +259,11 @@ static bool meant(const struct stopping *s, const struct deck_capture *c)
            (!s->by_interface || c->words.ifindex == s->ifindex);
 }
 
-/* All that are meant end; those that are written are told and go. RUN_MORE: a disk is slow. */
+/* The disk's time is real, whatever the stack's is: virtual time doesn't pass while it is waited
+ * for. All that are meant end; those that are written are told and go. RUN_MORE: a disk is slow. */
 static int stop_step(struct run *r, td_time now)
 {
+    (void)now;
     struct stopping *s = r->state;
     bool slow = false;
     for (struct deck_capture *c = r->deck->captures, *next; c != NULL; c = next) {
@@ -283,12 +284,12 @@ static int stop_step(struct run *r, td_time now)
                 run_fail(r, EXIT_FAILED, "%s is incomplete: %s", c->file, strerror(-c->error));
         capture_free(c);
     }
-    if (slow && now >= s->until)
+    if (slow && captures_real_now() >= s->until)
         return run_fail(r, EXIT_FAILED,
                         "the disk still takes what was captured: `capture show` tells when it has");
-    r->wake = now + TICK;
-    r->ready =
-        slow && r->deck->hooks.clock == NULL; /* a clock that stands would never come to `wake` */
+    if (slow)
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = NAP}, NULL);
+    r->ready = slow;
     return slow ? RUN_MORE : s->status;
 }
 
@@ -308,7 +309,7 @@ static int capture_stop(struct run *r)
         return run_fail(r, EXIT_FAILED, "out of memory");
     r->state = s;
     r->release = stop_release;
-    s->until = deck_now(r->deck) + WRITE_MS * TD_MS;
+    s->until = captures_real_now() + WRITE;
     if (r->argc == 4 && strcmp(r->argv[2], "dev") == 0) {
         s->by_interface = true;
         if (!interface(r, r->argv[3], &s->ifindex))
