@@ -363,7 +363,9 @@ static int get_step(struct run *r, td_time now)
 {
     struct get *g = r->state;
     int status = RUN_MORE;
-    if (g->limit != 0 && now >= g->started + g->limit) {
+    td_time end = g->limit != 0 ? g->started + g->limit : TD_NEVER;
+    r->wake = end < now + RUN_PATIENCE ? end : now + RUN_PATIENCE;
+    if (now >= end) {
         hang_up(r, g);
         return run_fail(
             r, EXIT_FAILED, "the time of -m is over: %s, %" PRIu64 " bytes of the body had come",
@@ -487,7 +489,6 @@ static int get_main(struct run *r)
         return status;
     r->step = get_step;
     g->started = deck_now(r->deck);
-    r->wake = g->limit != 0 ? g->started + g->limit : TD_NEVER;
     return begin(r, g->started);
 }
 

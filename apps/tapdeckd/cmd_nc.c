@@ -267,7 +267,6 @@ static void attempt_failed(struct run *r, int err)
     struct nc *c = r->state;
     char text[16];
     format_ip4(c->addr, text);
-    c->status = EXIT_FAILED;
     close_socket(r, &c->s);
     c->stage = NC_NEXT;
     r->ready = true;
@@ -444,20 +443,16 @@ static int talking(struct run *r, td_time now)
     return talk_over(r, now) ? hang_up(r) : RUN_MORE;
 }
 
-static td_time next_wake(const struct nc *c)
+static td_time next_wake(const struct nc *c, td_time now)
 {
-    td_time idle = c->timeout != 0 ? c->moved + c->timeout : TD_NEVER;
-    switch (c->stage) {
-    case NC_CONNECTING:
-    case NC_PROBING:
-        return c->deadline;
-    case NC_TALKING:
-        return c->quit_at < idle ? c->quit_at : idle;
-    case NC_NEXT:
-    case NC_LISTENING:
-        break;
+    td_time at = now + RUN_PATIENCE, idle = c->timeout != 0 ? c->moved + c->timeout : TD_NEVER;
+    if (c->stage == NC_CONNECTING || c->stage == NC_PROBING)
+        at = c->deadline < at ? c->deadline : at;
+    if (c->stage == NC_TALKING) {
+        at = c->quit_at < at ? c->quit_at : at;
+        at = idle < at ? idle : at;
     }
-    return TD_NEVER;
+    return at;
 }
 
 static int nc_step(struct run *r, td_time now)
@@ -481,7 +476,7 @@ static int nc_step(struct run *r, td_time now)
         status = talking(r, now);
         break;
     }
-    r->wake = next_wake(c);
+    r->wake = next_wake(c, now);
     return status;
 }
 
@@ -511,6 +506,7 @@ static int nc_main(struct run *r)
     if (r->json)
         jw_open(&r->jw, NULL, '[');
     r->ready = true;
+    c->status = c->listen ? EXIT_DONE : EXIT_FAILED; /* until one port of those asked for answers */
     return c->listen ? start_listening(r, deck_now(r->deck)) : RUN_MORE;
 }
 

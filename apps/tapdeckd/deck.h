@@ -153,6 +153,10 @@ void run_free(struct run *r); /* also one that is not over */
 /* The earliest time a run wants to be stepped; *ready: one wants it now. */
 td_time runs_deadline(const struct deck *d);
 
+/* A run that waits for the network alone sets `wake` no further away than this: in a world of virtual time, time passes
+ * only while a run waits for a time. */
+#define RUN_PATIENCE (3600 * TD_SEC)
+
 /* Output a run keeps before it must wait for its reader. */
 #define RUN_OUT_HIGH 65536
 /* Input that waits for a run at most, if its client sends no more than was asked for. */

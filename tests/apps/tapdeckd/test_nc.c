@@ -135,6 +135,7 @@ START_TEST(scans)
                                  "Connection to 10.0.0.2 80 port [tcp/*] succeeded!\n"
                                  "nc: connect to 10.0.0.2 port 81 (tcp) failed: Connection refused\n"
                                  "Connection to 10.0.0.2 82 port [tcp/*] succeeded!\n");
+    twin_do(0, "nc -z 10.0.0.2 82 81", EXIT_DONE); /* one of them is enough */
     c = twin_do(0, "nc -z 10.0.0.2 81", EXIT_FAILED);
     ck_assert_str_eq(twin_text(&c->notes), "");
     c = twin_start_as(0, "nc -z 10.0.0.2 80-81", true);
@@ -261,6 +262,24 @@ START_TEST(refusals)
 }
 END_TEST
 
+/* In a world of virtual time, time passes while a command waits for a time: also one that waits for a peer. */
+START_TEST(waits_with_an_end)
+{
+    twin_open(2);
+    struct cmd *l = twin_start(1, "nc -l 5000"), *c;
+    twin_run(TD_SEC);
+    ck_assert_uint_ne(l->r->wake, TD_NEVER);
+    c = twin_start(0, "nc 10.0.0.2 5000");
+    twin_run(TD_SEC);
+    ck_assert_uint_ne(c->r->wake, TD_NEVER);
+    ck_assert_uint_ne(l->r->wake, TD_NEVER);
+    c = twin_start(0, "get 10.0.0.77");
+    twin_run(TD_MS);
+    ck_assert(!c->over && c->r->wake != TD_NEVER);
+    twin_close();
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("nc");
@@ -276,6 +295,7 @@ static Suite *suite(void)
     tcase_add_test(t, udp);
     tcase_add_test(t, failures);
     tcase_add_test(t, ends);
+    tcase_add_test(t, waits_with_an_end);
     tcase_add_test(t, refusals);
     suite_add_tcase(s, t);
     return s;
