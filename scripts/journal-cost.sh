@@ -24,6 +24,7 @@ all | instructions | throughput) ;;
     ;;
 esac
 failed=0
+unset MAKEFLAGS MFLAGS # of a make that runs this
 
 # ---- instructions ----
 

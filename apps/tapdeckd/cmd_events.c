@@ -1,10 +1,10 @@
 /* tapdeckd/cmd_events.c: `events`: the journal as a stream, for people and other programs.
  *
- * Theory of operation. A reader has a position in the sequence of all records that were ever written, and
- * takes them one by one as long as there is room for its output: the loop asks again when its
- * reader has caught up. The journal itself is the buffer, so a reader that is too slow costs nothing more;
- * what falls out before it was told is counted, and said in the place where it is missing. Nothing waits
- * for a reader.
+ * Theory of operation. A reader has a position in the sequence of all records that were ever
+ * written, and takes them one by one as long as there is room for its output: the loop asks again
+ * when its reader has caught up. The journal itself is the buffer, so a reader that is too slow
+ * costs nothing more; what falls out before it was told is counted, and said in the place where it
+ * is missing. Nothing waits for a reader.
  */
 #include "tapdeckd/why.h"
 
@@ -18,7 +18,8 @@ static void tell_lost(struct run *r, uint64_t lost)
     if (r->json)
         run_printf(r, "{\"lost\":%llu}\n", (unsigned long long)lost);
     else
-        run_printf(r, "(%llu events fell out of the journal before they could be told)\n", (unsigned long long)lost);
+        run_printf(r, "(%llu events fell out of the journal before they could be told)\n",
+                   (unsigned long long)lost);
 }
 
 /* cursor: records below this number are done. */
@@ -84,7 +85,8 @@ int why_follow(struct run *r, struct why_follow *w)
 
 static int events_words(struct run *r, struct why_follow *w)
 {
-    static const char right[] = "write `events [-j] [--since TIME] [-n N] [drop|error|state|LAYER|ADDR[:PORT]|conn CONN|…]`";
+    static const char right[] = "write `events [-j] [--since TIME] [-n N] "
+                                "[drop|error|state|LAYER|ADDR[:PORT]|conn CONN|…]`";
     for (int i = 1; i < r->argc;) {
         const char *word = r->argv[i], *value;
         if (strcmp(word, "-j") == 0) {
@@ -94,14 +96,17 @@ static int events_words(struct run *r, struct why_follow *w)
             if ((value = run_value(r, i, "a number")) == NULL)
                 return EXIT_USAGE;
             if (!parse_u32(value, UINT32_MAX, &w->count) || w->count == 0)
-                return run_fail(r, EXIT_USAGE, "'%s' is not a number of events: write 1 or more", value);
+                return run_fail(r, EXIT_USAGE, "'%s' is not a number of events: write 1 or more",
+                                value);
             i += 2;
         } else if (strcmp(word, "--since") == 0) {
             if ((value = run_value(r, i, "a time")) == NULL)
                 return EXIT_USAGE;
             if (!why_time(r->deck, value, &w->filter.since))
-                return run_fail(r, EXIT_USAGE,
-                                "'%s' is not a time: write how long ago, 10s or 500ms, or when, 12:34:56", value);
+                return run_fail(
+                    r, EXIT_USAGE,
+                    "'%s' is not a time: write how long ago, 10s or 500ms, or when, 12:34:56",
+                    value);
             w->filter.since += w->filter.since == 0;
             i += 2;
         } else {
@@ -128,12 +133,16 @@ static int events_main(struct run *r)
 
 const struct command command_events = {
     .name = "events",
-    .usage = "events [-j | -n N | --since TIME | drop | error | state | action | detail | LAYER | ADDR | ENDPOINT | CONN | conn "
+    .usage = "events [-j | -n N | --since TIME | drop | error | state | action | detail | LAYER | "
+             "ADDR | ENDPOINT | CONN | conn "
              "CONN | pkt N | dev IFACE | kind KIND | layer LAYER | event EVENT | rule N CHAIN]...",
     .doc = "the journal as it is written, from now on or since a time; -j: a JSON object a line",
-    .more = "It stays until it is interrupted, or for N events. The conditions are those of `why`. With --since it begins with what\n"
-            "the journal still holds of the time since then. A reader that is too slow misses events: how many is said by\n"
-            "{\"lost\":N} where they would stand. Its JSON is that of `why`: apps/README.md describes it; `why catalogue` lists\n"
+    .more = "It stays until it is interrupted, or for N events. The conditions are those of `why`. "
+            "With --since it begins with what\n"
+            "the journal still holds of the time since then. A reader that is too slow misses "
+            "events: how many is said by\n"
+            "{\"lost\":N} where they would stand. Its JSON is that of `why`: apps/README.md "
+            "describes it; `why catalogue` lists\n"
             "the events.\n"
             "Examples:\n"
             "  events -j\n"

@@ -1,10 +1,10 @@
 /* tapdeckd/cmd_metrics.c: `metrics`: all that is counted, in the text format that Prometheus reads.
  *
- * Theory of operation. A family of metrics is a HELP line, a TYPE line and a line a sample, and must stand
- * together; so each section below writes one family after the other, reading its table once for
- * each. Names begin with tapdeck_; counters end in _total, and units are base units (bytes, seconds),
- * as Prometheus' conventions have it. Sections are steps of a run, so that a long one (sockets are counted
- * row by row) doesn't hold the loop up.
+ * Theory of operation. A family of metrics is a HELP line, a TYPE line and a line a sample, and
+ * must stand together; so each section below writes one family after the other, reading its table
+ * once for each. Names begin with tapdeck_; counters end in _total, and units are base units
+ * (bytes, seconds), as Prometheus' conventions have it. Sections are steps of a run, so that a long
+ * one (sockets are counted row by row) doesn't hold the loop up.
  *
  * Format: https://prometheus.io/docs/instrumenting/exposition_formats/, version 0.0.4.
  */
@@ -28,7 +28,7 @@ struct metrics {
     uint64_t sockets[2][STATES]; /* tcp, udp; by the number of the state's name */
     char states[STATES][16];
     unsigned nstates;
-    uint64_t neighbours[8]; /* as neigh_states[] */
+    uint64_t neighbours[8];    /* as neigh_states[] */
     char family[NAME_MAX_LEN]; /* of the samples that follow */
     const char *type;
 };
@@ -67,13 +67,15 @@ static void label(struct run *r, bool first, const char *name, const char *value
     run_puts(r, "\"");
 }
 
-/* labels: names and values in turn, n of them together. ns: value is nanoseconds, told as seconds. */
+/* labels: names and values in turn, n of them together. ns: value is nanoseconds, told as seconds.
+ */
 static void sample(struct run *r, uint64_t value, bool ns, const char *const *labels, unsigned n)
 {
     const struct metrics *m = r->state;
     char text[40];
     if (ns)
-        snprintf(text, sizeof(text), "%llu.%09llu", (unsigned long long)(value / TD_SEC), (unsigned long long)(value % TD_SEC));
+        snprintf(text, sizeof(text), "%llu.%09llu", (unsigned long long)(value / TD_SEC),
+                 (unsigned long long)(value % TD_SEC));
     else
         snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
     if (r->json) {
@@ -97,7 +99,8 @@ static void sample(struct run *r, uint64_t value, bool ns, const char *const *la
     run_printf(r, "%s %s\n", n > 0 ? "}" : "", text);
 }
 
-static void plain(struct run *r, const char *name, const char *type, const char *help, uint64_t value)
+static void plain(struct run *r, const char *name, const char *type, const char *help,
+                  uint64_t value)
 {
     family(r, name, type, help);
     sample(r, value, false, NULL, 0);
@@ -108,7 +111,8 @@ static void plain(struct run *r, const char *name, const char *type, const char 
 static bool about_it(struct run *r)
 {
     const struct deck *d = r->deck;
-    const char *const labels[] = {"name", d->name, "profile", d->st->knobs.profile == PROFILE_RFC ? "rfc" : "linux"};
+    const char *const labels[] = {"name", d->name, "profile",
+                                  d->st->knobs.profile == PROFILE_RFC ? "rfc" : "linux"};
     family(r, "info", "gauge", "Which stack this is; the value is always 1.");
     sample(r, 1, false, labels, 4);
     family(r, "uptime_seconds", "gauge", "Stack time since the daemon started.");
@@ -116,8 +120,9 @@ static bool about_it(struct run *r)
     return false;
 }
 
-/* "TcpExtTCPLossProbes" as tcp_ext_tcp_loss_probes. A word begins with a capital behind a small letter, and with
- * the last of several capitals when a small letter follows; TCP and IPv6 are words wherever they stand. */
+/* "TcpExtTCPLossProbes" as tcp_ext_tcp_loss_probes. A word begins with a capital behind a small
+ * letter, and with the last of several capitals when a small letter follows; TCP and IPv6 are words
+ * wherever they stand. */
 static void snake(const char *name, char *dst, size_t size)
 {
     size_t n = 0;
@@ -130,7 +135,8 @@ static void snake(const char *name, char *dst, size_t size)
                 dst[n++] = '_';
             continue;
         }
-        bool upper = isupper((unsigned char)*p) != 0, before = p > name && !isupper((unsigned char)p[-1]);
+        bool upper = isupper((unsigned char)*p) != 0,
+             before = p > name && !isupper((unsigned char)p[-1]);
         bool after = p > name && isupper((unsigned char)p[-1]) && islower((unsigned char)p[1]) &&
                      !(p[1] == 's' && !islower((unsigned char)p[2])); /* ACKs, OKs, RTOs */
         if (upper && (before || after) && dst[n - 1] != '_')
@@ -157,14 +163,15 @@ static bool counters(struct run *r)
     return m->cursor < CNT_COUNT;
 }
 
-/* A column of every row of a table, with some of its columns as labels; many: the number of the row with the same labels so
- * far in a row distinguishes them. */
+/* A column of every row of a table, with some of its columns as labels; many: the number of the row
+ * with the same labels so far in a row distinguishes them. */
 struct column_metric {
     const char *column, *name, *type, *help;
 };
 
-static void from_table(struct run *r, const char *table, const struct column_metric *c, const char *const *labels,
-                       const char *const *columns, unsigned n, bool places)
+static void from_table(struct run *r, const char *table, const struct column_metric *c,
+                       const char *const *labels, const char *const *columns, unsigned n,
+                       bool places)
 {
     const struct table *t = table_find(r->deck->st, table);
     struct row row;
@@ -202,11 +209,14 @@ static bool interfaces(struct run *r)
         {"rx_packets", "interface_receive_packets_total", "counter", "Frames received."},
         {"rx_errors", "interface_receive_errors_total", "counter", "Frames received broken."},
         {"rx_dropped", "interface_receive_drop_total", "counter", "Frames received and dropped."},
-        {"rx_multicast", "interface_receive_multicast_total", "counter", "Multicast frames received."},
+        {"rx_multicast", "interface_receive_multicast_total", "counter",
+         "Multicast frames received."},
         {"tx_bytes", "interface_transmit_bytes_total", "counter", "Bytes sent."},
         {"tx_packets", "interface_transmit_packets_total", "counter", "Frames sent."},
-        {"tx_errors", "interface_transmit_errors_total", "counter", "Frames that the device refused."},
-        {"tx_dropped", "interface_transmit_drop_total", "counter", "Frames dropped on the way out."},
+        {"tx_errors", "interface_transmit_errors_total", "counter",
+         "Frames that the device refused."},
+        {"tx_dropped", "interface_transmit_drop_total", "counter",
+         "Frames dropped on the way out."},
         {"mtu", "interface_mtu_bytes", "gauge", "Largest IP datagram."},
     };
     static const char *const labels[] = {"device"}, *const columns[] = {"ifname"};
@@ -221,12 +231,16 @@ static bool qdiscs(struct run *r)
         {"bytes", "qdisc_bytes_total", "counter", "Bytes that left a queue discipline."},
         {"packets", "qdisc_packets_total", "counter", "Packets that left it."},
         {"drops", "qdisc_drops_total", "counter", "Packets that it dropped."},
-        {"overlimits", "qdisc_overlimits_total", "counter", "Packets that had to wait for its rate."},
-        {"marks", "qdisc_ecn_marks_total", "counter", "Packets that it marked: congestion experienced."},
+        {"overlimits", "qdisc_overlimits_total", "counter",
+         "Packets that had to wait for its rate."},
+        {"marks", "qdisc_ecn_marks_total", "counter",
+         "Packets that it marked: congestion experienced."},
         {"backlog", "qdisc_backlog_bytes", "gauge", "Bytes that wait in it."},
         {"qlen", "qdisc_queue_packets", "gauge", "Packets that wait in it."},
     };
-    static const char *const labels[] = {"device", "direction", "kind"}, *const columns[] = {"dev", "direction", "kind"};
+    static const char *const labels[] = {"device", "direction", "kind"}, *const columns[] = {
+                                                                             "dev", "direction",
+                                                                             "kind"};
     struct metrics *m = r->state;
     from_table(r, "qdisc", &list[m->cursor], labels, columns, 3, true);
     return ++m->cursor < sizeof(list) / sizeof(*list);
@@ -269,13 +283,14 @@ static bool udp_sockets(struct run *r)
     for (unsigned proto = 0; proto < 2; proto++)
         for (unsigned s = 0; s < m->nstates; s++)
             if (m->sockets[proto][s] > 0) {
-                const char *const labels[] = {"protocol", proto == 0 ? "tcp" : "udp", "state", m->states[s]};
+                const char *const labels[] = {"protocol", proto == 0 ? "tcp" : "udp", "state",
+                                              m->states[s]};
                 sample(r, m->sockets[proto][s], false, labels, 4);
             }
     return false;
 }
 
-static const char *const neigh_states[] = {"INCOMPLETE", "REACHABLE", "STALE", "DELAY",
+static const char *const neigh_states[] = {"INCOMPLETE", "REACHABLE", "STALE",     "DELAY",
                                            "PROBE",      "FAILED",    "PERMANENT", "NOARP"};
 
 static bool neighbours(struct run *r)
@@ -310,11 +325,16 @@ static bool journal(struct run *r)
     const struct journal *j = &r->deck->st->journal;
     if (m->cursor == 0) {
         plain(r, "journal_records", "gauge", "Records that the journal holds.", j->count);
-        plain(r, "journal_records_limit", "gauge", "Records that it may hold (tapdeck.journal.records).", j->size);
-        plain(r, "journal_written_total", "counter", "Records written since the start.", j->written);
-        plain(r, "journal_lost_total", "counter", "Records that fell out, or had no memory.", j->lost);
-        plain(r, "journal_level", "gauge", "0 counters only, 1 all but details, 2 everything.", j->level);
-        family(r, "journal_events_total", "counter", "How often each event of the journal's catalogue happened.");
+        plain(r, "journal_records_limit", "gauge",
+              "Records that it may hold (tapdeck.journal.records).", j->size);
+        plain(r, "journal_written_total", "counter", "Records written since the start.",
+              j->written);
+        plain(r, "journal_lost_total", "counter", "Records that fell out, or had no memory.",
+              j->lost);
+        plain(r, "journal_level", "gauge", "0 counters only, 1 all but details, 2 everything.",
+              j->level);
+        family(r, "journal_events_total", "counter",
+               "How often each event of the journal's catalogue happened.");
         m->cursor = 1;
     }
     for (int i = 0; i < 128 && m->cursor < EV_COUNT; i++, m->cursor++) {
@@ -341,8 +361,8 @@ static bool memory(struct run *r)
     return false;
 }
 
-static bool (*const sections[])(struct run *r) = {about_it, counters,    interfaces,  qdiscs, tcp_sockets,
-                                                  udp_sockets, neighbours, journal, memory};
+static bool (*const sections[])(struct run *r) = {
+    about_it, counters, interfaces, qdiscs, tcp_sockets, udp_sockets, neighbours, journal, memory};
 
 /* ---- the command ---- */
 
@@ -386,7 +406,8 @@ const struct command command_metrics = {
     .name = "metrics",
     .usage = "metrics [-j]",
     .doc = "everything that is counted, in Prometheus' text format",
-    .more = "nstat's counters, interfaces, queue disciplines, sockets and neighbours by state, the journal's events by name,\n"
+    .more = "nstat's counters, interfaces, queue disciplines, sockets and neighbours by state, the "
+            "journal's events by name,\n"
             "memory and timers. Names begin with tapdeck_; an interface is the label `device`.\n"
             "Examples:\n"
             "  metrics\n"

@@ -1,8 +1,8 @@
 /* tapdeckd/why_print.c: records of the journal as lines, as JSON, and as chains of causes.
  *
  * Under an event stand its causes, each of them the event that led to the one above, until one came
- * from outside: a frame, a timer, a call (said once for neighbours that began with the same). What has
- * been printed already is referred to by its number.
+ * from outside: a frame, a timer, a call (said once for neighbours that began with the same). What
+ * has been printed already is referred to by its number.
  */
 #include "tapdeckd/why.h"
 
@@ -180,9 +180,8 @@ void why_chain_json(struct run *r, const struct journal_record *rec)
 {
     jw_open(&r->jw, "events", '[');
     for (int depth = 0; rec != NULL && depth <= CHAIN_MAX; depth++) {
-        const struct journal_record *next = rec->cause != 0 && rec->cause < rec->seq
-                                                ? journal_find(r->deck->st, rec->cause)
-                                                : NULL;
+        const struct journal_record *next =
+            rec->cause != 0 && rec->cause < rec->seq ? journal_find(r->deck->st, rec->cause) : NULL;
         why_object(r, rec);
         rec = next;
     }
@@ -195,7 +194,8 @@ const struct journal_record *why_root(const struct td_stack *st, const struct jo
         const struct journal_record *next = journal_find(st, rec->cause);
         if (next == NULL || next->seq >= rec->seq || rec->time - next->time > 10 * TD_MS)
             break;
-        bool same = next->origin == rec->origin && next->origin_id == rec->origin_id && next->time == rec->time;
+        bool same = next->origin == rec->origin && next->origin_id == rec->origin_id &&
+                    next->time == rec->time;
         enum event_kind kind = event_info[next->event].kind;
         if (!same && kind != EVK_ERROR && kind != EVK_DROP)
             break; /* a failure explains what it led to, also in the next turn */
@@ -226,8 +226,9 @@ void why_lost(struct run *r)
     const struct journal *j = &r->deck->st->journal;
     if (j->lost == 0)
         return;
-    run_printf(r,
-               "(there may be more: %llu older events have fallen out of the journal, which holds %u; "
-               "`sysctl -w tapdeck.journal.records=N` makes it larger)\n",
-               (unsigned long long)j->lost, j->size);
+    run_printf(
+        r,
+        "(there may be more: %llu older events have fallen out of the journal, which holds %u; "
+        "`sysctl -w tapdeck.journal.records=N` makes it larger)\n",
+        (unsigned long long)j->lost, j->size);
 }

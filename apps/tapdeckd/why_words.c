@@ -1,10 +1,10 @@
 /* tapdeckd/why_words.c: the words of `why` and `events` that say which records are meant.
  *
  * Theory of operation. Conditions on what an event is (its name, its layer, its kind, a word of its
- * name) become a bit for each event of the catalogue when the words are read; the others are looked at
- * record by record. All conditions must hold. Words are tried in an order in which a student's guess
- * means what he thinks: first those with a fixed meaning, then kinds, layers and words of names (`why
- * rto`, `why checksum`), then what has the form of an address or a connection.
+ * name) become a bit for each event of the catalogue when the words are read; the others are looked
+ * at record by record. All conditions must hold. Words are tried in an order in which a student's
+ * guess means what he thinks: first those with a fixed meaning, then kinds, layers and words of
+ * names (`why rto`, `why checksum`), then what has the form of an address or a connection.
  */
 #include "tapdeckd/why.h"
 
@@ -25,15 +25,18 @@ void why_filter_init(struct why_filter *f)
 /* Words that people say for a layer. */
 static const struct {
     const char *word, *layer;
-} synonyms[] = {{"ethernet", "eth"}, {"filter", "nf"},       {"firewall", "nf"}, {"iptables", "nf"},
-                {"nat", "nf"},       {"conntrack", "nf"},    {"neighbour", "neigh"},
-                {"neighbor", "neigh"}, {"fragment", "frag"}, {"fragments", "frag"}};
+} synonyms[] = {{"ethernet", "eth"},    {"filter", "nf"},      {"firewall", "nf"},
+                {"iptables", "nf"},     {"nat", "nf"},         {"conntrack", "nf"},
+                {"neighbour", "neigh"}, {"neighbor", "neigh"}, {"fragment", "frag"},
+                {"fragments", "frag"}};
 
-/* First words of names that are layers, and mean nothing but that: `why ip` isn't about arp-drop-sender-ip. */
+/* First words of names that are layers, and mean nothing but that: `why ip` isn't about
+ * arp-drop-sender-ip. */
 static bool is_layer(const char *word)
 {
-    static const char *const layers[] = {"door", "link", "impair", "eth", "bridge", "arp", "neigh", "acd", "ip",
-                                         "frag", "addr", "route", "rule", "nf", "icmp", "udp", "tcp", "socket", "ping"};
+    static const char *const layers[] = {
+        "door", "link",  "impair", "eth", "bridge", "arp", "neigh", "acd",    "ip",  "frag",
+        "addr", "route", "rule",   "nf",  "icmp",   "udp", "tcp",   "socket", "ping"};
     for (size_t i = 0; i < sizeof(layers) / sizeof(*layers); i++)
         if (strcmp(word, layers[i]) == 0)
             return true;
@@ -128,7 +131,8 @@ bool why_time(const struct deck *d, const char *word, td_time *at)
         tm.tm_min = (int)m;
         tm.tm_sec = (int)s;
         tm.tm_isdst = -1;
-        int64_t then = (int64_t)now + (int64_t)mktime(&tm) * (int64_t)TD_SEC + (int64_t)fraction - wall;
+        int64_t then =
+            (int64_t)now + (int64_t)mktime(&tm) * (int64_t)TD_SEC + (int64_t)fraction - wall;
         *at = then > 0 ? (td_time)then : 0;
         return true;
     }
@@ -146,7 +150,8 @@ static int time_word(struct run *r, int at, td_time *when)
         return EXIT_USAGE;
     if (!why_time(r->deck, word, when))
         return run_fail(r, EXIT_USAGE,
-                        "'%s' is not a time: write how long ago, 10s or 500ms, or when, 12:34:56", word);
+                        "'%s' is not a time: write how long ago, 10s or 500ms, or when, 12:34:56",
+                        word);
     return EXIT_DONE;
 }
 
@@ -165,11 +170,13 @@ static int rule_words(struct run *r, int *at, struct why_filter *f)
         f->chain = word;
     }
     if (f->rule == 0 && f->chain == NULL)
-        return run_fail(r, EXIT_USAGE, "after 'rule' write its number and its chain: `why rule 3 INPUT`");
+        return run_fail(r, EXIT_USAGE,
+                        "after 'rule' write its number and its chain: `why rule 3 INPUT`");
     return EXIT_DONE;
 }
 
-/* `neigh`, `route`, `nat`, `socket`: a layer's events, and those about one entry if one is named. */
+/* `neigh`, `route`, `nat`, `socket`: a layer's events, and those about one entry if one is named.
+ */
 static int entry_words(struct run *r, int *at, struct why_filter *f)
 {
     const char *word = r->argv[*at], *next = *at + 1 < r->argc ? r->argv[*at + 1] : NULL;
@@ -184,7 +191,8 @@ static int entry_words(struct run *r, int *at, struct why_filter *f)
             for (unsigned e = 1; e < EV_COUNT; e++)
                 has[e] = has[e] || (part.event[e] && strncmp(event_info[e].name, "impair", 6) != 0);
         }
-        has[EV_ADDR_ADDED] = has[EV_ADDR_REMOVED] = true; /* a subnet's route comes and goes with it */
+        has[EV_ADDR_ADDED] = has[EV_ADDR_REMOVED] =
+            true; /* a subnet's route comes and goes with it */
         has[EV_IP_OUT_DROP_ROUTE] = has[EV_IP_FORWARD_DROP] = true;
         for (unsigned e = 1; e < EV_COUNT; e++)
             f->event[e] = f->event[e] && has[e];
@@ -214,23 +222,27 @@ static int entry_words(struct run *r, int *at, struct why_filter *f)
 static int value_word(struct run *r, int *at, struct why_filter *f)
 {
     const char *word = r->argv[*at];
-    const char *value = run_value(r, *at, strcmp(word, "event") == 0  ? "the name of an event"
-                                          : strcmp(word, "kind") == 0 ? "a kind"
-                                          : strcmp(word, "dev") == 0  ? "an interface"
-                                                                      : "a number");
+    const char *value = run_value(r, *at,
+                                  strcmp(word, "event") == 0  ? "the name of an event"
+                                  : strcmp(word, "kind") == 0 ? "a kind"
+                                  : strcmp(word, "dev") == 0  ? "an interface"
+                                                              : "a number");
     if (value == NULL)
         return EXIT_USAGE;
     *at += 2;
     if (strcmp(word, "kind") == 0) {
         int kind = kind_of(value);
         if (kind < 0)
-            return run_fail(r, EXIT_USAGE,
-                            "'%s' is not a kind of event: write drop, error, state, action or detail", value);
+            return run_fail(
+                r, EXIT_USAGE,
+                "'%s' is not a kind of event: write drop, error, state, action or detail", value);
         filter_kind(f, kind);
     } else if (strcmp(word, "layer") == 0) {
         if (!why_filter_named(f, value))
-            return run_fail(r, EXIT_USAGE, "'%s' is not a layer: write tcp, udp, icmp, ip, arp, link or another "
-                                           "first word of `why catalogue`", value);
+            return run_fail(r, EXIT_USAGE,
+                            "'%s' is not a layer: write tcp, udp, icmp, ip, arp, link or another "
+                            "first word of `why catalogue`",
+                            value);
     } else if (strcmp(word, "event") == 0) {
         if (!parse_u64(value, UINT64_MAX, &f->seq) && !filter_pattern(f, value))
             return run_no_event(r, value);
@@ -263,10 +275,11 @@ static bool is_one_of(const char *word, const char *const *list)
 
 int why_filter_word(struct run *r, int *at, struct why_filter *f)
 {
-    static const char *const with_value[] = {"kind", "layer", "event", "pkt", "packet", "dev", NULL};
+    static const char *const with_value[] = {"kind",   "layer", "event", "pkt",
+                                             "packet", "dev",   NULL};
     static const char *const connection[] = {"conn", "connection", "socket", NULL};
-    static const char *const entries[] = {"neigh", "neighbour", "neighbor", "arp", "route", "routes", "nat",
-                                          "conntrack", NULL};
+    static const char *const entries[] = {"neigh",  "neighbour", "neighbor",  "arp", "route",
+                                          "routes", "nat",       "conntrack", NULL};
     const char *word = r->argv[*at];
     int status;
     if (is_one_of(word, with_value))
@@ -277,7 +290,8 @@ int why_filter_word(struct run *r, int *at, struct why_filter *f)
         return conn_words(r, at, f);
     }
     if (word[0] == 'c' && is_one_of(word, connection))
-        return run_fail(r, EXIT_USAGE, "after '%s' write a connection: `ss -e` shows their numbers", word);
+        return run_fail(r, EXIT_USAGE, "after '%s' write a connection: `ss -e` shows their numbers",
+                        word);
     if (strcmp(word, "rule") == 0)
         return rule_words(r, at, f);
     if (is_one_of(word, entries))
@@ -306,8 +320,8 @@ int why_filter_word(struct run *r, int *at, struct why_filter *f)
         ++*at;
         return EXIT_DONE;
     }
-    if (why_filter_named(f, word) || (strpbrk(word, "*?[") != NULL && word[1] != '\0' && word[1] != ':' &&
-                                      filter_pattern(f, word))) {
+    if (why_filter_named(f, word) || (strpbrk(word, "*?[") != NULL && word[1] != '\0' &&
+                                      word[1] != ':' && filter_pattern(f, word))) {
         ++*at;
         return EXIT_DONE;
     }
@@ -329,7 +343,8 @@ int why_filter_word(struct run *r, int *at, struct why_filter *f)
 /* ---- records ---- */
 
 /* Walks the fields of an event: the type of each, as the catalogue has it. */
-static bool next_field(const char **p, const char **name, size_t *name_len, const char **type, size_t *type_len)
+static bool next_field(const char **p, const char **name, size_t *name_len, const char **type,
+                       size_t *type_len)
 {
     while (**p == ' ')
         ++*p;
@@ -355,12 +370,14 @@ static bool fields_match(const struct why_filter *f, const struct journal_record
     const char *p = event_info[rec->event].fields, *name, *type;
     size_t name_len, type_len;
     bool addr = f->addr == 0, port = f->port == 0;
-    for (unsigned i = 0; i < JOURNAL_ARGS && next_field(&p, &name, &name_len, &type, &type_len); i++) {
+    for (unsigned i = 0; i < JOURNAL_ARGS && next_field(&p, &name, &name_len, &type, &type_len);
+         i++) {
         uint64_t v = rec->arg[i];
         addr = addr || (is(type, type_len, "ip") && v == f->addr) ||
                (is(type, type_len, "prefix") && v == ((uint64_t)f->addr << 8 | 32));
         port = port || (is(type, type_len, "port") && v == f->port) ||
-               (is(type, type_len, "ports") && ((v >> 16 & 0xffff) == f->port || (v & 0xffff) == f->port));
+               (is(type, type_len, "ports") &&
+                ((v >> 16 & 0xffff) == f->port || (v & 0xffff) == f->port));
     }
     return addr && port;
 }
@@ -375,13 +392,17 @@ static bool prefix_match(const struct why_filter *f, const struct journal_record
 {
     const char *p = event_info[rec->event].fields, *name, *type;
     size_t name_len, type_len;
-    bool has = false, itself = false, within = f->plen > 0 && rec->subject.addr != 0 && in_prefix(f, rec->subject.addr);
-    for (unsigned i = 0; i < JOURNAL_ARGS && next_field(&p, &name, &name_len, &type, &type_len); i++) {
+    bool has = false, itself = false,
+         within = f->plen > 0 && rec->subject.addr != 0 && in_prefix(f, rec->subject.addr);
+    for (unsigned i = 0; i < JOURNAL_ARGS && next_field(&p, &name, &name_len, &type, &type_len);
+         i++) {
         if (is(type, type_len, "prefix")) { /* an address's: its subnet's */
             has = true;
-            itself = itself || ((rec->arg[i] & 0xff) == f->plen && in_prefix(f, (td_ip4)(rec->arg[i] >> 8)));
+            itself = itself ||
+                     ((rec->arg[i] & 0xff) == f->plen && in_prefix(f, (td_ip4)(rec->arg[i] >> 8)));
         }
-        within = within || (f->plen > 0 && is(type, type_len, "ip") && in_prefix(f, (td_ip4)rec->arg[i]));
+        within = within ||
+                 (f->plen > 0 && is(type, type_len, "ip") && in_prefix(f, (td_ip4)rec->arg[i]));
     }
     return has ? itself : within;
 }
@@ -392,26 +413,31 @@ static bool dev_match(const struct why_filter *f, const struct journal_record *r
     size_t name_len, type_len;
     if (rec->subject.ifindex == f->ifindex)
         return true;
-    for (unsigned i = 0; i < JOURNAL_ARGS && next_field(&p, &name, &name_len, &type, &type_len); i++)
+    for (unsigned i = 0; i < JOURNAL_ARGS && next_field(&p, &name, &name_len, &type, &type_len);
+         i++)
         if (is(type, type_len, "if") && rec->arg[i] == f->ifindex)
             return true;
     return false;
 }
 
-static bool rule_match(const struct why_filter *f, const struct td_stack *st, const struct journal_record *rec)
+static bool rule_match(const struct why_filter *f, const struct td_stack *st,
+                       const struct journal_record *rec)
 {
     const char *p = event_info[rec->event].fields, *name, *type;
     size_t name_len, type_len;
     bool rule = f->rule == 0, chain = f->chain == NULL;
-    for (unsigned i = 0; i < JOURNAL_ARGS && next_field(&p, &name, &name_len, &type, &type_len); i++) {
-        rule = rule || ((is(name, name_len, "rule") || is(name, name_len, "priority")) && rec->arg[i] == f->rule);
+    for (unsigned i = 0; i < JOURNAL_ARGS && next_field(&p, &name, &name_len, &type, &type_len);
+         i++) {
+        rule = rule || ((is(name, name_len, "rule") || is(name, name_len, "priority")) &&
+                        rec->arg[i] == f->rule);
         if (!chain && is(name, name_len, "chain") && st->nftext != NULL)
             chain = strcmp(st->nftext(st, (uint32_t)rec->arg[i]), f->chain) == 0;
     }
     return rule && chain;
 }
 
-bool why_filter_match(const struct why_filter *f, const struct td_stack *st, const struct journal_record *rec)
+bool why_filter_match(const struct why_filter *f, const struct td_stack *st,
+                      const struct journal_record *rec)
 {
     const struct journal_subject *s = &rec->subject;
     if (!f->event[rec->event] || rec->time < f->since || rec->time > f->until ||
@@ -419,7 +445,8 @@ bool why_filter_match(const struct why_filter *f, const struct td_stack *st, con
         return false;
     if (f->has_conn && !conn_is_subject(&f->conn, s))
         return false;
-    if (f->has_pkt && s->pkt != f->pkt && !(rec->origin == ORIGIN_FRAME && rec->origin_id == f->pkt))
+    if (f->has_pkt && s->pkt != f->pkt &&
+        !(rec->origin == ORIGIN_FRAME && rec->origin_id == f->pkt))
         return false;
     if (f->ifindex != 0 && !dev_match(f, rec))
         return false;
@@ -450,12 +477,15 @@ static bool empty_word(const char *before, const char *word, const char *next)
 {
     if (one_of("dev event kind layer pkt packet conn connection -n since until between", before))
         return false; /* it is a value */
-    if (one_of("is are was were did do does has have the this that these a an my it its in on of being ?", word))
+    if (one_of("is are was were did do does has have the this that these a an my it its in on of "
+               "being ?",
+               word))
         return true;
     if (one_of("socket connection", word))
         return next == NULL || !conn_is_word(next);
     if (strcmp(before, "cwnd") == 0)
-        return one_of("halve halved halves shrink shrunk cut fall fell reduced smaller small", word);
+        return one_of("halve halved halves shrink shrunk cut fall fell reduced smaller small",
+                      word);
     if (strcmp(before, "connect") == 0)
         return one_of("fail failed refused", word);
     return strcmp(before, "nothing") == 0 && one_of("sent send sending happening", word);
@@ -469,7 +499,8 @@ void why_plain_words(struct run *r)
         if (i + 1 == r->argc && strlen(word) > 1 && strcspn(word, "?") == strlen(word) - 1 &&
             strchr(word, '-') == NULL)
             word[strlen(word) - 1] = '\0';
-        if (!empty_word(r->argv[i - 1], word, next) || (one_of("socket connection", word) && i + 1 == r->argc)) {
+        if (!empty_word(r->argv[i - 1], word, next) ||
+            (one_of("socket connection", word) && i + 1 == r->argc)) {
             i++;
             continue;
         }

@@ -1,6 +1,6 @@
-/* tests of apps/tapdeckd/cmd_events.c and cmd_metrics.c: what other programs read. The JSON lines have the keys that
- * apps/README.md promises, what was missed is said; the metrics go through a parser of the text format that
- * accepts nothing else. */
+/* tests of apps/tapdeckd/cmd_events.c and cmd_metrics.c: what other programs read. The JSON lines
+ * have the keys that apps/README.md promises, what was missed is said; the metrics go through a
+ * parser of the text format that accepts nothing else. */
 #include "check_main.h"
 
 #include <ctype.h>
@@ -87,17 +87,21 @@ static void schema(json_t *o)
         const char *key;
         json_type type;
         bool always;
-    } keys[] = {{"seq", JSON_INTEGER, true},   {"time_ns", JSON_INTEGER, true}, {"wall_ns", JSON_INTEGER, true},
-                {"event", JSON_STRING, true},  {"kind", JSON_STRING, true},     {"clause", JSON_STRING, false},
-                {"text", JSON_STRING, true},   {"fields", JSON_OBJECT, true},   {"cause", JSON_INTEGER, false},
-                {"origin", JSON_STRING, false}, {"origin_id", JSON_INTEGER, false}, {"conn", JSON_INTEGER, false},
-                {"pkt", JSON_INTEGER, false},  {"dev", JSON_STRING, false},     {"addr", JSON_STRING, false},
-                {"port", JSON_INTEGER, false}, {"lport", JSON_INTEGER, false}};
+    } keys[] = {{"seq", JSON_INTEGER, true},        {"time_ns", JSON_INTEGER, true},
+                {"wall_ns", JSON_INTEGER, true},    {"event", JSON_STRING, true},
+                {"kind", JSON_STRING, true},        {"clause", JSON_STRING, false},
+                {"text", JSON_STRING, true},        {"fields", JSON_OBJECT, true},
+                {"cause", JSON_INTEGER, false},     {"origin", JSON_STRING, false},
+                {"origin_id", JSON_INTEGER, false}, {"conn", JSON_INTEGER, false},
+                {"pkt", JSON_INTEGER, false},       {"dev", JSON_STRING, false},
+                {"addr", JSON_STRING, false},       {"port", JSON_INTEGER, false},
+                {"lport", JSON_INTEGER, false}};
     size_t known = 0;
     for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
         json_t *v = json_object_get(o, keys[i].key);
         ck_assert_msg(v != NULL || !keys[i].always, "there is no %s", keys[i].key);
-        ck_assert_msg(v == NULL || json_typeof(v) == keys[i].type, "%s has another type", keys[i].key);
+        ck_assert_msg(v == NULL || json_typeof(v) == keys[i].type, "%s has another type",
+                      keys[i].key);
         known += v != NULL;
     }
     ck_assert_uint_eq(known, json_object_size(o));
@@ -117,7 +121,8 @@ START_TEST(events_from_now_on)
         json_t *o = line_of(&at);
         schema(o);
         ck_assert_str_eq(json_string_value(json_object_get(o, "event")), "udp-drop-no-port");
-        ck_assert_str_eq(json_string_value(json_object_get(json_object_get(o, "fields"), "dport")), "9");
+        ck_assert_str_eq(json_string_value(json_object_get(json_object_get(o, "fields"), "dport")),
+                         "9");
         ck_assert_str_eq(json_string_value(json_object_get(o, "clause")), "RFC 1122 4.1.3.1");
         json_decref(o);
     }
@@ -237,7 +242,8 @@ struct parsed {
     unsigned families, samples;
 };
 
-/* HELP, TYPE, then at least no sample of another family, every family once, every sample once; values are decimal. */
+/* HELP, TYPE, then at least no sample of another family, every family once, every sample once;
+ * values are decimal. */
 static struct parsed parse(const char *text)
 {
     static char seen[8192][200];
@@ -263,7 +269,8 @@ static struct parsed parse(const char *text)
             ck_assert_int_eq(sscanf(p, "%15[a-z]", type), 1);
             p += strlen(type);
             ck_assert_int_eq(*p, '\n');
-            ck_assert_msg(strcmp(type, "counter") == 0 || strcmp(type, "gauge") == 0, "%s: %s", now, type);
+            ck_assert_msg(strcmp(type, "counter") == 0 || strcmp(type, "gauge") == 0, "%s: %s", now,
+                          type);
             bool total = strlen(now) > 6 && strcmp(now + strlen(now) - 6, "_total") == 0;
             ck_assert_msg(total == (strcmp(type, "counter") == 0), "%s is a %s", now, type);
             ck_assert_msg(strncmp(now, "tapdeck_", 8) == 0 && strstr(now, "__") == NULL, "%s", now);
@@ -304,7 +311,8 @@ START_TEST(metrics_are_what_prometheus_reads)
     (void)hx_tcp_listen(h, 80);
     (void)hx_udp_socket(h, 0, 5000);
     drop(3);
-    ck_assert_int_eq(finish("tc qdisc add dev eth0 root handle 1: netem delay 1ms", false), EXIT_DONE);
+    ck_assert_int_eq(finish("tc qdisc add dev eth0 root handle 1: netem delay 1ms", false),
+                     EXIT_DONE);
     ck_assert_int_eq(finish("tc qdisc add dev eth0 parent 1: netem delay 1ms", false), EXIT_DONE);
     ck_assert_int_eq(finish("metrics", false), EXIT_DONE);
     struct parsed n = parse(out);
@@ -338,10 +346,14 @@ START_TEST(metrics_as_json)
     size_t i;
     bool found = false;
     ck_assert(json_is_array(list));
-    json_array_foreach(list, i, o) {
-        ck_assert(json_is_string(json_object_get(o, "name")) && json_is_string(json_object_get(o, "type")));
-        ck_assert(json_is_object(json_object_get(o, "labels")) && json_is_number(json_object_get(o, "value")));
-        if (strcmp(json_string_value(json_object_get(o, "name")), "tapdeck_udp_no_ports_total") == 0)
+    json_array_foreach(list, i, o)
+    {
+        ck_assert(json_is_string(json_object_get(o, "name")) &&
+                  json_is_string(json_object_get(o, "type")));
+        ck_assert(json_is_object(json_object_get(o, "labels")) &&
+                  json_is_number(json_object_get(o, "value")));
+        if (strcmp(json_string_value(json_object_get(o, "name")), "tapdeck_udp_no_ports_total") ==
+            0)
             found = json_integer_value(json_object_get(o, "value")) == 3;
     }
     ck_assert(found);
