@@ -12,6 +12,10 @@
  * more than there is room for), or neither. tcp_chrono_update looks again whenever that may have
  * changed, and charges what has passed to what it was until then. Nothing is kept for a connection
  * that has never sent text.
+ *
+ * The delivery rate is taken once a round trip: what was acknowledged between two moments that are
+ * one window of data apart, by the time between them. Where nothing was left to send when such a
+ * window began, the application set the rate, not the path.
  */
 #include "tcp/tcp_internal.h"
 
@@ -67,6 +71,25 @@ static enum tcp_chrono chrono_now(const struct tcb *t)
     return unsent == 0 && t->no_space ? TCP_CHRONO_SNDBUF : TCP_CHRONO_BUSY;
 }
 
+static void rate_update(const struct td_stack *st, const struct tcb *t, struct tcp_more *m)
+{
+    if (m->rate_since != 0 && seq_ge(t->snd_una, m->rate_end)) {
+        td_time took = st->now - m->rate_since;
+        uint64_t acked = t->bytes_acked - m->rate_acked;
+        if (took > 0 && acked > 0) {
+            m->delivery_rate = acked < UINT64_MAX / TD_SEC ? acked * TD_SEC / took : UINT64_MAX;
+            m->rate_limited = m->rate_limited_now;
+        }
+        m->rate_since = 0;
+    }
+    if (m->rate_since == 0 && t->snd.len > 0 && t->snd_nxt != t->snd_una) {
+        m->rate_since = st->now;
+        m->rate_end = t->snd_nxt;
+        m->rate_acked = t->bytes_acked;
+        m->rate_limited_now = tcp_notsent(t) == 0;
+    }
+}
+
 void tcp_chrono_update(struct td_stack *st, struct tcb *t)
 {
     enum tcp_chrono now = chrono_now(t);
@@ -82,6 +105,7 @@ void tcp_chrono_update(struct td_stack *st, struct tcb *t)
     }
     m->chrono = (uint8_t)now;
     m->chrono_since = st->now;
+    rate_update(st, t, m);
 }
 
 static void fill_chrono(struct td_stack *st, struct tcb *t, struct info *i)
@@ -92,6 +116,8 @@ static void fill_chrono(struct td_stack *st, struct tcb *t, struct info *i)
     }
     tcp_chrono_update(st, t);
     const td_time *sum = m->chrono_sum;
+    i->tcpi_delivery_rate = m->delivery_rate;
+    i->tcpi_flags |= m->delivery_rate != 0 && m->rate_limited;
     i->tcpi_rwnd_limited = sum[TCP_CHRONO_RWND - 1] / TD_US;
     i->tcpi_sndbuf_limited = sum[TCP_CHRONO_SNDBUF - 1] / TD_US;
     i->tcpi_busy_time = (sum[0] + sum[1] + sum[2]) / TD_US;

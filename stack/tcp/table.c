@@ -55,6 +55,8 @@ enum {
     COL_ADVMSS,
     COL_LASTACK,
     COL_PACING_RATE,
+    COL_DELIVERY_RATE,
+    COL_APP_LIMITED,
     COL_DELIVERED,
     COL_DELIVERED_CE,
     COL_BUSY,
@@ -138,6 +140,8 @@ const struct column tcp_columns[] = {
     [COL_ADVMSS] = {"advmss", VAL_U64, "text bytes of a segment that the peer may send"},
     [COL_LASTACK] = {"lastack", VAL_NS, "since a segment that acknowledges was last received"},
     [COL_PACING_RATE] = {"pacing_rate", VAL_U64, "bytes a second"},
+    [COL_DELIVERY_RATE] = {"delivery_rate", VAL_U64, "acknowledged in the last window of data, bytes a second"},
+    [COL_APP_LIMITED] = {"app_limited", VAL_BOOL, "... because the application had no more to send"},
     [COL_DELIVERED] = {"delivered", VAL_U64, "segments that arrived, the SYN among them"},
     [COL_DELIVERED_CE] = {"delivered_ce", VAL_U64, "of them those that were marked on their way"},
     [COL_BUSY] = {"busy", VAL_NS, "time with something to send or to be acknowledged"},
@@ -232,6 +236,10 @@ static void row_chrono(const struct td_stack *st, struct row *row, const struct 
             sum[i] += st->now - m->chrono_since;
         }
         busy += sum[i];
+    }
+    if (m->delivery_rate != 0) {
+        row_u64(row, COL_DELIVERY_RATE, m->delivery_rate);
+        row_bool(row, COL_APP_LIMITED, m->rate_limited);
     }
     if (busy != 0) {
         row_ns(row, COL_BUSY, busy);

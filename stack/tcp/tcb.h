@@ -167,6 +167,11 @@ struct tcp_more {
     td_time chrono_since;
     td_time chrono_sum[3];        /* busy with nothing in the way, by enum tcp_chrono - 1 */
     uint8_t chrono;               /* enum tcp_chrono: since chrono_since */
+    bool rate_limited, rate_limited_now; /* by the application: the last sample, the one under way */
+    tcp_seq rate_end;             /* the sample under way is over when this is acknowledged */
+    td_time rate_since;           /* ... it began; 0 = none is under way */
+    uint64_t rate_acked;          /* ... bytes_acked then */
+    uint64_t delivery_rate;       /* the last sample, bytes a second; 0 = none yet */
     struct tcp_mtup mtup;
     uint32_t remote_uto;          /* REMOTE_UTO (RFC 5482), seconds; 0 = none was told */
     bool uto_on : 1;              /* the option is used (uto.c) */

@@ -256,9 +256,9 @@ same text 'ss -tan dport ge 40003 and src 10.7.0.0/24' sort=1
 same text 'ss -tanp' sort=1 any='"[a-z0-9]+",pid=[0-9]+,fd=[0-9]+' any='Process'
 same text 'ss -tanmO state connected' sort=1 any='(?<=[a-z])[0-9]+(?=[,)])' any='Process'
 same text 'ss -s' any='[0-9]+ *'
-# Not ours: there is no sampling of the delivery rate (so app_limited isn't known), no rehashing, and no BBR.
-same words 'ss -tniO' absent=delivery_rate,app_limited,bbr,rehash,rcv_wnd,dsack_dups,reord_seen,reordering,retrans,bytes_retrans,rcv_rtt,notsent,ssthresh,busy,ato \
-    extra=ssthresh,busy,reord_seen,ato,rcv_rtt must=wscale,rto,rtt,mss,pmtu,rcvmss,advmss,cwnd,bytes_sent,bytes_acked,bytes_received,segs_out,segs_in,data_segs_out,data_segs_in,send,lastsnd,lastrcv,lastack,pacing_rate,delivered,rcv_space,rcv_ssthresh,minrtt,snd_wnd
+# Not ours: there is no rehashing, and no BBR.
+same words 'ss -tniO' absent=bbr,app_limited,rehash,rcv_wnd,dsack_dups,reord_seen,reordering,retrans,bytes_retrans,rcv_rtt,notsent,ssthresh,busy,ato \
+    extra=app_limited,ssthresh,busy,reord_seen,ato,rcv_rtt must=wscale,rto,rtt,mss,pmtu,rcvmss,advmss,cwnd,bytes_sent,bytes_acked,bytes_received,segs_out,segs_in,data_segs_out,data_segs_in,send,lastsnd,lastrcv,lastack,pacing_rate,delivery_rate,delivered,rcv_space,rcv_ssthresh,minrtt,snd_wnd
 at ours ss -tn -K dport = :40001 >"$work/here" 2>&1
 equal "ss -K prints what it ended" "$(awk 'NR > 1 { print $1, $4, $5 }' "$work/here")" "ESTAB 10.7.0.1:7 10.7.0.20:40001"
 equal "and it has ended" "$(at ours ss -tanH dport = :40001 | wc -l)" 0

@@ -10,7 +10,7 @@ enum {
     I_LAST_ACK_RECV = 56, I_PMTU = 60, I_RTT = 68, I_RTTVAR = 72, I_SSTHRESH = 76, I_CWND = 80,
     I_ADVMSS = 84, I_REORDERING = 88, I_TOTAL_RETRANS = 100, I_PACING = 104, I_MAX_PACING = 112,
     I_BYTES_ACKED = 120, I_BYTES_RECEIVED = 128, I_SEGS_OUT = 136, I_SEGS_IN = 140,
-    I_NOTSENT = 144, I_MIN_RTT = 148, I_DATA_SEGS_IN = 152, I_DATA_SEGS_OUT = 156, I_BUSY = 168,
+    I_NOTSENT = 144, I_MIN_RTT = 148, I_DATA_SEGS_IN = 152, I_DATA_SEGS_OUT = 156, I_DELIVERY_RATE = 160, I_BUSY = 168,
     I_RWND_LIMITED = 176, I_SNDBUF_LIMITED = 184, I_BYTES_SENT = 200, I_BYTES_RETRANS = 208,
     I_SND_WND = 228, I_RCV_WND = 232, I_SIZE = 248,
 };
@@ -164,6 +164,34 @@ START_TEST(what_held_the_sender_back)
 }
 END_TEST
 
+/* Acknowledged from one window of data to the next, by the time between. */
+START_TEST(how_fast_it_goes)
+{
+    struct conv c = talk(conv_new(TD_PROFILE_LINUX), (struct hx_opts){.mss = 1000, .wscale = 8}, 60000, MS(10));
+    td_time t0 = hx_now(c.h);
+    ask(c.h, c.s);
+    ck_assert_uint_eq(u64(I_DELIVERY_RATE), 0);
+    say(&c, 1, 5000);
+    hx_drain(c.h);
+    ack_in(&c, t0 + MS(10), 3001, 60000); /* not all of the window */
+    ask(c.h, c.s);
+    ck_assert_uint_eq(u64(I_DELIVERY_RATE), 0);
+    ack_in(&c, t0 + MS(20), 5001, 60000);
+    ask(c.h, c.s);
+    ck_assert_uint_eq(u64(I_DELIVERY_RATE), 250000); /* 5000 in 20 ms */
+    ck_assert_uint_eq(raw[I_WSCALES + 1] & 1, 1);    /* that was all there was to send */
+    hx_until(c.h, t0 + SEC(1)); /* silence isn't counted */
+    say(&c, 5001, 30000);       /* more than cwnd takes */
+    hx_drain(c.h);
+    ack_in(&c, t0 + SEC(1) + MS(10), 5001 + 10000, 60000);
+    ask(c.h, c.s);
+    ck_assert_uint_eq(u64(I_DELIVERY_RATE), 1000000);
+    ck_assert_uint_eq(raw[I_WSCALES + 1] & 1, 0);
+    hx_drain(c.h);
+    leave(&c);
+}
+END_TEST
+
 /* Window probes, repeats, pacing limits. */
 START_TEST(trouble)
 {
@@ -242,6 +270,7 @@ static Suite *suite(void)
     tcase_add_test(tc, a_passive_connection);
     tcase_add_test(tc, an_active_connection);
     tcase_add_test(tc, what_held_the_sender_back);
+    tcase_add_test(tc, how_fast_it_goes);
     tcase_add_test(tc, trouble);
     tcase_add_test(tc, a_listener_tells_its_queue);
     tcase_add_test(tc, shorter_callers);
