@@ -13,7 +13,7 @@ ulimit -n "$(ulimit -H -n)"
 start_daemon "app start echo -p 7" "app start httpd -p 80 $www"
 
 stat() { deck -j version -s | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
-is() { [ "$(stat "$1")" "$2" "$3" ]; }
+is() { test "$(stat "$1")" "$2" "$3"; }
 cpu() { awk '{ print $14 + $15 }' "/proc/$daemon/stat"; } # hundredths of a second
 control=(python3 tests/e2e/control_client.py "$TAPDECK_RUN/e2e.sock")
 control() { "${control[@]}" "$@"; }
