@@ -57,12 +57,14 @@ static bool status_line_ok(const char *p, size_t n)
     return true;
 }
 
+/* Kept for people: nothing in it that a terminal would obey. */
 static int on_status(http_parser *p, const char *at, size_t n)
 {
     struct answer *a = p->data;
-    size_t have = strlen(a->reason), room = sizeof(a->reason) - 1 - have;
-    memcpy(a->reason + have, at, n < room ? n : room);
-    a->reason[have + (n < room ? n : room)] = '\0';
+    size_t have = strlen(a->reason);
+    for (size_t i = 0; i < n && have + 1 < sizeof(a->reason); i++)
+        a->reason[have++] = at[i] >= 0x20 && at[i] < 0x7f ? at[i] : '?';
+    a->reason[have] = '\0';
     return 0;
 }
 

@@ -14,7 +14,13 @@
 
 static bool fail(char *msg, size_t msg_size, const char *text, const char *what)
 {
-    snprintf(msg, msg_size, "'%.200s' %s", text, what);
+    char shown[201];
+    size_t n = 0;
+    for (; n + 1 < sizeof(shown) && text[n] != '\0';
+         n++) /* it may be a stranger's: nothing a terminal would obey */
+        shown[n] = text[n] >= 0x20 && text[n] < 0x7f ? text[n] : '?';
+    shown[n] = '\0';
+    snprintf(msg, msg_size, "'%s' %s", shown, what);
     return false;
 }
 

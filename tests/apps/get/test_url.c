@@ -55,6 +55,8 @@ START_TEST(refusals)
         ck_assert_msg(!url_parse(&u, bad[i].text, msg, sizeof msg), "%s", bad[i].text);
         ck_assert_msg(strstr(msg, bad[i].says) != NULL, "%s: %s", bad[i].text, msg);
     }
+    ck_assert(!url_parse(&u, "http://h/\x9b\x1b[2J", msg, sizeof msg));
+    ck_assert_int_eq(strncmp(msg, "'http://h/\?\?[2J' ", 18), 0);
     char big[3000];
     memset(big, 'a', sizeof big - 1);
     memcpy(big, "10.0.0.1/", 9);

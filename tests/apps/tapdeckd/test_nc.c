@@ -21,10 +21,10 @@ START_TEST(both_directions)
 }
 END_TEST
 
-/* Ten megabytes that are no text, each way at once. */
+/* Two megabytes that are no text, each way at once. */
 START_TEST(bulk_is_exact)
 {
-    const size_t size = 10000000;
+    const size_t size = 2000000;
     twin_open(2);
     char *up = malloc(size), *down = malloc(size);
     for (size_t i = 0; i < size; i++) {
@@ -49,7 +49,7 @@ END_TEST
 /* A reader that stops: what waits is bounded on the whole way, and nothing is lost when it goes on. */
 START_TEST(backpressure)
 {
-    const size_t size = 8000000;
+    const size_t size = 4000000;
     twin_open(2);
     ck_assert_int_eq(td_knob_set(twin.st[1], "net.ipv4.tcp_rmem", "4096 16384 65536"), 0);
     char *up = malloc(size);
