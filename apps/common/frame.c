@@ -32,8 +32,8 @@ static void arp_text(const uint8_t *b, size_t n, char *dst)
         snprintf(dst, FRAME_TEXT, "ARP %s is at %s", spa, mac);
 }
 
-static void tcp_text(const struct ipv4_hdr *ip, const uint8_t *b, size_t n, const char *src, const char *dst_text,
-                     char *dst)
+static void tcp_text(const struct ipv4_hdr *ip, const uint8_t *b, size_t n, const char *src,
+                     const char *dst_text, char *dst)
 {
     static const char letters[] = "FSRP.UEW"; /* tcpdump's, from bit 0 on */
     struct tcp_hdr h;
@@ -47,8 +47,8 @@ static void tcp_text(const struct ipv4_hdr *ip, const uint8_t *b, size_t n, cons
         if (h.flags >> i & 1)
             flags[k++] = letters[i];
     flags[k] = '\0';
-    snprintf(dst, FRAME_TEXT, "%s:%u > %s:%u TCP %s, %d bytes", src, h.sport, dst_text, h.dport, k > 0 ? flags : "none",
-             ip->total_len - ip->hlen - h.hlen);
+    snprintf(dst, FRAME_TEXT, "%s:%u > %s:%u TCP %s, %d bytes", src, h.sport, dst_text, h.dport,
+             k > 0 ? flags : "none", ip->total_len - ip->hlen - h.hlen);
 }
 
 static void ip_text(const uint8_t *b, size_t n, char *dst)
@@ -57,7 +57,8 @@ static void ip_text(const uint8_t *b, size_t n, char *dst)
     char src[16], to[16];
     enum wire_status s = ipv4_parse(&ip, b, n);
     /* The length is the whole datagram's, and only its head is here. */
-    bool cut = s == WIRE_BAD_LENGTH && ip.hlen >= IPV4_HLEN && ip.hlen <= n && ip.total_len >= ip.hlen;
+    bool cut =
+        s == WIRE_BAD_LENGTH && ip.hlen >= IPV4_HLEN && ip.hlen <= n && ip.total_len >= ip.hlen;
     if (s != WIRE_OK && !cut) {
         snprintf(dst, FRAME_TEXT, "IP, malformed");
         return;
@@ -68,19 +69,22 @@ static void ip_text(const uint8_t *b, size_t n, char *dst)
     size_t left = n - ip.hlen;
     struct icmp_hdr i;
     if (ip.frag_off > 0)
-        snprintf(dst, FRAME_TEXT, "%s > %s fragment at %u, %d bytes", src, to, ip.frag_off, ip.total_len - ip.hlen);
+        snprintf(dst, FRAME_TEXT, "%s > %s fragment at %u, %d bytes", src, to, ip.frag_off,
+                 ip.total_len - ip.hlen);
     else if (ip.proto == 6)
         tcp_text(&ip, l4, left, src, to, dst);
     else if (ip.proto == 17 && left >= UDP_HLEN)
-        snprintf(dst, FRAME_TEXT, "%s:%u > %s:%u UDP, %d bytes", src, wire_get16(l4), to, wire_get16(l4 + 2),
-                 ip.total_len - ip.hlen - UDP_HLEN);
-    else if (ip.proto == 1 && icmp_parse(&i, l4, left) == WIRE_OK && (i.type == ICMP_ECHO || i.type == ICMP_ECHO_REPLY))
-        snprintf(dst, FRAME_TEXT, "%s > %s ICMP echo %s, seq %u", src, to, i.type == ICMP_ECHO ? "request" : "reply",
-                 i.echo.seq);
+        snprintf(dst, FRAME_TEXT, "%s:%u > %s:%u UDP, %d bytes", src, wire_get16(l4), to,
+                 wire_get16(l4 + 2), ip.total_len - ip.hlen - UDP_HLEN);
+    else if (ip.proto == 1 && icmp_parse(&i, l4, left) == WIRE_OK &&
+             (i.type == ICMP_ECHO || i.type == ICMP_ECHO_REPLY))
+        snprintf(dst, FRAME_TEXT, "%s > %s ICMP echo %s, seq %u", src, to,
+                 i.type == ICMP_ECHO ? "request" : "reply", i.echo.seq);
     else if (ip.proto == 1 && left >= 2)
         snprintf(dst, FRAME_TEXT, "%s > %s ICMP type %u code %u", src, to, l4[0], l4[1]);
     else
-        snprintf(dst, FRAME_TEXT, "%s > %s protocol %u, %d bytes", src, to, ip.proto, ip.total_len - ip.hlen);
+        snprintf(dst, FRAME_TEXT, "%s > %s protocol %u, %d bytes", src, to, ip.proto,
+                 ip.total_len - ip.hlen);
 }
 
 void frame_text(const struct pkt *p, char dst[FRAME_TEXT])

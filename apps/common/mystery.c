@@ -45,7 +45,8 @@ bool salt_read(struct salt *s, const char *from, char *msg, size_t msg_size)
     if (strncmp(from, "env:", 4) == 0) {
         const char *value = getenv(from + 4);
         if (value == NULL) {
-            snprintf(msg, msg_size, "the environment has no variable %s to take the salt from", from + 4);
+            snprintf(msg, msg_size, "the environment has no variable %s to take the salt from",
+                     from + 4);
             return false;
         }
         s->len = strlen(value) <= MYSTERY_SALT_MAX ? strlen(value) : sizeof s->bytes;
@@ -86,7 +87,8 @@ bool mystery_set(const char *set, uint64_t *faults, char *msg, size_t msg_size)
         uint64_t bits = faults_of(set, len);
         if (bits == 0) {
             snprintf(msg, msg_size,
-                     "'%.*s' is neither a fault nor a layer: write names that `fault list` shows, or link, arp, ip, "
+                     "'%.*s' is neither a fault nor a layer: write names that `fault list` shows, "
+                     "or link, arp, ip, "
                      "icmp, udp, tcp, nf, with commas between",
                      (int)(len < 64 ? len : 64), set);
             return false;
@@ -122,15 +124,18 @@ bool mystery_words(int argc, char *const *argv, unsigned *fault, char *msg, size
     uint64_t faults;
     bool from = argc == 4 && strcmp(argv[2], "from") == 0;
     if (argc != 2 && !from) {
-        snprintf(msg, msg_size, "write SALTFILE ID [from SET]: the salt's file (or env:NAME), whose fault it is, and "
-                                "from which faults or layers it is chosen");
+        snprintf(
+            msg, msg_size,
+            "write SALTFILE ID [from SET]: the salt's file (or env:NAME), whose fault it is, and "
+            "from which faults or layers it is chosen");
         return false;
     }
     if (argv[1][0] == '\0' || strlen(argv[1]) > MYSTERY_ID_MAX) {
         snprintf(msg, msg_size, "an id has 1 to %d bytes", MYSTERY_ID_MAX);
         return false;
     }
-    if (!mystery_set(from ? argv[3] : NULL, &faults, msg, msg_size) || !salt_read(&salt, argv[0], msg, msg_size))
+    if (!mystery_set(from ? argv[3] : NULL, &faults, msg, msg_size) ||
+        !salt_read(&salt, argv[0], msg, msg_size))
         return false;
     *fault = mystery_choose(&salt, argv[1], faults);
     salt_forget(&salt);

@@ -1,7 +1,7 @@
 /* tapdeck/fault.c: `fault reveal`: what a student's secret fault is, for whoever has the salt.
  *
- * The other forms of `fault` are the daemon's. This one needs none: the choice follows from the salt, the id and the
- * catalogue alone (common/mystery.h).
+ * The other forms of `fault` are the daemon's. This one needs none: the choice follows from the
+ * salt, the id and the catalogue alone (common/mystery.h).
  */
 #include "tapdeck/fault.h"
 

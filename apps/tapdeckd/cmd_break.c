@@ -58,7 +58,8 @@ static void tell_hit(struct run *r)
         run_puts(r, "\n");
         return;
     }
-    run_printf(r, "%s%s%s; time is paused\n", elsewhere ? t->hit_deck->name : "", elsewhere ? ": " : "", t->hit);
+    run_printf(r, "%s%s%s; time is paused\n", elsewhere ? t->hit_deck->name : "",
+               elsewhere ? ": " : "", t->hit);
 }
 
 static int await_step(struct run *r, td_time now)
@@ -107,7 +108,8 @@ static int break_when(struct run *r)
 {
     int status;
     if (r->argc < 3)
-        return run_bad_word(r, 2, "when? write a filter, state=NAME, event=NAME, or a variable such as cwnd<3");
+        return run_bad_word(
+            r, 2, "when? write a filter, state=NAME, event=NAME, or a variable such as cwnd<3");
     unsigned id = deck_break_add(r, r->argc - 2, r->argv + 2, &status);
     if (id == 0)
         return status;
@@ -135,7 +137,8 @@ static int break_del(struct run *r)
         return EXIT_DONE;
     }
     if (!parse_u32(value, UINT32_MAX, &id) || !deck_break_del(r->deck, id))
-        return run_fail(r, EXIT_USAGE, "there is no breakpoint '%s': `break list` shows them", value);
+        return run_fail(r, EXIT_USAGE, "there is no breakpoint '%s': `break list` shows them",
+                        value);
     return EXIT_DONE;
 }
 
@@ -155,7 +158,8 @@ static int break_main(struct run *r)
     if (strcmp(verb, "wait") == 0)
         return break_wait(r);
     if (strcmp(verb, "list") != 0)
-        return run_bad_word(r, 1, "write `break when …`, `break list`, `break del N` or `break wait`");
+        return run_bad_word(r, 1,
+                            "write `break when …`, `break list`, `break del N` or `break wait`");
     return r->argc > 2 ? run_bad_word(r, 2, "`break list` takes no more words") : break_list(r);
 }
 
@@ -169,11 +173,15 @@ const struct command command_break = {
              "break del {N | all}\n"
              "break wait [-f] [-j]",
     .doc = "stops the stack's time when a frame, event, state or variable is so",
-    .more = "EXPR is a filter in libpcap's language, looked for in every frame of every interface, or a variable of `pcb`,\n"
-            "<, <=, >, >=, = or !=, a number and perhaps CONN: cwnd, ssthresh and FlightSize in segments (4000b: bytes),\n"
+    .more = "EXPR is a filter in libpcap's language, looked for in every frame of every interface, "
+            "or a variable of `pcb`,\n"
+            "<, <=, >, >=, = or !=, a number and perhaps CONN: cwnd, ssthresh and FlightSize in "
+            "segments (4000b: bytes),\n"
             "times with their unit. A variable hits when it becomes so. EVENT may hold *.\n"
-            "Time stops at the end of the call (a frame, a timer, an application's call) in which it was so; commands that\n"
-            "run are told, and `break wait` waits for it (-f: again and again). `step` and `resume` go on.\n"
+            "Time stops at the end of the call (a frame, a timer, an application's call) in which "
+            "it was so; commands that\n"
+            "run are told, and `break wait` waits for it (-f: again and again). `step` and "
+            "`resume` go on.\n"
             "Examples:\n"
             "  break when 'tcp[tcpflags] & tcp-syn != 0'\n"
             "  break when state=CLOSING\n"

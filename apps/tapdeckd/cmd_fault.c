@@ -1,9 +1,11 @@
-/* tapdeckd/cmd_fault.c: `fault`: the catalogue of deliberate bugs, switching them, and the secret one.
+/* tapdeckd/cmd_fault.c: `fault`: the catalogue of deliberate bugs, switching them, and the secret
+ * one.
  *
- * A secret fault is a student's exercise: chosen by common/mystery.h, switched on in the stack, remembered nowhere
- * else. No command tells it, not this one either; and none switches another by name meanwhile, whatever the name. Who
- * gave it can compute the answer with `tapdeck fault reveal`, which asks no daemon: a daemon that could be asked could
- * be asked by anybody who can reach it.
+ * A secret fault is a student's exercise: chosen by common/mystery.h, switched on in the stack,
+ * remembered nowhere else. No command tells it, not this one either; and none switches another by
+ * name meanwhile, whatever the name. Who gave it can compute the answer with `tapdeck fault
+ * reveal`, which asks no daemon: a daemon that could be asked could be asked by anybody who can
+ * reach it.
  */
 #include "tapdeckd/deck.h"
 
@@ -28,8 +30,8 @@ static void list_one(struct run *r, unsigned i)
         jw_str(&r->jw, "symptom", f->symptom);
         jw_close(&r->jw, '}');
     } else {
-        run_printf(r, "%-4s %-4s %-24s %s\n%-34s breaks %s\n", on ? "on" : "off", f->layer, f->name, f->symptom, "",
-                   f->rows);
+        run_printf(r, "%-4s %-4s %-24s %s\n%-34s breaks %s\n", on ? "on" : "off", f->layer, f->name,
+                   f->symptom, "", f->rows);
     }
 }
 
@@ -73,9 +75,11 @@ static int fault_switch(struct run *r, const char *name, bool on)
         return no_fault(r, name);
     case -EBUSY:
         return run_fail(r, EXIT_FAILED,
-                        "a secret fault is on: none is switched by name until `fault secret off` ends the exercise");
+                        "a secret fault is on: none is switched by name until `fault secret off` "
+                        "ends the exercise");
     default:
-        return run_fail(r, EXIT_USAGE, "faults are not allowed in this daemon: start it with --allow-faults");
+        return run_fail(r, EXIT_USAGE,
+                        "faults are not allowed in this daemon: start it with --allow-faults");
     }
 }
 
@@ -97,19 +101,22 @@ static int fault_secret(struct run *r)
     bool off = r->argc == 3 && strcmp(r->argv[2], "off") == 0;
     /* Before the salt is looked at: nothing is told of a file by a daemon that won't use it. */
     if (!st->allow_faults)
-        return run_fail(r, EXIT_USAGE, "faults are not allowed in this daemon: start it with --allow-faults");
+        return run_fail(r, EXIT_USAGE,
+                        "faults are not allowed in this daemon: start it with --allow-faults");
     if (!off && !mystery_words(r->argc - 2, r->argv + 2, &fault, r->err, sizeof(r->err)))
         return EXIT_USAGE;
     if (off && !st->fault_secret)
         return run_fail(r, EXIT_FAILED, "no secret fault is on");
     if (td_fault_secret(st, off ? -1 : (int)fault) == -EBUSY)
-        return run_fail(r, EXIT_FAILED, "a fault is on by name: switch it off first (`fault list` shows it)");
+        return run_fail(r, EXIT_FAILED,
+                        "a fault is on by name: switch it off first (`fault list` shows it)");
     return EXIT_DONE;
 }
 
 static int fault_main(struct run *r)
 {
-    static const char *const right = "write `fault list`, `fault enable|disable NAME` or `fault secret …`";
+    static const char *const right =
+        "write `fault list`, `fault enable|disable NAME` or `fault secret …`";
     if (r->argc > 1 && strcmp(r->argv[r->argc - 1], "-j") == 0) {
         r->json = true;
         r->argc--;
@@ -120,8 +127,10 @@ static int fault_main(struct run *r)
     if (strcmp(verb, "secret") == 0)
         return fault_secret(r);
     if (strcmp(verb, "reveal") == 0)
-        return run_fail(r, EXIT_USAGE, "a daemon reveals nothing: `tapdeck fault reveal SALTFILE ID [from SET]` computes "
-                                       "the answer where the salt is");
+        return run_fail(
+            r, EXIT_USAGE,
+            "a daemon reveals nothing: `tapdeck fault reveal SALTFILE ID [from SET]` computes "
+            "the answer where the salt is");
     bool enable = strcmp(verb, "enable") == 0;
     if (enable || strcmp(verb, "disable") == 0) {
         const char *name = run_value(r, 1, "the fault's name");
@@ -146,13 +155,19 @@ const struct command command_fault = {
              "fault secret [off] [-j]\n"
              "fault reveal FILE ID [from SET]",
     .doc = "deliberate bugs, to be switched on and found",
-    .more = "Only in a daemon started with --allow-faults. Each fault breaks the clauses listed with it.\n"
+    .more = "Only in a daemon started with --allow-faults. Each fault breaks the clauses listed "
+            "with it.\n"
             "\n"
-            "`fault secret` is for exercises: one fault, chosen by HMAC-SHA256 from the salt in FILE (or env:NAME, a\n"
-            "variable of the daemon's environment) and the student's ID, is on and shown nowhere; without words it says\n"
-            "whether one is. While it is on, none is switched by name. SET narrows the choice: names and layers (link, arp,\n"
-            "ip, icmp, udp, tcp, nf) with commas between. `fault reveal`, with the same words, tells the instructor which:\n"
-            "it is computed by `tapdeck` itself, without a daemon. Students must not be able to read the salt, nor a\n"
+            "`fault secret` is for exercises: one fault, chosen by HMAC-SHA256 from the salt in "
+            "FILE (or env:NAME, a\n"
+            "variable of the daemon's environment) and the student's ID, is on and shown nowhere; "
+            "without words it says\n"
+            "whether one is. While it is on, none is switched by name. SET narrows the choice: "
+            "names and layers (link, arp,\n"
+            "ip, icmp, udp, tcp, nf) with commas between. `fault reveal`, with the same words, "
+            "tells the instructor which:\n"
+            "it is computed by `tapdeck` itself, without a daemon. Students must not be able to "
+            "read the salt, nor a\n"
             "configuration that has it.\n"
             "Examples:\n"
             "  fault enable no-karn\n"

@@ -1,7 +1,8 @@
-/* tapdeckd/cmd_time.c: `pause`, `step`, `resume`: a live stack's time, by hand (deck_time.h says how).
+/* tapdeckd/cmd_time.c: `pause`, `step`, `resume`: a live stack's time, by hand (deck_time.h says
+ * how).
  *
- * A step tells what it did as it goes: each packet of this host that moved, and each event that the journal kept, in
- * the order in which they came.
+ * A step tells what it did as it goes: each packet of this host that moved, and each event that the
+ * journal kept, in the order in which they came.
  */
 #include "tapdeckd/deck_time.h"
 
@@ -17,7 +18,8 @@
 static void age_text(const struct deck *d, td_time at, char dst[32])
 {
     td_time age = at > d->started ? at - d->started : 0;
-    snprintf(dst, 32, "%llu.%06llu s", (unsigned long long)(age / TD_SEC), (unsigned long long)(age % TD_SEC / TD_US));
+    snprintf(dst, 32, "%llu.%06llu s", (unsigned long long)(age / TD_SEC),
+             (unsigned long long)(age % TD_SEC / TD_US));
 }
 
 static int no_time(struct run *r)
@@ -57,7 +59,8 @@ static int pause_main(struct run *r)
     if (t == NULL)
         return no_time(r);
     if (t->mode == TIME_STEPPING)
-        return run_fail(r, EXIT_FAILED, "a step is under way: Ctrl-C where it runs ends it, and time stands still");
+        return run_fail(r, EXIT_FAILED,
+                        "a step is under way: Ctrl-C where it runs ends it, and time stands still");
     bool was = t->mode == TIME_PAUSED;
     deck_time_pause(t);
     if (r->json) {
@@ -70,7 +73,8 @@ static int pause_main(struct run *r)
     age_text(r->deck, deck_time_now(t), age);
     run_printf(r, "time %s at %s", was ? "stands still already," : "stands still", age);
     if (t->nheld > 0)
-        run_printf(r, "; %u frame%s wait%s to come in", t->nheld, t->nheld == 1 ? "" : "s", t->nheld == 1 ? "s" : "");
+        run_printf(r, "; %u frame%s wait%s to come in", t->nheld, t->nheld == 1 ? "" : "s",
+                   t->nheld == 1 ? "s" : "");
     run_puts(r, "\n");
     return EXIT_DONE;
 }
@@ -79,10 +83,13 @@ const struct command command_pause = {
     .name = "pause",
     .usage = "pause [-j]",
     .doc = "stops the stack's time: nothing is due, frames wait; the console goes on",
-    .more = "Timers, sockets, queue disciplines and applications see no time pass. Frames that come wait, 4096 or 8 MiB of\n"
-            "them at most; what the stack wants to send waits too. Tables and the journal can be read as they\n"
-            "stand. In a topology all its nodes stop. `step` goes on a little, `resume` altogether.\n"
-            "Example:\n  pause\n  ss -tani\n  step\n  resume",
+    .more =
+        "Timers, sockets, queue disciplines and applications see no time pass. Frames that come "
+        "wait, 4096 or 8 MiB of\n"
+        "them at most; what the stack wants to send waits too. Tables and the journal can be read "
+        "as they\n"
+        "stand. In a topology all its nodes stop. `step` goes on a little, `resume` altogether.\n"
+        "Example:\n  pause\n  ss -tani\n  step\n  resume",
     .fn = pause_main,
 };
 
@@ -129,7 +136,8 @@ const struct command command_resume = {
     .name = "resume",
     .usage = "resume [-j]",
     .doc = "lets the stack's time go on after `pause`",
-    .more = "Frames that waited come in first, in their order. Everything is due later by the time that was paused.\nExample:\n  resume",
+    .more = "Frames that waited come in first, in their order. Everything is due later by the time "
+            "that was paused.\nExample:\n  resume",
     .fn = resume_main,
 };
 
@@ -179,7 +187,8 @@ static void tell_events(struct run *r)
     }
 }
 
-static void tell_packet(struct run *r, const struct deck_tap *tap, const char *dev, bool out, const struct pkt *p)
+static void tell_packet(struct run *r, const struct deck_tap *tap, const char *dev, bool out,
+                        const struct pkt *p)
 {
     struct step *s = r->state;
     char text[FRAME_TEXT], age[32];
@@ -200,7 +209,8 @@ static void tell_packet(struct run *r, const struct deck_tap *tap, const char *d
         return;
     }
     age_text(r->deck, now, age);
-    run_printf(r, "%c %s  %s %s, %u bytes: %s\n", out ? '>' : '<', age, dev, out ? "out" : "in", p->len, text);
+    run_printf(r, "%c %s  %s %s, %u bytes: %s\n", out ? '>' : '<', age, dev, out ? "out" : "in",
+               p->len, text);
 }
 
 static void step_summary(struct run *r)
@@ -251,7 +261,8 @@ static int step_step(struct run *r, td_time now)
             r->told = true;
             if (r->streams || !r->json)
                 run_note(r, "no frame waits, so this waits for one to come; Ctrl-C ends it%s%s%s\n",
-                         next != NULL ? " (the next timer is " : "", next != NULL ? next->kind->name : "",
+                         next != NULL ? " (the next timer is " : "",
+                         next != NULL ? next->kind->name : "",
                          next != NULL ? ": `step timer`)" : "");
         }
         return RUN_MORE;
@@ -261,7 +272,8 @@ static int step_step(struct run *r, td_time now)
     if (t->by_break && t->step.left > 0) /* the note says which */
         return EXIT_DONE;
     if (end == STEP_NOTHING)
-        return run_fail(r, EXIT_FAILED, "nothing is left that could happen: no timer runs, no frame is on its way");
+        return run_fail(r, EXIT_FAILED,
+                        "nothing is left that could happen: no timer runs, no frame is on its way");
     return EXIT_DONE;
 }
 
@@ -352,10 +364,14 @@ const struct command command_step = {
     .name = "step",
     .usage = "step [N] [packet | event | timer] [-j]",
     .doc = "lets a paused stack's time go on by N packets, events or timers",
-    .more = "packet (the default): the next frame that waits to leave, or else to come in, N times. Nothing else moves time; when\n"
-            "no frame waits, it waits for one to come. event: whatever comes next, until the journal has N events more.\n"
-            "timer: time jumps to the next timer and fires it, N times; frames that wait to come in go on waiting.\n"
-            "What one call of the stack does is done whole: two timers of one microsecond fire together.\n"
+    .more = "packet (the default): the next frame that waits to leave, or else to come in, N "
+            "times. Nothing else moves time; when\n"
+            "no frame waits, it waits for one to come. event: whatever comes next, until the "
+            "journal has N events more.\n"
+            "timer: time jumps to the next timer and fires it, N times; frames that wait to come "
+            "in go on waiting.\n"
+            "What one call of the stack does is done whole: two timers of one microsecond fire "
+            "together.\n"
             "Examples:\n  step\n  step 3 packets\n  step timer\n  step 10 event",
     .fn = step_main,
 };

@@ -77,8 +77,8 @@ static void see_frame(void *ctx, const struct link_sight *s)
     if (bpf_run(b->code, p) != 0) {
         const struct netif *nif = netif_by_index(b->deck->st, s->ifindex);
         frame_text(p, text);
-        snprintf(b->why, sizeof(b->why), "%s %s, %u bytes: %s", nif != NULL ? nif->name : "?", s->out ? "out" : "in",
-                 s->p->len, text);
+        snprintf(b->why, sizeof(b->why), "%s %s, %u bytes: %s", nif != NULL ? nif->name : "?",
+                 s->out ? "out" : "in", s->p->len, text);
         b->hit = true;
     }
     pkt_free(whole);
@@ -88,7 +88,8 @@ static void see_frame(void *ctx, const struct link_sight *s)
 
 static bool same_ends(const struct tcp_addrs *a, const struct tcp_addrs *b)
 {
-    return a->laddr == b->laddr && a->raddr == b->raddr && a->lport == b->lport && a->rport == b->rport;
+    return a->laddr == b->laddr && a->raddr == b->raddr && a->lport == b->lport &&
+           a->rport == b->rport;
 }
 
 /* Its value as it is compared; false: the connection or the variable isn't there. */
@@ -151,14 +152,15 @@ static void look_at(struct deck_break *b, const struct tcp_addrs *a)
     if (b->deck->time->mode == TIME_PAUSED || !begins_to_hold(b, a, &v) || b->hit)
         return;
     conn_text(&c, ends);
-    snprintf(b->why, sizeof(b->why), "%s of %s is %llu%s", tcp_pcb[b->var].name, ends, (unsigned long long)v,
-             b->in_segments ? " segments" : "");
+    snprintf(b->why, sizeof(b->why), "%s of %s is %llu%s", tcp_pcb[b->var].name, ends,
+             (unsigned long long)v, b->in_segments ? " segments" : "");
     b->hit = true;
 }
 
 static void note_conn(struct deck_break *b, const struct journal_record *rec)
 {
-    struct tcp_wanted w = {.a = {.raddr = rec->subject.addr, .rport = rec->subject.port, .lport = rec->subject.lport}};
+    struct tcp_wanted w = {
+        .a = {.raddr = rec->subject.addr, .rport = rec->subject.port, .lport = rec->subject.lport}};
     struct tcp_found f;
     for (unsigned i = b->nnoted; i > 0; i--)
         if (b->noted[i - 1].rport == w.a.rport && b->noted[i - 1].lport == w.a.lport &&
@@ -274,14 +276,16 @@ static int want_state(struct run *r, struct deck_break *b, const char *name)
 {
     for (int s = 1; s < 16; s++) {
         const char *rfc = tcp_state_name((enum tcp_state)s), *ss = tcp_state_ss((enum tcp_state)s);
-        if ((rfc != NULL && strcasecmp(name, rfc) == 0) || (ss != NULL && strcasecmp(name, ss) == 0)) {
+        if ((rfc != NULL && strcasecmp(name, rfc) == 0) ||
+            (ss != NULL && strcasecmp(name, ss) == 0)) {
             b->state = (enum tcp_state)s;
             b->events[EV_TCP_STATE] = true;
             return EXIT_DONE;
         }
     }
-    return run_fail(r, EXIT_USAGE, "'%s' is not a state of TCP: write one such as SYN-RECEIVED, ESTABLISHED or CLOSING",
-                    name);
+    return run_fail(
+        r, EXIT_USAGE,
+        "'%s' is not a state of TCP: write one such as SYN-RECEIVED, ESTABLISHED or CLOSING", name);
 }
 
 /* A variable's name at the beginning of text; its length, 0: none. */
@@ -289,7 +293,8 @@ static size_t find_var(const char *text, unsigned *var)
 {
     for (*var = 0; *var < tcp_npcb; ++*var) {
         size_t n = strlen(tcp_pcb[*var].name);
-        if (strncasecmp(text, tcp_pcb[*var].name, n) == 0 && strchr(" <>=!", text[n]) != NULL && text[n] != '\0')
+        if (strncasecmp(text, tcp_pcb[*var].name, n) == 0 && strchr(" <>=!", text[n]) != NULL &&
+            text[n] != '\0')
             return n;
     }
     return 0;
@@ -300,7 +305,8 @@ static const char *take_op(const char *s, enum break_op *op)
     static const struct {
         const char *text;
         enum break_op op;
-    } ops[] = {{"<=", OP_LE}, {">=", OP_GE}, {"==", OP_EQ}, {"!=", OP_NE}, {"<", OP_LT}, {">", OP_GT}, {"=", OP_EQ}};
+    } ops[] = {{"<=", OP_LE}, {">=", OP_GE}, {"==", OP_EQ}, {"!=", OP_NE},
+               {"<", OP_LT},  {">", OP_GT},  {"=", OP_EQ}};
     s += strspn(s, " ");
     for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++) {
         size_t n = strlen(ops[i].text);
@@ -325,12 +331,16 @@ static bool take_value(struct deck_break *b, const char *s)
     if (unit == TPU_NS || unit == TPU_US || unit == TPU_MS || unit == TPU_SECONDS) {
         if (isdigit((unsigned char)s[n - 1]) || !parse_time(s, &t))
             return false;
-        b->value = unit == TPU_NS ? t : unit == TPU_US ? t / TD_US : unit == TPU_MS ? t / TD_MS : t / TD_SEC;
+        b->value = unit == TPU_NS   ? t
+                   : unit == TPU_US ? t / TD_US
+                   : unit == TPU_MS ? t / TD_MS
+                                    : t / TD_SEC;
         return true;
     }
     memcpy(text, s, n + 1);
     const char *name = tcp_pcb[b->var].name;
-    b->in_segments = strcmp(name, "cwnd") == 0 || strcmp(name, "ssthresh") == 0 || strcmp(name, "FlightSize") == 0;
+    b->in_segments = strcmp(name, "cwnd") == 0 || strcmp(name, "ssthresh") == 0 ||
+                     strcmp(name, "FlightSize") == 0;
     if (b->in_segments && text[n - 1] == 'b') {
         text[n - 1] = '\0';
         b->in_segments = false;
@@ -343,7 +353,9 @@ static int want_var(struct run *r, struct deck_break *b, const char *text, size_
     const char *s = take_op(text + name_len, &b->op);
     if (s == NULL || !take_value(b, s))
         return run_fail(r, EXIT_USAGE,
-                        "'%s' compares nothing: write for example cwnd<3 (segments), cwnd<4000b (bytes), SRTT>100ms", text);
+                        "'%s' compares nothing: write for example cwnd<3 (segments), cwnd<4000b "
+                        "(bytes), SRTT>100ms",
+                        text);
     b->holds = calloc(HOLDS_MAX, sizeof(*b->holds));
     return b->holds != NULL ? EXIT_DONE : run_fail(r, EXIT_FAILED, "out of memory");
 }
@@ -372,12 +384,16 @@ static int understand(struct run *r, struct deck_break *b, int argc, char *const
     if (b->kind == BREAK_FILTER)
         return want_filter(r, b);
     /* `cwnd < 3`: the 3 is no connection. */
-    if (b->kind != BREAK_VAR || strchr("<>=", words[argc > 1 ? argc - 2 : 0][strlen(words[argc > 1 ? argc - 2 : 0]) - 1]) == NULL)
+    if (b->kind != BREAK_VAR ||
+        strchr("<>=", words[argc > 1 ? argc - 2 : 0][strlen(words[argc > 1 ? argc - 2 : 0]) - 1]) ==
+            NULL)
         status = take_conn(r, b, &told, words);
     if (status != EXIT_DONE)
         return status;
     if ((event || state) && told > 1)
-        return run_fail(r, EXIT_USAGE, "'%s' doesn't belong after '%s': write a connection, or nothing", words[1], words[0]);
+        return run_fail(r, EXIT_USAGE,
+                        "'%s' doesn't belong after '%s': write a connection, or nothing", words[1],
+                        words[0]);
     if (event)
         return want_events(r, b, words[0] + 6);
     if (state)
@@ -412,7 +428,8 @@ unsigned deck_break_add(struct run *r, int argc, char *const *words, int *status
         n++;
     if (n >= BREAKS_MAX || b == NULL) {
         free(b);
-        run_fail(r, EXIT_FAILED, "there are %d breakpoints already: `break del` takes one away", BREAKS_MAX);
+        run_fail(r, EXIT_FAILED, "there are %d breakpoints already: `break del` takes one away",
+                 BREAKS_MAX);
         return 0;
     }
     b->deck = r->deck;
@@ -470,8 +487,8 @@ void deck_break_leave(struct deck *d)
     }
 }
 
-void deck_break_each(const struct deck *d, void (*fn)(void *ctx, unsigned id, const char *text, uint64_t hits),
-                     void *ctx)
+void deck_break_each(const struct deck *d,
+                     void (*fn)(void *ctx, unsigned id, const char *text, uint64_t hits), void *ctx)
 {
     for (const struct deck_break *b = d->time->breaks; b != NULL; b = b->next)
         if (b->deck == d)

@@ -9,8 +9,8 @@
 #include "tapdeck/call.h"
 #include "tapdeckd/deck_break.h"
 
-#define TURN      TD_MS /* of real time that a step may take before others have their turn */
-#define TURN_CALLS 512  /* and calls, where there is no clock to ask */
+#define TURN       TD_MS /* of real time that a step may take before others have their turn */
+#define TURN_CALLS 512   /* and calls, where there is no clock to ask */
 
 /* ---- now ---- */
 
@@ -142,7 +142,8 @@ bool deck_time_take(struct deck_tap *tap, struct pkt *p)
         return false;
     if (t->held == NULL)
         t->held = calloc(TIME_HELD_FRAMES, sizeof(*t->held));
-    if (t->held == NULL || t->nheld == TIME_HELD_FRAMES || t->held_bytes + p->len > TIME_HELD_BYTES) {
+    if (t->held == NULL || t->nheld == TIME_HELD_FRAMES ||
+        t->held_bytes + p->len > TIME_HELD_BYTES) {
         tap->unheld++;
         pkt_free(p);
         return true;
@@ -172,7 +173,8 @@ void deck_time_forget(struct deck_tap *tap)
 }
 
 /* One more packet of the step's host. */
-static void step_packet(struct deck_time *t, const struct deck_tap *tap, uint32_t ifindex, bool out, const struct pkt *p)
+static void step_packet(struct deck_time *t, const struct deck_tap *tap, uint32_t ifindex, bool out,
+                        const struct pkt *p)
 {
     struct time_step *s = &t->step;
     const struct netif *nif = netif_by_index(s->deck->st, ifindex);
@@ -319,8 +321,8 @@ static void after_call(void *ctx, struct td_stack *st, int kind)
     (void)kind;
     if (t->mode == TIME_STEPPING && t->step.deck->st == st) {
         count_step(t);
-        /* A packet or a timer first has what it leads to; a simulation's host is left at once all the same, so that
-         * others don't go on meanwhile. */
+        /* A packet or a timer first has what it leads to; a simulation's host is left at once all
+         * the same, so that others don't go on meanwhile. */
         if (t->step.left == 0 && t->step.unit == UNIT_EVENT)
             deck_time_stop(t);
         else if (t->step.left == 0 && t->sim != NULL)
@@ -335,7 +337,8 @@ static void after_call(void *ctx, struct td_stack *st, int kind)
 void deck_time_tick(struct deck *d, td_time now)
 {
     struct td_stack *st = d->st;
-    while (d->time != NULL && d->time->breaks != NULL && !st->halted && wheel_next(&st->wheel) <= now)
+    while (d->time != NULL && d->time->breaks != NULL && !st->halted &&
+           wheel_next(&st->wheel) <= now)
         td_stack_tick(st, wheel_next(&st->wheel));
     if (!st->halted)
         td_stack_tick(st, now);
@@ -344,8 +347,8 @@ void deck_time_tick(struct deck *d, td_time now)
 /* ---- steps ---- */
 
 void deck_time_step(struct deck_time *t, struct run *run, enum time_unit unit, uint64_t n,
-                    void (*packet)(struct run *r, const struct deck_tap *tap, const char *dev, bool out,
-                                   const struct pkt *p))
+                    void (*packet)(struct run *r, const struct deck_tap *tap, const char *dev,
+                                   bool out, const struct pkt *p))
 {
     struct td_stack *st = run->deck->st;
     t->step = (struct time_step){.run = run,
@@ -386,7 +389,8 @@ static struct turn turn_begin(const struct deck_time *t)
     return (struct turn){t, t->real != NULL ? t->real(t->real_ctx) + TURN : 0, TURN_CALLS};
 }
 
-/* The last of a step: what its packet or timer leads to at once, up to frames that want to leave. */
+/* The last of a step: what its packet or timer leads to at once, up to frames that want to leave.
+ */
 static enum time_end settle(struct deck_time *t)
 {
     struct td_stack *st = t->step.deck->st;
@@ -405,7 +409,8 @@ static bool moves_frames(const struct timer_kind *k)
 
 static bool next_is_queue(const struct td_stack *st)
 {
-    const struct timer *next = wheel_walk_from(&st->wheel, 0); /* the earliest: as wheel_next has it */
+    const struct timer *next =
+        wheel_walk_from(&st->wheel, 0); /* the earliest: as wheel_next has it */
     return next != NULL && moves_frames(next->kind);
 }
 

@@ -1,10 +1,12 @@
-/* control: the request parser, and the daemon's control socket with up to eight clients that send any bytes in any pieces,
- * stop reading, half-close and leave. What comes back must be lines of the protocol, what clients can make the daemon
- * hold is bounded, and when they have gone nothing of theirs is left.
+/* control: the request parser, and the daemon's control socket with up to eight clients that send
+ * any bytes in any pieces, stop reading, half-close and leave. What comes back must be lines of the
+ * protocol, what clients can make the daemon hold is bounded, and when they have gone nothing of
+ * theirs is left.
  *
- * The input is a script: a letter a to h and what follows, up to a byte 0x1e, is sent by that client (who connects with it);
- * '?' and a letter reads what came for it; '<' half-closes, '!' closes; '.' lets the loop turn a few times. Commands run
- * as they would, but those that open files or devices. */
+ * The input is a script: a letter a to h and what follows, up to a byte 0x1e, is sent by that
+ * client (who connects with it);
+ * '?' and a letter reads what came for it; '<' half-closes, '!' closes; '.' lets the loop turn a
+ * few times. Commands run as they would, but those that open files or devices. */
 #include "fuzz.h"
 
 #include <errno.h>
@@ -46,7 +48,8 @@ static void make_directory(void)
 /* Nothing that has to do with files, devices or other programs. */
 static bool permit(void *ctx, const struct run *r)
 {
-    static const char *const kept[] = {"tap", "capture", "tcpdump", "app", "fault", "shutdown", "iptables-restore"};
+    static const char *const kept[] = {"tap",   "capture",  "tcpdump",         "app",
+                                       "fault", "shutdown", "iptables-restore"};
     (void)ctx;
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         if (strcmp(r->argv[0], kept[i]) == 0)

@@ -32,7 +32,8 @@ static int reveal(bool json, int argc, const char *const *words)
     return status;
 }
 #define REVEAL(json, ...)                                                                          \
-    reveal(json, (int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)), (const char *const[]){__VA_ARGS__})
+    reveal(json, (int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)),               \
+           (const char *const[]){__VA_ARGS__})
 
 /* The same as the daemon chooses from the same words (tests/apps/tapdeckd/test_fault.c). */
 START_TEST(test_the_same_answer)
@@ -41,14 +42,16 @@ START_TEST(test_the_same_answer)
     uint64_t all, tcp;
     char msg[256], want[256];
     setenv("TD_TEST_SALT", "correct horse \n", 1);
-    ck_assert(mystery_set(NULL, &all, msg, sizeof msg) && mystery_set("tcp", &tcp, msg, sizeof msg));
+    ck_assert(mystery_set(NULL, &all, msg, sizeof msg) &&
+              mystery_set("tcp", &tcp, msg, sizeof msg));
     const struct fault_info *f = &fault_info[mystery_choose(&salt, "alice", all)];
     ck_assert_int_eq(REVEAL(false, "fault", "reveal", "env:TD_TEST_SALT", "alice"), EXIT_DONE);
     snprintf(want, sizeof want, "alice: %s\n%.60s", f->name, f->symptom);
     ck_assert_msg(strncmp(out, want, strlen(want)) == 0, "%s", out);
     f = &fault_info[mystery_choose(&salt, "bob", tcp)];
     ck_assert_str_eq(f->layer, "tcp");
-    ck_assert_int_eq(REVEAL(true, "fault", "reveal", "env:TD_TEST_SALT", "bob", "from", "tcp"), EXIT_DONE);
+    ck_assert_int_eq(REVEAL(true, "fault", "reveal", "env:TD_TEST_SALT", "bob", "from", "tcp"),
+                     EXIT_DONE);
     snprintf(want, sizeof want, "{\"id\":\"bob\",\"name\":\"%s\",\"layer\":\"tcp\"", f->name);
     ck_assert_msg(strncmp(out, want, strlen(want)) == 0, "%s", out);
 }
@@ -60,7 +63,8 @@ START_TEST(test_words)
     ck_assert(!fault_is_local(2, other));
     ck_assert_int_eq(REVEAL(false, "fault", "reveal", "env:TD_TEST_SALT"), EXIT_USAGE);
     ck_assert_int_eq(REVEAL(false, "fault", "reveal", "/nowhere/salt", "alice"), EXIT_USAGE);
-    ck_assert_int_eq(REVEAL(false, "fault", "reveal", "env:TD_TEST_SALT", "alice", "of", "tcp"), EXIT_USAGE);
+    ck_assert_int_eq(REVEAL(false, "fault", "reveal", "env:TD_TEST_SALT", "alice", "of", "tcp"),
+                     EXIT_USAGE);
     ck_assert_str_eq(out, "");
     free(out);
     out = NULL;

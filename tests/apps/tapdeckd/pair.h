@@ -1,5 +1,5 @@
-/* tests/apps/tapdeckd/pair.h: two hosts in a simulation, 10.0.0.1 and 10.0.0.2, 10 ms apart each way, each with a
- * console, whose time can be paused. */
+/* tests/apps/tapdeckd/pair.h: two hosts in a simulation, 10.0.0.1 and 10.0.0.2, 10 ms apart each
+ * way, each with a console, whose time can be paused. */
 #ifndef TESTS_PAIR_H
 #define TESTS_PAIR_H
 
@@ -28,7 +28,8 @@ static inline void sim_open(void)
     for (int i = 0; i < 2; i++) {
         deck_init(&decks[i], i == 0 ? a : b, i == 0 ? "a" : "b");
         deck_time_join(&world, &decks[i]);
-        ck_assert_int_eq(td_addr_add(decks[i].st, index[i], TD_IP4(10, 0, 0, (uint32_t)i + 1), 24), 0);
+        ck_assert_int_eq(td_addr_add(decks[i].st, index[i], TD_IP4(10, 0, 0, (uint32_t)i + 1), 24),
+                         0);
     }
     sim_run(sim, 20 * TD_SEC, NULL, NULL);
 }

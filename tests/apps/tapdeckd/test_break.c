@@ -1,4 +1,5 @@
-/* Breakpoints: a frame, an event, a state, a variable stops the time of a live stack, and of all that share it. */
+/* Breakpoints: a frame, an event, a state, a variable stops the time of a live stack, and of all
+ * that share it. */
 #include "pair.h"
 
 #include <arpa/inet.h>
@@ -10,8 +11,9 @@ static int client, server, listener;
 
 static struct sockaddr_in end(uint32_t host, uint16_t port)
 {
-    return (struct sockaddr_in){
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(TD_IP4(10, 0, 0, host))};
+    return (struct sockaddr_in){.sin_family = AF_INET,
+                                .sin_port = htons(port),
+                                .sin_addr.s_addr = htonl(TD_IP4(10, 0, 0, host))};
 }
 
 /* Runs until time is paused, or for so long; is it paused? */
@@ -35,7 +37,8 @@ static void call(void)
     ck_assert_int_eq(td_listen(decks[1].st, listener, 5), 0);
     client = td_socket(decks[0].st, AF_INET, SOCK_STREAM, 0);
     ck_assert_int_eq(td_bind(decks[0].st, client, (struct sockaddr *)&here, sizeof here), 0);
-    ck_assert_int_eq(td_connect(decks[0].st, client, (struct sockaddr *)&there, sizeof there), -EINPROGRESS);
+    ck_assert_int_eq(td_connect(decks[0].st, client, (struct sockaddr *)&there, sizeof there),
+                     -EINPROGRESS);
 }
 
 static void answer(void)
@@ -61,9 +64,11 @@ START_TEST(test_filter)
     sim_open();
     says(1, "break when 'tcp[tcpflags] & tcp-syn != 0'", "breakpoint 1");
     call();
-    uint64_t frames = decks[1].st->counters.v[CNT_EthOutFrames] + 1; /* and the answer to ARP's question */
+    uint64_t frames =
+        decks[1].st->counters.v[CNT_EthOutFrames] + 1; /* and the answer to ARP's question */
     ck_assert(run_for(TD_SEC));
-    ck_assert_ptr_nonnull(strstr(world.hit, "breakpoint 1 (tcp[tcpflags] & tcp-syn != 0): eth0 in, "));
+    ck_assert_ptr_nonnull(
+        strstr(world.hit, "breakpoint 1 (tcp[tcpflags] & tcp-syn != 0): eth0 in, "));
     ck_assert_ptr_nonnull(strstr(world.hit, "10.0.0.1:5000 > 10.0.0.2:80 TCP S, 0 bytes"));
     /* At the end of the call in which the SYN came: nothing has been answered. */
     ck_assert_uint_eq(decks[1].st->counters.v[CNT_TcpInSegs], 1);
@@ -112,7 +117,8 @@ START_TEST(test_state)
     td_shutdown(decks[0].st, client, SHUT_WR);
     td_shutdown(decks[1].st, server, SHUT_WR);
     ck_assert(run_for(TD_SEC));
-    ck_assert_str_eq(world.hit, "breakpoint 1 (state=closing): The connection went from FIN-WAIT-1 to CLOSING (the peer's FIN).");
+    ck_assert_str_eq(world.hit, "breakpoint 1 (state=closing): The connection went from FIN-WAIT-1 "
+                                "to CLOSING (the peer's FIN).");
     says(0, "ss -tan", "CLOSING");
     go();
     ck_assert(!run_for(TD_SEC));
@@ -152,7 +158,9 @@ START_TEST(test_variable)
     at(1, "break when SRTT>1s");
     ck_assert_int_gt(td_send(decks[1].st, server, data, sizeof data, 0), 0);
     ck_assert(run_for(TD_SEC));
-    ck_assert_ptr_nonnull(strstr(world.hit, "breakpoint 2 (cwnd > 12 10.0.0.1:5000): cwnd of 10.0.0.2:80-10.0.0.1:5000 is "));
+    ck_assert_ptr_nonnull(
+        strstr(world.hit,
+               "breakpoint 2 (cwnd > 12 10.0.0.1:5000): cwnd of 10.0.0.2:80-10.0.0.1:5000 is "));
     go();
     ck_assert(!run_for(10 * TD_MS)); /* it stays so: once */
     at(1, "break del all");
@@ -163,7 +171,8 @@ START_TEST(test_variable)
     at(0, "ip link set eth0 down");
     ck_assert_int_gt(td_send(decks[1].st, server, data, 20000, 0), 0);
     ck_assert(run_for(10 * TD_SEC));
-    ck_assert_ptr_nonnull(strstr(world.hit, "(cwnd<3): cwnd of 10.0.0.2:80-10.0.0.1:5000 is 1 segments"));
+    ck_assert_ptr_nonnull(
+        strstr(world.hit, "(cwnd<3): cwnd of 10.0.0.2:80-10.0.0.1:5000 is 1 segments"));
     ck_assert_uint_gt(decks[1].st->journal.events[EV_TCP_RTO], 0);
     says(1, "why event tcp-rto -n 1", "tcp-rto");
     sim_close();
@@ -172,9 +181,11 @@ END_TEST
 
 START_TEST(test_who_is_told)
 {
-    char *wait[] = {"break", "wait"}, *follow[] = {"break", "wait", "-f", "-j"}, *ping[] = {"ping", "10.0.0.2"};
+    char *wait[] = {"break", "wait"}, *follow[] = {"break", "wait", "-f", "-j"},
+         *ping[] = {"ping", "10.0.0.2"};
     sim_open();
-    struct run *w = run_start(&decks[0], 2, wait, false, false), *f = run_start(&decks[1], 4, follow, false, false);
+    struct run *w = run_start(&decks[0], 2, wait, false, false),
+               *f = run_start(&decks[1], 4, follow, false, false);
     struct run *p = run_start(&decks[0], 2, ping, false, false);
     ck_assert_int_eq(w->status, RUN_MORE);
     at(0, "break when icmp");
@@ -185,7 +196,9 @@ START_TEST(test_who_is_told)
     run_step(w, 0);
     run_step(f, 0);
     ck_assert_int_eq(w->status, EXIT_DONE);
-    ck_assert_ptr_nonnull(strstr(w->out.s, "breakpoint 1 (icmp): eth0 out, 98 bytes: 10.0.0.1 > 10.0.0.2 ICMP echo request"));
+    ck_assert_ptr_nonnull(
+        strstr(w->out.s,
+               "breakpoint 1 (icmp): eth0 out, 98 bytes: 10.0.0.1 > 10.0.0.2 ICMP echo request"));
     ck_assert_int_eq(f->status, RUN_MORE);
     ck_assert_ptr_nonnull(strstr(f->out.s, "{\"id\":1,\"text\":\"breakpoint 1"));
     ck_assert_ptr_nonnull(strstr(f->out.s, "\"name\":\"a\""));
@@ -230,7 +243,8 @@ START_TEST(test_words)
     ck_assert_int_eq(fails(0, "break when event=nothing-such", "no event is called"), EXIT_USAGE);
     ck_assert_int_eq(fails(0, "break when cwnd<many", "compares nothing"), EXIT_USAGE);
     ck_assert_int_eq(fails(0, "break when srtt<5", "compares nothing"), EXIT_USAGE); /* of what? */
-    ck_assert_int_eq(fails(0, "break when state=CLOSING 10.0.0.9:1", "no connection '10.0.0.9:1'"), EXIT_FAILED);
+    ck_assert_int_eq(fails(0, "break when state=CLOSING 10.0.0.9:1", "no connection '10.0.0.9:1'"),
+                     EXIT_FAILED);
     ck_assert_int_eq(fails(0, "break when state=CLOSING now", "doesn't belong"), EXIT_USAGE);
     ck_assert_int_eq(fails(0, "break del", "is missing"), EXIT_USAGE);
     ck_assert_int_eq(fails(0, "break del 7", "no breakpoint '7'"), EXIT_USAGE);

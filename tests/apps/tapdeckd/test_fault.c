@@ -1,4 +1,5 @@
-/* `fault`: the catalogue, switching by name, and the secret fault, which no command may give away. */
+/* `fault`: the catalogue, switching by name, and the secret fault, which no command may give away.
+ */
 #include "console.h"
 
 #include <stdlib.h>
@@ -112,7 +113,8 @@ START_TEST(test_secret_words)
     con_refused("fault secret env:TD_NO_SUCH alice", "no variable TD_NO_SUCH");
     con_refused(with_salt("fault secret %s"), "SALTFILE ID [from SET]");
     con_refused(with_salt("fault secret %s alice from"), "SALTFILE ID [from SET]");
-    con_refused(with_salt("fault secret %s alice from tcp,nonsense"), "'nonsense' is neither a fault nor a layer");
+    con_refused(with_salt("fault secret %s alice from tcp,nonsense"),
+                "'nonsense' is neither a fault nor a layer");
     con_refused(with_salt("fault secret %s alice from ''"), "no faults");
     con_refused(with_salt("fault secret %s ''"), "an id has");
     ck_assert_uint_eq(con.st->faults, 0);
@@ -144,13 +146,39 @@ END_TEST
 static void look(struct text *t)
 {
     static const char *const more[] = {
-        "ip -s addr",      "ip -s link",  "ip route",    "ip neigh",   "ip rule",       "ss -tuanoime", "nstat -az",
-        "why -n 1000",     "why event *", "sysctl -a",   "table",      "table counters", "table events", "table knobs",
-        "table memory",    "table timers", "app list",   "timers",     "fault list",    "version",      "tc qdisc",
-        "sysctl tapdeck.fault.no-karn",   "sysctl tapdeck.fault.udp-silence",           "iptables -S",  "conntrack -L",
-        "fault enable no-karn",           "fault disable no-karn",     "fault no-karn on",
-        "fault enable udp-silence",       "fault disable udp-silence", "fault udp-silence off",
-        "sysctl -w tapdeck.fault.no-karn=1",                           "sysctl -w tapdeck.fault.udp-silence=0",
+        "ip -s addr",
+        "ip -s link",
+        "ip route",
+        "ip neigh",
+        "ip rule",
+        "ss -tuanoime",
+        "nstat -az",
+        "why -n 1000",
+        "why event *",
+        "sysctl -a",
+        "table",
+        "table counters",
+        "table events",
+        "table knobs",
+        "table memory",
+        "table timers",
+        "app list",
+        "timers",
+        "fault list",
+        "version",
+        "tc qdisc",
+        "sysctl tapdeck.fault.no-karn",
+        "sysctl tapdeck.fault.udp-silence",
+        "iptables -S",
+        "conntrack -L",
+        "fault enable no-karn",
+        "fault disable no-karn",
+        "fault no-karn on",
+        "fault enable udp-silence",
+        "fault disable udp-silence",
+        "fault udp-silence off",
+        "sysctl -w tapdeck.fault.no-karn=1",
+        "sysctl -w tapdeck.fault.udp-silence=0",
     };
     for (int json = 0; json < 2; json++) {
         for (size_t i = 0; commands[i] != NULL; i++) {
@@ -246,7 +274,8 @@ START_TEST(test_secret_shows_nowhere)
     text_puts(&u, con.out);
     ck_assert_str_eq(t.s, u.s);
     ck_assert_int_eq(con_line("fault enable no-karn", false), EXIT_FAILED);
-    ck_assert_str_eq(con.err, "a secret fault is on: none is switched by name until `fault secret off` ends the exercise");
+    ck_assert_str_eq(con.err, "a secret fault is on: none is switched by name until `fault secret "
+                              "off` ends the exercise");
     con_close();
     text_free(&t);
     text_free(&u);

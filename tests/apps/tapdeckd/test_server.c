@@ -1,5 +1,6 @@
-/* The control socket from outside: what clients send is bounded, what they don't read is bounded, who stalls is dropped,
- * who comes when all is full gets the place of who uses it least, and a turn of the loop ends in time. */
+/* The control socket from outside: what clients send is bounded, what they don't read is bounded,
+ * who stalls is dropped, who comes when all is full gets the place of who uses it least, and a turn
+ * of the loop ends in time. */
 #include "check_main.h"
 
 #include <errno.h>
@@ -108,8 +109,10 @@ START_TEST(test_bad_requests)
         {"{\"id\":8,\"cmd\":[\"fly\"]}\n", "there is no command 'fly'"},
         {"{\"id\":8,\"cmd\":[\"a\\u0000b\"]}\n", "\"err\":"},
         {"\xff\xfe\n", "{\"id\":-1,\"err\":"},
-        {"{\"id\":9,\"cancel\":true}\n{\"id\":2,\"cmd\":[\"version\"]}\n", "{\"id\":2,\"status\":0}"},
-        {"{\"id\":9,\"in\":\"text\"}\n{\"id\":9,\"eof\":true}\n{\"id\":3,\"cmd\":[\"version\"]}\n", "{\"id\":3,\"status\":0}"},
+        {"{\"id\":9,\"cancel\":true}\n{\"id\":2,\"cmd\":[\"version\"]}\n",
+         "{\"id\":2,\"status\":0}"},
+        {"{\"id\":9,\"in\":\"text\"}\n{\"id\":9,\"eof\":true}\n{\"id\":3,\"cmd\":[\"version\"]}\n",
+         "{\"id\":3,\"status\":0}"},
     };
     open_server();
     int fd = connected();
@@ -179,7 +182,8 @@ START_TEST(test_half_a_line)
 }
 END_TEST
 
-/* It asks, and doesn't read the answers: its commands wait, others' don't, and then it is dropped. */
+/* It asks, and doesn't read the answers: its commands wait, others' don't, and then it is dropped.
+ */
 START_TEST(test_a_client_that_stops_reading)
 {
     open_server();
@@ -200,7 +204,8 @@ START_TEST(test_a_client_that_stops_reading)
         waiting++;
     ck_assert_uint_le(waiting, 16);
     td_time slept = 0;
-    for (int i = 0; i < 100 && slept < 15 * TD_MS; i++) { /* nothing to do: it sleeps, it doesn't spin */
+    for (int i = 0; i < 100 && slept < 15 * TD_MS;
+         i++) { /* nothing to do: it sleeps, it doesn't spin */
         td_time began = monotonic_now();
         loop_turn(&loop, 20 * TD_MS);
         slept = monotonic_now() - began;
@@ -230,7 +235,8 @@ START_TEST(test_all_places_taken)
     int console = connected();
     say(console, "{\"id\":1,\"cmd\":[\"version\"]}\n");
     answers(console, "{\"id\":1,\"status\":0}");
-    for (int i = 0; i < (getenv("VALGRIND") != NULL ? 80 : 1000); i++) { /* who asks for nothing makes place for the next */
+    for (int i = 0; i < (getenv("VALGRIND") != NULL ? 80 : 1000);
+         i++) { /* who asks for nothing makes place for the next */
         int late = connected();
         turns(1);
         if (i < PLACES)
@@ -280,8 +286,8 @@ START_TEST(test_all_places_taken)
 }
 END_TEST
 
-/* Twenty consoles ask at once for more than a turn has time for: each is served, and the loop gets to the
- * stack in between. */
+/* Twenty consoles ask at once for more than a turn has time for: each is served, and the loop gets
+ * to the stack in between. */
 START_TEST(test_turns_are_short)
 {
     enum { CONSOLES = 20 };
@@ -294,8 +300,9 @@ START_TEST(test_turns_are_short)
         fd[i] = connected();
     turns(4);
     for (int i = 0; i < n; i++)
-        say(fd[i], "{\"id\":1,\"cmd\":[\"sysctl\",\"-a\"]}\n{\"id\":2,\"cmd\":[\"nstat\",\"-az\"]}\n"
-                   "{\"id\":3,\"cmd\":[\"table\",\"events\"]}\n");
+        say(fd[i],
+            "{\"id\":1,\"cmd\":[\"sysctl\",\"-a\"]}\n{\"id\":2,\"cmd\":[\"nstat\",\"-az\"]}\n"
+            "{\"id\":3,\"cmd\":[\"table\",\"events\"]}\n");
     uint64_t before = loop.stats.turns;
     for (int t = 0; t < 20000 && over < (unsigned)n; t++) {
         turns(1);

@@ -1,4 +1,5 @@
-/* A live stack's time: it stands still to the nanosecond, goes on by packets, events and timers, and flows again. */
+/* A live stack's time: it stands still to the nanosecond, goes on by packets, events and timers,
+ * and flows again. */
 #include "console.h"
 
 #include <errno.h>
@@ -12,7 +13,8 @@
 #define US   TD_IP4(10, 0, 0, 2)
 #define PEER TD_IP4(10, 0, 0, 1)
 
-/* A deck with one device, whose frames the test gives and takes, and a clock that the test moves. */
+/* A deck with one device, whose frames the test gives and takes, and a clock that the test moves.
+ */
 static struct deck_time now;
 static struct deck_tap tap;
 static td_time real;
@@ -39,7 +41,8 @@ static void open_deck(void)
 {
     static const struct td_device_ops ops = {.transmit = device_send};
     struct td_stack_config c = {.now = 100 * TD_SEC, .seed = {7}};
-    struct td_if_config eth = {.name = "eth0", .mac = {{2, 0, 0, 0, 0, 2}}, .flags = TD_IF_UP, .ops = &ops};
+    struct td_if_config eth = {
+        .name = "eth0", .mac = {{2, 0, 0, 0, 0, 2}}, .flags = TD_IF_UP, .ops = &ops};
     con.st = td_stack_new(&c);
     ck_assert_ptr_nonnull(con.st);
     real = 100 * TD_SEC;
@@ -213,7 +216,8 @@ START_TEST(test_wall_clock)
         turn(TD_SEC);
     }
     ck_assert_int_eq(deck_wall(&con.deck, deck_time_now(&now)), wall + (int64_t)real);
-    ck_assert_int_eq(deck_wall(&con.deck, deck_time_now(&now) - 10 * TD_SEC - 1), wall + (int64_t)real - 20 * (int64_t)TD_SEC - 1);
+    ck_assert_int_eq(deck_wall(&con.deck, deck_time_now(&now) - 10 * TD_SEC - 1),
+                     wall + (int64_t)real - 20 * (int64_t)TD_SEC - 1);
     close_deck();
 }
 END_TEST
@@ -360,7 +364,8 @@ START_TEST(test_step_by_timers)
     ck_assert_uint_ge(deck_time_now(&now), due + TD_SEC); /* it was ahead, and goes on from there */
     real += TD_SEC;
     ck_assert_uint_ge(deck_time_now(&now), due + 2 * TD_SEC);
-    ck_assert_int_eq(deck_wall(&con.deck, deck_time_now(&now)), 1000000 * (int64_t)TD_SEC + (int64_t)real);
+    ck_assert_int_eq(deck_wall(&con.deck, deck_time_now(&now)),
+                     1000000 * (int64_t)TD_SEC + (int64_t)real);
     close_deck();
 }
 END_TEST
@@ -466,8 +471,8 @@ START_TEST(test_simulated_hosts)
 }
 END_TEST
 
-/* Stopped after every packet the same happens at the same times as in one run, but that a host's frames of one instant may
- * leave one by one: here each sends one at a time. */
+/* Stopped after every packet the same happens at the same times as in one run, but that a host's
+ * frames of one instant may leave one by one: here each sends one at a time. */
 START_TEST(test_steps_change_nothing)
 {
     td_time times[2] = {0};
