@@ -96,7 +96,7 @@ START_TEST(test_choice_follows_from_salt_and_id)
     ck_assert_uint_eq(n, wanted[UINT64_C(0x5bdcc146bf60754e) % 3]);
     uint64_t seen = 0;
     for (int i = 0; i < 1000; i++) {
-        char id[16];
+        char id[24];
         snprintf(id, sizeof id, "student%d", i);
         seen |= UINT64_C(1) << mystery_choose(&s, id, (UINT64_C(1) << FAULT_COUNT) - 1);
     }
