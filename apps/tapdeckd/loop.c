@@ -164,7 +164,7 @@ static void tap_event(struct loop *l, struct source *s, uint32_t events)
 {
     struct deck_tap *t = s->ctx;
     if (events & EPOLLIN && tap_readable(t->tap, l->now, FRAMES_A_TURN) > 0)
-        l->last_traffic = l->now;
+        l->last_traffic = l->turn_began;
     if (events & EPOLLOUT) {
         tap_writable(t->tap);
         loop_change(l, s, EPOLLIN);

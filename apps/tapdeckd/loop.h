@@ -37,7 +37,7 @@ struct loop {
     struct source *signals;
     td_time now;           /* of this turn, ns: monotonic, or the simulation's */
     td_time spin;          /* how long to poll before sleeping after traffic, ns */
-    td_time last_traffic;
+    td_time last_traffic; /* monotonic, as spin is: after a step the stack time may be ahead of it */
     td_time next_tick; /* applications' */
     bool coarse; /* the kernel has no epoll_pwait2 */
     struct loop_stats stats;

@@ -85,6 +85,16 @@ if grep -q "found no room" "$work/resume"; then
     check "those without room are journaled" has "came on eth0 while time stood still" deck why event time-drop-frames
 fi
 check "it answers again" ping -q -c 3 -i 0.01 -W 2 10.0.0.2
+
+# ---- stack time ahead of the clock: the daemon sleeps all the same when there is nothing to do ----
+ticks() { awk '{ print $14 + $15 }' "/proc/$daemon/stat"; } # of the processor's, hundredths of a second
+deck pause >/dev/null
+deck step 4 timers >/dev/null 2>&1
+deck resume >/dev/null
+ping -q -c 1 -W 2 10.0.0.2 >/dev/null
+used=$(ticks)
+eventually 1 false # a second of ours
+check "after a jump of its time it doesn't poll" test $(($(ticks) - used)) -lt 20
 deck pause >/dev/null
 finish_paused() { # a paused daemon ends in order, too
     kill -TERM "$daemon"
