@@ -79,14 +79,21 @@ count_unit() {
     fi
 }
 
-# A script of ok / not ok lines.
-script_one() {
+# A script of ok / not ok lines: its output to a .log.
+script_run() { # SCRIPT LIMIT
     local script=$1 limit=$2 name=${1%.sh}
-    local base=$results/${name//\//.} status ok bad skip
+    local base=$BUILD/results/${name//\//.}
     # Its own process group, so that nothing it started outlives it.
     timeout --kill-after=10 "$limit" bash "$script" >"$base.log" 2>&1 </dev/null
-    status=$?
+    echo $? >"$base.status"
     cp "$base.log" "$base.tap"
+}
+export -f script_run
+
+script_count() { # SCRIPT
+    local script=$1 name=${1%.sh}
+    local base=$results/${name//\//.} status ok bad skip
+    status=$(cat "$base.status" 2>/dev/null || echo 255)
     skip=$(grep -c '^ok .*# SKIP' "$base.log")
     ok=$(($(grep -c '^ok ' "$base.log") - skip))
     bad=$(grep -c '^not ok ' "$base.log")
@@ -104,6 +111,19 @@ script_one() {
     else
         printf 'ok   %-44s %d\n' "$name" "$ok"
     fi
+}
+
+script_one() { # SCRIPT LIMIT
+    script_run "$1" "$2"
+    script_count "$1"
+}
+
+# Two at a time, for they wait for the network and the clock most of their time; the longest first.
+e2e_scripts() {
+    local script
+    for script in $(printf 'tests/e2e/test_%s.sh\n' scan trace; find tests/e2e -name 'test_*.sh' | LC_ALL=C sort); do
+        selected "$script" && echo "$script"
+    done | awk '!seen[$0]++'
 }
 
 # One packet script: it passes, or its report is shown. A script that can't be run here fails too: none of
@@ -155,9 +175,8 @@ for kind in "$@"; do
         done
         ;;
     e2e)
-        for script in $(find tests/e2e -name 'test_*.sh' 2>/dev/null | LC_ALL=C sort); do
-            selected "$script" && script_one "$script" "${E2E_TIMEOUT:-300}"
-        done
+        e2e_scripts | xargs -r -P "${E2E_JOBS:-2}" -I{} bash -c 'script_run {} "${E2E_TIMEOUT:-300}"'
+        for script in $(e2e_scripts); do script_count "$script"; done
         ;;
     drill)
         for script in $(find tests/drill -name '*.pkt' 2>/dev/null | LC_ALL=C sort); do
