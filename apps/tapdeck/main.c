@@ -1,6 +1,8 @@
 /* tapdeck/main.c: the console and the one-shot client: its command line. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "tapdeck/console.h"
 
@@ -26,6 +28,15 @@ static const char usage[] =
     "Examples: tapdeck ss -tan      tapdeck ping -c 3 10.0.0.1      tapdeck -j ip addr      "
     "tapdeck why last\n";
 
+/* What was written may have found no room. Whoever has closed the pipe has read enough. */
+static int output_complete(int status)
+{
+    if (fflush(stdout) == 0 || status != EXIT_DONE || errno == EPIPE)
+        return status;
+    fprintf(stderr, "tapdeck: the output can't be written: %s\n", strerror(errno));
+    return EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option longs[] = {
@@ -49,10 +60,10 @@ int main(int argc, char **argv)
             break;
         case 'h':
             fputs(usage, stdout);
-            return EXIT_DONE;
+            return output_complete(EXIT_DONE);
         case 'V':
             puts("tapdeck " TAPDECK_VERSION);
-            return EXIT_DONE;
+            return output_complete(EXIT_DONE);
         default:
             fputs("tapdeck: `tapdeck --help` lists the options\n", stderr);
             return EXIT_USAGE;
@@ -75,5 +86,5 @@ int main(int argc, char **argv)
         status = console(&s);
     }
     session_end(&s);
-    return status;
+    return output_complete(status);
 }

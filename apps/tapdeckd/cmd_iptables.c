@@ -223,7 +223,7 @@ static int list(struct run *r, const struct list *l)
     const struct nf_ruleset *s = nf_rules(r->deck->st);
     if (!chain_known(s, l))
         return run_fail(r, EXIT_USAGE, "iptables: there is no chain %s in table %s", l->chain, nf_table_name(l->table));
-    if (r->json && !l->spec)
+    if (r->json)
         jw_open(&r->jw, NULL, '[');
     if (s == NULL) {
         list_untouched(r, l);
@@ -239,7 +239,7 @@ static int list(struct run *r, const struct list *l)
             first = false;
         }
     }
-    if (r->json && !l->spec) {
+    if (r->json) {
         jw_close(&r->jw, ']');
         run_puts(r, "\n");
     }
@@ -289,6 +289,8 @@ static int listing(struct run *r, struct list *l)
             return run_bad_word(r, i, "write `iptables [-t filter|nat|mangle] -L|-S [CHAIN [N]] [-n] [-v] [-x] [--line-numbers]`"), -1;
         }
     }
+    if (r->json) /* the objects hold all: policies, counters, and each rule's text */
+        l->spec = false;
     return 1;
 }
 

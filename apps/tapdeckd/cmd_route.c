@@ -631,21 +631,27 @@ bool route_answer(struct run *r, td_ip4 addr, char *dst, size_t size, td_ip4 *ne
     struct td_route_answer a;
     struct td_reason *why = calloc(REASONS_MAX, sizeof(*why));
     char text[16], via[16] = "", prefix[24] = "";
+    uint8_t type = 0;
     unsigned n;
     if (why == NULL)
         return false;
     int err = td_route_explain(r->deck->st, &q, &a, why, REASONS_MAX, &n);
-    for (unsigned i = 0; i < n; i++)
-        if (why[i].verdict == TD_ROUTE_CHOSEN)
-            prefix_text(*net = why[i].route.prefix, *plen = why[i].route.plen, prefix);
+    for (unsigned i = 0; i < n; i++) {
+        if (why[i].verdict != TD_ROUTE_CHOSEN)
+            continue;
+        type = why[i].route.type;
+        prefix_text(*net = why[i].route.prefix, *plen = why[i].route.plen, prefix);
+    }
     free(why);
     format_ip4(addr, text);
     format_ip4(a.nexthop, via);
     if (err == -ENETUNREACH)
         snprintf(dst, size, "No route leads to %s: the network is unreachable. [RFC 1122 3.3.1]", text);
+    else if (err != 0 && prefix[0] != '\0')
+        snprintf(dst, size, "Nothing can be sent to %s: the route to %s is of the type %s. [RFC 1122 3.3.1]", text,
+                 prefix, route_type_name(type));
     else if (err != 0)
-        snprintf(dst, size, "Nothing can be sent to %s: %s%s%s. [RFC 1122 3.3.1]", text,
-                 prefix[0] != '\0' ? "the route decides, " : "", prefix, prefix[0] != '\0' ? "" : error_text(err));
+        snprintf(dst, size, "Nothing can be sent to %s: %s. [RFC 1122 3.3.1]", text, error_text(err));
     else if (a.type == 1)
         snprintf(dst, size, "%s is this host itself: the local table decides.", text);
     else

@@ -76,6 +76,10 @@ equal "get -o that can't be written: status" $? 1
 equal "get -o that can't be written: a sentence" "$(cat "$work/err")" "tapdeck: $work/none/x can't be written: No such file or directory"
 deck get 10.0.0.2/up >/dev/full 2>"$work/err"
 equal "output that can't be written: status" $? 1
+deck help >/dev/full 2>"$work/err"
+equal "the client's own output that can't be written: status" $? 1
+equal "... a sentence" "$(cat "$work/err")" "tapdeck: the output can't be written: No space left on device"
+equal "-j before a packet script" "$(deck -j drill tests/drill/handshake-passive.pkt | cut -c 1-9)" '[{"file":'
 
 # ---- traceroute: through the kernel to a host behind it ----
 

@@ -388,9 +388,9 @@ static void do_files(struct drill_job *job, int n, char **names)
     text_free(&out);
 }
 
-int drill_main(int argc, char **argv)
+int drill_main(int argc, char **argv, bool json)
 {
-    struct drill_job job = {0};
+    struct drill_job job = {.json = json};
     job.defines.list = job.define;
     drill_options_default(&job.options);
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
@@ -414,8 +414,7 @@ int drill_main(int argc, char **argv)
 
 static int drill_command(struct session *s, int argc, char **argv)
 {
-    (void)s;
-    return drill_main(argc, argv);
+    return drill_main(argc, argv, s->json);
 }
 
 const struct local_command local_drill = {

@@ -326,6 +326,6 @@ enum drill_verdict drill_run(const struct drill_script *s, const struct drill_op
 void drill_report_free(struct drill_report *report);
 
 /* The command `tapdeck drill`: argv[0] is "drill". Returns the exit status. */
-int drill_main(int argc, char **argv);
+int drill_main(int argc, char **argv, bool json);
 
 #endif

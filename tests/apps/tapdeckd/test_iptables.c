@@ -73,6 +73,11 @@ START_TEST(listing)
     json_t *o = json_loads(con.out, 0, NULL);
     ck_assert_ptr_nonnull(o);
     ck_assert_uint_eq(json_array_size(o), 4);
+    ck_assert_int_eq(con_line("iptables -S", true), EXIT_DONE);
+    json_t *rules = json_loads(con.out, 0, NULL);
+    ck_assert_ptr_nonnull(rules);
+    ck_assert_int_eq(json_equal(o, rules), 1);
+    json_decref(rules);
     json_decref(o);
     con_refused("iptables -L nowhere", "no chain nowhere in table filter");
 }

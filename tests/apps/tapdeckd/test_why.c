@@ -241,6 +241,9 @@ START_TEST(which_route)
     ASKS("why route 172.16.0.0/16", "A route to 172.16.0.0/16 was added", "RFC 1122 3.3.1");
     ASKS("why route 172.16.5.5", "172.16.5.5 goes by the gateway 10.0.0.2 on eth0",
          "route-added 10.0.0.2");
+    good("ip route add blackhole 9.9.9.0/24");
+    ASKS("why route 9.9.9.9", "Nothing can be sent to 9.9.9.9: the route to 9.9.9.0/24 is of the type blackhole",
+         "9.9.9.0/24", "RFC 1122 3.3.1");
     ASKS("why route 10.0.0.1", "is this host itself", "local");
     done();
 }

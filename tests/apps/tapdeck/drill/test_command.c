@@ -33,7 +33,7 @@ static int command(const char *const *words)
         kept[i] = dup(i + 1);
         dup2(fileno(to[i]), i + 1);
     }
-    int status = drill_main(argc, argv);
+    int status = drill_main(argc, argv, false);
     fflush(stdout);
     fflush(stderr);
     for (int i = 0; i < 2; i++) {
@@ -286,7 +286,7 @@ START_TEST(report_that_cannot_be_written)
         int kept = dup(1), full = open("/dev/full", O_WRONLY);
         ck_assert_int_ge(full, 0);
         dup2(full, 1);
-        int status = drill_main(3, (char *[]){words[0], words[1], words[2], NULL});
+        int status = drill_main(3, (char *[]){words[0], words[1], words[2], NULL}, false);
         dup2(kept, 1);
         close(kept);
         close(full);
