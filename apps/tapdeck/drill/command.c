@@ -29,6 +29,9 @@ static const char about[] =
     "\n"
     "  -v                 prints what happened when, event by event\n"
     "  -j                 JSON instead of text\n"
+    "  -w FILE            writes the packets of the script to a capture: pcapng if FILE ends so, with "
+    "the\n"
+    "                     stack's reasons as comments; else pcap. The same script gives the same bytes\n"
     "  -D NAME=VALUE      reads the word NAME in a script as VALUE: an integer, a word, a "
     "\"string\" "
     "or a\n"
@@ -134,6 +137,13 @@ static bool letters(struct drill_job *job, char *word, char **rest)
                 *rest = NULL;
             return add_define(job, value);
         }
+        case 'w':
+            job->options.capture = c[1] != '\0' ? c + 1 : *rest;
+            if (job->options.capture == NULL)
+                return bad_usage("%s", "-w needs a file to write, for example `-w out.pcapng`");
+            if (job->options.capture == *rest)
+                *rest = NULL;
+            return true;
         default:
             *(c + 1) = '\0';
             return bad_usage("there is no option -%s (`tapdeck drill --help` lists them)", c);
@@ -323,6 +333,7 @@ static void run(struct drill_job *job, struct jsonw *w, const struct drill_scrip
     drill_options_default(&o);
     drill_options_merge(&o, &s->options);
     drill_options_merge(&o, &job->options);
+    o.capture = job->options.capture;
     if (o.local_ip == o.remote_ip) {
         struct drill_error e = {.verdict = DRILL_SYNTAX};
         snprintf(e.text, sizeof(e.text),
@@ -402,6 +413,8 @@ int drill_main(int argc, char **argv, bool json)
     int n = read_words(&job, argc - 1, argv + 1);
     if (n == 0)
         bad_usage("%s", "a script is needed: write `tapdeck drill FILE.pkt`");
+    if (n > 1 && job.options.capture != NULL)
+        n = bad_usage("%s", "-w takes the packets of one script: write one FILE.pkt") ? n : 0;
     if (n <= 0)
         return EXIT_USAGE;
     do_files(&job, n, argv + 1);
@@ -419,7 +432,7 @@ static int drill_command(struct session *s, int argc, char **argv)
 
 const struct local_command local_drill = {
     .name = "drill",
-    .usage = "drill [-v] [-j] [-D NAME=VALUE] [--explain] [--profile={linux | rfc}] [--fault=FAULT] [--seed=N]\n"
+    .usage = "drill [-v] [-j] [-w FILE] [-D NAME=VALUE] [--explain] [--profile={linux | rfc}] [--fault=FAULT] [--seed=N]\n"
              "      [--strict_segments] [--strict_end] [--tolerance_usecs=N] [--tolerance_percent=P] [OPTION]... FILE...",
     .doc = "plays packet scripts against a stack of its own, in virtual time",
     .more = about,

@@ -71,6 +71,7 @@ struct drill_options {
     enum drill_profile profile; /* ours: the knobs to begin with */
     uint64_t faults;            /* ours: deliberate bugs to switch on, 1 << enum fault_id */
     bool verbose;               /* ours: fill in drill_report.exchange */
+    const char *capture;        /* ours, never a script's: a capture file to write; NULL: none */
 };
 void drill_options_default(struct drill_options *o);
 /* Sets what `name` (without dashes) says; value is NULL for "--name" alone. DRILL_PASSED, or

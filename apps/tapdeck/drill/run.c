@@ -409,7 +409,30 @@ static void arrived(void *ctx)
 
 static void stepped(void *ctx)
 {
-    play_call_retry(ctx);
+    struct run *r = ctx;
+    play_call_retry(r);
+    if (r->record != NULL) {
+        record_settle(r->record);
+    }
+}
+
+static bool begin_capture(struct run *r)
+{
+    char msg[512];
+    r->record = record_open(&r->w, r->o->capture, msg, sizeof msg);
+    if (r->record == NULL) {
+        play_fail(r, 0, "no capture can be written: %s", msg);
+    }
+    return r->record != NULL;
+}
+
+static void end_capture(struct run *r)
+{
+    int err = record_close(r->record);
+    r->record = NULL;
+    if (err < 0) {
+        play_fail(r, 0, "%s can't be written: %s", r->o->capture, strerror(-err));
+    }
 }
 
 static bool begin(struct run *r)
@@ -457,10 +480,13 @@ enum drill_verdict drill_run(const struct drill_script *s, const struct drill_op
     r->out = report;
     r->next_port = FIRST_PORT;
     if (begin(r)) {
-        play(r);
+        if (o->capture == NULL || begin_capture(r)) {
+            play(r);
+        }
         if (report->verdict == DRILL_FAILED) {
             play_journal(r, &report->journal);
         }
+        end_capture(r); /* what the script has left open is closed behind it */
         play_calls_end(r);
         world_close(&r->w);
     }

@@ -7,6 +7,7 @@
 #include "tapdeck/drill/live.h"
 #include "tapdeck/drill/mapping.h"
 #include "tapdeck/drill/nstat.h"
+#include "tapdeck/drill/record.h"
 #include "tapdeck/drill/world.h"
 
 struct fd_label { /* the script's number for a descriptor */
@@ -31,6 +32,7 @@ struct run {
     const struct drill_script *s;
     const struct drill_options *o;
     struct drill_world w;
+    struct record *record; /* NULL: no capture is wanted */
     struct conn *conns;   /* all */
     struct conn *current; /* "the socket under test" */
     struct fd_label *fd;
