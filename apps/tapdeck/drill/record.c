@@ -1,8 +1,8 @@
 /* drill/record.c: a script's packets as a capture; see record.h.
  *
- * The same sniffer and the same file as a daemon's captures (dev/sniffer.h, dev/dumpfile.h), but nothing
- * in it comes from this machine: the clock is the script's, beginning with 2026, and the disk is waited
- * for. So the same script and seed give the same file, byte by byte.
+ * The same sniffer and the same file as a daemon's captures (dev/sniffer.h, dev/dumpfile.h), but
+ * nothing in it comes from this machine: the clock is the script's, beginning with 2026, and the
+ * disk is waited for. So the same script and seed give the same file, byte by byte.
  */
 #include "tapdeck/drill/record.h"
 
@@ -14,7 +14,8 @@
 #include "dev/dumpfile.h"
 #include "tapdeck/stack.h"
 
-#define EPOCH (UINT64_C(1767225600) * TD_SEC) /* 2026-01-01: where virtual time begins in topologies, too */
+#define EPOCH                                                                                      \
+    (UINT64_C(1767225600) * TD_SEC) /* 2026-01-01: where virtual time begins in topologies, too */
 
 struct record {
     const struct drill_world *w;
@@ -28,13 +29,15 @@ static td_time record_wall(void *ctx)
     return EPOCH + world_now(r->w);
 }
 
-static bool record_sink(void *ctx, enum sniff_piece piece, const void *bytes, size_t len, td_time wall)
+static bool record_sink(void *ctx, enum sniff_piece piece, const void *bytes, size_t len,
+                        td_time wall)
 {
     const struct record *r = ctx;
     return dump_put(r->dump, piece, bytes, len, wall);
 }
 
-struct record *record_open(const struct drill_world *w, const char *path, char *msg, size_t msg_size)
+struct record *record_open(const struct drill_world *w, const char *path, char *msg,
+                           size_t msg_size)
 {
     static const char ending[] = ".pcapng";
     struct record *r = calloc(1, sizeof(*r));
