@@ -34,3 +34,10 @@ scripts/pcaps.sh -o "$work/1" $some && scripts/pcaps.sh -o "$work/2" $some &&
 ok "made twice: the same bytes"
 for name in $some; do cmp -s "$work/1/$name.pcapng" "pcaps/$name/$name.pcapng" || break; done && cmp -s "$work/1/$name.pcapng" "pcaps/$name/$name.pcapng"
 ok "and those that are kept"
+
+said=$("$BUILD/tapdeck" drill -w "$work/x.pcapng" pcaps/sack/make.pkt pcaps/dsack/make.pkt 2>&1)
+[ $? -eq 2 ] && [[ $said == *"one script"* ]] && [ ! -e "$work/x.pcapng" ]
+ok "drill -w takes one script: $said"
+said=$("$BUILD/tapdeck" drill -w "$work/none/x.pcapng" pcaps/sack/make.pkt 2>&1)
+[ $? -eq 1 ] && [[ $said == *"No such file"* ]]
+ok "drill -w: $said"
