@@ -233,6 +233,8 @@ static int interactive(struct session *s)
     while (!s->leave) {
         interrupts = 0;
         prompt_make(s, prompt);
+        if (rl_instream != NULL) /* while a command ran nobody told readline that the window changed */
+            rl_reset_screen_size();
         char *line = readline(prompt);
         if (line == NULL) {
             putchar('\n');

@@ -110,6 +110,21 @@ static int make(struct session *s, const struct graph_options *o, const json_t *
     return status;
 }
 
+#define LEAST_ROWS    16 /* gnuplot makes no picture of less */
+#define LEAST_COLUMNS 56
+
+/* Text on a screen that holds none would be noise. */
+static bool fits(const struct graph_options *o, char *msg, size_t msg_size)
+{
+    if (o->file != NULL || (o->rows >= LEAST_ROWS - 2 && o->columns >= LEAST_COLUMNS - 1))
+        return true;
+    (void)snprintf(msg, msg_size,
+                   "a graph needs a terminal of at least %d columns and %d rows: enlarge this one, "
+                   "or write -o FILE.svg",
+                   LEAST_COLUMNS, LEAST_ROWS);
+    return false;
+}
+
 static int graph_command(struct session *s, int argc, char **argv)
 {
     struct graph_options o = {0};
@@ -119,7 +134,10 @@ static int graph_command(struct session *s, int argc, char **argv)
     o.rows = o.rows > 8 ? o.rows - 2 : 8; /* the prompt, and a note */
     o.columns = o.columns > 20 ? o.columns - 1 : 20;
     o.colours = s->tty;
-    if (graph_words(argc - 1, argv + 1, &o, msg, sizeof(msg))) {
+    bool said = graph_words(argc - 1, argv + 1, &o, msg, sizeof(msg));
+    if (said && !fits(&o, msg, sizeof(msg))) {
+        status = EXIT_FAILED;
+    } else if (said) {
         char *const ladder[] = {(char[]){"ladder"}, (char *)(uintptr_t)o.conn, (char[]){"-n"},
                                 (char[]){"100000"}};
         char *const series[] = {(char[]){"table"}, (char[]){"series"}};

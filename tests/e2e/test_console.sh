@@ -185,6 +185,9 @@ if command -v gnuplot >/dev/null; then
     visit "graph, in the terminal" 'graph :7 seq' 'sequence numbers of 10' 'seconds'
     visit "graph, into a file" "graph :7 rtt -o $work/rtt.svg" "^$prompt *$"
     check "which is a plot" grep -q '<svg' "$work/rtt.svg"
+    tm resize-window -t "$pane" -x 40 -y 20
+    visit "graph, where there is no room for one" 'graph :7 seq' 'a graph needs a terminal of at'
+    tm resize-window -t "$pane" -x 80 -y 24
 else
     skip "graph" "gnuplot is not installed"
 fi
@@ -264,6 +267,23 @@ keep "watch, marked"
 wait $!
 keys q
 see "q ends it, and the screen is as it was" "^$prompt watch -n 0.2"
+
+# ---- the window grows while a command has the screen ----
+wide() { [ "$(tm display-message -p -t "$pane" '#{pane_width}')" = "$1" ] && showing "^Every 0.2s: $2"; }
+tm resize-window -t "$pane" -x 40 -y 20
+run 'watch -n 0.2 version'
+check "watch, in forty columns" poll wide 40 version
+keys q
+run 'watch -n 0.2 ss'
+check "watch again" poll wide 40 ss
+tm resize-window -t "$pane" -x 80 -y 24
+check "it grows" poll wide 80 ss
+showing_time() { screen | head -1 | grep -qE '^Every 0.2s: ss {50,}'; }
+check "watch notices" poll showing_time
+keys q
+poll showing "^$prompt"
+visit "a line is as long as the window is now" 'help watch | grep -c "a command again and again"' \
+    "^$prompt help watch \\| grep -c \"a command again and again\"\$" '^1$'
 run 'watch -n 0.2 ip neigh'
 see "watch again" '^Every 0.2s: ip neigh'
 keys C-c
