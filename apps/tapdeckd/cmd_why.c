@@ -224,7 +224,7 @@ const struct command command_why = {
             "tcp, socket and others; any\n"
             "other word of a name does too (rto, window, checksum, redirect). ADDR matches the far "
             "end and addresses an\n"
-            "event mentions; a name may hold * (tcp-rto*). TIME is how long ago (10s) or when "
+            "event mentions; a name may hold * (tcp-rto*). TIME is how long ago (10s, 5m) or when "
             "(12:34:56). -f stays and\n"
             "shows events as they happen. Of dropped IPv6 frames only the first of an interface is "
             "told as a drop.\n"

@@ -136,6 +136,14 @@ bool why_time(const struct deck *d, const char *word, td_time *at)
         *at = then > 0 ? (td_time)then : 0;
         return true;
     }
+    unsigned n;
+    char unit = 0;
+    used = 0;
+    if (sscanf(word, "%6u%c%n", &n, &unit, &used) == 2 && word[used] == '\0' && (unit == 'm' || unit == 'h')) {
+        ago = (td_time)n * (unit == 'h' ? 3600 : 60) * TD_SEC;
+        *at = ago < now ? now - ago : 0;
+        return true;
+    }
     bool bare = word[strspn(word, "0123456789.")] == '\0'; /* seconds, not tc's microseconds */
     if (!(bare ? parse_seconds(word, &ago) : parse_time(word, &ago)))
         return false;
@@ -150,7 +158,7 @@ static int time_word(struct run *r, int at, td_time *when)
         return EXIT_USAGE;
     if (!why_time(r->deck, word, when))
         return run_fail(r, EXIT_USAGE,
-                        "'%s' is not a time: write how long ago, 10s or 500ms, or when, 12:34:56",
+                        "'%s' is not a time: write how long ago, 10s, 5m or 500ms, or when, 12:34:56",
                         word);
     return EXIT_DONE;
 }

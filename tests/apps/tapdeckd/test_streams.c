@@ -146,6 +146,9 @@ START_TEST(events_since)
     json_decref(line_of(&at));
     json_decref(line_of(&at));
     ck_assert_str_eq(at, "");
+    ck_assert_int_eq(finish("events --since 5mm", false), EXIT_USAGE);
+    ck_assert_int_eq(finish("events --since 2m -n 2 drop", false), EXIT_DONE);
+    ck_assert_int_eq(finish("events --since 1h -n 2 drop", false), EXIT_DONE);
     ck_assert_int_eq(finish("events --since yesterday", false), EXIT_USAGE);
     ck_assert_ptr_nonnull(strstr(err, "'yesterday' is not a time"));
     ck_assert_int_eq(finish("events -n 0", false), EXIT_USAGE);
