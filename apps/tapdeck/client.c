@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HOLD_AT 65536 /* bytes that wait for the reader of the output before the daemon is asked to hold the rest */
@@ -285,6 +286,16 @@ static bool converse(struct conversation *v, const sigset_t *waiting)
     return !take_replies(v);
 }
 
+/* One Ctrl-C may arrive as two signals: timeout(1) sends it to the program and to its group. */
+#define ONE_INTERRUPT_MS 200
+
+static long long milliseconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 int client_run(struct client *c, int argc, char *const *argv, bool json, bool tty, FILE *out,
                char *err, size_t err_size)
 {
@@ -296,6 +307,7 @@ int client_run(struct client *c, int argc, char *const *argv, bool json, bool tt
                              .err_size = err_size};
     sigset_t block, old;
     int cancelled = 0;
+    long long first = 0;
     err[0] = '\0';
     struct rules_request rules;
     if (!rules_request(argc, argv, &rules, err, err_size))
@@ -313,9 +325,17 @@ int client_run(struct client *c, int argc, char *const *argv, bool json, bool tt
     sigemptyset(&block);
     sigaddset(&block, SIGINT);
     sigprocmask(SIG_BLOCK, &block, &old);
-    while (cancelled < 2 && converse(&v, &old))
-        if (interrupts > cancelled && ++cancelled == 1)
+    while (cancelled < 2 && converse(&v, &old)) {
+        if (interrupts <= cancelled)
+            continue;
+        if (cancelled == 1 && milliseconds() - first < ONE_INTERRUPT_MS) {
+            interrupts = 1;
+            continue;
+        }
+        first = milliseconds();
+        if (++cancelled == 1)
             control_write_cancel(&v.send, v.id);
+    }
     if (cancelled == 2) { /* it doesn't listen: leave it */
         snprintf(err, err_size, "interrupted");
         v.status = EXIT_FAILED;

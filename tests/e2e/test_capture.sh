@@ -89,10 +89,14 @@ deck tcpdump -tttt -nr "$work/b.pcapng" -c 1 >"$work/text" 2>&1
 check "-tttt has the date" grep -q "^$(date +%Y-%m-%d) " "$work/text"
 equal "-Q out" "$(deck tcpdump -Q out -nr "$work/b.pcapng" 2>/dev/null | grep -c '^[0-9].*request')" 0
 check "-D lists interfaces" sh -c "'$BUILD/tapdeck' -n e2e tcpdump -D | grep -q '^[0-9]*\.eth0\.7 \[Up, Running\]'"
-timeout -s INT 3 "$BUILD/tapdeck" -n e2e tcpdump -n icmp >"$work/text" 2>&1 &
+# What is in the background ignores SIGINT, but what timeout starts doesn't; and it sends two.
+timeout -s INT 60 "$BUILD/tapdeck" -n e2e tcpdump -n icmp >"$work/text" 2>&1 &
 dump=$!
-eventually 5 listening "$work/text"
+eventually 10 listening "$work/text"
 ping -c 1 10.0.0.2 >/dev/null
+both_shown() { [ "$(grep -c 'ICMP echo' "$work/text")" -ge 2 ]; }
+eventually 10 both_shown
+kill -INT $dump
 wait $dump
 check "Ctrl-C: the sums come" grep -q '^2 packets captured' "$work/text"
 
