@@ -278,6 +278,7 @@ static void take_ack(struct seen *p)
         measure(p);
         b->una = ack;
         b->acked = true;
+        b->moved_t = p->t;
         ranges_below(&b->holes, ack);
         ranges_below(&b->sacked, ack);
         if (b->recovering && seq_ge(ack, b->recover))

@@ -28,6 +28,7 @@ struct track_side {
     tcp_seq high;             /* the highest that it SACKed */
     int64_t nxt_rel;          /* nxt, relative to base, without its wrap */
     int64_t nxt_t, sent_t;    /* when nxt moved; when it last sent text, SYN or FIN */
+    int64_t moved_t;          /* when una moved on; 0: never */
     int64_t una_t;            /* when all it had sent was acknowledged */
     uint64_t nxt_packet;
     uint32_t nxt_tsval;

@@ -124,11 +124,14 @@ static uint64_t kind_of_rtx(struct seen *p, const struct seg *e)
     struct track_side *a = p->a;
     uint32_t mss = side_segment(a, p->b);
     int64_t rto = side_rto(a), since = p->t - (e != NULL ? e->t : a->nxt_t), silent = p->t - a->sent_t;
+    int64_t heard = a->moved_t > 0 ? p->t - a->moved_t : silent; /* progress restarts the timer (RFC 6298 5.3) */
     bool first = a->acked ? seq_le(p->h->seq, a->una) : true, tail = seq_ge(p->end, a->nxt);
     bool asked = p->b->dup >= 3 || (a->sacked.n > 0 && seq_gt(a->high, p->h->seq) && ranges_bytes(&a->sacked) >= 3 * mss) ||
                  (a->sacked.n > 0 && seq_gt(a->high, p->h->seq));
     if (p->syn)
         return TRACK_BIT(RTX_SYN);
+    if (heard < silent)
+        silent = heard;
     if (first && since >= rto * 4 / 5 && silent >= rto * 4 / 5) {
         a->timed_out = true;
         a->recovering = false;
@@ -149,7 +152,7 @@ static uint64_t kind_of_rtx(struct seen *p, const struct seg *e)
         p->row->reason = p->b->dup >= 3 ? "after three duplicate ACKs" : "what lies behind it was SACKed";
         return TRACK_BIT(RTX_FAST);
     }
-    if (tail && since < rto) {
+    if (tail && silent < rto) {
         p->row->reason = "the last segment again, before its timer could run out";
         return TRACK_BIT(RTX_TLP);
     }
@@ -163,6 +166,8 @@ static void judge_data(struct seen *p)
         return;
     if (p->v->text_len > 1 && p->h->seq == a->nxt - 1 && seq_gt(p->end, a->nxt))
         return; /* behind a probe's byte: new */
+    if (p->syn && p->ack && !a->ack_seen)
+        return; /* its SYN crossed the other's, and is now acknowledging that (RFC 9293 figure 8) */
     const struct seg *e = side_seg(a, p->h->seq);
     bool gap = ranges_overlap(&a->holes, p->h->seq, p->end) == p->end - p->h->seq;
     bool same_id = p->v->net == VIEW_IPV4 && ids_count(a) && p->v->ip.id != 0;
