@@ -290,6 +290,12 @@ static bool closed_match(const struct ask *a, const struct journal_record *rec)
     }
 }
 
+/* The user's close that follows a reset isn't its reason. */
+static bool reset_match(const struct ask *a, const struct journal_record *rec)
+{
+    return (rec->event == EV_TCP_RST_IN || rec->event == EV_TCP_RST_OUT) && about(a, rec);
+}
+
 static bool retransmit_match(const struct ask *a, const struct journal_record *rec)
 {
     return (rec->event == EV_TCP_RETRANSMIT || rec->event == EV_TCP_PROBE_TAIL) && about(a, rec);
@@ -610,7 +616,12 @@ const struct question why_questions[] = {
      .nothing = "there is no connection to ask about: `ss -tane` lists them",
      .better = in_the_way,
      .newest = true},
-    {.words = "closed close reset",
+    {.words = "reset",
+     .takes = TAKES_CONN,
+     .match = reset_match,
+     .tell = journal_tell,
+     .nothing = "no reset came or was sent, as far as the journal reaches back"},
+    {.words = "closed close",
      .takes = TAKES_CONN,
      .match = closed_match,
      .tell = journal_tell,

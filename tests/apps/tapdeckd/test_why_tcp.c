@@ -43,6 +43,8 @@ START_TEST(refused)
     ASKS("why last", "The user is told: Connection refused", "because", "tcp-rst-in");
     ASKS("why refused", "answered our SYN", "tcp-error");
     ASKS("why fail", "answered our SYN", "tcp-error");
+    ck_assert_int_eq(td_close(h->st, c.s), 0);
+    ASKS("why reset", "A reset at", "ends the connection in SYN-SENT", "tcp-rst-in");
     done();
 }
 END_TEST
