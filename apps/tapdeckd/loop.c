@@ -420,7 +420,7 @@ static td_time real_deadline(struct loop *l, td_time due, td_time limit)
     if (l->time.mode != TIME_FLOWING)
         return due == 0 ? 0 : limit;
     if (l->virtual_time) /* only for people, unless a command wants time to pass, or this instant isn't over */
-        return runs_next(l) != TD_NEVER || due <= sim_now(l->sim) ? 0 : limit;
+        return runs_next(l) != TD_NEVER || (l->awaiting && due != TD_NEVER) || due <= sim_now(l->sim) ? 0 : limit;
     return earliest(limit, deck_time_when(&l->time, due));
 }
 
@@ -439,6 +439,8 @@ static void move_clock(struct loop *l, td_time due)
     td_time real = monotonic_now(), until = (td_time)((int64_t)real - l->time.lost);
     if (l->virtual_time) {
         td_time wanted = runs_next(l);
+        if (wanted == TD_NEVER && l->awaiting)
+            wanted = due;
         until = wanted == TD_NEVER || wanted == 0 ? sim_now(l->sim) : earliest(wanted, due);
     }
     td_time enough = real + SIM_TURN;
@@ -559,7 +561,9 @@ int deck_run_line(struct loop *l, struct deck *d, const char *line, FILE *out, c
                                  r->argv[0]);
             break;
         }
+        l->awaiting = !r->timeless && !r->follow;
         loop_turn(l, TD_NEVER);
+        l->awaiting = false;
     }
     int status = r->status == RUN_MORE ? EXIT_DONE : r->status;
     print_output(r, out);

@@ -32,6 +32,7 @@ struct loop {
     struct member *members; /* one, or a topology's nodes, in its file's order */
     struct sim *sim;        /* the wires between them, and their clock; NULL: none */
     bool virtual_time;      /* with sim: time passes only while a command wants it to, and then at once */
+    bool awaiting;          /* deck_run_line's command waits for what the members do, at no time of its own */
     struct deck_time time;  /* the members': real time less stack time is what was paused, and what a simulation was late */
     struct source *dead;
     struct source *signals;

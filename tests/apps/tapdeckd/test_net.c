@@ -204,12 +204,26 @@ START_TEST(test_refusals)
 }
 END_TEST
 
+/* Without a bound in time of their own: what they wait for comes all the same, in no time. */
+START_TEST(test_clients_of_tcp)
+{
+    td_time took = 0;
+    char *out = PLAY(two_nets, EXIT_DONE, &took, "server app start daytime -t", "client nc -zv 10.0.2.2 13", "client nc 10.0.2.2 13");
+    ck_assert_ptr_nonnull(strstr(out, "succeeded"));
+    ck_assert_ptr_nonnull(strstr(out, "January 1, 2026"));
+    ck_assert_uint_ge(took, 60 * TD_MS);
+    ck_assert_uint_lt(took, 100 * TD_SEC);
+    free(out);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("net");
     TCase *c = tcase_create("virtual time");
     tcase_add_test(c, test_paused);
     tcase_add_test(c, test_ping_through_a_router);
+    tcase_add_test(c, test_clients_of_tcp);
     tcase_add_test(c, test_same_file_same_output);
     tcase_add_test(c, test_seed_makes_another);
     tcase_add_test(c, test_interfaces);
