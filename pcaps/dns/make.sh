@@ -18,7 +18,7 @@ ip -n $a link set eth0 up
 ip -n $b link set eth0 up
 ip netns exec $a tcpdump -q -U -n -i eth0 -w dns.tmp udp 2>/dev/null &
 jobs=$!
-for i in $(seq 100); do [ -s dns.tmp ] && break; sleep 0.05; done
+for _ in $(seq 100); do [ -s dns.tmp ] && break; sleep 0.05; done
 ip netns exec $b python3 - <<"PY" &
 import socket, struct
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -31,7 +31,7 @@ while True:
     s.sendto(head + q[12:] + answer, who)
 PY
 jobs="$jobs $!"
-for i in $(seq 100); do ip netns exec $b ss -Hlun sport = :53 | grep -q . && break; sleep 0.05; done
+for _ in $(seq 100); do ip netns exec $b ss -Hlun sport = :53 | grep -q . && break; sleep 0.05; done
 ip netns exec $a python3 - <<"PY"
 import socket, struct
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -18,7 +18,7 @@ ip -n $a link set eth0 up
 ip -n $b link set eth0 up
 ip netns exec $a tcpdump -q -U -n -i eth0 -w fragments-overlap.tmp not arp 2>/dev/null &
 jobs=$!
-for i in $(seq 100); do [ -s fragments-overlap.tmp ] && break; sleep 0.05; done
+for _ in $(seq 100); do [ -s fragments-overlap.tmp ] && break; sleep 0.05; done
 ip netns exec $a python3 - <<"PY"
 import socket, struct, time
 def check(b):

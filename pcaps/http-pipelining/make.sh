@@ -18,7 +18,7 @@ ip -n $a link set eth0 up
 ip -n $b link set eth0 up
 ip netns exec $a tcpdump -q -U -n -i eth0 -w http-pipelining.tmp tcp 2>/dev/null &
 jobs=$!
-for i in $(seq 100); do [ -s http-pipelining.tmp ] && break; sleep 0.05; done
+for _ in $(seq 100); do [ -s http-pipelining.tmp ] && break; sleep 0.05; done
 ip netns exec $b python3 - <<"PY" &
 import http.server
 class Page(http.server.BaseHTTPRequestHandler):
@@ -39,7 +39,7 @@ class Page(http.server.BaseHTTPRequestHandler):
 http.server.HTTPServer(("10.0.0.2", 80), Page).serve_forever()
 PY
 jobs="$jobs $!"
-for i in $(seq 100); do ip netns exec $b ss -Hltn sport = :80 | grep -q . && break; sleep 0.05; done
+for _ in $(seq 100); do ip netns exec $b ss -Hltn sport = :80 | grep -q . && break; sleep 0.05; done
 ip netns exec $a python3 - <<"PY"
 import socket
 s = socket.create_connection(("10.0.0.2", 80))

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The capture library: each capture replays as its expected.txt says; each page has the command, questions with
-# answers, and stands in the table; what is made in virtual time comes out the same twice, and as it is kept.
+# answers, and stands in the table; what is made in virtual time comes out the same twice, and replays as what is kept.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
@@ -28,12 +28,17 @@ ok "$n captures"
 some="sack keep-alive arp-first-contact nat-inside"
 mkdir "$work/1" "$work/2"
 # shellcheck disable=SC2086
-scripts/pcaps.sh -o "$work/1" $some && scripts/pcaps.sh -o "$work/2" $some &&
-    [ "$(cd "$work/1" && sha256sum -- *)" = "$(cd "$work/2" && sha256sum -- *)" ] &&
-    [ "$(find "$work/1" -type f | wc -l)" -eq 4 ]
+scripts/pcaps.sh -o "$work/1" && scripts/pcaps.sh -o "$work/2" $some && (cd "$work/2" && sha256sum -- *) >"$work/sums" &&
+    [ "$(wc -l <"$work/sums")" -eq 4 ] && (cd "$work/1" && sha256sum -c --quiet "$work/sums")
 ok "made twice: the same bytes"
-for name in $some; do cmp -s "$work/1/$name.pcapng" "pcaps/$name/$name.pcapng" || break; done && cmp -s "$work/1/$name.pcapng" "pcaps/$name/$name.pcapng"
-ok "and those that are kept"
+# Bytes aren't compared with those that are kept: comments are the journal's words, and words are mended.
+differ=
+for file in "$work"/1/*; do
+    name=$(basename "$file" | sed 's/\.pcap.*//')
+    "$BUILD/tapdeck" replay "$file" | cmp -s - "pcaps/$name/expected.txt" || differ="$differ $name"
+done
+[ -z "$differ" ] && [ "$(find "$work/1" -type f | wc -l)" -ge 35 ]
+ok "made again they replay as those that are kept${differ:+, but not}$differ"
 
 said=$("$BUILD/tapdeck" drill -w "$work/x.pcapng" pcaps/sack/make.pkt pcaps/dsack/make.pkt 2>&1)
 [ $? -eq 2 ] && [[ $said == *"one script"* ]] && [ ! -e "$work/x.pcapng" ]
