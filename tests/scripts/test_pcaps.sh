@@ -45,4 +45,4 @@ said=$("$BUILD/tapdeck" drill -w "$work/x.pcapng" pcaps/sack/make.pkt pcaps/dsac
 ok "drill -w takes one script: $said"
 said=$("$BUILD/tapdeck" drill -w "$work/none/x.pcapng" pcaps/sack/make.pkt 2>&1)
 [ $? -eq 1 ] && [[ $said == *"No such file"* ]]
-ok "drill -w: $said"
+ok "drill -w: ${said%%$'\n'*}"
