@@ -38,6 +38,9 @@ bool decode_packet(struct decoder *d, const struct capture_frame *f, const char 
  * allowed. */
 int decode_close(struct decoder *d, char *msg, size_t msg_size);
 
+/* One packet as a JSON object and a newline, its reasons with it, without tcpdump (apps/README.md). */
+void decode_json(const struct capture_frame *f, const char *interface, FILE *out);
+
 /* A time of the day as an option wants it, with a blank behind it; wall in ns since 1970. */
 void decode_time_text(enum decode_time how, bool nano, int64_t wall, int64_t before, int64_t first,
                       char *dst, size_t size);

@@ -15,6 +15,7 @@
  */
 #include "tapdeck/graph.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +35,8 @@ bool graph_words(int argc, char *const *argv, struct graph_options *o, char *msg
         } else if (strcmp(argv[i], "-o") == 0) {
             (void)snprintf(msg, msg_size, "after '-o' write the file's name: plot.svg or plot.png");
             return false;
+        } else if (strcmp(argv[i], "-j") == 0) {
+            o->json = true;
         } else if (strcmp(argv[i], "--in") == 0) {
             o->in = true;
         } else if (strcmp(argv[i], "--out") == 0) {
@@ -316,6 +319,22 @@ static bool is_whole(const json_t *story, const json_t *rows)
     return json_is_true(json_object_get(story, "from-the-beginning"));
 }
 
+/* Is it the series that has what is to be drawn? Segments are better while all of them are kept. */
+static bool from_series(const json_t *story, const json_t *samples, const struct graph_options *o)
+{
+    long long id = json_integer_value(json_object_get(story, "id"));
+    return o->kind != GRAPH_SEQ && id != 0 && has_samples(samples, id) &&
+           !is_whole(story, json_object_get(story, "rows"));
+}
+
+static int too_little(char *msg, size_t msg_size)
+{
+    (void)snprintf(msg, msg_size,
+                   "too little of this connection is kept to draw it: `sysctl -w "
+                   "tapdeck.segments=4096 tapdeck.journal.level=1` keeps its segments from now on");
+    return EXIT_FAILED;
+}
+
 int graph_print(const json_t *story, const json_t *samples, const struct graph_options *o,
                 FILE *out, char *note, size_t note_size, char *msg, size_t msg_size)
 {
@@ -323,8 +342,7 @@ int graph_print(const json_t *story, const json_t *samples, const struct graph_o
     static const char *const trips[3] = {"srtt", "rto", NULL};
     const json_t *rows = json_object_get(story, "rows");
     long long id = json_integer_value(json_object_get(story, "id"));
-    bool series =
-        o->kind != GRAPH_SEQ && id != 0 && has_samples(samples, id) && !is_whole(story, rows);
+    bool series = from_series(story, samples, o);
     const json_t *from = series ? samples : rows;
     const char *time = series ? "time" : "time_ns";
     bool in = o->in || (!o->out && mostly_in(rows));
@@ -347,16 +365,36 @@ int graph_print(const json_t *story, const json_t *samples, const struct graph_o
         seq_plot(o, out);
         break;
     }
-    if (n < 2) {
-        (void)snprintf(
-            msg, msg_size,
-            "too little of this connection is kept to draw it: `sysctl -w "
-            "tapdeck.segments=4096 tapdeck.journal.level=1` keeps its segments from now on");
-        return EXIT_FAILED;
-    }
+    if (n < 2)
+        return too_little(msg, msg_size);
     if (!series && !is_whole(story, rows))
         (void)snprintf(note, note_size,
                        "Some of its segments are no longer kept; to keep more from now "
                        "on:\n`sysctl -w tapdeck.segments=65536`");
     return EXIT_DONE;
+}
+
+int graph_json(const json_t *story, const json_t *samples, const struct graph_options *o, FILE *out,
+               char *msg, size_t msg_size)
+{
+    static const char *const kinds[] = {"cwnd", "seq", "rtt"};
+    bool series = from_series(story, samples, o);
+    long long id = json_integer_value(json_object_get(story, "id"));
+    json_t *points = json_array(), *row;
+    size_t i;
+    json_array_foreach(series ? (json_t *)(uintptr_t)samples : json_object_get(story, "rows"), i, row)
+        if (!series || json_integer_value(json_object_get(row, "id")) == id)
+            (void)json_array_append(points, row);
+    bool enough = json_array_size(points) >= 2;
+    json_t *j = json_pack("{s:s, s:I, s:O?, s:O?, s:O?, s:O?, s:s, s:o}", "graph", kinds[o->kind], "id",
+                          (json_int_t)id, "local", json_object_get(story, "local"), "lport",
+                          json_object_get(story, "lport"), "peer", json_object_get(story, "peer"), "pport",
+                          json_object_get(story, "pport"), "source", series ? "series" : "segments",
+                          "points", points);
+    if (enough && j != NULL) {
+        (void)json_dumpf(j, out, JSON_COMPACT);
+        (void)fputc('\n', out);
+    }
+    json_decref(j);
+    return enough ? EXIT_DONE : too_little(msg, msg_size);
 }

@@ -14,6 +14,7 @@ struct graph_options {
     const char *conn;
     enum graph_kind kind;
     bool in, out;           /* seq: whose text; neither: whoever sent more */
+    bool json;              /* the numbers instead of a picture */
     const char *file;       /* .svg or .png; NULL: the terminal */
     bool colours;           /* the terminal shows them */
     unsigned rows, columns; /* of the terminal */
@@ -27,5 +28,9 @@ bool graph_words(int argc, char *const *argv, struct graph_options *o, char *msg
  * drawn. note: what the reader should know of the picture, or "". */
 int graph_print(const json_t *story, const json_t *samples, const struct graph_options *o,
                 FILE *out, char *note, size_t note_size, char *msg, size_t msg_size);
+
+/* The same as one JSON object: what would be drawn. */
+int graph_json(const json_t *story, const json_t *samples, const struct graph_options *o, FILE *out,
+               char *msg, size_t msg_size);
 
 #endif

@@ -116,7 +116,7 @@ static int make(struct session *s, const struct graph_options *o, const json_t *
 /* Text on a screen that holds none would be noise. */
 static bool fits(const struct graph_options *o, char *msg, size_t msg_size)
 {
-    if (o->file != NULL || (o->rows >= LEAST_ROWS - 2 && o->columns >= LEAST_COLUMNS - 1))
+    if (o->file != NULL || o->json || (o->rows >= LEAST_ROWS - 2 && o->columns >= LEAST_COLUMNS - 1))
         return true;
     (void)snprintf(msg, msg_size,
                    "a graph needs a terminal of at least %d columns and %d rows: enlarge this one, "
@@ -135,6 +135,7 @@ static int graph_command(struct session *s, int argc, char **argv)
     o.columns = o.columns > 20 ? o.columns - 1 : 20;
     o.colours = s->tty;
     bool said = graph_words(argc - 1, argv + 1, &o, msg, sizeof(msg));
+    o.json = o.json || s->json;
     if (said && !fits(&o, msg, sizeof(msg))) {
         status = EXIT_FAILED;
     } else if (said) {
@@ -144,7 +145,9 @@ static int graph_command(struct session *s, int argc, char **argv)
         json_t *samples = NULL, *story = ask(s, 4, ladder, &status, msg, sizeof(msg));
         if (story != NULL && o.kind != GRAPH_SEQ)
             samples = ask(s, 2, series, &status, msg, sizeof(msg));
-        if (story != NULL && status == EXIT_DONE)
+        if (story != NULL && status == EXIT_DONE && o.json)
+            status = graph_json(story, samples, &o, s->out, msg, sizeof(msg));
+        else if (story != NULL && status == EXIT_DONE)
             status = make(s, &o, story, samples, msg, sizeof(msg));
         json_decref(story);
         json_decref(samples);
@@ -154,7 +157,7 @@ static int graph_command(struct session *s, int argc, char **argv)
 
 const struct local_command local_graph = {
     .name = "graph",
-    .usage = "graph CONN {cwnd | seq | rtt} [-o FILE] [--in | --out]",
+    .usage = "graph CONN {cwnd | seq | rtt} [-o FILE | -j] [--in | --out]",
     .doc = "a connection's cwnd, sequence numbers or round trips over time, drawn by gnuplot",
     .more =
         "In the terminal; with -o, into FILE.svg or FILE.png. Needs no preparation: it draws what "
@@ -164,6 +167,7 @@ const struct local_command local_graph = {
         "back for that, cwnd and rtt take from the series, if `sysctl -w "
         "net.ipv4.tcp_series=10000` was\n"
         "set before.\n"
+        "  -j     the numbers as JSON instead: the rows of `ladder -j`, or of `table series -j`\n"
         "  cwnd   congestion window, ssthresh, bytes in flight\n"
         "  seq    segments, those sent again, acknowledgments, window, SACKs; of the side that "
         "sent\n"

@@ -371,6 +371,7 @@ struct reading {
     FILE *stream;          /* from the daemon: opened where it is read; NULL: `from` is open */
     struct bpf_insn *code; /* of a file's packets; NULL: all */
     uint64_t packets;
+    bool json; /* instead of text */
     int status;
     char msg[512];
 };
@@ -418,6 +419,14 @@ static bool text_packet(struct reading *r, void *ctx, const struct capture_frame
     return decode_packet(r->decoder, f, i != NULL && i->name[0] != '\0' ? i->name : NULL);
 }
 
+static bool json_packet(struct reading *r, void *ctx, const struct capture_frame *f)
+{
+    const struct capture_if *i = capture_interface(r->from, f->iface);
+    (void)ctx;
+    decode_json(f, i != NULL && i->name[0] != '\0' ? i->name : NULL, r->o->decode.out);
+    return fflush(r->o->decode.out) == 0; /* each packet at once; nobody reads it: that is the end */
+}
+
 /* The main thread waits for the daemon, which may have nothing to send: as if somebody had pressed
  * Ctrl-C. */
 static void wake(pthread_t thread)
@@ -435,7 +444,7 @@ static void *as_text(void *ctx)
     if (r->stream != NULL)
         r->from = capture_open_stream(r->stream, "the daemon's stream", msg, sizeof msg);
     if (r->from != NULL) /* else nothing came: whoever sends says why */
-        read_all(r, text_packet, NULL);
+        read_all(r, r->json ? json_packet : text_packet, NULL);
     capture_close(
         r->from); /* with a stream: the main thread's pipe breaks, if it isn't at its end */
     if (decode_close(r->decoder, msg, sizeof msg) != 0)
@@ -453,7 +462,7 @@ static int to_text(struct session *s, struct tcpdump_options *o, int argc, char 
     int ends[2];
     pthread_t thread;
     sigset_t all, old;
-    struct reading r = {.o = o};
+    struct reading r = {.o = o, .json = s->json};
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
     o->decode.out = s->out;
     o->decode.lines = true;
@@ -465,8 +474,8 @@ static int to_text(struct session *s, struct tcpdump_options *o, int argc, char 
     r.stream = fdopen(ends[0], "r");
     if (split.on == NULL || to == NULL || r.stream == NULL)
         return session_fail(s, EXIT_FAILED, "out of memory");
-    r.decoder = decode_open(&o->decode, 1, err, sizeof err);
-    if (r.decoder == NULL) {
+    r.decoder = r.json ? NULL : decode_open(&o->decode, 1, err, sizeof err);
+    if (r.decoder == NULL && !r.json) {
         (void)fclose(to);
         (void)fclose(split.on);
         (void)fclose(r.stream);
@@ -591,7 +600,7 @@ static bool file_filter(struct reading *r, const char *expression, char *msg, si
 
 static int from_file(struct session *s, struct tcpdump_options *o)
 {
-    struct reading r = {.o = o};
+    struct reading r = {.o = o, .json = s->json};
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
     char msg[512] = "";
     int status;
@@ -701,6 +710,7 @@ const struct local_command local_tcpdump = {
             "  -r     from a file (-: standard input); its comments are printed under the packets. "
             "Needs no daemon\n"
             "  -D     lists the interfaces\n"
+            "`tapdeck -j tcpdump` prints an object for each packet, with its bytes and reasons.\n"
             "Frames are seen where Linux's tcpdump sees them: behind the impairments on the way "
             "out, in front of them on\n"
             "the way in. To stop: Ctrl-C.\n"

@@ -100,6 +100,15 @@ kill -INT $dump
 wait $dump
 check "Ctrl-C: the sums come" grep -q '^2 packets captured' "$work/text"
 
+"$BUILD/tapdeck" -j tcpdump -r "$work/b.pcapng" icmp >"$work/json" 2>&1
+check "-j: an object a packet, with bytes and reasons" python3 - "$work/json" <<'PY'
+import json, sys
+packets = [json.loads(line) for line in open(sys.argv[1])]
+assert len(packets) == 4 and all(p["ifname"] == "eth0" and len(p["bytes"]) == 2 * p["len"] for p in packets), packets
+assert [p["direction"] for p in packets] == ["in", "out"] * 2
+assert any("icmp-echo-reply" in why for p in packets for why in p["why"])
+PY
+
 # ---- tcpdump: pipes and files ----
 deck tcpdump -w - -c 3 icmp 2>"$work/pipe.err" | tshark -r - -T fields -e frame.comment >"$work/pipe" 2>/dev/null &
 dump=$!

@@ -50,7 +50,9 @@ static int draw(const char *whole, const char *samples, const struct graph_optio
     json_t *s = samples != NULL ? json_loads(samples, 0, &e) : NULL;
     memset(script, 0, sizeof script);
     FILE *f = fmemopen(script, sizeof script, "w");
-    int status = graph_print(story, s, o, f, note, sizeof note, msg, sizeof msg);
+    msg[0] = '\0';
+    int status = o->json ? graph_json(story, s, o, f, msg, sizeof msg)
+                         : graph_print(story, s, o, f, note, sizeof note, msg, sizeof msg);
     ck_assert_int_eq(fclose(f), 0);
     json_decref(story);
     json_decref(s);
@@ -114,6 +116,30 @@ START_TEST(round_trips)
 }
 END_TEST
 
+START_TEST(numbers_instead_of_a_picture)
+{
+    struct graph_options o = {.kind = GRAPH_SEQ, .json = true};
+    ck_assert_int_eq(draw("true", NULL, &o), EXIT_DONE);
+    json_t *j = json_loads(script, 0, NULL);
+    ck_assert_msg(j != NULL, "%s", script);
+    ck_assert_str_eq(json_string_value(json_object_get(j, "graph")), "seq");
+    ck_assert_str_eq(json_string_value(json_object_get(j, "source")), "segments");
+    ck_assert_uint_eq(json_array_size(json_object_get(j, "points")), 8);
+    json_decref(j);
+    /* Where segments are missing the window is the series', of this connection alone. */
+    o.kind = GRAPH_CWND;
+    ck_assert_int_eq(draw("false",
+                          "[{\"id\":2,\"time\":1,\"cwnd\":10},{\"id\":3,\"time\":2,\"cwnd\":77},"
+                          "{\"id\":2,\"time\":3,\"cwnd\":20}]",
+                          &o),
+                     EXIT_DONE);
+    j = json_loads(script, 0, NULL);
+    ck_assert_str_eq(json_string_value(json_object_get(j, "source")), "series");
+    ck_assert_uint_eq(json_array_size(json_object_get(j, "points")), 2);
+    json_decref(j);
+}
+END_TEST
+
 START_TEST(words)
 {
     static const struct {
@@ -155,6 +181,7 @@ static Suite *suite(void)
     tcase_add_test(tc, sequence_numbers);
     tcase_add_test(tc, windows);
     tcase_add_test(tc, round_trips);
+    tcase_add_test(tc, numbers_instead_of_a_picture);
     tcase_add_test(tc, words);
     suite_add_tcase(s, tc);
     return s;
