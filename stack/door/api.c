@@ -366,6 +366,12 @@ int td_fault_secret(struct td_stack *st, int fault)
     return (int)door_dispatch(st, &c);
 }
 
+int td_tcp_pin(struct td_stack *st, const struct td_tcp_pin *pin)
+{
+    struct td_call c = {.kind = TD_CALL_TCP_PIN, .now = st->now, .u.pin = pin};
+    return (int)door_dispatch(st, &c);
+}
+
 int td_organ_add(struct td_stack *st, enum td_organ_kind kind, const void *ops)
 {
     struct td_call c = {.kind = TD_CALL_ORGAN_ADD, .now = st->now};

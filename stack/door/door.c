@@ -35,6 +35,7 @@ static const char *const call_names[TD_CALL_KINDS] = {
     "if-up",     "if-mtu",    "if-mac",    "if-ready",   "if-qdisc",  "if-impair",   "addr-add",  "addr-del",
     "link-add",  "link-flags", "link-master", "bridge-set", "port-flags", "fdb-add", "fdb-del", "fdb-flush",
     "route-add", "route-del", "route-change", "neigh-add", "neigh-del",  "neigh-flush", "knob-set", "fault-secret",
+    "tcp-pin",
     "nf-restore", "nf-forget", "send-frame", "send-datagram", "organ-add", "socket",
     "bind",      "listen",    "accept",    "connect",    "sendmsg",   "recvmsg",   "shutdown",
     "close",     "dup",       "setsockopt", "getsockopt", "destroy",
@@ -332,6 +333,8 @@ static int64_t do_call(struct td_stack *st, struct td_call *c)
         return knob_set_text(st, c->u.knob.name, c->u.knob.value);
     case TD_CALL_FAULT_SECRET:
         return fault_secret_set(st, c->u.secret.fault);
+    case TD_CALL_TCP_PIN:
+        return tcp_pin_set(st, c->u.pin);
     case TD_CALL_SEND_FRAME:
         return probe_frame(st, c);
     case TD_CALL_SEND_DATAGRAM:

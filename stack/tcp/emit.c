@@ -51,7 +51,7 @@ int tcp_emit_segment(struct td_stack *st, const struct tcp_emit *e)
             JOURNAL_ABOUT(
                 {.pkt = p->id, .conn = e->conn, .addr = e->a.raddr, .port = e->a.rport, .lport = e->a.lport}),
             e->flags, e->seq, h.ack, e->len, e->wnd);
-    const struct ip_tx tx = {
+    struct ip_tx tx = {
         .src = e->a.laddr,
         .dst = e->a.raddr,
         .proto = IPPROTO_TCP_,
@@ -59,6 +59,9 @@ int tcp_emit_segment(struct td_stack *st, const struct tcp_emit *e)
         .ttl = e->ttl,
         .flags = e->no_df ? 0 : IP_TX_DF,
     };
+    if (st->tcp->pins != NULL && tcp_pin_next_id(st, &e->a, &tx.id)) {
+        tx.flags |= IP_TX_ID;
+    }
     if (!tcp_seglog_on(st)) {
         return ip_output(st, p, &tx);
     }

@@ -294,6 +294,7 @@ static bool make_child(struct td_stack *st, struct tcb *l, struct tcp_seg *s,
     }
     const struct journal_subject subject = tcp_seg_subject(s, l);
     tcp_child_init(st, t, l, s);
+    tcp_child_pin(st, t);
     tcp_more_inherit(st, t, l);
     t->id = 0;
     t->parent = l;

@@ -118,6 +118,24 @@ void tcp_child_inherit(struct tcb *t, const struct tcb *l)
     tcp_options_inherit(t, l);
 }
 
+/* All that is counted from our initial sequence number. */
+static void count_from_iss(struct tcb *t)
+{
+    t->snd_una = t->iss;
+    t->snd_nxt = t->iss;
+    t->rtx_nxt = t->iss;
+    t->snd_sml = t->iss;
+    t->snd_wl2 = t->iss;
+    sndbuf_init(&t->snd, t->iss + 1);
+}
+
+void tcp_child_pin(struct td_stack *st, struct tcb *t)
+{
+    if (tcp_pin_take(st, t)) {
+        count_from_iss(t);
+    }
+}
+
 void tcp_child_init(struct td_stack *st, struct tcb *t, struct tcb *l, const struct tcp_seg *s)
 {
     tcp_child_inherit(t, l);
@@ -132,15 +150,10 @@ void tcp_child_init(struct td_stack *st, struct tcb *t, struct tcb *l, const str
     if (s->reopens && seq_le(t->iss, s->beyond)) {
         t->iss = s->beyond + UINT16_MAX; /* MAY-2: larger than any number of the old connection */
     }
-    t->snd_una = t->iss;
-    t->snd_nxt = t->iss;
-    t->rtx_nxt = t->iss;
-    t->snd_sml = t->iss;
-    sndbuf_init(&t->snd, t->iss + 1);
+    count_from_iss(t);
     t->snd_wnd = s->wnd;
     t->max_snd_wnd = s->wnd;
     t->snd_wl1 = s->seq;
-    t->snd_wl2 = t->iss;
     t->last_rcvd = st->now;
     tcp_ecn_syn_in(st, t, s->flags, s->tos);
     tcp_syn_options_take(st, t, &s->h->o);
@@ -212,6 +225,7 @@ void tcp_listen_syn(struct td_stack *st, struct tcb *l, struct tcp_seg *s)
     struct tcb t;
     tcp_tcb_init(st, &t);
     tcp_child_init(st, &t, l, s);
+    tcp_child_pin(st, &t);
     /* Text on the SYN isn't kept nor acknowledged: the peer repeats it after the handshake. */
     if (tcp_half_open_new(st, l, &t, s, &answer) != 0) {
         tcp_syn_drop(st, l, s, W_NO_MEMORY, q->nsyn);

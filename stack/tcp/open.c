@@ -275,6 +275,8 @@ static int open_active(struct td_stack *st, struct tcb *t, td_ip4 addr, uint16_t
     if (reuses && seq_le(t->iss, beyond)) {
         t->iss = beyond + UINT16_MAX; /* larger than any number of the old connection */
     }
+    t->ts_offset = tcp_ts_offset(st, &a);
+    (void)tcp_pin_take(st, t);
     t->snd_una = t->iss;
     t->snd_nxt = t->iss;
     t->rtx_nxt = t->iss;

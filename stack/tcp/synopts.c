@@ -35,7 +35,9 @@ void tcp_syn_options_take(struct td_stack *st, struct tcb *t, const struct tcp_o
     t->ts_ok = o->has_ts && knob(st, TCP_TIMESTAMPS) != 0;
     if (t->ts_ok) {
         tcp_ts_store(st, t, o->ts_val);
-        t->ts_offset = tcp_ts_offset(st, &t->ep.a);
+        if (t->passive) { /* else our SYN had it */
+            t->ts_offset = tcp_ts_offset(st, &t->ep.a);
+        }
     }
     t->last_ack_sent = t->rcv_nxt;
     tcp_mss_update(st, t);
@@ -55,7 +57,6 @@ void tcp_syn_options_offer(struct td_stack *st, struct tcb *t, struct tcp_opts *
         o->wscale = tcp_window_scale(st, t);
         o->has_sack_perm = knob(st, TCP_SACK) != 0;
         o->has_ts = knob(st, TCP_TIMESTAMPS) != 0;
-        t->ts_offset = tcp_ts_offset(st, &t->ep.a);
         if (t->snd_nxt == t->iss) {
             t->rrtt_ecr = tcp_ts_val(st, t);
         }

@@ -481,6 +481,8 @@ struct tcp {
     uint64_t emitted;          /* the journal's name for the segment that was sent last */
     struct timer throttle;     /* some of them wait for the interface's queue to drain */
     struct siphash_key isn_key, cookie_key;
+    struct tcp_pin *pins;      /* pin.c; NULL: none */
+    uint32_t npins;
     struct tcp_tfo_keys tfo_keys;
     struct hash tfo_peers;     /* what is known of servers, by address */
     td_time tfo_paused_at;

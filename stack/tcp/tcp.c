@@ -97,6 +97,7 @@ void tcp_done(struct td_stack *st)
     if (tcp == NULL) {
         return;
     }
+    tcp_pins_free(st);
     for (struct hash_node *n = hash_first(&tcp->eps), *next; n != NULL; n = next) {
         struct tcp_ep *ep = container_of(n, struct tcp_ep, node);
         next = hash_next(n);

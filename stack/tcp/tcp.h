@@ -9,8 +9,11 @@
 
 struct iovec;
 struct tcp_info;
+struct td_tcp_pin;
 
 int tcp_init(struct td_stack *st);
+/* td_tcp_pin of tapdeck/stack.h. */
+int tcp_pin_set(struct td_stack *st, const struct td_tcp_pin *pin);
 void tcp_done(struct td_stack *st);
 
 enum tcp_state { /* RFC 9293 3.3.2; numbers are Linux's TCP_* so that TCP_INFO can carry them */

@@ -413,6 +413,8 @@ void tcp_listen_syn(struct td_stack *st, struct tcb *l, struct tcp_seg *s);
 /* A child in its first state: what the user set on l, and what the SYN says. t is a fresh tcb, which
  * may lie on the stack: nothing points to it yet. */
 void tcp_child_init(struct td_stack *st, struct tcb *t, struct tcb *l, const struct tcp_seg *s);
+/* Behind it, unless the SYN-ACK is a cookie: its numbers may be given (pin.c). */
+void tcp_child_pin(struct td_stack *st, struct tcb *t);
 /* What the user set on the listener holds for its connections. */
 void tcp_child_inherit(struct tcb *t, const struct tcb *l);
 /* The SYN-ACK of a child that is no endpoint of its own yet. Sets its RCV.WND. */
@@ -494,6 +496,18 @@ bool tcp_time_wait_reusable(const struct td_stack *st, const struct timewait *w,
 void tcp_time_wait_end(struct td_stack *st, struct timewait *w, enum journal_word why);
 /* ---- isn.c ---- */
 tcp_seq tcp_isn(struct td_stack *st, const struct tcp_tuple *a);
+/* ---- pin.c ---- */
+#define TCP_PINS_MAX 16u
+/* Gives t's iss and ts_offset the pinned values of its tuple. False: nothing is pinned. To be called
+ * once in a connection's life, when it has both and nothing was derived from them. */
+bool tcp_pin_apply(struct td_stack *st, struct tcb *t);
+static inline bool tcp_pin_take(struct td_stack *st, struct tcb *t)
+{
+    return st->tcp->pins != NULL && tcp_pin_apply(st, t);
+}
+/* The identification of the tuple's next datagram. False: it isn't pinned. */
+bool tcp_pin_next_id(struct td_stack *st, const struct tcp_tuple *a, uint16_t *id);
+void tcp_pins_free(struct td_stack *st);
 /* ---- synopts.c ---- */
 void tcp_syn_options_take(struct td_stack *st, struct tcb *t, const struct tcp_opts *o);
 void tcp_syn_options_offer(struct td_stack *st, struct tcb *t, struct tcp_opts *o);

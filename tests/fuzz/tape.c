@@ -121,6 +121,9 @@ void tape_record(void *ctx, const struct td_call *call, int64_t result)
         e->name = copy(call->u.knob.name, strlen(call->u.knob.name) + 1);
         e->control = copy(call->u.knob.value, strlen(call->u.knob.value) + 1);
         break;
+    case TD_CALL_TCP_PIN:
+        keep(e, call->u.pin, sizeof *call->u.pin);
+        break;
     case TD_CALL_NF_RESTORE:
     case TD_CALL_NF_FORGET:
         e->name = copy(call->u.nf.text, strlen(call->u.nf.text) + 1);
@@ -226,6 +229,9 @@ void tape_replay(const struct tape *t, struct td_stack *st, void *const *devices
         case TD_CALL_KNOB_SET:
             c.u.knob.name = e->name;
             c.u.knob.value = e->control;
+            break;
+        case TD_CALL_TCP_PIN:
+            c.u.pin = e->bytes;
             break;
         case TD_CALL_NF_RESTORE:
         case TD_CALL_NF_FORGET:

@@ -57,6 +57,7 @@ enum td_call_kind {
     TD_CALL_NEIGH_FLUSH,
     TD_CALL_KNOB_SET,
     TD_CALL_FAULT_SECRET,
+    TD_CALL_TCP_PIN,
     TD_CALL_NF_RESTORE,
     TD_CALL_NF_FORGET,
     TD_CALL_SEND_FRAME,
@@ -145,6 +146,7 @@ struct td_call {
         struct {
             int fault; /* its number in the catalogue; -1: none */
         } secret;
+        const struct td_tcp_pin *pin;
         struct {
             const char *text; /* rules as iptables-save writes them; words that pick flows */
             unsigned flags;

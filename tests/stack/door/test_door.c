@@ -149,6 +149,9 @@ static void on_call(void *ctx, const struct td_call *c, int64_t result)
         e->c.u.knob.name = copy(r, c->u.knob.name, strlen(c->u.knob.name) + 1);
         e->c.u.knob.value = copy(r, c->u.knob.value, strlen(c->u.knob.value) + 1);
         break;
+    case TD_CALL_TCP_PIN:
+        e->c.u.pin = copy(r, c->u.pin, sizeof *c->u.pin);
+        break;
     case TD_CALL_NF_RESTORE:
     case TD_CALL_NF_FORGET:
         e->c.u.nf.text = copy(r, c->u.nf.text, strlen(c->u.nf.text) + 1);
@@ -446,6 +449,9 @@ static struct record *record_make(struct host *b, struct prng *r)
     ck_assert_int_eq(td_knob_set(st, "net.ipv4.ip_default_ttl", "32"), 0);
     ck_assert_int_eq(td_fault_secret(st, -1), -EPERM); /* a call like the others */
     ck_assert_int_ge(td_nf_forget(st, "", NULL, 0), 0);
+    const struct td_tcp_pin pin = {
+        .laddr = TD_IP4(10, 0, 0, 2), .raddr = TD_IP4(10, 0, 0, 1), .lport = 7, .rport = 9, .what = TD_PIN_ISS, .iss = 4711};
+    ck_assert_int_eq(td_tcp_pin(st, &pin), 0);
     const struct td_datagram probe = {.dst = TD_IP4(10, 0, 0, 1), .proto = 6, .ttl = 3};
     ck_assert_int_eq(td_send_datagram(st, &probe, "twenty bytes of a SYN", 20), 0);
     ck_assert_int_eq(td_send_frame(st, b->eth, mac, 0x88b5, "a frame", 7), 0);

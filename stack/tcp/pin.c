@@ -1,0 +1,138 @@
+/* tcp/pin.c: a connection whose numbers are given from outside.
+ *
+ * Theory of operation. Initial sequence numbers (RFC 9293 3.4.1), the timestamps' clock (RFC 7323
+ * 7.1) and the IP header's identification (RFC 6864) are chosen so that nobody can guess them. Who
+ * lets the stack play one side of a captured connection needs the opposite: the numbers that were
+ * captured, or else nothing that the other side says would fit. Rewriting every segment between the
+ * two would do, but all tables and events would then show other numbers than the capture.
+ *
+ * So a pin says, for one four-tuple: the next connection with it begins with this sequence number,
+ * its clock shows this value now, its datagrams bear these identifications. It comes through the
+ * door like everything else and is in every record. The handshake takes it, and it is gone: the
+ * connection after that draws its own again. What is left of it while the connection lives is the
+ * counter of identifications, if they were pinned; it stays until the tuple is pinned again or the pin is
+ * taken back.
+ *
+ * Pins are few (TCP_PINS_MAX) and a plain list. An instance without one has a NULL pointer here, and
+ * that is all a segment or a handshake looks at.
+ *
+ * A SYN cookie takes no pin: it is a sequence number that must carry a secret, and nothing is kept
+ * that could remember another clock. The pin waits for a handshake that does.
+ */
+#include "tapdeck/stack.h"
+#include "tcp/tcp_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct tcp_pin {
+    struct tcp_pin *next;
+    struct tcp_tuple a;
+    uint8_t what;        /* TD_PIN_… */
+    bool taken;          /* by a connection: only the identifications are left */
+    bool second;         /* the next datagram isn't the first */
+    uint32_t iss, ts_offset;
+    uint16_t id, id_next, id_step;
+};
+
+static struct tcp_pin **pin_find(struct td_stack *st, const struct tcp_tuple *a)
+{
+    struct tcp_pin **at = &st->tcp->pins;
+    while (*at != NULL && memcmp(&(*at)->a, a, sizeof *a) != 0) {
+        at = &(*at)->next;
+    }
+    return at;
+}
+
+static void pin_drop(struct td_stack *st, struct tcp_pin **at)
+{
+    struct tcp_pin *p = *at;
+    *at = p->next;
+    st->tcp->npins--;
+    mem_free(&st->mem, MEM_TCP, p, sizeof *p);
+}
+
+int tcp_pin_set(struct td_stack *st, const struct td_tcp_pin *pin)
+{
+    const struct tcp_tuple a = {
+        .laddr = pin->laddr, .raddr = pin->raddr, .lport = pin->lport, .rport = pin->rport};
+    if (a.laddr == 0 || a.raddr == 0 || a.lport == 0 || a.rport == 0 ||
+        (pin->what & ~(unsigned)(TD_PIN_ISS | TD_PIN_TS | TD_PIN_ID)) != 0) {
+        return -EINVAL;
+    }
+    struct tcp_pin **at = pin_find(st, &a);
+    struct tcp_pin *p = *at;
+    if (pin->what == 0) {
+        if (p == NULL) {
+            return -ENOENT;
+        }
+        pin_drop(st, at);
+        return 0;
+    }
+    if (p == NULL) {
+        if (st->tcp->npins == TCP_PINS_MAX) {
+            return -ENOSPC;
+        }
+        p = mem_alloc(&st->mem, MEM_TCP, sizeof *p);
+        if (p == NULL) {
+            return -ENOMEM;
+        }
+        p->next = NULL;
+        *at = p;
+        st->tcp->npins++;
+    }
+    *p = (struct tcp_pin){
+        .next = p->next,
+        .a = a,
+        .what = pin->what,
+        .iss = pin->iss,
+        .ts_offset = pin->ts_val - tcp_ts_ms(st),
+        .id = pin->id_first,
+        .id_next = pin->id_next,
+        .id_step = pin->id_step,
+    };
+    return 0;
+}
+
+bool tcp_pin_apply(struct td_stack *st, struct tcb *t)
+{
+    struct tcp_pin **at = pin_find(st, &t->ep.a);
+    struct tcp_pin *p = *at;
+    if (p == NULL || p->taken) {
+        return false;
+    }
+    if ((p->what & TD_PIN_ISS) != 0) {
+        t->iss = p->iss;
+    }
+    if ((p->what & TD_PIN_TS) != 0) {
+        t->ts_offset = p->ts_offset;
+    }
+    const struct journal_subject subject = tcp_subject(t);
+    JOURNAL(st, EV_TCP_PINNED, &subject, t->ep.a.raddr, t->ep.a.rport, t->ep.a.lport, t->iss,
+            tcp_ts_val(st, t));
+    if ((p->what & TD_PIN_ID) != 0) {
+        p->taken = true;
+    } else {
+        pin_drop(st, at);
+    }
+    return true;
+}
+
+bool tcp_pin_next_id(struct td_stack *st, const struct tcp_tuple *a, uint16_t *id)
+{
+    struct tcp_pin *p = *pin_find(st, a);
+    if (p == NULL || !p->taken) {
+        return false;
+    }
+    *id = p->id;
+    p->id = p->second ? (uint16_t)(p->id + p->id_step) : p->id_next;
+    p->second = true;
+    return true;
+}
+
+void tcp_pins_free(struct td_stack *st)
+{
+    while (st->tcp->pins != NULL) {
+        pin_drop(st, &st->tcp->pins);
+    }
+}
