@@ -66,6 +66,7 @@ struct server {
     uint64_t turn;  /* the loop's, in which clients were served last */
     int spare;      /* a descriptor kept for the time when there is none: one can still be accepted, and told */
     uint64_t changes, hits; /* of the members' time, as clients know it */
+    bool more; /* as server_pump last found: some have something to do at once */
 };
 
 /* ---- the name ---- */
@@ -584,20 +585,24 @@ static void client_serve(struct client *c)
 
 bool server_pump(struct server *s)
 {
-    bool more = false, left = false;
+    bool more = false, left = false, over = false;
     tell_news(s);
     if (s->clients == NULL)
         return false;
     if (console_over(s->loop) && s->turn == s->loop->stats.turns)
-        return true; /* one was served in this turn */
+        return s->more; /* one was served in this turn */
     s->turn = s->loop->stats.turns;
     bool mine = console_enter(s->loop);
     for (struct client *c = s->clients, *next; c != NULL; c = next) {
         next = c->next;
-        if (!c->gone && c->round != s->round && !left) {
-            c->round = s->round;
-            client_serve(c);
-            left = console_over(s->loop);
+        if (!c->gone && c->round != s->round) {
+            if (!over) {
+                c->round = s->round;
+                client_serve(c);
+                over = console_over(s->loop);
+            } else {
+                left = true; /* has its turn when the loop goes round again */
+            }
         }
         if (c->gone || (c->read_closed && c->runs == 0 && c->out.len == 0 && c->in.len == 0))
             client_close(c);
@@ -610,7 +615,8 @@ bool server_pump(struct server *s)
         more = more || (r->status == RUN_MORE && r->ready && !server_clogged(r));
     if (mine)
         console_leave(s->loop);
-    return more || left;
+    s->more = more || left;
+    return s->more;
 }
 
 void server_start(struct server *s, struct member *m)

@@ -62,6 +62,7 @@ START_TEST(refusals)
     memcpy(big, "10.0.0.1/", 9);
     big[sizeof big - 1] = '\0';
     ck_assert(!url_parse(&u, big, msg, sizeof msg));
+    ck_assert(url_parse(&u, "http://10.0.0.1/", msg, sizeof msg));
     ck_assert(!url_follow(&u, big, &u, msg, sizeof msg));
     big[2046] = '\0';
     ck_assert(url_parse(&u, big, msg, sizeof msg));
