@@ -8,6 +8,7 @@
 #include "common/parse.h"
 #include "replay/list.h"
 #include "replay/observe.h"
+#include "replay/play.h"
 #include "tapdeck/local.h"
 
 struct words {
@@ -15,6 +16,8 @@ struct words {
     bool list;
     struct observe_options observe; /* its json is for both */
     const char *of_observe;         /* an option that --list hasn't */
+    const char *play;               /* the side that the stack is, or NULL */
+    const char *not_play;           /* an option that --play hasn't */
 };
 
 /* ---- words ---- */
@@ -54,6 +57,12 @@ static int valued(struct session *s, const char *option, const char *value, stru
             w->observe.to = n;
     } else if (strcmp(option, "--checksums") == 0) {
         status = checksums(s, value, &w->observe.sums);
+    } else if (strcmp(option, "--play") == 0) {
+        if (value == NULL)
+            return session_fail(s, EXIT_USAGE, "--play needs the side that the stack is: client, server, or ADDR:PORT");
+        w->play = value;
+        w->of_observe = option;
+        return EXIT_DONE;
     } else if (strcmp(option, "--report") == 0) {
         if (value == NULL || (strcmp(value, "text") != 0 && strcmp(value, "json") != 0))
             return session_fail(s, EXIT_USAGE, "--report needs text or json");
@@ -63,6 +72,8 @@ static int valued(struct session *s, const char *option, const char *value, stru
         return -1;
     }
     w->of_observe = option;
+    if (strcmp(option, "--flow") != 0)
+        w->not_play = option;
     return status;
 }
 
@@ -81,6 +92,7 @@ static int read_words(struct session *s, int argc, char **argv, struct words *w)
             w->observe.json = true;
         } else if (strcmp(argv[i], "--summary") == 0) {
             w->observe.summary = true;
+            w->not_play = argv[i];
             w->of_observe = argv[i];
         } else if (strcmp(argv[i], "-n") == 0) {
             continue; /* names are never asked for; tcpdump's habit does no harm */
@@ -96,6 +108,8 @@ static int read_words(struct session *s, int argc, char **argv, struct words *w)
         return session_fail(s, EXIT_USAGE, "which capture? write `replay FILE`, or `replay --list FILE`");
     if (w->list && w->of_observe != NULL)
         return session_fail(s, EXIT_USAGE, "--list shows the whole file: %s doesn't go with it", w->of_observe);
+    if (w->play != NULL && w->not_play != NULL)
+        return session_fail(s, EXIT_USAGE, "--play plays a whole connection: %s doesn't go with it", w->not_play);
     if (w->observe.to > 0 && w->observe.to < w->observe.from)
         return session_fail(s, EXIT_USAGE, "--to %llu is before --from %llu", (unsigned long long)w->observe.to, (unsigned long long)w->observe.from);
     return EXIT_DONE;
@@ -152,6 +166,23 @@ static int list(struct session *s, const struct words *w, struct capture_reader 
     return status;
 }
 
+static int play(struct session *s, const struct words *w, struct capture_reader *r, char *msg, size_t msg_size)
+{
+    struct play p;
+    int status = play_load(&p, r, w->file, w->observe.flow < 0 ? 0 : w->observe.flow, w->play, msg, msg_size);
+    if (status == EXIT_DONE)
+        status = play_run(&p, msg, msg_size);
+    if (status == EXIT_DONE) {
+        play_judge(&p);
+        if (w->observe.json)
+            play_json(&p, w->file, s->out);
+        else
+            play_print(&p, s->out);
+    }
+    play_done(&p);
+    return status;
+}
+
 static int replay_main(struct session *s, int argc, char **argv)
 {
     struct words w;
@@ -166,6 +197,8 @@ static int replay_main(struct session *s, int argc, char **argv)
         status = EXIT_USAGE;
     } else if (w.list) {
         status = list(s, &w, r, &p, msg, sizeof(msg));
+    } else if (w.play != NULL) {
+        status = play(s, &w, r, msg, sizeof(msg));
     } else {
         status = observe_run(r, w.file, &w.observe, s->out, p.shown ? progress : NULL, &p, msg, sizeof(msg));
         if (p.drawn)

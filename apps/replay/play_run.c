@@ -1,0 +1,441 @@
+/* replay/play_run.c: the played side's stack, its application, and the other side's frames (play.h).
+ *
+ * One pass over the captured frames in their order. Before each, the timers that are due; then a frame of the other
+ * side is handed in, or what the played side's application did is done: a frame of that side is the sign for it. Timers
+ * that fall on the very time of a captured frame go after one that came in and before one that went out is done with.
+ *
+ * All the stack can reach is a device that takes frames apart and a neighbour whose address it knows, so nothing but the
+ * connection is ever sent. Both ends have made-up MAC addresses: those of the capture may be anything.
+ */
+#include "replay/play.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/control.h"
+#include "core/pkt.h"
+#include "tapdeck/socket.h"
+#include "tapdeck/stack.h"
+#include "wire/checksum.h"
+#include "wire/eth.h"
+
+#define START      (10000 * TD_SEC) /* a host that has been up for a while */
+#define SETTLE     (250 * TD_MS)    /* run on behind the last captured frame: what is only late */
+#define STEPS_AT_ONCE 100000        /* timers at one instant: more is a stack that goes in a circle */
+
+struct player {
+    struct play *p;
+    struct td_stack *st;
+    uint32_t eth;
+    int listener, conn;        /* handles, -1 = none */
+    bool active, closing, shut, aborted;
+    size_t at;                 /* the captured frame that is the next */
+    /* the application's text */
+    tcp_seq written;           /* the sequence number behind what it has decided to write */
+    uint8_t *out;
+    size_t out_n, out_at, out_room;
+    uint64_t window_max;       /* the largest captured so far, bytes */
+    /* what the other side may acknowledge */
+    bool begun;                /* the stack has sent something */
+    tcp_seq sent_end;
+    bool held;
+    tcp_seq held_ack;
+    size_t held_frame;
+    uint8_t frame[ETH_HLEN + 65535 + 1];
+};
+
+static td_time when(td_time at)
+{
+    return START + at;
+}
+
+/* ---- what leaves ---- */
+
+static int transmit(void *dev, const struct pkt *p)
+{
+    struct player *r = dev;
+    struct play_frame f = {.twin = SIZE_MAX};
+    if (p->len <= ETH_HLEN || p->len > sizeof(r->frame) || !pkt_read(p, 0, r->frame, p->len) ||
+        !play_frame_read(&f, r->frame + ETH_HLEN, p->len - ETH_HLEN))
+        return 0;
+    struct play_frame *kept = play_add(&r->p->sent, &r->p->nsent, &r->p->sent_room);
+    if (kept == NULL) {
+        r->p->no_memory = true;
+        return 0;
+    }
+    f.at = td_stack_now(r->st) - START;
+    f.ours = true;
+    f.verdict = PLAY_EXTRA;
+    *kept = f;
+    tcp_seq end = f.seq + f.text + ((f.flags & TCP_SYN) != 0) + ((f.flags & TCP_FIN) != 0);
+    if ((f.flags & TCP_SYN) && f.o.has_wscale)
+        r->p->scale[1] = f.o.wscale;
+    if ((f.flags & TCP_RST) == 0 && (!r->begun || seq_gt(end, r->sent_end))) {
+        r->begun = true;
+        r->sent_end = end;
+    }
+    return 0;
+}
+
+static const struct td_device_ops ops = {.transmit = transmit};
+
+/* ---- the host ---- */
+
+static const struct play_frame *first_syn(const struct play *p, bool ours)
+{
+    for (size_t i = 0; i < p->ncap; i++)
+        if (p->cap[i].ours == ours && (p->cap[i].flags & TCP_SYN))
+            return &p->cap[i];
+    return NULL;
+}
+
+static void knob_number(struct td_stack *st, const char *name, const char *value)
+{
+    (void)td_knob_set(st, name, value);
+}
+
+/* What the captured SYN says of its host. An option that a SYN-ACK lacks may have lacked in the SYN. */
+static void configure(struct player *r, const struct play_frame *syn, const struct play_frame *theirs)
+{
+    bool answers = (syn->flags & TCP_ACK) != 0 && theirs != NULL;
+    knob_number(r->st, "net.ipv4.conf.all.arp_acd", "0");
+    knob_number(r->st, "net.ipv4.conf.default.arp_acd", "0");
+    knob_number(r->st, "net.ipv4.tcp_syncookies", "0");
+    knob_number(r->st, "net.ipv4.tcp_wmem", "4096 4194304 67108864");
+    if (!syn->o.has_ts && (!answers || theirs->o.has_ts))
+        knob_number(r->st, "net.ipv4.tcp_timestamps", "0");
+    if (!syn->o.has_sack_perm && (!answers || theirs->o.has_sack_perm))
+        knob_number(r->st, "net.ipv4.tcp_sack", "0");
+    if (!syn->o.has_wscale && (!answers || theirs->o.has_wscale))
+        knob_number(r->st, "net.ipv4.tcp_window_scaling", "0");
+}
+
+static void pin(struct player *r, const struct play_frame *syn)
+{
+    const struct play *p = r->p;
+    struct td_tcp_pin pin = {
+        .laddr = p->us, .raddr = p->peer, .lport = p->port, .rport = p->pport, .what = TD_PIN_ISS, .iss = syn->seq};
+    const struct play_frame *id[3] = {NULL};
+    unsigned n = 0;
+    for (size_t i = 0; i < p->ncap && n < 3; i++)
+        if (p->cap[i].ours)
+            id[n++] = &p->cap[i];
+    if (n == 3 && (id[0]->id | id[1]->id | id[2]->id) != 0) {
+        pin.what |= TD_PIN_ID;
+        pin.id_first = id[0]->id;
+        pin.id_next = id[1]->id;
+        pin.id_step = (uint16_t)(id[2]->id - id[1]->id);
+    }
+    if (syn->o.has_ts) { /* its clock, as it must be now to show the captured value then */
+        pin.what |= TD_PIN_TS;
+        pin.ts_val = syn->o.ts_val - (uint32_t)((START + syn->at) / TD_MS - td_stack_now(r->st) / TD_MS);
+    }
+    (void)td_tcp_pin(r->st, &pin);
+}
+
+static bool open_host(struct player *r)
+{
+    struct play *p = r->p;
+    const struct play_frame *syn = first_syn(p, true), *theirs = first_syn(p, false);
+    struct td_stack_config sc = {.now = START};
+    struct td_if_config eth = {
+        .name = "eth0", .mac = {{2, 0, 0, 0, 0, 1}}, .flags = TD_IF_UP | TD_IF_BROADCAST, .ops = &ops, .dev = r};
+    const struct td_mac peer = {{2, 0, 0, 0, 0, 2}};
+    memset(sc.seed, 7, sizeof(sc.seed));
+    r->listener = r->conn = -1;
+    r->st = td_stack_new(&sc);
+    if (r->st == NULL)
+        return false;
+    if (syn != NULL)
+        configure(r, syn, theirs);
+    if (syn != NULL && syn->o.has_mss)
+        eth.mtu = syn->o.mss < 536 ? 576 : syn->o.mss > 65495 ? 65535 : syn->o.mss + 40u;
+    const struct td_route to_peer = {.prefix = p->peer, .plen = 32};
+    if (td_if_add(r->st, &eth, &r->eth) != 0 || td_addr_add(r->st, r->eth, p->us, 32) != 0)
+        return false;
+    struct td_route route = to_peer;
+    route.ifindex = r->eth;
+    if (td_route_add(r->st, &route, true) != 0 || td_neigh_add(r->st, r->eth, p->peer, peer, TD_NEIGH_PERMANENT) != 0)
+        return false;
+    td_stack_flush(r->st, START);
+    p->nsent = 0;
+    r->active = syn != NULL && (syn->flags & TCP_ACK) == 0;
+    if (syn != NULL) {
+        r->written = syn->seq + 1;
+        p->scale[0] = syn->o.has_wscale ? syn->o.wscale : 0;
+        pin(r, syn);
+    }
+    if (theirs == NULL || !theirs->o.has_wscale)
+        p->scale[0] = 0;
+    return true;
+}
+
+/* ---- the application ---- */
+
+static bool say(struct player *r, const uint8_t *bytes, size_t n)
+{
+    if (r->out_n + n > r->out_room) {
+        size_t room = 2 * (r->out_n + n) + 4096;
+        uint8_t *grown = realloc(r->out, room);
+        if (grown == NULL)
+            return false;
+        r->out = grown;
+        r->out_room = room;
+    }
+    if (bytes != NULL)
+        memcpy(r->out + r->out_n, bytes, n);
+    else
+        memset(r->out + r->out_n, 0, n); /* it wasn't captured */
+    r->out_n += n;
+    return true;
+}
+
+/* The write that began with frame `from`: its text and all that follows up to a push. */
+static void take_write(struct player *r, size_t from)
+{
+    for (size_t i = from; i < r->p->ncap; i++) {
+        const struct play_frame *f = &r->p->cap[i];
+        tcp_seq begin = f->seq + ((f->flags & TCP_SYN) != 0), end = begin + f->text;
+        if (!f->ours || (f->flags & TCP_RST) || f->text == 0 || !seq_gt(end, r->written))
+            continue;
+        uint32_t skip = seq_gt(begin, r->written) ? 0 : r->written - begin;
+        if (seq_gt(begin, r->written) && !say(r, NULL, begin - r->written))
+            r->p->no_memory = true;
+        if (!say(r, f->datagram + f->text_at + skip, f->text - skip))
+            r->p->no_memory = true;
+        r->written = end;
+        if (f->flags & (TCP_PSH | TCP_FIN))
+            return;
+    }
+}
+
+static void write_on(struct player *r)
+{
+    while (r->conn >= 0 && r->out_at < r->out_n) {
+        int64_t n = td_send(r->st, r->conn, r->out + r->out_at, r->out_n - r->out_at, 0);
+        if (n <= 0)
+            break;
+        r->out_at += (size_t)n;
+    }
+    if (r->out_at == r->out_n)
+        r->out_at = r->out_n = 0;
+    if (r->closing && !r->shut && r->out_n == 0 && r->conn >= 0 && td_shutdown(r->st, r->conn, SHUT_WR) == 0)
+        r->shut = true;
+}
+
+/* Bytes that the captured application had not read when its next frame left. */
+static uint64_t unread_then(const struct player *r)
+{
+    for (size_t i = r->at; i < r->p->ncap; i++) {
+        const struct play_frame *f = &r->p->cap[i];
+        if (f->ours && (f->flags & TCP_ACK) && (f->flags & (TCP_RST | TCP_SYN)) == 0) {
+            uint64_t w = (uint64_t)f->wnd << r->p->scale[0];
+            return r->window_max > w ? r->window_max - w : 0;
+        }
+    }
+    return 0;
+}
+
+static void read_on(struct player *r)
+{
+    uint8_t text[16384];
+    int unread = 0;
+    if (r->conn < 0 || td_ioctl(r->st, r->conn, 0x541b /* SIOCINQ */, &unread) != 0)
+        return;
+    uint64_t leave = unread_then(r);
+    while (unread > 0 && (uint64_t)unread > leave) {
+        uint64_t want = (uint64_t)unread - leave;
+        int64_t n = td_recv(r->st, r->conn, text, want < sizeof(text) ? (size_t)want : sizeof(text), 0);
+        if (n <= 0)
+            return;
+        unread -= (int)n;
+    }
+}
+
+static void flush(struct player *r);
+
+static void application(struct player *r)
+{
+    if (r->conn < 0 && r->listener >= 0)
+        r->conn = td_accept(r->st, r->listener, NULL, NULL);
+    write_on(r);
+    read_on(r);
+}
+
+/* A frame of the played side was captured: what must its application have done? */
+static void act(struct player *r, const struct play_frame *f, size_t index)
+{
+    struct sockaddr_in us = td_sockaddr(r->p->us, r->p->port), peer = td_sockaddr(r->p->peer, r->p->pport);
+    tcp_seq end = f->seq + ((f->flags & TCP_SYN) != 0) + f->text;
+    if ((f->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && r->active && r->conn < 0) {
+        r->conn = td_socket(r->st, AF_INET, SOCK_STREAM, 0);
+        (void)td_bind(r->st, r->conn, (struct sockaddr *)&us, sizeof(us));
+        (void)td_connect(r->st, r->conn, (struct sockaddr *)&peer, sizeof(peer));
+    }
+    if ((f->flags & TCP_RST) == 0 && f->text > 0 && seq_gt(end, r->written))
+        take_write(r, index);
+    if (f->flags & TCP_FIN)
+        r->closing = true;
+    if ((f->flags & (TCP_ACK | TCP_RST | TCP_SYN)) == TCP_ACK) {
+        uint64_t w = (uint64_t)f->wnd << r->p->scale[0];
+        r->window_max = w > r->window_max ? w : r->window_max;
+    }
+    application(r);
+    flush(r);
+    bool reset = r->p->nsent > 0 && (r->p->sent[r->p->nsent - 1].flags & TCP_RST) != 0;
+    if ((f->flags & TCP_RST) && !reset && r->conn >= 0 && !r->aborted) {
+        const struct linger now = {.l_onoff = 1};
+        (void)td_setsockopt(r->st, r->conn, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+        (void)td_close(r->st, r->conn);
+        r->conn = -1;
+        r->aborted = true;
+        flush(r);
+    }
+}
+
+/* ---- the other side ---- */
+
+static void sign(uint8_t *d, uint32_t len, uint32_t ihl, td_ip4 src, td_ip4 dst)
+{
+    wire_put16(d + 10, 0);
+    wire_put16(d + 10, checksum_finish(checksum_add(0, d, ihl)));
+    wire_put16(d + ihl + 16, 0);
+    wire_put16(d + ihl + 16, checksum_finish(checksum_add(checksum_pseudo(src, dst, 6, len - ihl), d + ihl, len - ihl)));
+}
+
+/* The option's blocks end where the stack's text does. */
+static void cut_sack(const struct player *r, uint8_t *tcp, uint32_t hlen)
+{
+    for (uint32_t at = TCP_HLEN; at + 1 < hlen && tcp[at] != TCPOPT_EOL_;) {
+        uint32_t n = tcp[at] == TCPOPT_NOP_ ? 1 : tcp[at + 1];
+        if (n == 0 || at + n > hlen || (n < 2 && tcp[at] != TCPOPT_NOP_))
+            return;
+        for (uint32_t b = at + 2; tcp[at] == TCPOPT_SACK_ && b + 8 <= at + n; b += 8)
+            for (uint32_t edge = b; edge <= b + 4; edge += 4)
+                if (seq_gt(wire_get32(tcp + edge), r->sent_end))
+                    wire_put32(tcp + edge, r->sent_end);
+        at += n;
+    }
+}
+
+static void inject(struct player *r, const struct play_frame *f, tcp_seq ack, bool only_ack)
+{
+    static const struct eth_hdr h = {
+        .dst = {{2, 0, 0, 0, 0, 1}}, .src = {{2, 0, 0, 0, 0, 2}}, .type = ETHERTYPE_IPV4, .hlen = ETH_HLEN};
+    uint8_t *d = r->frame + ETH_HLEN;
+    uint32_t ihl = (f->datagram[0] & 15u) * 4, len = only_ack ? f->text_at : f->len;
+    (void)eth_emit(&h, r->frame);
+    memcpy(d, f->datagram, len);
+    wire_put16(d + 2, (uint16_t)len);
+    if (f->flags & TCP_ACK) {
+        wire_put32(d + ihl + 8, ack);
+        if (r->begun)
+            cut_sack(r, d + ihl, f->text_at - ihl);
+    }
+    sign(d, len, ihl, r->p->peer, r->p->us);
+    (void)td_stack_input_bytes(r->st, r->eth, r->frame, ETH_HLEN + len, td_stack_now(r->st));
+}
+
+/* Sends, and lets the other side say what it held back until it had been sent. */
+static void flush(struct player *r)
+{
+    td_stack_flush(r->st, td_stack_now(r->st));
+    while (r->held && seq_le(r->held_ack, r->sent_end)) {
+        r->held = false;
+        inject(r, &r->p->cap[r->held_frame], r->held_ack, true);
+        td_stack_flush(r->st, td_stack_now(r->st));
+        application(r);
+        td_stack_flush(r->st, td_stack_now(r->st));
+    }
+}
+
+static void hear(struct player *r, const struct play_frame *f, size_t index)
+{
+    tcp_seq ack = f->ack;
+    if ((f->flags & TCP_SYN) && !r->active && r->listener < 0 && first_syn(r->p, true) != NULL) {
+        struct sockaddr_in us = td_sockaddr(r->p->us, r->p->port);
+        r->listener = td_socket(r->st, AF_INET, SOCK_STREAM, 0);
+        (void)td_bind(r->st, r->listener, (struct sockaddr *)&us, sizeof(us));
+        (void)td_listen(r->st, r->listener, 16);
+    }
+    if ((f->flags & TCP_ACK) && (f->flags & TCP_RST) == 0 && r->begun && seq_gt(ack, r->sent_end)) {
+        r->held = true;
+        r->held_ack = ack;
+        r->held_frame = index;
+        r->p->held++;
+        ack = r->sent_end;
+    }
+    inject(r, f, ack, false);
+    flush(r);
+    application(r);
+    flush(r);
+}
+
+/* ---- time ---- */
+
+static void timers(struct player *r, td_time until, bool at)
+{
+    td_time last = 0, next;
+    unsigned same = 0;
+    while ((next = td_stack_next_deadline(r->st)) != TD_NEVER && (next < until || (at && next == until))) {
+        same = next == last ? same + 1 : 0;
+        last = next;
+        if (same > STEPS_AT_ONCE || r->p->no_memory)
+            return;
+        td_stack_tick(r->st, next);
+        flush(r);
+        application(r);
+        flush(r);
+    }
+}
+
+static void look(struct player *r, struct play_sight *s)
+{
+    struct tcp_info i;
+    socklen_t n = sizeof(i);
+    memset(&i, 0, sizeof(i));
+    if (r->conn < 0 || td_getsockopt(r->st, r->conn, IPPROTO_TCP, TCP_INFO, &i, &n) != 0)
+        return;
+    *s = (struct play_sight){.state = i.tcpi_state, .cwnd = i.tcpi_snd_cwnd, .unacked = i.tcpi_unacked};
+    int unsent = 0;
+    if (td_ioctl(r->st, r->conn, 0x894b /* SIOCOUTQNSD */, &unsent) == 0)
+        s->unsent = (uint32_t)unsent + (uint32_t)(r->out_n - r->out_at);
+}
+
+int play_run(struct play *p, char *msg, size_t msg_size)
+{
+    struct player *r = calloc(1, sizeof(*r));
+    bool ok = r != NULL;
+    if (ok) {
+        r->p = p;
+        ok = open_host(r);
+    }
+    while (ok && r->at < p->ncap && !p->no_memory) {
+        struct play_frame *f = &p->cap[r->at++];
+        timers(r, when(f->at), false);
+        td_stack_clock(r->st, when(f->at));
+        if (f->ours) {
+            act(r, f, r->at - 1);
+            timers(r, when(f->at), true);
+            look(r, &f->sight);
+        } else {
+            hear(r, f, r->at - 1);
+        }
+    }
+    if (ok && p->ncap > 0)
+        timers(r, when(p->cap[p->ncap - 1].at) + SETTLE, true);
+    if (r != NULL) {
+        if (r->st != NULL)
+            td_stack_free(r->st);
+        free(r->out);
+        free(r);
+    }
+    if (!ok || p->no_memory) {
+        (void)snprintf(msg, msg_size, "out of memory");
+        return EXIT_FAILED;
+    }
+    return EXIT_DONE;
+}
