@@ -112,7 +112,7 @@ static int choose(struct play *p, const struct flow *f, const char *name, const 
         (void)snprintf(msg, msg_size, "--play %s: flow %u is of %s (client) and %s (server)", word, f->number, a, b);
         return EXIT_USAGE;
     }
-    const char *why = flow_not_playable(f);
+    const char *why = f->one_way && f->side[p->side].seen && !f->ipv6 ? NULL : flow_not_playable(f);
     if (why == NULL && f->begin != FLOW_SYN)
         why = "its handshake wasn't captured";
     if (why == NULL && ((ip4_of(f->side[0].addr) >> 24) == 127 || ip4_of(f->side[0].addr) == ip4_of(f->side[1].addr)))

@@ -9,7 +9,7 @@
  *
  * The application. Text that leaves without PSH was followed by more that was already in the buffer: a sender
  * pushes at the end of what it has. So the text up to the next PSH is one write, made when its first
- * byte was captured. It reads so much that its window would be what the captured one was: what that is below the largest
+ * byte was captured. Two short segments under way at once mean that it had Nagle's algorithm off. It reads so much that its window would be what the captured one was: what that is below the largest
  * seen so far, it has left unread.
  *
  * Numbers. Initial sequence number, timestamp clock and IP identification are pinned to the captured ones
@@ -19,6 +19,10 @@
  * Where the stack diverges, the other side still says what it said to the one that was captured, and may acknowledge
  * text that the stack has not sent yet. Such an acknowledgement is handed in with the highest number that
  * the stack did send, and the rest of it is held until that text has left. SACK blocks beyond it are cut the same way.
+ *
+ * Where the capture was made. A host answers a SYN at once. Is the answer seen later than that, the capture was made at
+ * a distance: what was captured of the other side arrived later by this lag, and what the played side sent is taken
+ * to have been captured as it left.
  *
  * The verdict. Frames are the same when flags, sequence and acknowledgement number, length and kinds of options are;
  * window and time are shown beside. Equal frames are paired in order; one that left more than TOLERANCE before or after
@@ -71,6 +75,7 @@ struct play {
     uint16_t port, pport;
     uint64_t held;       /* acknowledgements of what had not left yet */
     uint64_t count[PLAY_VERDICTS];
+    td_time lag;         /* the capture was made so far from the played side (there and back) */
     uint8_t scale[2];    /* of windows: captured, the stack's */
 };
 

@@ -139,6 +139,8 @@ void play_print(const struct play *p, FILE *out)
     for (unsigned v = 1; v <= PLAY_VERDICTS; v++)
         text_printf(&t, "%s%" PRIu64 " %s", v == 1 ? "" : ", ", p->count[v % PLAY_VERDICTS], play_verdict_names[v % PLAY_VERDICTS]);
     text_puts(&t, "\n");
+    if (p->lag > 0)
+        text_printf(&t, "the capture was made %.3f ms from the played side, there and back: what it heard is handed in so much later\n", (double)p->lag / 1e6);
     if (p->held > 0)
         text_printf(&t, "%" PRIu64 " acknowledgements were held until the stack had sent what they acknowledge\n", p->held);
     explain(p, &t);
@@ -183,6 +185,7 @@ void play_json(const struct play *p, const char *name, FILE *out)
     for (unsigned v = 0; v < PLAY_VERDICTS; v++)
         jw_u64(&w, play_verdict_names[v], p->count[v]);
     jw_u64(&w, "held", p->held);
+    jw_u64(&w, "lag_ns", p->lag);
     explain(p, &lesson);
     if (lesson.len > 0 && lesson.s[lesson.len - 1] == '\n')
         lesson.s[lesson.len - 1] = '\0';

@@ -24,6 +24,8 @@
 
 #define START      (10000 * TD_SEC) /* a host that has been up for a while */
 #define SETTLE     (250 * TD_MS)    /* run on behind the last captured frame: what is only late */
+#define BURST      (50 * TD_US)     /* what leaves within it left at once */
+#define LAG_LEAST  TD_MS            /* a host answers a SYN sooner */
 #define STEPS_AT_ONCE 100000        /* timers at one instant: more is a stack that goes in a circle */
 
 struct player {
@@ -32,7 +34,12 @@ struct player {
     uint32_t eth;
     int listener, conn;        /* handles, -1 = none */
     bool active, closing, shut, aborted;
-    size_t at;                 /* the captured frame that is the next */
+    size_t next[2];            /* captured frames: the other side's, the played one's that come next */
+    td_time lag;               /* from where the capture was made to the played side and back, ns */
+    tcp_seq heard;             /* the other side's highest acknowledgement so far, */
+    tcp_seq small_end;         /* and the end of the last short segment of the played side */
+    bool small, no_delay;
+    uint32_t mss;              /* text of a full segment */
     /* the application's text */
     tcp_seq written;           /* the sequence number behind what it has decided to write */
     uint8_t *out;
@@ -136,6 +143,20 @@ static void pin(struct player *r, const struct play_frame *syn)
     (void)td_tcp_pin(r->st, &pin);
 }
 
+/* The played side's answer to a SYN or SYN-ACK shows how far from it the capture was made. */
+static td_time lag_of(const struct play *p)
+{
+    for (size_t i = 0; i < p->ncap; i++) {
+        if (p->cap[i].ours || (p->cap[i].flags & TCP_SYN) == 0)
+            continue;
+        for (size_t k = i + 1; k < p->ncap; k++)
+            if (p->cap[k].ours && (p->cap[k].flags & (TCP_ACK | TCP_RST)) && p->cap[k].ack == p->cap[i].seq + 1)
+                return p->cap[k].at - p->cap[i].at >= LAG_LEAST ? p->cap[k].at - p->cap[i].at : 0;
+        break;
+    }
+    return 0;
+}
+
 static bool open_host(struct player *r)
 {
     struct play *p = r->p;
@@ -170,6 +191,10 @@ static bool open_host(struct player *r)
     }
     if (theirs == NULL || !theirs->o.has_wscale)
         p->scale[0] = 0;
+    r->mss = theirs != NULL && theirs->o.has_mss ? theirs->o.mss : 536;
+    if (syn != NULL && theirs != NULL && syn->o.has_ts && theirs->o.has_ts)
+        r->mss -= r->mss > 12 ? 12 : 0;
+    r->lag = p->lag = lag_of(p);
     return true;
 }
 
@@ -193,7 +218,20 @@ static bool say(struct player *r, const uint8_t *bytes, size_t n)
     return true;
 }
 
-/* The write that began with frame `from`: its text and all that follows up to a push. */
+/* Behind a push the write goes on where a full segment is followed by more at the same time: segments are pushed
+ * in twos and more by senders that hand several to their card at once. */
+static bool write_ends(const struct player *r, size_t at)
+{
+    const struct play_frame *f = &r->p->cap[at];
+    if ((f->flags & (TCP_PSH | TCP_FIN)) != TCP_PSH)
+        return (f->flags & TCP_FIN) != 0;
+    for (size_t i = at + 1; f->text >= r->mss && i < r->p->ncap && r->p->cap[i].ours && r->p->cap[i].at <= f->at + BURST; i++)
+        if (r->p->cap[i].text > 0 && seq_gt(r->p->cap[i].seq + r->p->cap[i].text, r->written))
+            return false;
+    return true;
+}
+
+/* The write that began with frame `from`: its text and all that follows up to its end. */
 static void take_write(struct player *r, size_t from)
 {
     for (size_t i = from; i < r->p->ncap; i++) {
@@ -207,7 +245,7 @@ static void take_write(struct player *r, size_t from)
         if (!say(r, f->datagram + f->text_at + skip, f->text - skip))
             r->p->no_memory = true;
         r->written = end;
-        if (f->flags & (TCP_PSH | TCP_FIN))
+        if (write_ends(r, i))
             return;
     }
 }
@@ -229,7 +267,7 @@ static void write_on(struct player *r)
 /* Bytes that the captured application had not read when its next frame left. */
 static uint64_t unread_then(const struct player *r)
 {
-    for (size_t i = r->at; i < r->p->ncap; i++) {
+    for (size_t i = r->next[1]; i < r->p->ncap; i++) {
         const struct play_frame *f = &r->p->cap[i];
         if (f->ours && (f->flags & TCP_ACK) && (f->flags & (TCP_RST | TCP_SYN)) == 0) {
             uint64_t w = (uint64_t)f->wnd << r->p->scale[0];
@@ -255,6 +293,18 @@ static void read_on(struct player *r)
     }
 }
 
+/* Nagle's algorithm (RFC 1122 4.2.3.4) sends one short segment at a time: a host that sent two had it off. */
+static void see_nagle(struct player *r, const struct play_frame *f)
+{
+    int on = 1;
+    if (f->text == 0 || f->text >= r->mss || (f->flags & (TCP_SYN | TCP_FIN | TCP_RST)) || seq_lt(f->seq, r->written))
+        return;
+    if (r->small && !r->no_delay && r->conn >= 0 && seq_gt(r->small_end, r->heard))
+        r->no_delay = td_setsockopt(r->st, r->conn, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0;
+    r->small = true;
+    r->small_end = f->seq + f->text;
+}
+
 static void flush(struct player *r);
 
 static void application(struct player *r)
@@ -275,6 +325,7 @@ static void act(struct player *r, const struct play_frame *f, size_t index)
         (void)td_bind(r->st, r->conn, (struct sockaddr *)&us, sizeof(us));
         (void)td_connect(r->st, r->conn, (struct sockaddr *)&peer, sizeof(peer));
     }
+    see_nagle(r, f);
     if ((f->flags & TCP_RST) == 0 && f->text > 0 && seq_gt(end, r->written))
         take_write(r, index);
     if (f->flags & TCP_FIN)
@@ -368,6 +419,8 @@ static void hear(struct player *r, const struct play_frame *f, size_t index)
         r->p->held++;
         ack = r->sent_end;
     }
+    if ((f->flags & TCP_ACK) && (!r->small || seq_gt(f->ack, r->heard)))
+        r->heard = f->ack;
     inject(r, f, ack, false);
     flush(r);
     application(r);
@@ -405,24 +458,43 @@ static void look(struct player *r, struct play_sight *s)
         s->unsent = (uint32_t)unsent + (uint32_t)(r->out_n - r->out_at);
 }
 
+/* The captured frame that is the next in the played side's time. */
+static bool next_event(struct player *r, size_t *i)
+{
+    const struct play *p = r->p;
+    for (int ours = 0; ours < 2; ours++)
+        while (r->next[ours] < p->ncap && p->cap[r->next[ours]].ours != (ours != 0))
+            r->next[ours]++;
+    size_t a = r->next[0], b = r->next[1];
+    if (a == p->ncap && b == p->ncap)
+        return false;
+    bool ours = a == p->ncap;
+    if (a < p->ncap && b < p->ncap)
+        ours = p->cap[a].at + r->lag > p->cap[b].at || (p->cap[a].at + r->lag == p->cap[b].at && r->lag == 0 && b < a);
+    *i = r->next[ours]++;
+    return true;
+}
+
 int play_run(struct play *p, char *msg, size_t msg_size)
 {
     struct player *r = calloc(1, sizeof(*r));
     bool ok = r != NULL;
+    size_t i;
     if (ok) {
         r->p = p;
         ok = open_host(r);
     }
-    while (ok && r->at < p->ncap && !p->no_memory) {
-        struct play_frame *f = &p->cap[r->at++];
-        timers(r, when(f->at), false);
-        td_stack_clock(r->st, when(f->at));
+    while (ok && !p->no_memory && next_event(r, &i)) {
+        struct play_frame *f = &p->cap[i];
+        td_time t = when(f->at) + (f->ours ? 0 : r->lag);
+        timers(r, t, false);
+        td_stack_clock(r->st, t);
         if (f->ours) {
-            act(r, f, r->at - 1);
-            timers(r, when(f->at), true);
+            act(r, f, i);
+            timers(r, t, true);
             look(r, &f->sight);
         } else {
-            hear(r, f, r->at - 1);
+            hear(r, f, i);
         }
     }
     if (ok && p->ncap > 0)
