@@ -169,7 +169,11 @@ int play_load(struct play *p, struct capture_reader *r, const char *name, int64_
     } else if (status == EXIT_DONE) {
         const struct flow *flow = flows_number(&flows, (uint32_t)number);
         if (flow == NULL) {
-            (void)snprintf(msg, msg_size, "%s: there is no flow %" PRId64 ": `replay --list` shows the %u there are", name, number, flows.count);
+            if (flows.count == 0)
+                (void)snprintf(msg, msg_size, "%s: there is no TCP connection in it", name);
+            else
+                (void)snprintf(msg, msg_size, "%s: there is no flow %" PRId64 "; the last is %u: `replay --list` shows them", name, number,
+                               flows.count - 1);
             status = EXIT_USAGE;
         } else {
             status = choose(p, flow, name, side, p->ncap > 0 ? p->cap : NULL, first_src, first_port, msg, msg_size);

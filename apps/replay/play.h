@@ -20,9 +20,9 @@
  * text that the stack has not sent yet. Such an acknowledgement is handed in with the highest number that
  * the stack did send, and the rest of it is held until that text has left. SACK blocks beyond it are cut the same way.
  *
- * Where the capture was made. A host answers a SYN at once. Is the answer seen later than that, the capture was made at
- * a distance: what was captured of the other side arrived later by this lag, and what the played side sent is taken
- * to have been captured as it left.
+ * Where the capture was made. Something a host hears it now and then acknowledges at once. If even the soonest
+ * acknowledgement is seen more than a millisecond later, the capture was made at a distance: what was captured of the other
+ * side arrived later by this lag, and what the played side sent is taken to have been captured as it left.
  *
  * The verdict. Frames are the same when flags, sequence and acknowledgement number, length and kinds of options are;
  * window and time are shown beside. Equal frames are paired in order; one that left more than TOLERANCE before or after

@@ -26,6 +26,7 @@
 #define SETTLE     (250 * TD_MS)    /* run on behind the last captured frame: what is only late */
 #define BURST      (50 * TD_US)     /* what leaves within it left at once */
 #define LAG_LEAST  TD_MS            /* a host answers a SYN sooner */
+#define GAP_MOST   (64u << 20)      /* bytes of text that a capture may miss */
 #define STEPS_AT_ONCE 100000        /* timers at one instant: more is a stack that goes in a circle */
 
 struct player {
@@ -33,8 +34,10 @@ struct player {
     struct td_stack *st;
     uint32_t eth;
     int listener, conn;        /* handles, -1 = none */
+    bool passive;              /* it answered a SYN */
     bool active, closing, shut, aborted;
     size_t next[2];            /* captured frames: the other side's, the played one's that come next */
+    size_t next_ack;           /* of the latter, the first that shows a window */
     td_time lag;               /* from where the capture was made to the played side and back, ns */
     tcp_seq heard;             /* the other side's highest acknowledgement so far, */
     tcp_seq small_end;         /* and the end of the last short segment of the played side */
@@ -143,18 +146,25 @@ static void pin(struct player *r, const struct play_frame *syn)
     (void)td_tcp_pin(r->st, &pin);
 }
 
-/* The played side's answer to a SYN or SYN-ACK shows how far from it the capture was made. */
+/* How far from the played side the capture was made shows in the shortest time it took to acknowledge something. */
 static td_time lag_of(const struct play *p)
 {
+    td_time least = TD_NEVER, asked = 0;
+    tcp_seq end = 0;
+    bool open = false, any = false;
     for (size_t i = 0; i < p->ncap; i++) {
-        if (p->cap[i].ours || (p->cap[i].flags & TCP_SYN) == 0)
-            continue;
-        for (size_t k = i + 1; k < p->ncap; k++)
-            if (p->cap[k].ours && (p->cap[k].flags & (TCP_ACK | TCP_RST)) && p->cap[k].ack == p->cap[i].seq + 1)
-                return p->cap[k].at - p->cap[i].at >= LAG_LEAST ? p->cap[k].at - p->cap[i].at : 0;
-        break;
+        const struct play_frame *f = &p->cap[i];
+        tcp_seq e = f->seq + f->text + ((f->flags & TCP_SYN) != 0) + ((f->flags & TCP_FIN) != 0);
+        if (!f->ours && e != f->seq && (!any || seq_gt(e, end))) {
+            open = any = true;
+            end = e;
+            asked = f->at;
+        } else if (f->ours && open && (f->flags & TCP_ACK) && seq_ge(f->ack, end)) {
+            open = false;
+            least = f->at - asked < least ? f->at - asked : least;
+        }
     }
-    return 0;
+    return least == TD_NEVER || least < LAG_LEAST ? 0 : least;
 }
 
 static bool open_host(struct player *r)
@@ -184,6 +194,7 @@ static bool open_host(struct player *r)
     td_stack_flush(r->st, START);
     p->nsent = 0;
     r->active = syn != NULL && (syn->flags & TCP_ACK) == 0;
+    r->passive = syn != NULL && !r->active;
     if (syn != NULL) {
         r->written = syn->seq + 1;
         p->scale[0] = syn->o.has_wscale ? syn->o.wscale : 0;
@@ -218,16 +229,21 @@ static bool say(struct player *r, const uint8_t *bytes, size_t n)
     return true;
 }
 
-/* Behind a push the write goes on where a full segment is followed by more at the same time: segments are pushed
- * in twos and more by senders that hand several to their card at once. */
+/* Segments are pushed in twos and more by senders that hand several to their card at once. So behind a full segment the
+ * write goes on where more follows at the same time, or as soon as an acknowledgement makes room for it. */
 static bool write_ends(const struct player *r, size_t at)
 {
     const struct play_frame *f = &r->p->cap[at];
+    td_time heard = 0;
     if ((f->flags & (TCP_PSH | TCP_FIN)) != TCP_PSH)
         return (f->flags & TCP_FIN) != 0;
-    for (size_t i = at + 1; f->text >= r->mss && i < r->p->ncap && r->p->cap[i].ours && r->p->cap[i].at <= f->at + BURST; i++)
-        if (r->p->cap[i].text > 0 && seq_gt(r->p->cap[i].seq + r->p->cap[i].text, r->written))
-            return false;
+    for (size_t i = at + 1; f->text >= r->mss && i < r->p->ncap; i++) {
+        const struct play_frame *g = &r->p->cap[i];
+        if (!g->ours)
+            heard = g->text == 0 ? g->at + r->lag : 0;
+        else if (g->text > 0 && seq_gt(g->seq + g->text, r->written))
+            return g->at > f->at + BURST && (heard == 0 || g->at < heard || g->at > heard + BURST);
+    }
     return true;
 }
 
@@ -240,6 +256,8 @@ static void take_write(struct player *r, size_t from)
         if (!f->ours || (f->flags & TCP_RST) || f->text == 0 || !seq_gt(end, r->written))
             continue;
         uint32_t skip = seq_gt(begin, r->written) ? 0 : r->written - begin;
+        if (seq_gt(begin, r->written) && r->out_n + (begin - r->written) > GAP_MOST)
+            continue; /* no capture misses so much */
         if (seq_gt(begin, r->written) && !say(r, NULL, begin - r->written))
             r->p->no_memory = true;
         if (!say(r, f->datagram + f->text_at + skip, f->text - skip))
@@ -265,16 +283,15 @@ static void write_on(struct player *r)
 }
 
 /* Bytes that the captured application had not read when its next frame left. */
-static uint64_t unread_then(const struct player *r)
+static uint64_t unread_then(struct player *r)
 {
-    for (size_t i = r->next[1]; i < r->p->ncap; i++) {
-        const struct play_frame *f = &r->p->cap[i];
-        if (f->ours && (f->flags & TCP_ACK) && (f->flags & (TCP_RST | TCP_SYN)) == 0) {
-            uint64_t w = (uint64_t)f->wnd << r->p->scale[0];
-            return r->window_max > w ? r->window_max - w : 0;
-        }
-    }
-    return 0;
+    const struct play *p = r->p;
+    size_t i = r->next_ack > r->next[1] ? r->next_ack : r->next[1];
+    while (i < p->ncap && (!p->cap[i].ours || (p->cap[i].flags & (TCP_ACK | TCP_RST | TCP_SYN)) != TCP_ACK))
+        i++;
+    r->next_ack = i;
+    uint64_t w = i < p->ncap ? (uint64_t)p->cap[i].wnd << p->scale[0] : r->window_max;
+    return r->window_max > w ? r->window_max - w : 0;
 }
 
 static void read_on(struct player *r)
@@ -381,6 +398,10 @@ static void inject(struct player *r, const struct play_frame *f, tcp_seq ack, bo
     (void)eth_emit(&h, r->frame);
     memcpy(d, f->datagram, len);
     wire_put16(d + 2, (uint16_t)len);
+    if (only_ack) { /* behind all that the frame held */
+        wire_put32(d + ihl + 4, f->seq + f->text + ((f->flags & TCP_SYN) != 0) + ((f->flags & TCP_FIN) != 0));
+        d[ihl + 13] = TCP_ACK;
+    }
     if (f->flags & TCP_ACK) {
         wire_put32(d + ihl + 8, ack);
         if (r->begun)
@@ -406,7 +427,7 @@ static void flush(struct player *r)
 static void hear(struct player *r, const struct play_frame *f, size_t index)
 {
     tcp_seq ack = f->ack;
-    if ((f->flags & TCP_SYN) && !r->active && r->listener < 0 && first_syn(r->p, true) != NULL) {
+    if ((f->flags & TCP_SYN) && r->listener < 0 && r->passive) {
         struct sockaddr_in us = td_sockaddr(r->p->us, r->p->port);
         r->listener = td_socket(r->st, AF_INET, SOCK_STREAM, 0);
         (void)td_bind(r->st, r->listener, (struct sockaddr *)&us, sizeof(us));

@@ -214,6 +214,7 @@ const struct local_command local_replay = {
     .name = "replay",
     .usage = "replay [--flow N] [--from N] [--to N] [--checksums {honour|repair|drop}] [--summary] [-n]\n"
              "       [-j | --report {text|json}] FILE\n"
+             "replay --play {client|server|ADDR:PORT} [--flow N] [-j] FILE\n"
              "replay --list [-j] FILE",
     .doc = "a capture, packet by packet: what both ends of each connection know and do; or what is in it",
     .more = "FILE is a pcap or pcapng file, also compressed with gzip; - is the standard input. Nothing is sent, and no\n"
@@ -235,12 +236,21 @@ const struct local_command local_replay = {
             "  -n             as always: numbers, no names\n"
             "  -j             JSON (apps/README.md describes it)\n"
             "\n"
+            "replay --play puts the stack in the place of one end of a connection (--flow; else the first), in virtual time:\n"
+            "what the other end sent is handed to it, its application writes and closes as the captured one did, its initial\n"
+            "sequence number, ports, timestamps and IP identification are the captured ones. A line for each frame of that\n"
+            "end: same (flags, numbers, length, kinds of options), later or earlier (by more than 5 ms), split, coalesced,\n"
+            "missing; extra is what only the stack sent. Behind it when the stack sent it, and both windows. client or A is\n"
+            "who connected, server or B who was connected to. At the end: the first divergence, and what the stack's connection was\n"
+            "like then. The handshake must have been captured.\n"
+            "\n"
             "replay --list shows the connections, numbered as Wireshark's tcp.stream: a SYN with another initial sequence\n"
             "number on the same ports is another one. Bytes are those of the sequence space, so what was sent twice\n"
             "counts once; `begins with` says whether the capture has the handshake.\n"
             "Examples:\n"
             "  replay --list capture.pcapng\n"
             "  replay --flow 0 capture.pcapng\n"
+            "  replay --play server pcaps/sack/sack.pcapng\n"
             "  replay --flow 0 --from 100 --to 200 capture.pcapng\n"
             "  replay --summary --checksums repair capture.pcapng",
     .fn = replay_main,

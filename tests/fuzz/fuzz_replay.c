@@ -7,6 +7,7 @@
 #include "fuzz.h"
 #include "replay/list.h"
 #include "replay/observe.h"
+#include "replay/play.h"
 
 /* Through the tracker, as text and as JSON, what is done with checksums by its length. */
 static void observe(const uint8_t *data, size_t size, bool json)
@@ -22,6 +23,29 @@ static void observe(const uint8_t *data, size_t size, bool json)
     int status = observe_run(r, "input", &o, out, NULL, NULL, msg, sizeof msg);
     FUZZ_CHECK((status == 0) == (msg[0] == '\0'));
     fclose(out);
+    capture_close(r);
+}
+
+/* Each side of the first connection by the stack. */
+static void play(const uint8_t *data, size_t size, const char *side)
+{
+    char msg[512] = "";
+    struct play p;
+    FILE *f = fmemopen((void *)(uintptr_t)data, size, "rb");
+    struct capture_reader *r = capture_open_stream(f, "input", msg, sizeof msg);
+    if (r == NULL)
+        return;
+    int status = play_load(&p, r, "input", 0, side, msg, sizeof msg);
+    FUZZ_CHECK(status == 0 || msg[0] != '\0');
+    if (status == 0 && play_run(&p, msg, sizeof msg) == 0) {
+        FILE *out = fopen("/dev/null", "w");
+        FUZZ_CHECK(out != NULL);
+        play_judge(&p);
+        play_print(&p, out);
+        play_json(&p, "input", out);
+        fclose(out);
+    }
+    play_done(&p);
     capture_close(r);
 }
 
@@ -53,5 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     capture_close(r);
     observe(data, size, false);
     observe(data, size, true);
+    play(data, size, "client");
+    play(data, size, "server");
     return 0;
 }
