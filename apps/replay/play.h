@@ -9,7 +9,8 @@
  *
  * The application. Text that leaves without PSH was followed by more that was already in the buffer: a sender
  * pushes at the end of what it has. So the text up to the next PSH is one write, made when its first
- * byte was captured. Two short segments under way at once mean that it had Nagle's algorithm off. It reads so much that its window would be what the captured one was: what that is below the largest
+ * byte was captured. Two short segments under way at once mean that it had Nagle's algorithm off, probes of silence
+ * that it had keep-alive on. It reads so much that its window would be what the captured one was: what that is below the largest
  * seen so far, it has left unread.
  *
  * Numbers. Initial sequence number, timestamp clock and IP identification are pinned to the captured ones

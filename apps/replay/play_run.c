@@ -322,12 +322,58 @@ static void see_nagle(struct player *r, const struct play_frame *f)
     r->small_end = f->seq + f->text;
 }
 
+static bool is_probe(const struct play_frame *f, tcp_seq end)
+{
+    return f->ours && (f->flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) == TCP_ACK && f->text <= 1 && f->seq == end - 1;
+}
+
+/* Keep-alive probes (RFC 9293 3.8.4) ask about the byte before what is next. From the first come how long the host waited in
+ * silence, from those behind it the time between two, and how many it sent before it gave up. */
+static void see_keep_alive(struct player *r)
+{
+    const struct play *p = r->p;
+    td_time quiet = 0, probed = 0;
+    tcp_seq end = 0, acked = 0;
+    uint16_t window = 0;
+    int idle = 0, interval = 0, unanswered = 0, on = 1;
+    bool begun = false;
+    for (size_t i = 0; i < p->ncap; i++) {
+        const struct play_frame *f = &p->cap[i];
+        bool probe = begun && is_probe(f, end) && acked == end && window > 0; /* else it asks about something else */
+        if (probe && idle == 0)
+            idle = (int)((f->at - quiet + TD_SEC / 2) / TD_SEC);
+        if (probe && unanswered > 0)
+            interval = (int)((f->at - probed + TD_SEC / 2) / TD_SEC);
+        if (f->ours && (f->flags & TCP_RST))
+            break;
+        unanswered = probe ? unanswered + 1 : 0;
+        probed = f->at;
+        quiet = f->at + (f->ours ? 0 : r->lag);
+        if (!f->ours) {
+            acked = f->ack;
+            window = f->wnd;
+        } else if (!probe) {
+            tcp_seq e = f->seq + f->text + ((f->flags & TCP_SYN) != 0) + ((f->flags & TCP_FIN) != 0);
+            end = !begun || seq_gt(e, end) ? e : end;
+            begun = true;
+        }
+    }
+    if (idle < 1 || idle > 32767 || interval > 32767)
+        return;
+    (void)td_setsockopt(r->st, r->conn, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    (void)td_setsockopt(r->st, r->conn, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+    if (interval > 0)
+        (void)td_setsockopt(r->st, r->conn, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+    if (unanswered > 0 && unanswered < 127)
+        (void)td_setsockopt(r->st, r->conn, IPPROTO_TCP, TCP_KEEPCNT, &unanswered, sizeof(unanswered));
+}
+
 static void flush(struct player *r);
 
 static void application(struct player *r)
 {
-    if (r->conn < 0 && r->listener >= 0)
-        r->conn = td_accept(r->st, r->listener, NULL, NULL);
+    if (r->conn < 0 && r->listener >= 0 && (r->conn = td_accept(r->st, r->listener, NULL, NULL)) >= 0)
+        see_keep_alive(r);
     write_on(r);
     read_on(r);
 }
@@ -339,6 +385,7 @@ static void act(struct player *r, const struct play_frame *f, size_t index)
     tcp_seq end = f->seq + ((f->flags & TCP_SYN) != 0) + f->text;
     if ((f->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && r->active && r->conn < 0) {
         r->conn = td_socket(r->st, AF_INET, SOCK_STREAM, 0);
+        see_keep_alive(r);
         (void)td_bind(r->st, r->conn, (struct sockaddr *)&us, sizeof(us));
         (void)td_connect(r->st, r->conn, (struct sockaddr *)&peer, sizeof(peer));
     }

@@ -58,6 +58,19 @@ refused "which capture" --list
 refused "no option '--lisp'" --lisp "$work/x.pcap"
 refused "takes one capture" --list "$work/x.pcap" "$work/x.pcap"
 refused "there is no flow 99999; the last is" --flow 99999 "$work/x.pcap"
+refused "there is no flow 99999; the last is" --play client --flow 99999 "$work/x.pcap"
+refused "--play needs the side" "$work/x.pcap" --play
+refused "--summary doesn't go with it" --play client --summary "$work/x.pcap"
+refused "--list shows the whole file" --play client --list "$work/x.pcap"
+refused "is of 192.0.2.1:40000 (client) and 192.168.0.1:8080" --play 192.0.2.1 pcaps/sack/sack.pcapng
+refused "it is empty" --play client "$work/empty"
+"$BUILD/tapdeck" replay --play server pcaps/sack/sack.pcapng | grep -q '^13 same, 0 later'
+ok "--play server: our own stack says the same again"
+"$BUILD/tapdeck" replay --play B -j pcaps/sack/sack.pcapng |
+    python3 -c 'import json, sys; r = json.load(sys.stdin); sys.exit(not (r["same"] == 13 == len(r["frames"]) and r["played"] == "server" and r["frames"][0]["sent"]["seq"] == r["frames"][0]["captured"]["seq"]))'
+ok "--play -j: the same as JSON"
+"$BUILD/tapdeck" replay --play client pcaps/sack/sack.pcapng | grep -q '^first divergence at .*, packet [0-9]*: earlier, .* The stack sent it [0-9.]* ms earlier'
+ok "--play client: a host that sends its ACKs late; the first is told"
 refused "there is no packet 5000; the last is 400" --from 5000 "$work/x.pcap"
 refused "--flow needs a number" --flow x "$work/x.pcap"
 refused "--checksums needs honour, repair or drop" --checksums no "$work/x.pcap"
