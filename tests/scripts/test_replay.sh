@@ -69,8 +69,8 @@ ok "--play server: our own stack says the same again"
 "$BUILD/tapdeck" replay --play B -j pcaps/sack/sack.pcapng |
     python3 -c 'import json, sys; r = json.load(sys.stdin); sys.exit(not (r["same"] == 13 == len(r["frames"]) and r["played"] == "server" and r["frames"][0]["sent"]["seq"] == r["frames"][0]["captured"]["seq"]))'
 ok "--play -j: the same as JSON"
-"$BUILD/tapdeck" replay --play client pcaps/sack/sack.pcapng | grep -q '^first divergence at .*, packet [0-9]*: earlier, .* The stack sent it [0-9.]* ms earlier'
-ok "--play client: a host that sends its ACKs late; the first is told"
+"$BUILD/tapdeck" replay --play client pcaps/half-close/half-close.pcapng | grep -q '^first divergence at .*, packet [0-9]*: earlier, .* The stack sent it [0-9.]* ms earlier'
+ok "--play client: a host that acknowledges otherwise; the first difference is told"
 refused "there is no packet 5000; the last is 400" --from 5000 "$work/x.pcap"
 refused "--flow needs a number" --flow x "$work/x.pcap"
 refused "--checksums needs honour, repair or drop" --checksums no "$work/x.pcap"
