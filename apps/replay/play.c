@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/control.h"
+#include "wire/eth.h"
 
 #define LATEST (UINT64_C(1) << 60)
 
@@ -86,6 +87,40 @@ static td_time elapsed(int64_t first, int64_t now)
     return ns < LATEST ? ns : LATEST;
 }
 
+/* An ICMP error about the flow, for whoever sent what it quotes. `first` is the flow's first frame. */
+static bool about_flow(const struct view *v, uint32_t eth, const struct play_frame *first, bool *to_first)
+{
+    const uint8_t *q = v->frame + eth + v->ip.hlen + 8, *d = first->datagram;
+    uint32_t n = eth + v->ip.hlen + 8u <= v->frame_len ? v->frame_len - (eth + v->ip.hlen + 8u) : 0;
+    uint32_t qh = n > 0 ? (q[0] & 15u) * 4 : 0, dh = (d[0] & 15u) * 4;
+    if (n < IPV4_HLEN || qh < IPV4_HLEN || n < qh + 8 || q[0] >> 4 != 4 || q[9] != IPPROTO_TCP_ || v->ip.dst != wire_get32(q + 12))
+        return false;
+    *to_first = memcmp(q + 12, d + 12, 8) == 0 && memcmp(q + qh, d + dh, 4) == 0;
+    bool to_other = memcmp(q + 12, d + 16, 4) == 0 && memcmp(q + 16, d + 12, 4) == 0 && memcmp(q + qh, d + dh + 2, 2) == 0 &&
+                    memcmp(q + qh + 2, d + dh, 2) == 0;
+    return *to_first || to_other;
+}
+
+static bool keep_error(struct play *p, const struct view *v, td_time at)
+{
+    uint32_t eth = v->frame_len >= ETH_HLEN ? ETH_HLEN : 0, len = v->ip.total_len;
+    bool to_first;
+    if (v->net != VIEW_IPV4 || v->fragment || v->proto != IPPROTO_ICMP_ || p->ncap == 0 || len > v->frame_len - eth ||
+        len < v->ip.hlen + 8u || v->frame[eth + v->ip.hlen] == 0 || v->frame[eth + v->ip.hlen] == 8 ||
+        !about_flow(v, eth, p->cap, &to_first))
+        return true;
+    struct play_frame *f = play_add(&p->cap, &p->ncap, &p->cap_room);
+    if (f == NULL || (f->datagram = malloc(len)) == NULL)
+        return false;
+    memcpy(f->datagram, v->frame + eth, len);
+    f->len = len;
+    f->at = at;
+    f->number = v->number;
+    f->icmp = true;
+    f->ours = !to_first; /* as if its addressee's peer had sent it */
+    return true;
+}
+
 static int choose_side(const struct flow *f, const char *word)
 {
     char end[64];
@@ -129,6 +164,14 @@ static int choose(struct play *p, const struct flow *f, const char *name, const 
     bool first_is_ours = first_src == p->us && first_port == p->port;
     for (size_t i = 0; i < p->ncap; i++)
         p->cap[i].ours = p->cap[i].ours == first_is_ours;
+    size_t n = 0; /* without errors that went to the other end */
+    for (size_t i = 0; i < p->ncap; i++) {
+        if (p->cap[i].icmp && p->cap[i].ours)
+            free(p->cap[i].datagram);
+        else
+            p->cap[n++] = p->cap[i];
+    }
+    p->ncap = n;
     return EXIT_DONE;
 }
 
@@ -149,15 +192,16 @@ int play_load(struct play *p, struct capture_reader *r, const char *name, int64_
         if (view_make(&viewer, &f, ++packets, &v) != VIEW_OK)
             continue;
         const struct flow *flow = flows_packet(&flows, &v, &who);
-        if (flow == NULL || flow->number != number || v.net != VIEW_IPV4)
+        now = v.wall > now && p->ncap > 0 ? v.wall : now;
+        bool kept = flow != NULL || keep_error(p, &v, elapsed(first, now));
+        if (kept && (flow == NULL || flow->number != number || v.net != VIEW_IPV4))
             continue;
-        if (p->ncap == 0) {
+        if (kept && p->ncap == 0) {
             first = now = v.wall;
             first_src = v.ip.src;
             first_port = v.sport;
         }
-        now = v.wall > now ? v.wall : now;
-        if (!keep(p, &v, elapsed(first, now), v.ip.src == first_src && v.sport == first_port)) {
+        if (!kept || !keep(p, &v, elapsed(first, now), v.ip.src == first_src && v.sport == first_port)) {
             (void)snprintf(msg, msg_size, "%s: flow %" PRId64 " takes more memory than there is", name, number);
             status = EXIT_FAILED;
             break;

@@ -55,6 +55,7 @@ struct play_frame {
     td_time at;          /* since the flow's first packet */
     uint64_t number;     /* in the file; 0: the stack sent it */
     bool ours;           /* of the played side */
+    bool icmp;           /* an error about what it sent: only handed in */
     uint8_t verdict;     /* enum play_verdict, of the played side's */
     uint16_t flags, wnd, id;
     tcp_seq seq, ack;

@@ -239,6 +239,8 @@ static bool write_ends(const struct player *r, size_t at)
         return (f->flags & TCP_FIN) != 0;
     for (size_t i = at + 1; f->text >= r->mss && i < r->p->ncap; i++) {
         const struct play_frame *g = &r->p->cap[i];
+        if (g->icmp)
+            continue;
         if (!g->ours)
             heard = g->text == 0 ? g->at + r->lag : 0;
         else if (g->text > 0 && seq_gt(g->seq + g->text, r->written))
@@ -339,6 +341,8 @@ static void see_keep_alive(struct player *r)
     bool begun = false;
     for (size_t i = 0; i < p->ncap; i++) {
         const struct play_frame *f = &p->cap[i];
+        if (f->icmp)
+            continue;
         bool probe = begun && is_probe(f, end) && acked == end && window > 0; /* else it asks about something else */
         if (probe && idle == 0)
             idle = (int)((f->at - quiet + TD_SEC / 2) / TD_SEC);
@@ -436,13 +440,14 @@ static void cut_sack(const struct player *r, uint8_t *tcp, uint32_t hlen)
     }
 }
 
+static const struct eth_hdr to_us = {
+    .dst = {{2, 0, 0, 0, 0, 1}}, .src = {{2, 0, 0, 0, 0, 2}}, .type = ETHERTYPE_IPV4, .hlen = ETH_HLEN};
+
 static void inject(struct player *r, const struct play_frame *f, tcp_seq ack, bool only_ack)
 {
-    static const struct eth_hdr h = {
-        .dst = {{2, 0, 0, 0, 0, 1}}, .src = {{2, 0, 0, 0, 0, 2}}, .type = ETHERTYPE_IPV4, .hlen = ETH_HLEN};
     uint8_t *d = r->frame + ETH_HLEN;
     uint32_t ihl = (f->datagram[0] & 15u) * 4, len = only_ack ? f->text_at : f->len;
-    (void)eth_emit(&h, r->frame);
+    (void)eth_emit(&to_us, r->frame);
     memcpy(d, f->datagram, len);
     wire_put16(d + 2, (uint16_t)len);
     if (only_ack) { /* behind all that the frame held */
@@ -474,6 +479,15 @@ static void flush(struct player *r)
 static void hear(struct player *r, const struct play_frame *f, size_t index)
 {
     tcp_seq ack = f->ack;
+    if (f->icmp) {
+        (void)eth_emit(&to_us, r->frame);
+        memcpy(r->frame + ETH_HLEN, f->datagram, f->len);
+        (void)td_stack_input_bytes(r->st, r->eth, r->frame, ETH_HLEN + f->len, td_stack_now(r->st));
+        flush(r);
+        application(r);
+        flush(r);
+        return;
+    }
     if ((f->flags & TCP_SYN) && r->listener < 0 && r->passive) {
         struct sockaddr_in us = td_sockaddr(r->p->us, r->p->port);
         r->listener = td_socket(r->st, AF_INET, SOCK_STREAM, 0);

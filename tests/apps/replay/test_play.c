@@ -35,7 +35,7 @@ static const struct {
     {"rto-backoff", "server", 7},        {"silly-window", "server", 7},      {"simultaneous-close", "server", 4},
     {"simultaneous-open", "client", 3},  {"tail-loss", "server", 7},         {"zero-window", "server", 10},
     {"rst-middle", "server", 5},         {"nat-inside", "client", 4},        {"nat-outside", "server", 3},
-    {"keep-alive", "server", 6},
+    {"keep-alive", "server", 6},         {"pmtu-discovery", "server", 6},
     {"handshake-options", "192.168.0.1:8080", 6},
 };
 
