@@ -75,6 +75,8 @@ struct play {
     int side;            /* which is played: 0 the client */
     td_ip4 us, peer;
     uint16_t port, pport;
+    const char *const *knob; /* NAME=VALUE each: what is known of the host; borrowed */
+    size_t nknobs;
     uint64_t held;       /* acknowledgements of what had not left yet */
     uint64_t count[PLAY_VERDICTS];
     td_time lag;         /* the capture was made so far from the played side (there and back) */
@@ -84,6 +86,7 @@ struct play {
 /* Reads the flow with this number. side: "client", "server", "A", "B" or ADDR:PORT. 0, or an exit status and a
  * sentence. */
 int play_load(struct play *p, struct capture_reader *r, const char *name, int64_t flow, const char *side, char *msg, size_t msg_size);
+/* Between the two: p->knob may be set. */
 int play_run(struct play *p, char *msg, size_t msg_size); /* play_run.c */
 void play_judge(struct play *p);                          /* play_judge.c */
 void play_print(const struct play *p, FILE *out);

@@ -107,6 +107,28 @@ static void knob_number(struct td_stack *st, const char *name, const char *value
     (void)td_knob_set(st, name, value);
 }
 
+static int set_knobs(struct player *r, char *msg, size_t msg_size)
+{
+    for (size_t i = 0; i < r->p->nknobs; i++) {
+        const char *word = r->p->knob[i], *equals = strchr(word, '=');
+        char name[128];
+        int err = -ENOENT;
+        if (equals != NULL && (size_t)(equals - word) < sizeof(name)) {
+            memcpy(name, word, (size_t)(equals - word));
+            name[equals - word] = '\0';
+            err = td_knob_set(r->st, name, equals + 1);
+        }
+        if (err != 0) {
+            (void)snprintf(msg, msg_size, "--knob %s: %s", word,
+                           equals == NULL      ? "write NAME=VALUE, for example net.ipv4.tcp_congestion_control=reno"
+                           : err == -ENOENT    ? "there is no such knob: `sysctl -a` lists them"
+                                               : "it can't have this value");
+            return EXIT_USAGE;
+        }
+    }
+    return EXIT_DONE;
+}
+
 /* What the captured SYN says of its host. An option that a SYN-ACK lacks may have lacked in the SYN. */
 static void configure(struct player *r, const struct play_frame *syn, const struct play_frame *theirs)
 {
@@ -252,6 +274,7 @@ static bool write_ends(const struct player *r, size_t at)
 /* The write that began with frame `from`: its text and all that follows up to its end. */
 static void take_write(struct player *r, size_t from)
 {
+    bool full = false;
     for (size_t i = from; i < r->p->ncap; i++) {
         const struct play_frame *f = &r->p->cap[i];
         tcp_seq begin = f->seq + ((f->flags & TCP_SYN) != 0), end = begin + f->text;
@@ -265,9 +288,12 @@ static void take_write(struct player *r, size_t from)
         if (!say(r, f->datagram + f->text_at + skip, f->text - skip))
             r->p->no_memory = true;
         r->written = end;
+        full = f->text >= r->mss;
         if (write_ends(r, i))
             return;
     }
+    if (full && !say(r, NULL, r->mss)) /* not pushed: there was more, of which the capture has nothing */
+        r->p->no_memory = true;
 }
 
 static void write_on(struct player *r)
@@ -562,11 +588,13 @@ int play_run(struct play *p, char *msg, size_t msg_size)
     struct player *r = calloc(1, sizeof(*r));
     bool ok = r != NULL;
     size_t i;
+    int status = EXIT_DONE;
     if (ok) {
         r->p = p;
         ok = open_host(r);
+        status = ok ? set_knobs(r, msg, msg_size) : EXIT_DONE;
     }
-    while (ok && !p->no_memory && next_event(r, &i)) {
+    while (ok && status == EXIT_DONE && !p->no_memory && next_event(r, &i)) {
         struct play_frame *f = &p->cap[i];
         td_time t = when(f->at) + (f->ours ? 0 : r->lag);
         timers(r, t, false);
@@ -579,7 +607,7 @@ int play_run(struct play *p, char *msg, size_t msg_size)
             hear(r, f, i);
         }
     }
-    if (ok && p->ncap > 0)
+    if (ok && status == EXIT_DONE && p->ncap > 0)
         timers(r, when(p->cap[p->ncap - 1].at) + SETTLE, true);
     if (r != NULL) {
         if (r->st != NULL)
@@ -591,5 +619,5 @@ int play_run(struct play *p, char *msg, size_t msg_size)
         (void)snprintf(msg, msg_size, "out of memory");
         return EXIT_FAILED;
     }
-    return EXIT_DONE;
+    return status;
 }

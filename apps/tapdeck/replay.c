@@ -11,6 +11,8 @@
 #include "replay/play.h"
 #include "tapdeck/local.h"
 
+#define KNOBS_MAX 32
+
 struct words {
     const char *file;
     bool list;
@@ -18,6 +20,8 @@ struct words {
     const char *of_observe;         /* an option that --list hasn't */
     const char *play;               /* the side that the stack is, or NULL */
     const char *not_play;           /* an option that --play hasn't */
+    const char *knob[KNOBS_MAX];    /* of the played host */
+    size_t nknobs;
 };
 
 /* ---- words ---- */
@@ -62,6 +66,11 @@ static int valued(struct session *s, const char *option, const char *value, stru
             return session_fail(s, EXIT_USAGE, "--play needs the side that the stack is: client, server, or ADDR:PORT");
         w->play = value;
         w->of_observe = option;
+        return EXIT_DONE;
+    } else if (strcmp(option, "--knob") == 0) {
+        if (value == NULL || w->nknobs == KNOBS_MAX)
+            return session_fail(s, EXIT_USAGE, "--knob needs NAME=VALUE, and goes at most %d times", KNOBS_MAX);
+        w->knob[w->nknobs++] = value;
         return EXIT_DONE;
     } else if (strcmp(option, "--report") == 0) {
         if (value == NULL || (strcmp(value, "text") != 0 && strcmp(value, "json") != 0))
@@ -108,6 +117,8 @@ static int read_words(struct session *s, int argc, char **argv, struct words *w)
         return session_fail(s, EXIT_USAGE, "which capture? write `replay FILE`, or `replay --list FILE`");
     if (w->list && w->of_observe != NULL)
         return session_fail(s, EXIT_USAGE, "--list shows the whole file: %s doesn't go with it", w->of_observe);
+    if (w->nknobs > 0 && w->play == NULL)
+        return session_fail(s, EXIT_USAGE, "--knob %s: only the stack has knobs, and it isn't asked for without --play", w->knob[0]);
     if (w->play != NULL && w->not_play != NULL)
         return session_fail(s, EXIT_USAGE, "--play plays a whole connection: %s doesn't go with it", w->not_play);
     if (w->observe.to > 0 && w->observe.to < w->observe.from)
@@ -170,6 +181,8 @@ static int play(struct session *s, const struct words *w, struct capture_reader 
 {
     struct play p;
     int status = play_load(&p, r, w->file, w->observe.flow < 0 ? 0 : w->observe.flow, w->play, msg, msg_size);
+    p.knob = w->knob;
+    p.nknobs = w->nknobs;
     if (status == EXIT_DONE)
         status = play_run(&p, msg, msg_size);
     if (status == EXIT_DONE) {
@@ -214,7 +227,7 @@ const struct local_command local_replay = {
     .name = "replay",
     .usage = "replay [--flow N] [--from N] [--to N] [--checksums {honour|repair|drop}] [--summary] [-n]\n"
              "       [-j | --report {text|json}] FILE\n"
-             "replay --play {client|server|ADDR:PORT} [--flow N] [-j] FILE\n"
+             "replay --play {client|server|ADDR:PORT} [--flow N] [--knob NAME=VALUE]... [-j] FILE\n"
              "replay --list [-j] FILE",
     .doc = "a capture, packet by packet: what both ends of each connection know and do; or what is in it",
     .more = "FILE is a pcap or pcapng file, also compressed with gzip; - is the standard input. Nothing is sent, and no\n"
@@ -242,7 +255,7 @@ const struct local_command local_replay = {
             "end: same (flags, numbers, length, kinds of options), later or earlier (by more than 5 ms), split, coalesced,\n"
             "missing; extra is what only the stack sent. Behind it when the stack sent it, and both windows. client or A is\n"
             "who connected, server or B who was connected to. At the end: the first divergence, and what the stack's connection was\n"
-            "like then. The handshake must have been captured.\n"
+            "like then. The handshake must have been captured. --knob sets what is known of that host, as sysctl -w does.\n"
             "\n"
             "replay --list shows the connections, numbered as Wireshark's tcp.stream: a SYN with another initial sequence\n"
             "number on the same ports is another one. Bytes are those of the sequence space, so what was sent twice\n"
@@ -251,6 +264,7 @@ const struct local_command local_replay = {
             "  replay --list capture.pcapng\n"
             "  replay --flow 0 capture.pcapng\n"
             "  replay --play server pcaps/sack/sack.pcapng\n"
+            "  replay --play server --knob net.ipv4.tcp_congestion_control=reno pcaps/sawtooth-reno/sawtooth-reno.pcap.gz\n"
             "  replay --flow 0 --from 100 --to 200 capture.pcapng\n"
             "  replay --summary --checksums repair capture.pcapng",
     .fn = replay_main,

@@ -64,6 +64,15 @@ refused "--summary doesn't go with it" --play client --summary "$work/x.pcap"
 refused "--list shows the whole file" --play client --list "$work/x.pcap"
 refused "is of 192.0.2.1:40000 (client) and 192.168.0.1:8080" --play 192.0.2.1 pcaps/sack/sack.pcapng
 refused "it is empty" --play client "$work/empty"
+refused "there is no such knob" --play client --knob net.ipv4.tcp_nothing=1 pcaps/sack/sack.pcapng
+refused "write NAME=VALUE" --play client --knob reno pcaps/sack/sack.pcapng
+refused "it can't have this value" --play client --knob net.ipv4.tcp_sack=many pcaps/sack/sack.pcapng
+refused "without --play" --knob net.ipv4.tcp_sack=0 pcaps/sack/sack.pcapng
+reno=pcaps/sawtooth-reno/sawtooth-reno.pcap.gz
+"$BUILD/tapdeck" replay --play server --knob net.ipv4.tcp_congestion_control=reno --knob net.ipv4.tcp_slow_start_after_idle=0 $reno |
+    grep -q '^[0-9]* same, 0 later, 0 earlier, 0 split, 0 coalesced, 0 extra, 0 missing' &&
+    ! "$BUILD/tapdeck" replay --play server $reno | grep -q ' 0 extra, 0 missing'
+ok "--knob: a sender with Reno is played by Reno, and differs from CUBIC"
 "$BUILD/tapdeck" replay --play server pcaps/sack/sack.pcapng | grep -q '^13 same, 0 later'
 ok "--play server: our own stack says the same again"
 "$BUILD/tapdeck" replay --play B -j pcaps/sack/sack.pcapng |
