@@ -201,6 +201,8 @@ int play_load(struct play *p, struct capture_reader *r, const char *name, int64_
             first_src = v.ip.src;
             first_port = v.sport;
         }
+        p->clamped += kept && v.wall < now;
+        p->cut += kept && v.text_kept < v.text_len;
         if (!kept || !keep(p, &v, elapsed(first, now), v.ip.src == first_src && v.sport == first_port)) {
             (void)snprintf(msg, msg_size, "%s: flow %" PRId64 " takes more memory than there is", name, number);
             status = EXIT_FAILED;
@@ -208,6 +210,8 @@ int play_load(struct play *p, struct capture_reader *r, const char *name, int64_
         }
     }
     viewer_done(&viewer);
+    if (got < 0)
+        (void)snprintf(p->broken, sizeof(p->broken), "%s", msg);
     if (status == EXIT_DONE && got < 0 && packets == 0) {
         status = EXIT_USAGE; /* msg says what is wrong with the file */
     } else if (status == EXIT_DONE) {

@@ -77,6 +77,8 @@ struct play {
     uint16_t port, pport;
     const char *const *knob; /* NAME=VALUE each: what is known of the host; borrowed */
     size_t nknobs;
+    uint64_t clamped, cut; /* packets of the flow: with a time before the one before; that the snap length cut */
+    char broken[256];    /* "" or the sentence: the file breaks off */
     uint64_t held;       /* acknowledgements of what had not left yet */
     uint64_t count[PLAY_VERDICTS];
     td_time lag;         /* the capture was made so far from the played side (there and back) */

@@ -105,6 +105,16 @@ static void explain(const struct play *p, struct text *out)
     text_puts(out, "\n");
 }
 
+static void note(const struct play *p, struct text *out)
+{
+    if (p->clamped > 0)
+        text_printf(out, "note: %" PRIu64 " packets have a time before that of the packet before them: they are taken as simultaneous with it\n", p->clamped);
+    if (p->cut > 0)
+        text_printf(out, "note: %" PRIu64 " packets were cut off when they were captured; zeros stand for what is missing\n", p->cut);
+    if (p->broken[0] != '\0')
+        text_printf(out, "note: %s\n", p->broken);
+}
+
 void play_print(const struct play *p, FILE *out)
 {
     struct text t = {0};
@@ -144,6 +154,7 @@ void play_print(const struct play *p, FILE *out)
     if (p->held > 0)
         text_printf(&t, "%" PRIu64 " acknowledgements were held until the stack had sent what they acknowledge\n", p->held);
     explain(p, &t);
+    note(p, &t);
     (void)fwrite(t.s, 1, t.len, out);
     text_free(&t);
 }
@@ -190,6 +201,10 @@ void play_json(const struct play *p, const char *name, FILE *out)
     if (lesson.len > 0 && lesson.s[lesson.len - 1] == '\n')
         lesson.s[lesson.len - 1] = '\0';
     jw_str(&w, "lesson", lesson.s);
+    jw_u64(&w, "clamped", p->clamped);
+    jw_u64(&w, "cut", p->cut);
+    if (p->broken[0] != '\0')
+        jw_str(&w, "broken", p->broken);
     jw_close(&w, '}');
     text_puts(&t, "\n");
     (void)fwrite(t.s, 1, t.len, out);

@@ -73,6 +73,10 @@ reno=pcaps/sawtooth-reno/sawtooth-reno.pcap.gz
     grep -q '^[0-9]* same, 0 later, 0 earlier, 0 split, 0 coalesced, 0 extra, 0 missing' &&
     ! "$BUILD/tapdeck" replay --play server $reno | grep -q ' 0 extra, 0 missing'
 ok "--knob: a sender with Reno is played by Reno, and differs from CUBIC"
+gzip -dc $reno | head -c 20000 >"$work/half.pcap"
+said=$("$BUILD/tapdeck" replay --play server "$work/half.pcap" | tail -2)
+[[ $said == *"packets were cut off when they were captured"*"note: "*"half.pcap"* ]]
+ok "--play of a file that breaks off: what is there, and a note: ${said##*note: }"
 "$BUILD/tapdeck" replay --play server pcaps/sack/sack.pcapng | grep -q '^13 same, 0 later'
 ok "--play server: our own stack says the same again"
 "$BUILD/tapdeck" replay --play B -j pcaps/sack/sack.pcapng |
