@@ -19,7 +19,7 @@
  * A SYN cookie takes no pin: it is a sequence number that must carry a secret, and nothing is kept
  * that could remember another clock. The pin waits for a handshake that does.
  */
-#include "tapdeck/stack.h"
+#include "tapdeck/pin.h"
 #include "tcp/tcp_internal.h"
 
 #include <errno.h>

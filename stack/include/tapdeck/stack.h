@@ -21,6 +21,7 @@
 #define TAPDECK_STACK_H
 
 #include "tapdeck/device.h"
+#include "tapdeck/pin.h"
 #include "tapdeck/route.h"
 #include "tapdeck/types.h"
 
@@ -111,21 +112,6 @@ void td_fault_each(void (*fn)(void *ctx, const char *name, const char *rows, con
  * While it is on, td_knob_set(tapdeck.fault.NAME) gives -EBUSY. -EPERM: faults aren't allowed; -EBUSY: one is on
  * by name; -EINVAL: there is no such number. */
 int td_fault_secret(struct td_stack *st, int fault);
-
-/* For a replay of captured traffic: the numbers of the next connection of one four-tuple, which are otherwise drawn so
- * that nobody can guess them. Its handshake, either way, takes them, once; identifications go on while it lives. what 0
- * takes a pin back (-ENOENT), a second one replaces the first. A SYN cookie takes none.
- * -EINVAL (an address or port is missing), -ENOSPC (16 of them wait), -ENOMEM. */
-enum td_tcp_pin_what { TD_PIN_ISS = 1, TD_PIN_TS = 2, TD_PIN_ID = 4 };
-struct td_tcp_pin {
-    td_ip4 laddr, raddr;
-    uint16_t lport, rport;
-    uint8_t what;                        /* enum td_tcp_pin_what, or'ed */
-    uint32_t iss;
-    uint32_t ts_val;                     /* TSval of a segment that would be sent now; it counts milliseconds */
-    uint16_t id_first, id_next, id_step; /* of the IP header: the first datagram's, the second's, and so on by id_step */
-};
-int td_tcp_pin(struct td_stack *st, const struct td_tcp_pin *pin);
 
 /* ---- packet filter, address translation, flows (ip/nf) ---- */
 /* Changes the rules by a text such as iptables-save writes; a line outside of "*TABLE … COMMIT" is a command of

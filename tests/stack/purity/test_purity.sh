@@ -129,8 +129,8 @@ check_includes() { # FOLDER with core/ link/ … dev/ include/
             }
             if (name ~ /_(internal|priv)\.h$/ && from != to) { print file ": private header " name; next }
             if (to == "tapdeck") {
-                # types, devices, links, disciplines, routes and organs are everybodys words; sockets, instances and calls the top layers own
-                need = name ~ /\/(types|device|qdisc|link|route|organs?|reassembly|loss)\.h$/ ? 0 : name ~ /\/socket\.h$/ ? rank["socket"] : rank["door"]
+                # types, devices, links, disciplines, routes, pins and organs are everybodys words; sockets, instances and calls the top layers own
+                need = name ~ /\/(types|device|qdisc|link|route|pin|organs?|reassembly|loss)\.h$/ ? 0 : name ~ /\/socket\.h$/ ? rank["socket"] : rank["door"]
                 if (from != "dev" && rank[from] < need) print file ": upward include of " name
             } else if (from == "dev") {
                 if (to != "dev" && to != "core" && to != "wire" && to != "link")
