@@ -22,11 +22,9 @@ DEV_OBJ  := $(call objects,$(DEV_SRC))
 LIB      := $(BUILD)/libtapdeck.a
 DEVLIB   := $(BUILD)/libtapdeck-dev.a
 
-# apps/common is shared by the daemon and the console; its app.c is the daemon's list of applications.
-# $(APPLIB) holds everything but the two main()s, so that tests can link it.
+# $(APPLIB) holds everything of the daemon and the console but their main()s, so that tests can link it.
 APP_MAIN   := apps/tapdeckd/main.c apps/tapdeck/main.c apps/man/commands.c
-APP_SRC    := $(filter-out $(APP_MAIN) apps/common/app.c,$(call sources,apps)) apps/common/app.c
-CLIENT_SRC := $(call sources,apps/tapdeck apps/topo apps/replay) $(filter-out apps/common/app.c,$(call sources,apps/common))
+APP_SRC    := $(filter-out $(APP_MAIN),$(call sources,apps))
 APPLIB     := $(BUILD)/libtapdeck-apps.a
 APP_LIBS   := -ljansson -lhttp_parser -lnettle -lpcap -lyaml -lz
 DEV_LIBS   := -lpcap -lnettle -lz
@@ -54,7 +52,8 @@ $(LIB) $(DEVLIB) $(APPLIB):
 
 $(BUILD)/tapdeckd: $(BUILD)/obj/apps/tapdeckd/main.o $(APPLIB) $(DEVLIB) $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(APP_LIBS)
-$(BUILD)/tapdeck: $(call objects,$(CLIENT_SRC)) $(DEVLIB) $(LIB)
+# The client has the daemon's commands too: a tape that is replayed is looked at with them.
+$(BUILD)/tapdeck: $(BUILD)/obj/apps/tapdeck/main.o $(APPLIB) $(DEVLIB) $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(APP_LIBS) -lreadline
 
 # ---- tests: one program a file tests/…/test_*.c, scripts tests/…/test_*.sh and tests/e2e/*.sh ----
