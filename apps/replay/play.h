@@ -83,6 +83,9 @@ struct play {
     uint64_t count[PLAY_VERDICTS];
     td_time lag;         /* the capture was made so far from the played side (there and back) */
     uint8_t scale[2];    /* of windows: captured, the stack's */
+    /* Called when a captured frame has been dealt with, so that its tables can be read at that instant; NULL: nobody asks. */
+    void (*watch)(void *ctx, struct td_stack *st, const struct play_frame *f);
+    void *watch_ctx;
 };
 
 /* Reads the flow with this number. side: "client", "server", "A", "B" or ADDR:PORT. 0, or an exit status and a

@@ -606,6 +606,8 @@ int play_run(struct play *p, char *msg, size_t msg_size)
         } else {
             hear(r, f, i);
         }
+        if (p->watch != NULL)
+            p->watch(p->watch_ctx, r->st, f);
     }
     if (ok && status == EXIT_DONE && p->ncap > 0)
         timers(r, when(p->cap[p->ncap - 1].at) + SETTLE, true);
