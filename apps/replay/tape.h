@@ -6,7 +6,8 @@
  * a fork() of the process that holds the tape (deck.h), and nothing is ever serialised.
  *
  * So a tape must bear being forked between any two steps. It starts no thread, and reads its file
- * through a mapping or with pread: a file's offset is shared by parent and child, and would move under both.
+ * through a mapping (mapped.h) or with pread: a file's offset is shared by parent and child, and would move under both.
+ * Nor does it write to a terminal or a file while it moves: many processes go over the same place.
  *
  * After each step the tape stands at an instant: its stack (where it has one) is as it was then, and every
  * command of the daemon that only looks can be run on `deck`. A command that changes something may be run too, in
@@ -41,8 +42,10 @@ enum tape_step { TAPE_FRAME, TAPE_END, TAPE_DIFFERS, TAPE_FAILED };
 
 struct tape_ops {
     const char *kind; /* "capture", "record": for sentences */
-    /* On to the next frame, and over it. END: there is none. DIFFERS: it came to a frame, which isn't what it was when the
-     * tape was made (msg says how): it can be gone on from. FAILED: it can't (msg). */
+    /* On to the next frame, and over it: sets `frame`, counts `steps`.
+     * END: there is none, and nothing has happened: the tape stands where and as it stood before.
+     * DIFFERS: a step as any other, but the frame isn't what it was when the tape was made (msg says how).
+     * FAILED: the tape can't be gone on from, nor looked at (msg says why), but before that frame it can. */
     enum tape_step (*step)(struct tape *t, char *msg, size_t msg_size);
     /* One line about the frame that the last step came to: what is printed as the tape moves. */
     void (*line)(const struct tape *t, struct text *out);
