@@ -1,7 +1,7 @@
 /* replay/play.c: what is played is read from its capture (play.h).
  *
- * The frames of one flow are kept, both sides' in their order: what the application wrote can stand in
- * the file long behind the moment when it wrote it, and verdicts compare all with all.
+ * The frames of one flow are kept, both sides' in their order: what the application wrote can stand
+ * in the file long behind the moment when it wrote it.
  */
 #include "replay/play.h"
 
@@ -14,7 +14,8 @@
 
 #define LATEST (UINT64_C(1) << 60)
 
-const char *const play_verdict_names[PLAY_VERDICTS] = {"missing", "same", "later", "earlier", "split", "coalesced", "extra"};
+const char *const play_verdict_names[PLAY_VERDICTS] = {"missing", "same",      "later", "earlier",
+                                                       "split",   "coalesced", "extra"};
 
 struct play_frame *play_add(struct play_frame **at, size_t *n, size_t *room)
 {
@@ -27,7 +28,7 @@ struct play_frame *play_add(struct play_frame **at, size_t *n, size_t *room)
         *room = more;
     }
     struct play_frame *f = &(*at)[(*n)++];
-    *f = (struct play_frame){.twin = SIZE_MAX};
+    *f = (struct play_frame){0};
     return f;
 }
 
@@ -36,7 +37,8 @@ bool play_frame_read(struct play_frame *f, const uint8_t *datagram, size_t n)
     struct ipv4_hdr ip;
     struct tcp_hdr h;
     if (ipv4_parse(&ip, datagram, n) != WIRE_OK || ip.proto != 6 || n < ip.hlen ||
-        tcp_parse(&h, datagram + ip.hlen, n - ip.hlen) != WIRE_OK || ip.total_len < ip.hlen + h.hlen)
+        tcp_parse(&h, datagram + ip.hlen, n - ip.hlen) != WIRE_OK ||
+        ip.total_len < ip.hlen + h.hlen)
         return false;
     f->flags = h.flags;
     f->seq = h.seq;
@@ -47,8 +49,9 @@ bool play_frame_read(struct play_frame *f, const uint8_t *datagram, size_t n)
     f->len = ip.total_len;
     f->text_at = (uint32_t)ip.hlen + h.hlen;
     f->text = f->len - f->text_at;
-    f->kinds = (uint8_t)(h.o.has_mss | h.o.has_wscale << 1 | h.o.has_sack_perm << 2 | h.o.has_ts << 3 |
-                         (h.o.nsack > 0) << 4 | h.o.has_fastopen << 5 | h.o.has_uto << 6);
+    f->kinds =
+        (uint8_t)(h.o.has_mss | h.o.has_wscale << 1 | h.o.has_sack_perm << 2 | h.o.has_ts << 3 |
+                  (h.o.nsack > 0) << 4 | h.o.has_fastopen << 5 | h.o.has_uto << 6);
     return true;
 }
 
@@ -87,17 +90,20 @@ static td_time elapsed(int64_t first, int64_t now)
     return ns < LATEST ? ns : LATEST;
 }
 
-/* An ICMP error about the flow, for whoever sent what it quotes. `first` is the flow's first frame. */
-static bool about_flow(const struct view *v, uint32_t eth, const struct play_frame *first, bool *to_first)
+/* An ICMP error about the flow, for whoever sent what it quotes. `first` is the flow's first frame.
+ */
+static bool about_flow(const struct view *v, uint32_t eth, const struct play_frame *first,
+                       bool *to_first)
 {
     const uint8_t *q = v->frame + eth + v->ip.hlen + 8, *d = first->datagram;
     uint32_t n = eth + v->ip.hlen + 8u <= v->frame_len ? v->frame_len - (eth + v->ip.hlen + 8u) : 0;
     uint32_t qh = n > 0 ? (q[0] & 15u) * 4 : 0, dh = (d[0] & 15u) * 4;
-    if (n < IPV4_HLEN || qh < IPV4_HLEN || n < qh + 8 || q[0] >> 4 != 4 || q[9] != IPPROTO_TCP_ || v->ip.dst != wire_get32(q + 12))
+    if (n < IPV4_HLEN || qh < IPV4_HLEN || n < qh + 8 || q[0] >> 4 != 4 || q[9] != IPPROTO_TCP_ ||
+        v->ip.dst != wire_get32(q + 12))
         return false;
     *to_first = memcmp(q + 12, d + 12, 8) == 0 && memcmp(q + qh, d + dh, 4) == 0;
-    bool to_other = memcmp(q + 12, d + 16, 4) == 0 && memcmp(q + 16, d + 12, 4) == 0 && memcmp(q + qh, d + dh + 2, 2) == 0 &&
-                    memcmp(q + qh + 2, d + dh, 2) == 0;
+    bool to_other = memcmp(q + 12, d + 16, 4) == 0 && memcmp(q + 16, d + 12, 4) == 0 &&
+                    memcmp(q + qh, d + dh + 2, 2) == 0 && memcmp(q + qh + 2, d + dh, 2) == 0;
     return *to_first || to_other;
 }
 
@@ -105,9 +111,9 @@ static bool keep_error(struct play *p, const struct view *v, td_time at)
 {
     uint32_t eth = v->frame_len >= ETH_HLEN ? ETH_HLEN : 0, len = v->ip.total_len;
     bool to_first;
-    if (v->net != VIEW_IPV4 || v->fragment || v->proto != IPPROTO_ICMP_ || p->ncap == 0 || len > v->frame_len - eth ||
-        len < v->ip.hlen + 8u || v->frame[eth + v->ip.hlen] == 0 || v->frame[eth + v->ip.hlen] == 8 ||
-        !about_flow(v, eth, p->cap, &to_first))
+    if (v->net != VIEW_IPV4 || v->fragment || v->proto != IPPROTO_ICMP_ || p->ncap == 0 ||
+        len > v->frame_len - eth || len < v->ip.hlen + 8u || v->frame[eth + v->ip.hlen] == 0 ||
+        v->frame[eth + v->ip.hlen] == 8 || !about_flow(v, eth, p->cap, &to_first))
         return true;
     struct play_frame *f = play_add(&p->cap, &p->ncap, &p->cap_room);
     if (f == NULL || (f->datagram = malloc(len)) == NULL)
@@ -136,24 +142,28 @@ static int choose_side(const struct flow *f, const char *word)
     return -1;
 }
 
-static int choose(struct play *p, const struct flow *f, const char *name, const char *word, const struct play_frame *first,
-                  td_ip4 first_src, uint16_t first_port, char *msg, size_t msg_size)
+static int choose(struct play *p, const struct flow *f, const char *name, const char *word,
+                  const struct play_frame *first, td_ip4 first_src, uint16_t first_port, char *msg,
+                  size_t msg_size)
 {
     char a[64], b[64];
     view_endpoint(f->side[0].addr, f->side[0].port, a);
     view_endpoint(f->side[1].addr, f->side[1].port, b);
     p->side = choose_side(f, word);
     if (p->side < 0) {
-        (void)snprintf(msg, msg_size, "--play %s: flow %u is of %s (client) and %s (server)", word, f->number, a, b);
+        (void)snprintf(msg, msg_size, "--play %s: flow %u is of %s (client) and %s (server)", word,
+                       f->number, a, b);
         return EXIT_USAGE;
     }
     const char *why = f->one_way && f->side[p->side].seen && !f->ipv6 ? NULL : flow_not_playable(f);
     if (why == NULL && f->begin != FLOW_SYN)
         why = "its handshake wasn't captured";
-    if (why == NULL && ((ip4_of(f->side[0].addr) >> 24) == 127 || ip4_of(f->side[0].addr) == ip4_of(f->side[1].addr)))
+    if (why == NULL && ((ip4_of(f->side[0].addr) >> 24) == 127 ||
+                        ip4_of(f->side[0].addr) == ip4_of(f->side[1].addr)))
         why = "both ends are on one host";
     if (why != NULL || first == NULL) {
-        (void)snprintf(msg, msg_size, "%s: flow %u can't be played: %s", name, f->number, why != NULL ? why : "none of its packets is whole");
+        (void)snprintf(msg, msg_size, "%s: flow %u can't be played: %s", name, f->number,
+                       why != NULL ? why : "none of its packets is whole");
         return EXIT_USAGE;
     }
     const struct flow_side *us = &f->side[p->side], *peer = &f->side[1 - p->side];
@@ -172,10 +182,15 @@ static int choose(struct play *p, const struct flow *f, const char *name, const 
             p->cap[n++] = p->cap[i];
     }
     p->ncap = n;
+    p->end = n > 0 ? p->cap[n - 1].at : 0;
+    for (size_t i = n; i > 0; i--)
+        if (p->cap[i - 1].flags & TCP_SYN)
+            p->base[p->cap[i - 1].ours] = p->cap[i - 1].seq;
     return EXIT_DONE;
 }
 
-int play_load(struct play *p, struct capture_reader *r, const char *name, int64_t number, const char *side, char *msg, size_t msg_size)
+int play_load(struct play *p, struct capture_reader *r, const char *name, int64_t number,
+              const char *side, char *msg, size_t msg_size)
 {
     struct flows flows;
     struct viewer viewer = {0};
@@ -197,14 +212,16 @@ int play_load(struct play *p, struct capture_reader *r, const char *name, int64_
         if (kept && (flow == NULL || flow->number != number || v.net != VIEW_IPV4))
             continue;
         if (kept && p->ncap == 0) {
-            first = now = v.wall;
+            p->wall = first = now = v.wall;
             first_src = v.ip.src;
             first_port = v.sport;
         }
         p->clamped += kept && v.wall < now;
         p->cut += kept && v.text_kept < v.text_len;
-        if (!kept || !keep(p, &v, elapsed(first, now), v.ip.src == first_src && v.sport == first_port)) {
-            (void)snprintf(msg, msg_size, "%s: flow %" PRId64 " takes more memory than there is", name, number);
+        if (!kept ||
+            !keep(p, &v, elapsed(first, now), v.ip.src == first_src && v.sport == first_port)) {
+            (void)snprintf(msg, msg_size, "%s: flow %" PRId64 " takes more memory than there is",
+                           name, number);
             status = EXIT_FAILED;
             break;
         }
@@ -220,11 +237,14 @@ int play_load(struct play *p, struct capture_reader *r, const char *name, int64_
             if (flows.count == 0)
                 (void)snprintf(msg, msg_size, "%s: there is no TCP connection in it", name);
             else
-                (void)snprintf(msg, msg_size, "%s: there is no flow %" PRId64 "; the last is %u: `replay --list` shows them", name, number,
-                               flows.count - 1);
+                (void)snprintf(msg, msg_size,
+                               "%s: there is no flow %" PRId64
+                               "; the last is %u: `replay --list` shows them",
+                               name, number, flows.count - 1);
             status = EXIT_USAGE;
         } else {
-            status = choose(p, flow, name, side, p->ncap > 0 ? p->cap : NULL, first_src, first_port, msg, msg_size);
+            status = choose(p, flow, name, side, p->ncap > 0 ? p->cap : NULL, first_src, first_port,
+                            msg, msg_size);
         }
     }
     flows_done(&flows);
@@ -236,6 +256,5 @@ void play_done(struct play *p)
     for (size_t i = 0; i < p->ncap; i++)
         free(p->cap[i].datagram);
     free(p->cap);
-    free(p->sent);
     memset(p, 0, sizeof(*p));
 }

@@ -1,65 +1,142 @@
 /* replay/play_judge.c: what the stack sent beside what was captured (play.h).
  *
- * Both lists are sorted by what makes frames the same, and within that by order; walking them together pairs the
- * n-th captured frame of a kind with the n-th sent one. A second walk, by sequence numbers, looks at the text of those
- * that have no twin: a captured range that sent ones without twin cover piece by piece was split, or coalesced.
+ * Rows stand in a ring in order of time: one for each captured frame of the played side, one for
+ * each sent frame that has no twin yet. Those that wait for a twin hang in a hash by what makes
+ * frames the same, oldest first, so that the n-th captured frame of a kind is paired with the n-th
+ * sent one. A pair is decided at once. What waits is decided when the window has gone past it: when
+ * it is older than WINDOW, or the ring is full, or at the end. A sweep then looks, by sequence
+ * numbers, at the text of all that have no twin: a captured range that sent ones cover piece by
+ * piece was split, or coalesced; and the older half of the ring is decided. Rows are told from the
+ * ring's head as far as they are decided.
  */
 #include "replay/play.h"
 
 #include <stdlib.h>
 
-static int compare(const struct play_frame *a, const struct play_frame *b)
+#define ROWS    32768u /* a power of two */
+#define WINDOW  (300 * TD_SEC)
+#define BUCKETS 8192u
+#define NONE    UINT32_MAX
+
+struct entry {
+    struct play_row row;
+    bool decided, gone;  /* gone: it is in its twin's row */
+    uint32_t next, prev; /* in its bucket: places in the ring */
+};
+
+struct judge {
+    struct play *p;
+    struct entry *ring;
+    uint64_t head, tail; /* counted on; modulo ROWS their places */
+    uint64_t told;       /* the first that hasn't been told */
+    uint64_t last;       /* the captured frame given last, +1 */
+    uint32_t first[BUCKETS], final[BUCKETS];
+    struct entry *cap[ROWS], *sent[ROWS]; /* of a sweep */
+};
+
+struct judge *judge_new(struct play *p)
 {
-#define BY(field)                                                                                                              \
-    if (a->field != b->field)                                                                                                  \
-        return a->field < b->field ? -1 : 1;
-    BY(seq)
-    BY(text)
-    BY(flags)
-    BY(ack)
-    BY(kinds)
-#undef BY
-    return 0;
+    struct judge *j = calloc(1, sizeof(*j));
+    if (j != NULL && (j->ring = calloc(ROWS, sizeof(*j->ring))) == NULL) {
+        free(j);
+        return NULL;
+    }
+    if (j == NULL)
+        return NULL;
+    for (unsigned i = 0; i < BUCKETS; i++)
+        j->first[i] = j->final[i] = NONE;
+    j->p = p;
+    return j;
 }
 
-static int by_kind(const void *x, const void *y)
+void judge_free(struct judge *j)
 {
-    const struct play_frame *a = *(struct play_frame *const *)x, *b = *(struct play_frame *const *)y;
-    int c = compare(a, b);
-    return c != 0 ? c : (a > b) - (a < b); /* of one array: their order */
+    if (j != NULL)
+        free(j->ring);
+    free(j);
 }
+
+static struct entry *place(const struct judge *j, uint64_t i)
+{
+    return &j->ring[i % ROWS];
+}
+
+static const struct play_frame *frame_of(const struct entry *e)
+{
+    return e->row.captured.number > 0 ? &e->row.captured : &e->row.sent;
+}
+
+/* ---- twins ---- */
+
+static bool same(const struct play_frame *a, const struct play_frame *b)
+{
+    return a->seq == b->seq && a->text == b->text && a->flags == b->flags && a->ack == b->ack &&
+           a->kinds == b->kinds;
+}
+
+static uint32_t bucket(const struct play_frame *f)
+{
+    uint64_t h = (uint64_t)f->seq << 32 | f->ack;
+    h ^= (uint64_t)f->text << 20 ^ (uint64_t)f->flags << 8 ^ f->kinds;
+    return (uint32_t)(h * UINT64_C(0x9e3779b97f4a7c15) >> 40) % BUCKETS;
+}
+
+static void hang(struct judge *j, struct entry *e)
+{
+    uint32_t b = bucket(frame_of(e)), at = (uint32_t)(e - j->ring);
+    e->next = NONE;
+    e->prev = j->final[b];
+    if (e->prev != NONE)
+        j->ring[e->prev].next = at;
+    else
+        j->first[b] = at;
+    j->final[b] = at;
+}
+
+static void unhang(struct judge *j, const struct entry *e)
+{
+    uint32_t b = bucket(frame_of(e));
+    if (e->prev != NONE)
+        j->ring[e->prev].next = e->next;
+    else
+        j->first[b] = e->next;
+    if (e->next != NONE)
+        j->ring[e->next].prev = e->prev;
+    else
+        j->final[b] = e->prev;
+}
+
+/* The oldest of the other kind that is the same and waits. */
+static struct entry *twin(const struct judge *j, const struct play_frame *f)
+{
+    for (uint32_t at = j->first[bucket(f)]; at != NONE; at = j->ring[at].next) {
+        struct entry *e = &j->ring[at];
+        if ((e->row.captured.number > 0) != (f->number > 0) && same(frame_of(e), f))
+            return e;
+    }
+    return NULL;
+}
+
+static void pair(struct play_row *row, const struct play_frame *sent)
+{
+    const struct play_frame *cap = &row->captured;
+    row->sent = *sent;
+    row->was_sent = true;
+    if (sent->at > cap->at + PLAY_TOLERANCE)
+        row->verdict = PLAY_LATER;
+    else
+        row->verdict = sent->at + PLAY_TOLERANCE < cap->at ? PLAY_EARLIER : PLAY_SAME;
+}
+
+/* ---- text ---- */
 
 static int by_seq(const void *x, const void *y)
 {
-    const struct play_frame *a = *(struct play_frame *const *)x, *b = *(struct play_frame *const *)y;
-    if (a->seq != b->seq)
-        return seq_lt(a->seq, b->seq) ? -1 : 1;
-    return (a > b) - (a < b);
-}
-
-static struct play_frame **pointers(struct play_frame *at, size_t n, size_t *kept, bool untwinned_text)
-{
-    struct play_frame **list = calloc(n + 1, sizeof(struct play_frame *));
-    *kept = 0;
-    for (size_t i = 0; list != NULL && i < n; i++)
-        if (at[i].ours && (!untwinned_text || (at[i].twin == SIZE_MAX && at[i].text > 0)))
-            list[(*kept)++] = &at[i];
-    return list;
-}
-
-static enum play_verdict timely(const struct play_frame *cap, const struct play_frame *sent)
-{
-    if (sent->at > cap->at + PLAY_TOLERANCE)
-        return PLAY_LATER;
-    return sent->at + PLAY_TOLERANCE < cap->at ? PLAY_EARLIER : PLAY_SAME;
-}
-
-static void pair(struct play *p, struct play_frame *cap, struct play_frame *sent)
-{
-    cap->twin = (size_t)(sent - p->sent);
-    sent->twin = (size_t)(cap - p->cap);
-    cap->verdict = (uint8_t)timely(cap, sent);
-    sent->verdict = cap->verdict;
+    const struct entry *a = *(struct entry *const *)x, *b = *(struct entry *const *)y;
+    const struct play_frame *f = frame_of(a), *g = frame_of(b);
+    if (f->seq != g->seq)
+        return seq_lt(f->seq, g->seq) ? -1 : 1;
+    return (f->at > g->at) - (f->at < g->at);
 }
 
 static tcp_seq end_of(const struct play_frame *f)
@@ -68,60 +145,182 @@ static tcp_seq end_of(const struct play_frame *f)
 }
 
 /* Of those without twin: does the text of one lie in several, or the other way round? */
-static void judge_text(struct play *p, struct play_frame **cap, size_t ncap, struct play_frame **sent, size_t nsent)
+static void judge_text(struct entry **cap, size_t ncap, struct entry **sent, size_t nsent)
 {
     size_t j = 0;
     for (size_t i = 0; i < ncap; i++) {
-        while (j < nsent && seq_le(end_of(sent[j]), cap[i]->seq))
+        struct play_row *row = &cap[i]->row;
+        const struct play_frame *c = &row->captured;
+        while (j < nsent && seq_le(end_of(frame_of(sent[j])), c->seq))
             j++;
-        for (size_t k = j; k < nsent && k < j + 64 && seq_lt(sent[k]->seq, end_of(cap[i])); k++) {
-            if (seq_le(end_of(sent[k]), cap[i]->seq))
+        for (size_t k = j; k < nsent && k < j + 64 && seq_lt(frame_of(sent[k])->seq, end_of(c));
+             k++) {
+            const struct play_frame *s = &sent[k]->row.sent;
+            if (seq_le(end_of(s), c->seq))
                 continue;
-            bool within = seq_ge(sent[k]->seq, cap[i]->seq) && seq_le(end_of(sent[k]), end_of(cap[i]));
-            uint8_t v = within && sent[k]->text < cap[i]->text ? PLAY_SPLIT : PLAY_COALESCED;
-            if (sent[k]->text == cap[i]->text && sent[k]->seq == cap[i]->seq)
-                continue; /* the same text, with other flags or another acknowledgement: missing, and extra */
-            if (cap[i]->twin == SIZE_MAX) {
-                cap[i]->verdict = v;
-                cap[i]->twin = (size_t)(sent[k] - p->sent);
+            bool within = seq_ge(s->seq, c->seq) && seq_le(end_of(s), end_of(c));
+            uint8_t v = within && s->text < c->text ? PLAY_SPLIT : PLAY_COALESCED;
+            if (s->text == c->text && s->seq == c->seq)
+                continue; /* the same text, with other flags or another acknowledgement: missing,
+                             and extra */
+            if (!row->was_sent) {
+                row->verdict = v;
+                row->sent = *s;
+                row->was_sent = true;
             }
-            sent[k]->verdict = v;
+            sent[k]->row.verdict = v;
         }
     }
 }
 
-void play_judge(struct play *p)
+/* Decides all before `until`. */
+static void sweep(struct judge *j, uint64_t until)
 {
-    size_t nc, ns;
-    struct play_frame **cap = pointers(p->cap, p->ncap, &nc, false), **sent = pointers(p->sent, p->nsent, &ns, false);
-    if (cap != NULL && sent != NULL) {
-        qsort(cap, nc, sizeof(*cap), by_kind);
-        qsort(sent, ns, sizeof(*sent), by_kind);
-        for (size_t i = 0, j = 0; i < nc && j < ns;) {
-            int c = compare(cap[i], sent[j]);
-            if (c == 0)
-                pair(p, cap[i++], sent[j++]);
-            else
-                c < 0 ? i++ : j++;
+    size_t nc = 0, ns = 0;
+    for (uint64_t i = j->told; i < j->tail; i++) {
+        struct entry *e = place(j, i);
+        if (e->decided || frame_of(e)->text == 0)
+            continue;
+        if (e->row.captured.number > 0)
+            j->cap[nc++] = e;
+        else
+            j->sent[ns++] = e;
+    }
+    qsort(j->cap, nc, sizeof(*j->cap), by_seq);
+    qsort(j->sent, ns, sizeof(*j->sent), by_seq);
+    judge_text(j->cap, nc, j->sent, ns);
+    for (uint64_t i = j->told; i < until; i++) {
+        struct entry *e = place(j, i);
+        if (!e->decided)
+            unhang(j, e);
+        e->decided = true;
+    }
+}
+
+/* ---- rows ---- */
+
+static void tell(struct judge *j)
+{
+    struct play *p = j->p;
+    for (; j->told < j->tail && place(j, j->told)->decided; j->told++) {
+        const struct entry *e = place(j, j->told);
+        const struct play_row *row = &e->row;
+        /* What leaves behind the end of the capture nobody can judge. */
+        if (e->gone ||
+            (row->captured.number == 0 && (row->verdict != PLAY_EXTRA || row->sent.at > p->end)))
+            continue;
+        p->count[row->verdict]++;
+        if (row->verdict != PLAY_SAME && !p->diverged) {
+            p->diverged = true;
+            p->first = *row;
         }
+        if (p->row != NULL)
+            p->row(p->row_ctx, row);
     }
-    free(cap);
-    free(sent);
-    cap = pointers(p->cap, p->ncap, &nc, true);
-    sent = pointers(p->sent, p->nsent, &ns, true);
-    if (cap != NULL && sent != NULL) {
-        qsort(cap, nc, sizeof(*cap), by_seq);
-        qsort(sent, ns, sizeof(*sent), by_seq);
-        judge_text(p, cap, nc, sent, ns);
+}
+
+static struct entry *add(struct judge *j)
+{
+    if (j->tail - j->told == ROWS) {
+        sweep(j, j->told + ROWS / 2);
+        tell(j);
     }
-    free(cap);
-    free(sent);
-    /* What leaves behind the end of the capture nobody can judge. */
-    td_time end = p->ncap > 0 ? p->cap[p->ncap - 1].at : 0;
-    for (size_t i = 0; i < p->ncap; i++)
-        if (p->cap[i].ours)
-            p->count[p->cap[i].verdict]++;
-    for (size_t i = 0; i < p->nsent; i++)
-        if (p->sent[i].verdict == PLAY_EXTRA && p->sent[i].at <= end)
-            p->count[PLAY_EXTRA]++;
+    if (j->tail - j->head == ROWS)
+        j->head++; /* it was told */
+    struct entry *e = place(j, j->tail++);
+    *e = (struct entry){.next = NONE, .prev = NONE};
+    return e;
+}
+
+/* Puts an entry into another place of the ring; in its bucket it stays where it is. */
+static void move(struct judge *j, const struct entry *from, struct entry *to)
+{
+    uint32_t b = bucket(frame_of(from)), at = (uint32_t)(to - j->ring);
+    *to = *from;
+    if (from->decided)
+        return;
+    *(to->prev != NONE ? &j->ring[to->prev].next : &j->first[b]) = at;
+    *(to->next != NONE ? &j->ring[to->next].prev : &j->final[b]) = at;
+}
+
+/* A new place for what was captured at this time: before what was sent then already. */
+static struct entry *add_captured(struct judge *j, td_time at)
+{
+    struct entry *e = add(j);
+    j->last = j->tail;
+    for (; j->last - 1 > j->told; j->last--) {
+        struct entry *before = place(j, j->last - 2);
+        if (before->row.captured.number > 0 || before->row.sent.at < at)
+            break;
+        move(j, before, e);
+        e = before;
+    }
+    *e = (struct entry){.next = NONE, .prev = NONE};
+    return e;
+}
+
+void judge_captured(struct judge *j, const struct play_frame *f)
+{
+    struct entry *e = add_captured(j, f->at), *s = twin(j, f);
+    e->row.captured = *f;
+    e->row.verdict = PLAY_MISSING;
+    if (s == NULL) {
+        hang(j, e);
+        return;
+    }
+    pair(&e->row, &s->row.sent);
+    unhang(j, s);
+    s->gone = s->decided = e->decided = true;
+}
+
+void judge_sent(struct judge *j, const struct play_frame *f)
+{
+    struct entry *c = twin(j, f);
+    if (c != NULL) {
+        pair(&c->row, f);
+        unhang(j, c);
+        c->decided = true;
+        return;
+    }
+    struct entry *e = add(j);
+    e->row.sent = *f;
+    e->row.was_sent = true;
+    e->row.verdict = PLAY_EXTRA;
+    hang(j, e);
+}
+
+void judge_sight(struct judge *j, const struct play_sight *s)
+{
+    if (j->last > j->told)
+        place(j, j->last - 1)->row.sight = *s;
+}
+
+void judge_pass(struct judge *j, td_time now)
+{
+    tell(j);
+    if (j->told == j->tail || frame_of(place(j, j->told))->at + WINDOW > now)
+        return;
+    uint64_t until = j->told;
+    while (until < j->tail && frame_of(place(j, until))->at + WINDOW / 2 <= now)
+        until++;
+    sweep(j, until);
+    tell(j);
+}
+
+void judge_end(struct judge *j)
+{
+    sweep(j, j->tail);
+    tell(j);
+}
+
+const struct play_row *judge_look(const struct judge *j, uint64_t number)
+{
+    for (uint64_t i = j->tail; i > j->head; i--) {
+        const struct play_row *row = &place(j, i - 1)->row;
+        if (row->captured.number == number)
+            return row;
+        if (row->captured.number > 0 && row->captured.number < number)
+            break; /* they stand in their order */
+    }
+    return NULL;
 }

@@ -1,8 +1,8 @@
-/* replay/play_print.c: the verdicts as a table and as JSON, and the first divergence in words (play.h). */
+/* replay/play_print.c: the verdicts as a table and as JSON, and the first divergence in words
+ * (play.h). */
 #include <inttypes.h>
 #include <string.h>
 
-#include "common/jsonw.h"
 #include "replay/play.h"
 
 static void flags_text(uint16_t flags, char dst[12])
@@ -20,42 +20,10 @@ static void flags_text(uint16_t flags, char dst[12])
 
 static const char *state_text(uint8_t state)
 {
-    static const char *const names[] = {"CLOSED",    "ESTABLISHED", "SYN-SENT",   "SYN-RECEIVED", "FIN-WAIT-1", "FIN-WAIT-2",
-                                        "TIME-WAIT", "CLOSED",      "CLOSE-WAIT", "LAST-ACK",     "LISTEN",     "CLOSING"};
+    static const char *const names[] = {"CLOSED",     "ESTABLISHED", "SYN-SENT",  "SYN-RECEIVED",
+                                        "FIN-WAIT-1", "FIN-WAIT-2",  "TIME-WAIT", "CLOSED",
+                                        "CLOSE-WAIT", "LAST-ACK",    "LISTEN",    "CLOSING"};
     return state < sizeof(names) / sizeof(*names) ? names[state] : "?";
-}
-
-struct walk { /* captured frames of the played side, and sent ones without twin, by time */
-    size_t cap, sent;
-};
-
-/* The next in time; *sent: the sent one, if there is one. NULL: the end. */
-static const struct play_frame *next(const struct play *p, struct walk *w, const struct play_frame **sent)
-{
-    td_time end = p->ncap > 0 ? p->cap[p->ncap - 1].at : 0;
-    while (w->cap < p->ncap && !p->cap[w->cap].ours)
-        w->cap++;
-    while (w->sent < p->nsent && (p->sent[w->sent].verdict != PLAY_EXTRA || p->sent[w->sent].at > end))
-        w->sent++;
-    const struct play_frame *c = w->cap < p->ncap ? &p->cap[w->cap] : NULL, *s = w->sent < p->nsent ? &p->sent[w->sent] : NULL;
-    if (s != NULL && (c == NULL || s->at < c->at)) {
-        w->sent++;
-        *sent = s;
-        return s;
-    }
-    if (c == NULL)
-        return NULL;
-    w->cap++;
-    *sent = c->twin != SIZE_MAX ? &p->sent[c->twin] : NULL;
-    return c;
-}
-
-static tcp_seq base(const struct play *p, bool ours)
-{
-    for (size_t i = 0; i < p->ncap; i++)
-        if (p->cap[i].ours == ours && (p->cap[i].flags & TCP_SYN))
-            return p->cap[i].seq;
-    return 0;
 }
 
 static uint64_t window(const struct play *p, const struct play_frame *f, bool sent)
@@ -63,15 +31,17 @@ static uint64_t window(const struct play *p, const struct play_frame *f, bool se
     return (uint64_t)f->wnd << (f->flags & TCP_SYN ? 0 : p->scale[sent]);
 }
 
+static const struct play_frame *shown(const struct play_row *row)
+{
+    return row->captured.number > 0 ? &row->captured : &row->sent;
+}
+
 /* The first frame that isn't the same, as a lesson. */
 static void explain(const struct play *p, struct text *out)
 {
-    struct walk w = {0};
-    const struct play_frame *f, *s = NULL;
+    const struct play_frame *f = shown(&p->first), *s = &p->first.sent;
     char flags[12];
-    while ((f = next(p, &w, &s)) != NULL && f->verdict == PLAY_SAME)
-        ;
-    if (f == NULL) {
+    if (!p->diverged) {
         text_puts(out, "no divergence: the stack said what was captured\n");
         return;
     }
@@ -79,13 +49,15 @@ static void explain(const struct play *p, struct text *out)
     text_printf(out, "first divergence at %.6f s", (double)f->at / 1e9);
     if (f->number > 0)
         text_printf(out, ", packet %" PRIu64, f->number);
-    text_printf(out, ": %s, %s, sequence number %u, %u bytes. ", play_verdict_names[f->verdict], flags, f->seq - base(p, true), f->text);
-    const struct play_sight *at = &f->sight;
-    switch ((enum play_verdict)f->verdict) {
+    text_printf(out, ": %s, %s, sequence number %u, %u bytes. ",
+                play_verdict_names[p->first.verdict], flags, f->seq - p->base[1], f->text);
+    const struct play_sight *at = &p->first.sight;
+    switch ((enum play_verdict)p->first.verdict) {
     case PLAY_LATER:
     case PLAY_EARLIER:
-        text_printf(out, "The stack sent it %.3f ms %s.", (double)(s->at > f->at ? s->at - f->at : f->at - s->at) / 1e6,
-                    f->verdict == PLAY_LATER ? "later" : "earlier");
+        text_printf(out, "The stack sent it %.3f ms %s.",
+                    (double)(s->at > f->at ? s->at - f->at : f->at - s->at) / 1e6,
+                    p->first.verdict == PLAY_LATER ? "later" : "earlier");
         break;
     case PLAY_SPLIT:
         text_puts(out, "The stack sent this text in several segments.");
@@ -100,7 +72,9 @@ static void explain(const struct play *p, struct text *out)
         text_puts(out, "The stack never sent this frame.");
     }
     if (f->number > 0 && at->state != 0)
-        text_printf(out, " Its connection was then in %s, congestion window %u segments, %u in flight, %u bytes waiting.",
+        text_printf(out,
+                    " Its connection was then in %s, congestion window %u segments, %u in flight, "
+                    "%u bytes waiting.",
                     state_text(at->state), at->cwnd, at->unacked, at->unsent);
     text_puts(out, "\n");
 }
@@ -108,58 +82,73 @@ static void explain(const struct play *p, struct text *out)
 static void note(const struct play *p, struct text *out)
 {
     if (p->clamped > 0)
-        text_printf(out, "note: %" PRIu64 " packets have a time before that of the packet before them: they are taken as simultaneous with it\n", p->clamped);
+        text_printf(out,
+                    "note: %" PRIu64 " packets have a time before that of the packet before them: "
+                                     "they are taken as simultaneous with it\n",
+                    p->clamped);
     if (p->cut > 0)
-        text_printf(out, "note: %" PRIu64 " packets were cut off when they were captured; zeros stand for what is missing\n", p->cut);
+        text_printf(
+            out,
+            "note: %" PRIu64
+            " packets were cut off when they were captured; zeros stand for what is missing\n",
+            p->cut);
     if (p->broken[0] != '\0')
         text_printf(out, "note: %s\n", p->broken);
 }
 
-void play_print(const struct play *p, FILE *out)
+/* ---- as a table ---- */
+
+void play_row_text(const struct play *p, const struct play_row *row, struct text *t)
 {
-    struct text t = {0};
-    struct walk w = {0};
-    const struct play_frame *f, *s = NULL;
-    tcp_seq seq0 = base(p, true), ack0 = base(p, false);
+    const struct play_frame *f = shown(row);
     char flags[12];
-    text_printf(&t, "%6s %11s  %-5s %10s %10s %6s  %-9s %11s %9s %9s\n", "packet", "seconds", "", "seq", "ack", "len", "verdict", "sent",
-                "window", "its");
-    while ((f = next(p, &w, &s)) != NULL) {
-        flags_text(f->flags, flags);
-        if (f->number > 0)
-            text_printf(&t, "%6" PRIu64 " %11.6f", f->number, (double)f->at / 1e9);
-        else
-            text_printf(&t, "%6s %11s", "-", "-");
-        text_printf(&t, "  %-5s %10u %10u %6u  %-9s", flags, f->seq - seq0, f->flags & TCP_ACK ? f->ack - ack0 : 0, f->text,
-                    play_verdict_names[f->verdict]);
-        if (s != NULL)
-            text_printf(&t, " %11.6f", (double)s->at / 1e9);
-        else
-            text_printf(&t, " %11s", "-");
-        if (f->number > 0)
-            text_printf(&t, " %9" PRIu64, window(p, f, false));
-        else
-            text_printf(&t, " %9s", "-");
-        if (s != NULL)
-            text_printf(&t, " %9" PRIu64 "\n", window(p, s, true));
-        else
-            text_printf(&t, " %9s\n", "-");
-    }
-    text_puts(&t, "\n");
-    for (unsigned v = 1; v <= PLAY_VERDICTS; v++)
-        text_printf(&t, "%s%" PRIu64 " %s", v == 1 ? "" : ", ", p->count[v % PLAY_VERDICTS], play_verdict_names[v % PLAY_VERDICTS]);
-    text_puts(&t, "\n");
-    if (p->lag > 0)
-        text_printf(&t, "the capture was made %.3f ms from the played side, there and back: what it heard is handed in so much later\n", (double)p->lag / 1e6);
-    if (p->held > 0)
-        text_printf(&t, "%" PRIu64 " acknowledgements were held until the stack had sent what they acknowledge\n", p->held);
-    explain(p, &t);
-    note(p, &t);
-    (void)fwrite(t.s, 1, t.len, out);
-    text_free(&t);
+    flags_text(f->flags, flags);
+    if (f->number > 0)
+        text_printf(t, "%6" PRIu64 " %11.6f", f->number, (double)f->at / 1e9);
+    else
+        text_printf(t, "%6s %11s", "-", "-");
+    text_printf(t, "  %-5s %10u %10u %6u  %-9s", flags, f->seq - p->base[1],
+                f->flags & TCP_ACK ? f->ack - p->base[0] : 0, f->text,
+                play_verdict_names[row->verdict]);
+    if (row->was_sent)
+        text_printf(t, " %11.6f", (double)row->sent.at / 1e9);
+    else
+        text_printf(t, " %11s", "-");
+    if (f->number > 0)
+        text_printf(t, " %9" PRIu64, window(p, f, false));
+    else
+        text_printf(t, " %9s", "-");
+    if (row->was_sent)
+        text_printf(t, " %9" PRIu64 "\n", window(p, &row->sent, true));
+    else
+        text_printf(t, " %9s\n", "-");
 }
 
-static void frame_json(const struct play *p, struct jsonw *w, const char *key, const struct play_frame *f, bool sent)
+static void text_end(const struct play *p, struct text *t)
+{
+    text_puts(t, "\n");
+    for (unsigned v = 1; v <= PLAY_VERDICTS; v++)
+        text_printf(t, "%s%" PRIu64 " %s", v == 1 ? "" : ", ", p->count[v % PLAY_VERDICTS],
+                    play_verdict_names[v % PLAY_VERDICTS]);
+    text_puts(t, "\n");
+    if (p->lag > 0)
+        text_printf(t,
+                    "the capture was made %.3f ms from the played side, there and back: what it "
+                    "heard is handed in so much later\n",
+                    (double)p->lag / 1e6);
+    if (p->held > 0)
+        text_printf(t,
+                    "%" PRIu64
+                    " acknowledgements were held until the stack had sent what they acknowledge\n",
+                    p->held);
+    explain(p, t);
+    note(p, t);
+}
+
+/* ---- as JSON ---- */
+
+static void frame_json(const struct play *p, struct jsonw *w, const char *key,
+                       const struct play_frame *f, bool sent)
 {
     jw_open(w, key, '{');
     if (f->number > 0)
@@ -173,41 +162,74 @@ static void frame_json(const struct play *p, struct jsonw *w, const char *key, c
     jw_close(w, '}');
 }
 
-void play_json(const struct play *p, const char *name, FILE *out)
+static void row_json(const struct play *p, struct jsonw *w, const struct play_row *row)
 {
-    struct text t = {0}, lesson = {0};
-    struct jsonw w = {.t = &t};
-    struct walk walk = {0};
-    const struct play_frame *f, *s = NULL;
-    jw_open(&w, NULL, '{');
-    jw_str(&w, "file", name);
-    jw_str(&w, "played", p->side == 0 ? "client" : "server");
-    jw_open(&w, "frames", '[');
-    while ((f = next(p, &walk, &s)) != NULL) {
-        jw_open(&w, NULL, '{');
-        jw_str(&w, "verdict", play_verdict_names[f->verdict]);
-        if (f->number > 0)
-            frame_json(p, &w, "captured", f, false);
-        if (s != NULL)
-            frame_json(p, &w, "sent", s, true);
-        jw_close(&w, '}');
-    }
-    jw_close(&w, ']');
+    jw_open(w, NULL, '{');
+    jw_str(w, "verdict", play_verdict_names[row->verdict]);
+    if (row->captured.number > 0)
+        frame_json(p, w, "captured", &row->captured, false);
+    if (row->was_sent)
+        frame_json(p, w, "sent", &row->sent, true);
+    jw_close(w, '}');
+}
+
+static void json_end(const struct play *p, struct jsonw *w)
+{
+    struct text lesson = {0};
+    jw_close(w, ']');
     for (unsigned v = 0; v < PLAY_VERDICTS; v++)
-        jw_u64(&w, play_verdict_names[v], p->count[v]);
-    jw_u64(&w, "held", p->held);
-    jw_u64(&w, "lag_ns", p->lag);
+        jw_u64(w, play_verdict_names[v], p->count[v]);
+    jw_u64(w, "held", p->held);
+    jw_u64(w, "lag_ns", p->lag);
     explain(p, &lesson);
     if (lesson.len > 0 && lesson.s[lesson.len - 1] == '\n')
         lesson.s[lesson.len - 1] = '\0';
-    jw_str(&w, "lesson", lesson.s);
-    jw_u64(&w, "clamped", p->clamped);
-    jw_u64(&w, "cut", p->cut);
+    jw_str(w, "lesson", lesson.s);
+    jw_u64(w, "clamped", p->clamped);
+    jw_u64(w, "cut", p->cut);
     if (p->broken[0] != '\0')
-        jw_str(&w, "broken", p->broken);
-    jw_close(&w, '}');
-    text_puts(&t, "\n");
-    (void)fwrite(t.s, 1, t.len, out);
-    text_free(&t);
+        jw_str(w, "broken", p->broken);
+    jw_close(w, '}');
+    text_puts(w->t, "\n");
     text_free(&lesson);
+}
+
+/* ---- as it goes ---- */
+
+void play_out_begin(struct play_out *o)
+{
+    o->w.t = &o->t;
+    if (!o->json) {
+        text_printf(&o->t, "%6s %11s  %-5s %10s %10s %6s  %-9s %11s %9s %9s\n", "packet", "seconds",
+                    "", "seq", "ack", "len", "verdict", "sent", "window", "its");
+        return;
+    }
+    jw_open(&o->w, NULL, '{');
+    jw_str(&o->w, "file", o->name);
+    jw_str(&o->w, "played", o->p->side == 0 ? "client" : "server");
+    jw_open(&o->w, "frames", '[');
+}
+
+void play_out_row(void *ctx, const struct play_row *row)
+{
+    struct play_out *o = ctx;
+    if (o->json)
+        row_json(o->p, &o->w, row);
+    else
+        play_row_text(o->p, row, &o->t);
+    if (o->t.len < 65536)
+        return;
+    (void)fwrite(o->t.s, 1, o->t.len, o->out);
+    text_consume(&o->t, o->t.len);
+}
+
+void play_out_end(struct play_out *o, bool whole)
+{
+    if (whole && o->json)
+        json_end(o->p, &o->w);
+    else if (whole)
+        text_end(o->p, &o->t);
+    if (whole)
+        (void)fwrite(o->t.s, 1, o->t.len, o->out);
+    text_free(&o->t);
 }

@@ -1,13 +1,16 @@
-/* replay/play_run.c: the played side's stack, its application, and the other side's frames (play.h).
+/* replay/play_run.c: the played side's stack, its application, and the other side's frames
+ * (play.h).
  *
- * One pass over the captured frames in their order. Before each, the timers that are due; then a frame of the other
- * side is handed in, or what the played side's application did is done: a frame of that side is the sign for it. Timers
- * that fall on the very time of a captured frame go after one that came in and before one that went out is done with.
+ * One pass over the captured frames in their order. Before each, the timers that are due; then a
+ * frame of the other side is handed in, or what the played side's application did is done: a frame
+ * of that side is the sign for it. Timers that fall on the very time of a captured frame go after
+ * one that came in and before one that went out is done with.
  *
- * All the stack can reach is a device that takes frames apart and a neighbour whose address it knows, so nothing but the
- * connection is ever sent. Both ends have made-up MAC addresses: those of the capture may be anything.
+ * All the stack can reach is a device that takes frames apart and a neighbour whose address it
+ * knows, so nothing but the connection is ever sent. Both ends have made-up MAC addresses: those of
+ * the capture may be anything.
  */
-#include "replay/play.h"
+#include "replay/player.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -22,40 +25,10 @@
 #include "wire/checksum.h"
 #include "wire/eth.h"
 
-#define START      (10000 * TD_SEC) /* a host that has been up for a while */
-#define SETTLE     (250 * TD_MS)    /* run on behind the last captured frame: what is only late */
-#define BURST      (50 * TD_US)     /* what leaves within it left at once */
-#define LAG_LEAST  TD_MS            /* a host answers a SYN sooner */
-#define GAP_MOST   (64u << 20)      /* bytes of text that a capture may miss */
-#define STEPS_AT_ONCE 100000        /* timers at one instant: more is a stack that goes in a circle */
-
-struct player {
-    struct play *p;
-    struct td_stack *st;
-    uint32_t eth;
-    int listener, conn;        /* handles, -1 = none */
-    bool passive;              /* it answered a SYN */
-    bool active, closing, shut, aborted;
-    size_t next[2];            /* captured frames: the other side's, the played one's that come next */
-    size_t next_ack;           /* of the latter, the first that shows a window */
-    td_time lag;               /* from where the capture was made to the played side and back, ns */
-    tcp_seq heard;             /* the other side's highest acknowledgement so far, */
-    tcp_seq small_end;         /* and the end of the last short segment of the played side */
-    bool small, no_delay;
-    uint32_t mss;              /* text of a full segment */
-    /* the application's text */
-    tcp_seq written;           /* the sequence number behind what it has decided to write */
-    uint8_t *out;
-    size_t out_n, out_at, out_room;
-    uint64_t window_max;       /* the largest captured so far, bytes */
-    /* what the other side may acknowledge */
-    bool begun;                /* the stack has sent something */
-    tcp_seq sent_end;
-    bool held;
-    tcp_seq held_ack;
-    size_t held_frame;
-    uint8_t frame[ETH_HLEN + 65535 + 1];
-};
+#define START         (10000 * TD_SEC) /* a host that has been up for a while */
+#define SETTLE        (250 * TD_MS) /* run on behind the last captured frame: what is only late */
+#define LAG_LEAST     TD_MS         /* a host answers a SYN sooner */
+#define STEPS_AT_ONCE 100000 /* timers at one instant: more is a stack that goes in a circle */
 
 static td_time when(td_time at)
 {
@@ -67,19 +40,14 @@ static td_time when(td_time at)
 static int transmit(void *dev, const struct pkt *p)
 {
     struct player *r = dev;
-    struct play_frame f = {.twin = SIZE_MAX};
+    struct play_frame f = {0};
     if (p->len <= ETH_HLEN || p->len > sizeof(r->frame) || !pkt_read(p, 0, r->frame, p->len) ||
         !play_frame_read(&f, r->frame + ETH_HLEN, p->len - ETH_HLEN))
         return 0;
-    struct play_frame *kept = play_add(&r->p->sent, &r->p->nsent, &r->p->sent_room);
-    if (kept == NULL) {
-        r->p->no_memory = true;
-        return 0;
-    }
     f.at = td_stack_now(r->st) - START;
     f.ours = true;
-    f.verdict = PLAY_EXTRA;
-    *kept = f;
+    r->reset = (f.flags & TCP_RST) != 0;
+    judge_sent(r->judge, &f);
     tcp_seq end = f.seq + f.text + ((f.flags & TCP_SYN) != 0) + ((f.flags & TCP_FIN) != 0);
     if ((f.flags & TCP_SYN) && f.o.has_wscale)
         r->p->scale[1] = f.o.wscale;
@@ -119,18 +87,22 @@ static int set_knobs(struct player *r, char *msg, size_t msg_size)
             err = td_knob_set(r->st, name, equals + 1);
         }
         if (err != 0) {
-            (void)snprintf(msg, msg_size, "--knob %s: %s", word,
-                           equals == NULL      ? "write NAME=VALUE, for example net.ipv4.tcp_congestion_control=reno"
-                           : err == -ENOENT    ? "there is no such knob: `sysctl -a` lists them"
-                                               : "it can't have this value");
+            (void)snprintf(
+                msg, msg_size, "--knob %s: %s", word,
+                equals == NULL
+                    ? "write NAME=VALUE, for example net.ipv4.tcp_congestion_control=reno"
+                : err == -ENOENT ? "there is no such knob: `sysctl -a` lists them"
+                                 : "it can't have this value");
             return EXIT_USAGE;
         }
     }
     return EXIT_DONE;
 }
 
-/* What the captured SYN says of its host. An option that a SYN-ACK lacks may have lacked in the SYN. */
-static void configure(struct player *r, const struct play_frame *syn, const struct play_frame *theirs)
+/* What the captured SYN says of its host. An option that a SYN-ACK lacks may have lacked in the
+ * SYN. */
+static void configure(struct player *r, const struct play_frame *syn,
+                      const struct play_frame *theirs)
 {
     bool answers = (syn->flags & TCP_ACK) != 0 && theirs != NULL;
     knob_number(r->st, "net.ipv4.conf.all.arp_acd", "0");
@@ -148,8 +120,12 @@ static void configure(struct player *r, const struct play_frame *syn, const stru
 static void pin(struct player *r, const struct play_frame *syn)
 {
     const struct play *p = r->p;
-    struct td_tcp_pin pin = {
-        .laddr = p->us, .raddr = p->peer, .lport = p->port, .rport = p->pport, .what = TD_PIN_ISS, .iss = syn->seq};
+    struct td_tcp_pin pin = {.laddr = p->us,
+                             .raddr = p->peer,
+                             .lport = p->port,
+                             .rport = p->pport,
+                             .what = TD_PIN_ISS,
+                             .iss = syn->seq};
     const struct play_frame *id[3] = {NULL};
     unsigned n = 0;
     for (size_t i = 0; i < p->ncap && n < 3; i++)
@@ -163,12 +139,14 @@ static void pin(struct player *r, const struct play_frame *syn)
     }
     if (syn->o.has_ts) { /* its clock, as it must be now to show the captured value then */
         pin.what |= TD_PIN_TS;
-        pin.ts_val = syn->o.ts_val - (uint32_t)((START + syn->at) / TD_MS - td_stack_now(r->st) / TD_MS);
+        pin.ts_val =
+            syn->o.ts_val - (uint32_t)((START + syn->at) / TD_MS - td_stack_now(r->st) / TD_MS);
     }
     (void)td_tcp_pin(r->st, &pin);
 }
 
-/* How far from the played side the capture was made shows in the shortest time it took to acknowledge something. */
+/* How far from the played side the capture was made shows in the shortest time it took to
+ * acknowledge something. */
 static td_time lag_of(const struct play *p)
 {
     td_time least = TD_NEVER, asked = 0;
@@ -194,11 +172,13 @@ static bool open_host(struct player *r)
     struct play *p = r->p;
     const struct play_frame *syn = first_syn(p, true), *theirs = first_syn(p, false);
     struct td_stack_config sc = {.now = START};
-    struct td_if_config eth = {
-        .name = "eth0", .mac = {{2, 0, 0, 0, 0, 1}}, .flags = TD_IF_UP | TD_IF_BROADCAST, .ops = &ops, .dev = r};
+    struct td_if_config eth = {.name = "eth0",
+                               .mac = {{2, 0, 0, 0, 0, 1}},
+                               .flags = TD_IF_UP | TD_IF_BROADCAST,
+                               .ops = &ops,
+                               .dev = r};
     const struct td_mac peer = {{2, 0, 0, 0, 0, 2}};
     memset(sc.seed, 7, sizeof(sc.seed));
-    r->listener = r->conn = -1;
     r->st = td_stack_new(&sc);
     if (r->st == NULL)
         return false;
@@ -211,14 +191,14 @@ static bool open_host(struct player *r)
         return false;
     struct td_route route = to_peer;
     route.ifindex = r->eth;
-    if (td_route_add(r->st, &route, true) != 0 || td_neigh_add(r->st, r->eth, p->peer, peer, TD_NEIGH_PERMANENT) != 0)
+    if (td_route_add(r->st, &route, true) != 0 ||
+        td_neigh_add(r->st, r->eth, p->peer, peer, TD_NEIGH_PERMANENT) != 0)
         return false;
     td_stack_flush(r->st, START);
-    p->nsent = 0;
     r->active = syn != NULL && (syn->flags & TCP_ACK) == 0;
     r->passive = syn != NULL && !r->active;
     if (syn != NULL) {
-        r->written = syn->seq + 1;
+        r->written = r->due = syn->seq + 1;
         p->scale[0] = syn->o.has_wscale ? syn->o.wscale : 0;
         pin(r, syn);
     }
@@ -231,216 +211,6 @@ static bool open_host(struct player *r)
     return true;
 }
 
-/* ---- the application ---- */
-
-static bool say(struct player *r, const uint8_t *bytes, size_t n)
-{
-    if (r->out_n + n > r->out_room) {
-        size_t room = 2 * (r->out_n + n) + 4096;
-        uint8_t *grown = realloc(r->out, room);
-        if (grown == NULL)
-            return false;
-        r->out = grown;
-        r->out_room = room;
-    }
-    if (bytes != NULL)
-        memcpy(r->out + r->out_n, bytes, n);
-    else
-        memset(r->out + r->out_n, 0, n); /* it wasn't captured */
-    r->out_n += n;
-    return true;
-}
-
-/* Segments are pushed in twos and more by senders that hand several to their card at once. So behind a full segment the
- * write goes on where more follows at the same time, or as soon as an acknowledgement makes room for it. */
-static bool write_ends(const struct player *r, size_t at)
-{
-    const struct play_frame *f = &r->p->cap[at];
-    td_time heard = 0;
-    if ((f->flags & (TCP_PSH | TCP_FIN)) != TCP_PSH)
-        return (f->flags & TCP_FIN) != 0;
-    for (size_t i = at + 1; f->text >= r->mss && i < r->p->ncap; i++) {
-        const struct play_frame *g = &r->p->cap[i];
-        if (g->icmp)
-            continue;
-        if (!g->ours)
-            heard = g->text == 0 ? g->at + r->lag : 0;
-        else if (g->text > 0 && seq_gt(g->seq + g->text, r->written))
-            return g->at > f->at + BURST && (heard == 0 || g->at < heard || g->at > heard + BURST);
-    }
-    return true;
-}
-
-/* The write that began with frame `from`: its text and all that follows up to its end. */
-static void take_write(struct player *r, size_t from)
-{
-    bool full = false;
-    for (size_t i = from; i < r->p->ncap; i++) {
-        const struct play_frame *f = &r->p->cap[i];
-        tcp_seq begin = f->seq + ((f->flags & TCP_SYN) != 0), end = begin + f->text;
-        if (!f->ours || (f->flags & TCP_RST) || f->text == 0 || !seq_gt(end, r->written))
-            continue;
-        uint32_t skip = seq_gt(begin, r->written) ? 0 : r->written - begin;
-        if (seq_gt(begin, r->written) && r->out_n + (begin - r->written) > GAP_MOST)
-            continue; /* no capture misses so much */
-        if (seq_gt(begin, r->written) && !say(r, NULL, begin - r->written))
-            r->p->no_memory = true;
-        if (!say(r, f->datagram + f->text_at + skip, f->text - skip))
-            r->p->no_memory = true;
-        r->written = end;
-        full = f->text >= r->mss;
-        if (write_ends(r, i))
-            return;
-    }
-    if (full && !say(r, NULL, r->mss)) /* not pushed: there was more, of which the capture has nothing */
-        r->p->no_memory = true;
-}
-
-static void write_on(struct player *r)
-{
-    while (r->conn >= 0 && r->out_at < r->out_n) {
-        int64_t n = td_send(r->st, r->conn, r->out + r->out_at, r->out_n - r->out_at, 0);
-        if (n <= 0)
-            break;
-        r->out_at += (size_t)n;
-    }
-    if (r->out_at == r->out_n)
-        r->out_at = r->out_n = 0;
-    if (r->closing && !r->shut && r->out_n == 0 && r->conn >= 0 && td_shutdown(r->st, r->conn, SHUT_WR) == 0)
-        r->shut = true;
-}
-
-/* Bytes that the captured application had not read when its next frame left. */
-static uint64_t unread_then(struct player *r)
-{
-    const struct play *p = r->p;
-    size_t i = r->next_ack > r->next[1] ? r->next_ack : r->next[1];
-    while (i < p->ncap && (!p->cap[i].ours || (p->cap[i].flags & (TCP_ACK | TCP_RST | TCP_SYN)) != TCP_ACK))
-        i++;
-    r->next_ack = i;
-    uint64_t w = i < p->ncap ? (uint64_t)p->cap[i].wnd << p->scale[0] : r->window_max;
-    return r->window_max > w ? r->window_max - w : 0;
-}
-
-static void read_on(struct player *r)
-{
-    uint8_t text[16384];
-    int unread = 0;
-    if (r->conn < 0 || td_ioctl(r->st, r->conn, 0x541b /* SIOCINQ */, &unread) != 0)
-        return;
-    uint64_t leave = unread_then(r);
-    while (unread > 0 && (uint64_t)unread > leave) {
-        uint64_t want = (uint64_t)unread - leave;
-        int64_t n = td_recv(r->st, r->conn, text, want < sizeof(text) ? (size_t)want : sizeof(text), 0);
-        if (n <= 0)
-            return;
-        unread -= (int)n;
-    }
-}
-
-/* Nagle's algorithm (RFC 1122 4.2.3.4) sends one short segment at a time: a host that sent two had it off. */
-static void see_nagle(struct player *r, const struct play_frame *f)
-{
-    int on = 1;
-    if (f->text == 0 || f->text >= r->mss || (f->flags & (TCP_SYN | TCP_FIN | TCP_RST)) || seq_lt(f->seq, r->written))
-        return;
-    if (r->small && !r->no_delay && r->conn >= 0 && seq_gt(r->small_end, r->heard))
-        r->no_delay = td_setsockopt(r->st, r->conn, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0;
-    r->small = true;
-    r->small_end = f->seq + f->text;
-}
-
-static bool is_probe(const struct play_frame *f, tcp_seq end)
-{
-    return f->ours && (f->flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) == TCP_ACK && f->text <= 1 && f->seq == end - 1;
-}
-
-/* Keep-alive probes (RFC 9293 3.8.4) ask about the byte before what is next. From the first come how long the host waited in
- * silence, from those behind it the time between two, and how many it sent before it gave up. */
-static void see_keep_alive(struct player *r)
-{
-    const struct play *p = r->p;
-    td_time quiet = 0, probed = 0;
-    tcp_seq end = 0, acked = 0;
-    uint16_t window = 0;
-    int idle = 0, interval = 0, unanswered = 0, on = 1;
-    bool begun = false;
-    for (size_t i = 0; i < p->ncap; i++) {
-        const struct play_frame *f = &p->cap[i];
-        if (f->icmp)
-            continue;
-        bool probe = begun && is_probe(f, end) && acked == end && window > 0; /* else it asks about something else */
-        if (probe && idle == 0)
-            idle = (int)((f->at - quiet + TD_SEC / 2) / TD_SEC);
-        if (probe && unanswered > 0)
-            interval = (int)((f->at - probed + TD_SEC / 2) / TD_SEC);
-        if (f->ours && (f->flags & TCP_RST))
-            break;
-        unanswered = probe ? unanswered + 1 : 0;
-        probed = f->at;
-        quiet = f->at + (f->ours ? 0 : r->lag);
-        if (!f->ours) {
-            acked = f->ack;
-            window = f->wnd;
-        } else if (!probe) {
-            tcp_seq e = f->seq + f->text + ((f->flags & TCP_SYN) != 0) + ((f->flags & TCP_FIN) != 0);
-            end = !begun || seq_gt(e, end) ? e : end;
-            begun = true;
-        }
-    }
-    if (idle < 1 || idle > 32767 || interval > 32767)
-        return;
-    (void)td_setsockopt(r->st, r->conn, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    (void)td_setsockopt(r->st, r->conn, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-    if (interval > 0)
-        (void)td_setsockopt(r->st, r->conn, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
-    if (unanswered > 0 && unanswered < 127)
-        (void)td_setsockopt(r->st, r->conn, IPPROTO_TCP, TCP_KEEPCNT, &unanswered, sizeof(unanswered));
-}
-
-static void flush(struct player *r);
-
-static void application(struct player *r)
-{
-    if (r->conn < 0 && r->listener >= 0 && (r->conn = td_accept(r->st, r->listener, NULL, NULL)) >= 0)
-        see_keep_alive(r);
-    write_on(r);
-    read_on(r);
-}
-
-/* A frame of the played side was captured: what must its application have done? */
-static void act(struct player *r, const struct play_frame *f, size_t index)
-{
-    struct sockaddr_in us = td_sockaddr(r->p->us, r->p->port), peer = td_sockaddr(r->p->peer, r->p->pport);
-    tcp_seq end = f->seq + ((f->flags & TCP_SYN) != 0) + f->text;
-    if ((f->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && r->active && r->conn < 0) {
-        r->conn = td_socket(r->st, AF_INET, SOCK_STREAM, 0);
-        see_keep_alive(r);
-        (void)td_bind(r->st, r->conn, (struct sockaddr *)&us, sizeof(us));
-        (void)td_connect(r->st, r->conn, (struct sockaddr *)&peer, sizeof(peer));
-    }
-    see_nagle(r, f);
-    if ((f->flags & TCP_RST) == 0 && f->text > 0 && seq_gt(end, r->written))
-        take_write(r, index);
-    if (f->flags & TCP_FIN)
-        r->closing = true;
-    if ((f->flags & (TCP_ACK | TCP_RST | TCP_SYN)) == TCP_ACK) {
-        uint64_t w = (uint64_t)f->wnd << r->p->scale[0];
-        r->window_max = w > r->window_max ? w : r->window_max;
-    }
-    application(r);
-    flush(r);
-    bool reset = r->p->nsent > 0 && (r->p->sent[r->p->nsent - 1].flags & TCP_RST) != 0;
-    if ((f->flags & TCP_RST) && !reset && r->conn >= 0 && !r->aborted) {
-        const struct linger now = {.l_onoff = 1};
-        (void)td_setsockopt(r->st, r->conn, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-        (void)td_close(r->st, r->conn);
-        r->conn = -1;
-        r->aborted = true;
-        flush(r);
-    }
-}
-
 /* ---- the other side ---- */
 
 static void sign(uint8_t *d, uint32_t len, uint32_t ihl, td_ip4 src, td_ip4 dst)
@@ -448,7 +218,8 @@ static void sign(uint8_t *d, uint32_t len, uint32_t ihl, td_ip4 src, td_ip4 dst)
     wire_put16(d + 10, 0);
     wire_put16(d + 10, checksum_finish(checksum_add(0, d, ihl)));
     wire_put16(d + ihl + 16, 0);
-    wire_put16(d + ihl + 16, checksum_finish(checksum_add(checksum_pseudo(src, dst, 6, len - ihl), d + ihl, len - ihl)));
+    wire_put16(d + ihl + 16, checksum_finish(checksum_add(checksum_pseudo(src, dst, 6, len - ihl),
+                                                          d + ihl, len - ihl)));
 }
 
 /* The option's blocks end where the stack's text does. */
@@ -466,8 +237,10 @@ static void cut_sack(const struct player *r, uint8_t *tcp, uint32_t hlen)
     }
 }
 
-static const struct eth_hdr to_us = {
-    .dst = {{2, 0, 0, 0, 0, 1}}, .src = {{2, 0, 0, 0, 0, 2}}, .type = ETHERTYPE_IPV4, .hlen = ETH_HLEN};
+static const struct eth_hdr to_us = {.dst = {{2, 0, 0, 0, 0, 1}},
+                                     .src = {{2, 0, 0, 0, 0, 2}},
+                                     .type = ETHERTYPE_IPV4,
+                                     .hlen = ETH_HLEN};
 
 static void inject(struct player *r, const struct play_frame *f, tcp_seq ack, bool only_ack)
 {
@@ -477,7 +250,8 @@ static void inject(struct player *r, const struct play_frame *f, tcp_seq ack, bo
     memcpy(d, f->datagram, len);
     wire_put16(d + 2, (uint16_t)len);
     if (only_ack) { /* behind all that the frame held */
-        wire_put32(d + ihl + 4, f->seq + f->text + ((f->flags & TCP_SYN) != 0) + ((f->flags & TCP_FIN) != 0));
+        wire_put32(d + ihl + 4,
+                   f->seq + f->text + ((f->flags & TCP_SYN) != 0) + ((f->flags & TCP_FIN) != 0));
         d[ihl + 13] = TCP_ACK;
     }
     if (f->flags & TCP_ACK) {
@@ -489,15 +263,14 @@ static void inject(struct player *r, const struct play_frame *f, tcp_seq ack, bo
     (void)td_stack_input_bytes(r->st, r->eth, r->frame, ETH_HLEN + len, td_stack_now(r->st));
 }
 
-/* Sends, and lets the other side say what it held back until it had been sent. */
-static void flush(struct player *r)
+void player_flush(struct player *r)
 {
     td_stack_flush(r->st, td_stack_now(r->st));
     while (r->held && seq_le(r->held_ack, r->sent_end)) {
         r->held = false;
         inject(r, &r->p->cap[r->held_frame], r->held_ack, true);
         td_stack_flush(r->st, td_stack_now(r->st));
-        application(r);
+        r->app->go(r);
         td_stack_flush(r->st, td_stack_now(r->st));
     }
 }
@@ -509,17 +282,12 @@ static void hear(struct player *r, const struct play_frame *f, size_t index)
         (void)eth_emit(&to_us, r->frame);
         memcpy(r->frame + ETH_HLEN, f->datagram, f->len);
         (void)td_stack_input_bytes(r->st, r->eth, r->frame, ETH_HLEN + f->len, td_stack_now(r->st));
-        flush(r);
-        application(r);
-        flush(r);
+        player_flush(r);
+        r->app->go(r);
+        player_flush(r);
         return;
     }
-    if ((f->flags & TCP_SYN) && r->listener < 0 && r->passive) {
-        struct sockaddr_in us = td_sockaddr(r->p->us, r->p->port);
-        r->listener = td_socket(r->st, AF_INET, SOCK_STREAM, 0);
-        (void)td_bind(r->st, r->listener, (struct sockaddr *)&us, sizeof(us));
-        (void)td_listen(r->st, r->listener, 16);
-    }
+    r->app->coming(r, f);
     if ((f->flags & TCP_ACK) && (f->flags & TCP_RST) == 0 && r->begun && seq_gt(ack, r->sent_end)) {
         r->held = true;
         r->held_ack = ack;
@@ -530,9 +298,9 @@ static void hear(struct player *r, const struct play_frame *f, size_t index)
     if ((f->flags & TCP_ACK) && (!r->small || seq_gt(f->ack, r->heard)))
         r->heard = f->ack;
     inject(r, f, ack, false);
-    flush(r);
-    application(r);
-    flush(r);
+    player_flush(r);
+    r->app->go(r);
+    player_flush(r);
 }
 
 /* ---- time ---- */
@@ -541,15 +309,16 @@ static void timers(struct player *r, td_time until, bool at)
 {
     td_time last = 0, next;
     unsigned same = 0;
-    while ((next = td_stack_next_deadline(r->st)) != TD_NEVER && (next < until || (at && next == until))) {
+    while ((next = td_stack_next_deadline(r->st)) != TD_NEVER &&
+           (next < until || (at && next == until))) {
         same = next == last ? same + 1 : 0;
         last = next;
         if (same > STEPS_AT_ONCE || r->p->no_memory)
             return;
         td_stack_tick(r->st, next);
-        flush(r);
-        application(r);
-        flush(r);
+        player_flush(r);
+        r->app->go(r);
+        player_flush(r);
     }
 }
 
@@ -560,10 +329,11 @@ static void look(struct player *r, struct play_sight *s)
     memset(&i, 0, sizeof(i));
     if (r->conn < 0 || td_getsockopt(r->st, r->conn, IPPROTO_TCP, TCP_INFO, &i, &n) != 0)
         return;
-    *s = (struct play_sight){.state = i.tcpi_state, .cwnd = i.tcpi_snd_cwnd, .unacked = i.tcpi_unacked};
+    *s = (struct play_sight){
+        .state = i.tcpi_state, .cwnd = i.tcpi_snd_cwnd, .unacked = i.tcpi_unacked};
     int unsent = 0;
     if (td_ioctl(r->st, r->conn, 0x894b /* SIOCOUTQNSD */, &unsent) == 0)
-        s->unsent = (uint32_t)unsent + (uint32_t)(r->out_n - r->out_at);
+        s->unsent = (uint32_t)unsent + (uint32_t)r->app->unwritten(r);
 }
 
 /* The captured frame that is the next in the played side's time. */
@@ -578,48 +348,110 @@ static bool next_event(struct player *r, size_t *i)
         return false;
     bool ours = a == p->ncap;
     if (a < p->ncap && b < p->ncap)
-        ours = p->cap[a].at + r->lag > p->cap[b].at || (p->cap[a].at + r->lag == p->cap[b].at && r->lag == 0 && b < a);
+        ours = p->cap[a].at + r->lag > p->cap[b].at ||
+               (p->cap[a].at + r->lag == p->cap[b].at && r->lag == 0 && b < a);
     *i = r->next[ours]++;
     return true;
 }
 
-int play_run(struct play *p, char *msg, size_t msg_size)
+struct player *player_open(struct play *p, int *status, char *msg, size_t msg_size)
 {
     struct player *r = calloc(1, sizeof(*r));
-    bool ok = r != NULL;
-    size_t i;
-    int status = EXIT_DONE;
-    if (ok) {
-        r->p = p;
-        ok = open_host(r);
-        status = ok ? set_knobs(r, msg, msg_size) : EXIT_DONE;
-    }
-    while (ok && status == EXIT_DONE && !p->no_memory && next_event(r, &i)) {
-        struct play_frame *f = &p->cap[i];
-        td_time t = when(f->at) + (f->ours ? 0 : r->lag);
-        timers(r, t, false);
-        td_stack_clock(r->st, t);
-        if (f->ours) {
-            act(r, f, i);
-            timers(r, t, true);
-            look(r, &f->sight);
-        } else {
-            hear(r, f, i);
-        }
-        if (p->watch != NULL)
-            p->watch(p->watch_ctx, r->st, f);
-    }
-    if (ok && status == EXIT_DONE && p->ncap > 0)
-        timers(r, when(p->cap[p->ncap - 1].at) + SETTLE, true);
-    if (r != NULL) {
-        if (r->st != NULL)
-            td_stack_free(r->st);
-        free(r->out);
+    *status = EXIT_FAILED;
+    if (r == NULL || (r->judge = judge_new(p)) == NULL) {
         free(r);
-    }
-    if (!ok || p->no_memory) {
         (void)snprintf(msg, msg_size, "out of memory");
-        return EXIT_FAILED;
+        return NULL;
     }
-    return status;
+    memset(p->count, 0, sizeof(p->count));
+    p->diverged = false;
+    p->held = 0;
+    r->p = p;
+    r->app = &play_guess;
+    r->listener = r->conn = -1;
+    if (!open_host(r))
+        (void)snprintf(msg, msg_size, "out of memory");
+    else
+        *status = set_knobs(r, msg, msg_size);
+    if (*status == EXIT_DONE)
+        return r;
+    player_close(r);
+    return NULL;
+}
+
+bool player_step(struct player *r, const struct play_frame **frame)
+{
+    struct play *p = r->p;
+    size_t i;
+    if (p->no_memory || !next_event(r, &i))
+        return false;
+    const struct play_frame *f = *frame = &p->cap[i];
+    td_time t = when(f->at) + (f->ours ? 0 : r->lag);
+    timers(r, t, false);
+    td_stack_clock(r->st, t);
+    if (f->ours) {
+        struct play_sight sight = {0};
+        judge_captured(r->judge, f);
+        r->app->captured(r, f, i);
+        timers(r, t, true);
+        look(r, &sight);
+        judge_sight(r->judge, &sight);
+    } else {
+        hear(r, f, i);
+    }
+    judge_pass(r->judge, t - START);
+    if (p->watch != NULL)
+        p->watch(p->watch_ctx, r->st, f);
+    return true;
+}
+
+void player_finish(struct player *r)
+{
+    if (r->p->ncap > 0)
+        timers(r, when(r->p->end) + SETTLE, true);
+    judge_end(r->judge);
+}
+
+struct td_stack *player_stack(struct player *r)
+{
+    return r->st;
+}
+
+uint32_t player_interface(const struct player *r)
+{
+    return r->eth;
+}
+
+struct judge *player_judge(struct player *r)
+{
+    return r->judge;
+}
+
+void player_close(struct player *r)
+{
+    if (r == NULL)
+        return;
+    if (r->st != NULL)
+        td_stack_free(r->st);
+    judge_free(r->judge);
+    r->app->done(r);
+    free(r);
+}
+
+int play_run(struct play *p, char *msg, size_t msg_size)
+{
+    int status;
+    const struct play_frame *f;
+    struct player *r = player_open(p, &status, msg, msg_size);
+    if (r == NULL)
+        return status;
+    while (player_step(r, &f))
+        ;
+    if (!p->no_memory)
+        player_finish(r);
+    player_close(r);
+    if (!p->no_memory)
+        return EXIT_DONE;
+    (void)snprintf(msg, msg_size, "out of memory");
+    return EXIT_FAILED;
 }

@@ -181,17 +181,16 @@ static int play(struct session *s, const struct words *w, struct capture_reader 
 {
     struct play p;
     int status = play_load(&p, r, w->file, w->observe.flow < 0 ? 0 : w->observe.flow, w->play, msg, msg_size);
+    struct play_out o = {.p = &p, .name = w->file, .out = s->out, .json = w->observe.json};
     p.knob = w->knob;
     p.nknobs = w->nknobs;
-    if (status == EXIT_DONE)
-        status = play_run(&p, msg, msg_size);
+    p.row = play_out_row;
+    p.row_ctx = &o;
     if (status == EXIT_DONE) {
-        play_judge(&p);
-        if (w->observe.json)
-            play_json(&p, w->file, s->out);
-        else
-            play_print(&p, s->out);
+        play_out_begin(&o);
+        status = play_run(&p, msg, msg_size);
     }
+    play_out_end(&o, status == EXIT_DONE);
     play_done(&p);
     return status;
 }

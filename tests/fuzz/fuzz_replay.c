@@ -37,12 +37,15 @@ static void play(const uint8_t *data, size_t size, const char *side)
         return;
     int status = play_load(&p, r, "input", 0, side, msg, sizeof msg);
     FUZZ_CHECK(status == 0 || msg[0] != '\0');
-    if (status == 0 && play_run(&p, msg, sizeof msg) == 0) {
+    for (int json = 0; status == 0 && json < 2; json++) {
         FILE *out = fopen("/dev/null", "w");
         FUZZ_CHECK(out != NULL);
-        play_judge(&p);
-        play_print(&p, out);
-        play_json(&p, "input", out);
+        struct play_out o = {.p = &p, .name = "input", .out = out, .json = json != 0};
+        p.row = play_out_row;
+        p.row_ctx = &o;
+        play_out_begin(&o);
+        status = play_run(&p, msg, sizeof msg);
+        play_out_end(&o, status == 0);
         fclose(out);
     }
     play_done(&p);

@@ -1,4 +1,5 @@
-/* replay/play.c and its parts: the stack as one end of a captured connection; verdicts. The captures are pcaps/. */
+/* replay/play.c and its parts: the stack as one end of a captured connection; verdicts. The
+ * captures are pcaps/. */
 #include "check_main.h"
 #include "common/control.h"
 #include "replay/play.h"
@@ -7,6 +8,18 @@
 #include <string.h>
 
 static char msg[512];
+
+/* The rows, as they were told. */
+#define ROWS 256
+static struct play_row rows[ROWS];
+static unsigned nrows;
+
+static void keep_row(void *ctx, const struct play_row *row)
+{
+    (void)ctx;
+    ck_assert_uint_lt(nrows, ROWS);
+    rows[nrows++] = *row;
+}
 
 static int play_file(struct play *p, const char *name, const char *side)
 {
@@ -17,11 +30,9 @@ static int play_file(struct play *p, const char *name, const char *side)
     ck_assert_msg(r != NULL, "%s", msg);
     int status = play_load(p, r, path, 0, side, msg, sizeof(msg));
     capture_close(r);
-    if (status == EXIT_DONE)
-        status = play_run(p, msg, sizeof(msg));
-    if (status == EXIT_DONE)
-        play_judge(p);
-    return status;
+    p->row = keep_row;
+    nrows = 0;
+    return status == EXIT_DONE ? play_run(p, msg, sizeof(msg)) : status;
 }
 
 /* Captures in which one side, or both, is our own stack: it says again what it said. */
@@ -29,13 +40,26 @@ static const struct {
     const char *name, *side;
     unsigned frames;
 } own[] = {
-    {"half-close", "server", 6},         {"handshake-options", "client", 6}, {"sack", "server", 13},
-    {"dsack", "server", 6},              {"ecn", "server", 5},               {"fast-retransmit", "server", 11},
-    {"nagle-delayed-ack", "server", 7},  {"refused", "client", 1},           {"refused", "server", 1},
-    {"rto-backoff", "server", 7},        {"silly-window", "server", 7},      {"simultaneous-close", "server", 4},
-    {"simultaneous-open", "client", 3},  {"tail-loss", "server", 7},         {"zero-window", "server", 10},
-    {"rst-middle", "server", 5},         {"nat-inside", "client", 4},        {"nat-outside", "server", 3},
-    {"keep-alive", "server", 6},         {"pmtu-discovery", "server", 6},
+    {"half-close", "server", 6},
+    {"handshake-options", "client", 6},
+    {"sack", "server", 13},
+    {"dsack", "server", 6},
+    {"ecn", "server", 5},
+    {"fast-retransmit", "server", 11},
+    {"nagle-delayed-ack", "server", 7},
+    {"refused", "client", 1},
+    {"refused", "server", 1},
+    {"rto-backoff", "server", 7},
+    {"silly-window", "server", 7},
+    {"simultaneous-close", "server", 4},
+    {"simultaneous-open", "client", 3},
+    {"tail-loss", "server", 7},
+    {"zero-window", "server", 10},
+    {"rst-middle", "server", 5},
+    {"nat-inside", "client", 4},
+    {"nat-outside", "server", 3},
+    {"keep-alive", "server", 6},
+    {"pmtu-discovery", "server", 6},
     {"handshake-options", "192.168.0.1:8080", 6},
 };
 
@@ -46,19 +70,19 @@ START_TEST(our_own_says_the_same)
     if (strcmp(side, "192.168.0.1:8080") == 0) { /* by its address: whichever side that is */
         ck_assert_int_eq(play_file(&p, own[_i].name, "client"), EXIT_DONE);
         static char end[64];
-        (void)snprintf(end, sizeof(end), "%u.%u.%u.%u:%u", p.us >> 24, p.us >> 16 & 255, p.us >> 8 & 255, p.us & 255, p.port);
+        (void)snprintf(end, sizeof(end), "%u.%u.%u.%u:%u", p.us >> 24, p.us >> 16 & 255,
+                       p.us >> 8 & 255, p.us & 255, p.port);
         play_done(&p);
         side = end;
     }
     ck_assert_msg(play_file(&p, own[_i].name, side) == EXIT_DONE, "%s", msg);
     for (unsigned v = 0; v < PLAY_VERDICTS; v++)
-        ck_assert_msg(p.count[v] == (v == PLAY_SAME ? own[_i].frames : 0), "%s, %s: %lu %s", own[_i].name, own[_i].side,
-                      (unsigned long)p.count[v], play_verdict_names[v]);
-    for (size_t i = 0; i < p.ncap; i++) {
-        const struct play_frame *f = &p.cap[i];
-        if (!f->ours)
-            continue;
-        const struct play_frame *s = &p.sent[f->twin];
+        ck_assert_msg(p.count[v] == (v == PLAY_SAME ? own[_i].frames : 0), "%s, %s: %lu %s",
+                      own[_i].name, own[_i].side, (unsigned long)p.count[v], play_verdict_names[v]);
+    ck_assert_uint_eq(nrows, own[_i].frames);
+    for (unsigned i = 0; i < nrows; i++) {
+        const struct play_frame *f = &rows[i].captured, *s = &rows[i].sent;
+        ck_assert(rows[i].was_sent && (i == 0 || f->number > rows[i - 1].captured.number));
         ck_assert_uint_eq(s->seq, f->seq); /* on the wire, not relative */
         ck_assert_uint_eq(s->ack, f->ack);
         ck_assert_uint_eq(s->id, f->id);
@@ -86,17 +110,46 @@ END_TEST
 
 /* ---- verdicts, of frames made up here ---- */
 
-static struct play_frame *made(struct play *p, bool sent, td_time at, tcp_seq seq, uint32_t text)
+static struct play_frame made[64];
+static unsigned nmade, numbers;
+
+static struct play_frame *make(bool sent, td_time at, tcp_seq seq, uint32_t text)
 {
-    struct play_frame *f = sent ? play_add(&p->sent, &p->nsent, &p->sent_room) : play_add(&p->cap, &p->ncap, &p->cap_room);
-    f->at = at;
-    f->seq = seq;
-    f->text = text;
-    f->flags = TCP_ACK;
-    f->ours = true;
-    f->verdict = sent ? PLAY_EXTRA : PLAY_MISSING;
-    f->number = sent ? 0 : p->ncap;
-    return f;
+    ck_assert_uint_lt(nmade, 64);
+    made[nmade] = (struct play_frame){.at = at,
+                                      .seq = seq,
+                                      .text = text,
+                                      .flags = TCP_ACK,
+                                      .ours = true,
+                                      .number = sent ? 0 : ++numbers};
+    return &made[nmade++];
+}
+
+static int in_time(const void *x, const void *y)
+{
+    const struct play_frame *a = x, *b = y;
+    if (a->at != b->at)
+        return a->at < b->at ? -1 : 1;
+    if ((a->number == 0) != (b->number == 0))
+        return a->number == 0 ? 1 : -1;
+    return (a > b) - (a < b);
+}
+
+static void judge_made(struct play *p, td_time end)
+{
+    nrows = 0;
+    p->row = keep_row;
+    p->end = end;
+    struct judge *j = judge_new(p);
+    ck_assert_ptr_nonnull(j);
+    qsort(made, nmade, sizeof(*made), in_time);
+    for (unsigned i = 0; i < nmade; i++) {
+        (made[i].number > 0 ? judge_captured : judge_sent)(j, &made[i]);
+        judge_pass(j, made[i].at);
+    }
+    judge_end(j);
+    judge_free(j);
+    nmade = numbers = 0;
 }
 
 START_TEST(verdicts)
@@ -105,51 +158,90 @@ START_TEST(verdicts)
     static const struct {
         td_time cap, sent;
         uint8_t verdict;
-    } times[] = {{100, 100, PLAY_SAME}, {104, 100, PLAY_SAME}, {100, 105, PLAY_SAME}, {100, 106, PLAY_LATER}, {106, 100, PLAY_EARLIER}};
+    } times[] = {{100, 100, PLAY_SAME},
+                 {104, 100, PLAY_SAME},
+                 {110, 115, PLAY_SAME},
+                 {120, 126, PLAY_LATER},
+                 {136, 130, PLAY_EARLIER}};
     for (unsigned i = 0; i < 5; i++) {
-        made(&p, false, times[i].cap * TD_MS, 1000 * i, 10);
-        made(&p, true, times[i].sent * TD_MS, 1000 * i, 10);
+        (void)make(false, times[i].cap * TD_MS, 1000 * i, 10);
+        (void)make(true, times[i].sent * TD_MS, 1000 * i, 10);
     }
-    made(&p, false, 200 * TD_MS, 10000, 300); /* split */
-    made(&p, true, 200 * TD_MS, 10000, 100);
-    made(&p, true, 200 * TD_MS, 10100, 200);
-    made(&p, false, 210 * TD_MS, 0xffffff00u, 200); /* coalesced, across the wrap */
-    made(&p, false, 210 * TD_MS, 0xffffffc8u, 100);
-    made(&p, true, 210 * TD_MS, 0xffffff00u, 300);
-    made(&p, false, 220 * TD_MS, 20000, 0);          /* missing */
-    made(&p, true, 220 * TD_MS, 20001, 0);           /* extra */
-    made(&p, false, 230 * TD_MS, 30000, 5)->kinds = 8; /* the same but for an option */
-    made(&p, true, 230 * TD_MS, 30000, 5);
-    made(&p, true, 231 * TD_MS, 40000, 5); /* behind the end */
-    play_judge(&p);
-    for (unsigned i = 0; i < 5; i++)
-        ck_assert_uint_eq(p.cap[i].verdict, times[i].verdict);
-    ck_assert_uint_eq(p.cap[5].verdict, PLAY_SPLIT);
-    ck_assert_uint_eq(p.cap[6].verdict, PLAY_COALESCED);
-    ck_assert_uint_eq(p.cap[7].verdict, PLAY_COALESCED);
-    ck_assert_uint_eq(p.cap[8].verdict, PLAY_MISSING);
-    ck_assert_uint_eq(p.cap[9].verdict, PLAY_MISSING);
+    (void)make(false, 200 * TD_MS, 10000, 300); /* split */
+    (void)make(true, 200 * TD_MS, 10000, 100);
+    (void)make(true, 200 * TD_MS, 10100, 200);
+    (void)make(false, 210 * TD_MS, 0xffffff00u, 200); /* coalesced, across the wrap */
+    (void)make(false, 210 * TD_MS, 0xffffffc8u, 100);
+    (void)make(true, 210 * TD_MS, 0xffffff00u, 300);
+    (void)make(false, 220 * TD_MS, 20000, 0);      /* missing */
+    (void)make(true, 220 * TD_MS, 20001, 0);       /* extra */
+    make(false, 230 * TD_MS, 30000, 5)->kinds = 8; /* the same but for an option */
+    (void)make(true, 230 * TD_MS, 30000, 5);
+    (void)make(true, 231 * TD_MS, 40000, 5); /* behind the end */
+    judge_made(&p, 230 * TD_MS);
+    static const uint8_t told[] = {PLAY_SAME,    PLAY_SAME,  PLAY_SAME,      PLAY_LATER,
+                                   PLAY_EARLIER, PLAY_SPLIT, PLAY_COALESCED, PLAY_COALESCED,
+                                   PLAY_MISSING, PLAY_EXTRA, PLAY_MISSING,   PLAY_EXTRA};
+    ck_assert_uint_eq(nrows, sizeof(told));
+    for (unsigned i = 0; i < nrows; i++)
+        ck_assert_msg(rows[i].verdict == told[i], "row %u: %s", i,
+                      play_verdict_names[rows[i].verdict]);
     static const uint64_t want[PLAY_VERDICTS] = {
-        [PLAY_MISSING] = 2, [PLAY_SAME] = 3, [PLAY_LATER] = 1, [PLAY_EARLIER] = 1, [PLAY_SPLIT] = 1, [PLAY_COALESCED] = 2, [PLAY_EXTRA] = 2};
+        [PLAY_MISSING] = 2, [PLAY_SAME] = 3,      [PLAY_LATER] = 1, [PLAY_EARLIER] = 1,
+        [PLAY_SPLIT] = 1,   [PLAY_COALESCED] = 2, [PLAY_EXTRA] = 2};
     ck_assert_mem_eq(p.count, want, sizeof(want));
-    play_done(&p);
+    ck_assert(p.diverged && p.first.verdict == PLAY_LATER);
 }
 END_TEST
 
-/* Equal frames, three duplicate ACKs say, are paired in their order; the one too many is missing. */
+/* Equal frames, three duplicate ACKs say, are paired in their order; the one too many is missing.
+ */
 START_TEST(equal_frames_in_order)
 {
     struct play p = {0};
     for (unsigned i = 0; i < 3; i++)
-        made(&p, false, i * TD_SEC, 5, 0);
+        (void)make(false, i * TD_SEC, 5, 0);
     for (unsigned i = 0; i < 2; i++)
-        made(&p, true, i * TD_SEC, 5, 0);
-    play_judge(&p);
-    ck_assert_uint_eq(p.cap[0].verdict, PLAY_SAME);
-    ck_assert_uint_eq(p.cap[1].verdict, PLAY_SAME);
-    ck_assert_uint_eq(p.cap[1].twin, 1);
-    ck_assert_uint_eq(p.cap[2].verdict, PLAY_MISSING);
-    play_done(&p);
+        (void)make(true, i * TD_SEC, 5, 0);
+    judge_made(&p, 2 * TD_SEC);
+    ck_assert_uint_eq(nrows, 3);
+    ck_assert_uint_eq(rows[0].verdict, PLAY_SAME);
+    ck_assert_uint_eq(rows[1].verdict, PLAY_SAME);
+    ck_assert_uint_eq(rows[1].sent.at, TD_SEC);
+    ck_assert_uint_eq(rows[2].verdict, PLAY_MISSING);
+}
+END_TEST
+
+/* A frame without twin holds up those behind it only so long; and however many they are. */
+START_TEST(the_window_slides)
+{
+    struct play p = {.end = TD_NEVER};
+    struct judge *j = judge_new(&p);
+    ck_assert_ptr_nonnull(j);
+    struct play_frame f = {.number = 1, .flags = TCP_ACK, .seq = 7}, s = f;
+    judge_captured(j, &f);
+    for (unsigned i = 1; i <= 200000; i++) { /* 10 of them are split */
+        f = (struct play_frame){
+            .at = i * TD_US, .number = i + 1, .flags = TCP_ACK, .seq = 1000 + 200 * i, .text = 200};
+        s = f;
+        s.number = 0;
+        judge_captured(j, &f);
+        s.text = i % 20000 == 0 ? 100 : 200;
+        judge_sent(j, &s);
+        s.seq += 100;
+        if (s.text == 100)
+            judge_sent(j, &s);
+        judge_pass(j, f.at);
+    }
+    ck_assert_uint_eq(p.count[PLAY_MISSING], 1);
+    ck_assert_uint_gt(p.count[PLAY_SAME], 160000);
+    judge_pass(j, 1000 * TD_SEC);
+    ck_assert_uint_eq(p.count[PLAY_SAME], 199990);
+    ck_assert_uint_eq(p.count[PLAY_SPLIT], 10);
+    ck_assert_uint_eq(p.count[PLAY_EXTRA], 0);
+    ck_assert_ptr_nonnull(judge_look(j, 200001));
+    ck_assert_ptr_null(judge_look(j, 1)); /* long gone */
+    judge_free(j);
 }
 END_TEST
 
@@ -161,6 +253,7 @@ static Suite *suite(void)
     tcase_add_test(tc, what_cannot_be_played);
     tcase_add_test(tc, verdicts);
     tcase_add_test(tc, equal_frames_in_order);
+    tcase_add_test(tc, the_window_slides);
     suite_add_tcase(s, tc);
     return s;
 }

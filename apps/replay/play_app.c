@@ -1,0 +1,278 @@
+/* replay/play_app.c: what the played side's application must have done, guessed from what was
+ * captured (play.h).
+ *
+ * A captured frame of the played side is the sign for what its application had done by then. What
+ * it wrote may stand in the file far behind that moment: from the byte that was captured now to the
+ * push that ends the write. It is read ahead of time, but only so far as the stack takes it: a
+ * piece is put into a buffer, and the next once that is gone.
+ */
+#include "replay/player.h"
+
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tapdeck/socket.h"
+
+#define BURST    (50 * TD_US) /* what leaves within it left at once */
+#define PIECE    (256u << 10) /* of what is to be written is held, bytes */
+#define GAP_MOST (64u << 20)  /* bytes of text that a capture may miss */
+
+static bool say(struct player *r, const uint8_t *bytes, size_t n)
+{
+    if (r->out_n + n > r->out_room) {
+        size_t room = 2 * (r->out_n + n) + 4096;
+        uint8_t *grown = realloc(r->out, room);
+        if (grown == NULL)
+            return false;
+        r->out = grown;
+        r->out_room = room;
+    }
+    if (bytes != NULL)
+        memcpy(r->out + r->out_n, bytes, n);
+    else
+        memset(r->out + r->out_n, 0, n); /* it wasn't captured */
+    r->out_n += n;
+    return true;
+}
+
+/* Segments are pushed in twos and more by senders that hand several to their card at once. So
+ * behind a full segment the write goes on where more follows at the same time, or as soon as an
+ * acknowledgement makes room for it. */
+static bool write_ends(const struct player *r, size_t at)
+{
+    const struct play_frame *f = &r->p->cap[at];
+    td_time heard = 0;
+    if ((f->flags & (TCP_PSH | TCP_FIN)) != TCP_PSH)
+        return (f->flags & TCP_FIN) != 0;
+    for (size_t i = at + 1; f->text >= r->mss && i < r->p->ncap; i++) {
+        const struct play_frame *g = &r->p->cap[i];
+        if (g->icmp)
+            continue;
+        if (!g->ours)
+            heard = g->text == 0 ? g->at + r->lag : 0;
+        else if (g->text > 0 && seq_gt(g->seq + g->text, r->written))
+            return g->at > f->at + BURST && (heard == 0 || g->at < heard || g->at > heard + BURST);
+    }
+    return true;
+}
+
+/* Puts into `out` what is to be written next, a piece at a time: up to the end of the write that
+ * goes on, or of the last that a captured frame shows to have begun. */
+static void take(struct player *r)
+{
+    const struct play *p = r->p;
+    while ((r->taking || seq_lt(r->written, r->due)) && r->out_n < PIECE) {
+        if (r->take_at == p->ncap) {
+            if (r->full &&
+                !say(r, NULL,
+                     r->mss)) /* not pushed: there was more, of which the capture has nothing */
+                r->p->no_memory = true;
+            r->taking = false;
+            r->due = r->written;
+            return;
+        }
+        size_t i = r->take_at++;
+        const struct play_frame *f = &p->cap[i];
+        tcp_seq begin = f->seq + ((f->flags & TCP_SYN) != 0), end = begin + f->text;
+        if (!f->ours || (f->flags & TCP_RST) || f->text == 0 || !seq_gt(end, r->written))
+            continue;
+        uint32_t skip = seq_gt(begin, r->written) ? 0 : r->written - begin;
+        if (seq_gt(begin, r->written) && r->out_n + (begin - r->written) > GAP_MOST)
+            continue; /* no capture misses so much */
+        if (seq_gt(begin, r->written) && !say(r, NULL, begin - r->written))
+            r->p->no_memory = true;
+        if (!say(r, f->datagram + f->text_at + skip, f->text - skip))
+            r->p->no_memory = true;
+        r->written = end;
+        r->full = f->text >= r->mss;
+        r->taking = !write_ends(r, i);
+        r->full = r->full && r->taking;
+    }
+}
+
+static void write_on(struct player *r)
+{
+    take(r);
+    while (r->conn >= 0 && r->out_at < r->out_n) {
+        int64_t n = td_send(r->st, r->conn, r->out + r->out_at, r->out_n - r->out_at, 0);
+        if (n <= 0)
+            break;
+        r->out_at += (size_t)n;
+        if (r->out_at == r->out_n) {
+            r->out_at = r->out_n = 0;
+            take(r);
+        }
+    }
+    if (r->closing && !r->shut && r->out_n == 0 && r->conn >= 0 &&
+        td_shutdown(r->st, r->conn, SHUT_WR) == 0)
+        r->shut = true;
+}
+
+/* Bytes that the captured application had not read when its next frame left. */
+static uint64_t unread_then(struct player *r)
+{
+    const struct play *p = r->p;
+    size_t i = r->next_ack > r->next[1] ? r->next_ack : r->next[1];
+    while (i < p->ncap &&
+           (!p->cap[i].ours || (p->cap[i].flags & (TCP_ACK | TCP_RST | TCP_SYN)) != TCP_ACK))
+        i++;
+    r->next_ack = i;
+    uint64_t w = i < p->ncap ? (uint64_t)p->cap[i].wnd << p->scale[0] : r->window_max;
+    return r->window_max > w ? r->window_max - w : 0;
+}
+
+static void read_on(struct player *r)
+{
+    uint8_t text[16384];
+    int unread = 0;
+    if (r->conn < 0 || td_ioctl(r->st, r->conn, 0x541b /* SIOCINQ */, &unread) != 0)
+        return;
+    uint64_t leave = unread_then(r);
+    while (unread > 0 && (uint64_t)unread > leave) {
+        uint64_t want = (uint64_t)unread - leave;
+        int64_t n =
+            td_recv(r->st, r->conn, text, want < sizeof(text) ? (size_t)want : sizeof(text), 0);
+        if (n <= 0)
+            return;
+        unread -= (int)n;
+    }
+}
+
+/* Nagle's algorithm (RFC 1122 4.2.3.4) sends one short segment at a time: a host that sent two had
+ * it off. */
+static void see_nagle(struct player *r, const struct play_frame *f)
+{
+    int on = 1;
+    if (f->text == 0 || f->text >= r->mss || (f->flags & (TCP_SYN | TCP_FIN | TCP_RST)) ||
+        seq_lt(f->seq, r->written))
+        return;
+    if (r->small && !r->no_delay && r->conn >= 0 && seq_gt(r->small_end, r->heard))
+        r->no_delay = td_setsockopt(r->st, r->conn, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0;
+    r->small = true;
+    r->small_end = f->seq + f->text;
+}
+
+static bool is_probe(const struct play_frame *f, tcp_seq end)
+{
+    return f->ours && (f->flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) == TCP_ACK &&
+           f->text <= 1 && f->seq == end - 1;
+}
+
+/* Keep-alive probes (RFC 9293 3.8.4) ask about the byte before what is next. From the first come
+ * how long the host waited in silence, from those behind it the time between two, and how many it
+ * sent before it gave up. */
+static void see_keep_alive(struct player *r)
+{
+    const struct play *p = r->p;
+    td_time quiet = 0, probed = 0;
+    tcp_seq end = 0, acked = 0;
+    uint16_t window = 0;
+    int idle = 0, interval = 0, unanswered = 0, on = 1;
+    bool begun = false;
+    for (size_t i = 0; i < p->ncap; i++) {
+        const struct play_frame *f = &p->cap[i];
+        if (f->icmp)
+            continue;
+        bool probe = begun && is_probe(f, end) && acked == end &&
+                     window > 0; /* else it asks about something else */
+        if (probe && idle == 0)
+            idle = (int)((f->at - quiet + TD_SEC / 2) / TD_SEC);
+        if (probe && unanswered > 0)
+            interval = (int)((f->at - probed + TD_SEC / 2) / TD_SEC);
+        if (f->ours && (f->flags & TCP_RST))
+            break;
+        unanswered = probe ? unanswered + 1 : 0;
+        probed = f->at;
+        quiet = f->at + (f->ours ? 0 : r->lag);
+        if (!f->ours) {
+            acked = f->ack;
+            window = f->wnd;
+        } else if (!probe) {
+            tcp_seq e =
+                f->seq + f->text + ((f->flags & TCP_SYN) != 0) + ((f->flags & TCP_FIN) != 0);
+            end = !begun || seq_gt(e, end) ? e : end;
+            begun = true;
+        }
+    }
+    if (idle < 1 || idle > 32767 || interval > 32767)
+        return;
+    (void)td_setsockopt(r->st, r->conn, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    (void)td_setsockopt(r->st, r->conn, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+    if (interval > 0)
+        (void)td_setsockopt(r->st, r->conn, IPPROTO_TCP, TCP_KEEPINTVL, &interval,
+                            sizeof(interval));
+    if (unanswered > 0 && unanswered < 127)
+        (void)td_setsockopt(r->st, r->conn, IPPROTO_TCP, TCP_KEEPCNT, &unanswered,
+                            sizeof(unanswered));
+}
+
+static void go(struct player *r)
+{
+    if (r->conn < 0 && r->listener >= 0 &&
+        (r->conn = td_accept(r->st, r->listener, NULL, NULL)) >= 0)
+        see_keep_alive(r);
+    write_on(r);
+    read_on(r);
+}
+
+/* A frame of the played side was captured: what must its application have done? */
+static void captured(struct player *r, const struct play_frame *f, size_t index)
+{
+    struct sockaddr_in us = td_sockaddr(r->p->us, r->p->port),
+                       peer = td_sockaddr(r->p->peer, r->p->pport);
+    tcp_seq end = f->seq + ((f->flags & TCP_SYN) != 0) + f->text;
+    if ((f->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && r->active && r->conn < 0) {
+        r->conn = td_socket(r->st, AF_INET, SOCK_STREAM, 0);
+        see_keep_alive(r);
+        (void)td_bind(r->st, r->conn, (struct sockaddr *)&us, sizeof(us));
+        (void)td_connect(r->st, r->conn, (struct sockaddr *)&peer, sizeof(peer));
+    }
+    see_nagle(r, f);
+    if ((f->flags & TCP_RST) == 0 && f->text > 0 && seq_gt(end, r->written) &&
+        seq_gt(end, r->due)) {
+        if (!r->taking && r->take_at < index && seq_le(r->due, r->written))
+            r->take_at = index;
+        r->due = end;
+    }
+    if (f->flags & TCP_FIN)
+        r->closing = true;
+    if ((f->flags & (TCP_ACK | TCP_RST | TCP_SYN)) == TCP_ACK) {
+        uint64_t w = (uint64_t)f->wnd << r->p->scale[0];
+        r->window_max = w > r->window_max ? w : r->window_max;
+    }
+    go(r);
+    player_flush(r);
+    if ((f->flags & TCP_RST) && !r->reset && r->conn >= 0 && !r->aborted) {
+        const struct linger now = {.l_onoff = 1};
+        (void)td_setsockopt(r->st, r->conn, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+        (void)td_close(r->st, r->conn);
+        r->conn = -1;
+        r->aborted = true;
+        player_flush(r);
+    }
+}
+
+/* Somebody must listen where a connection is asked for. */
+static void coming(struct player *r, const struct play_frame *f)
+{
+    struct sockaddr_in us = td_sockaddr(r->p->us, r->p->port);
+    if ((f->flags & TCP_SYN) == 0 || r->listener >= 0 || !r->passive)
+        return;
+    r->listener = td_socket(r->st, AF_INET, SOCK_STREAM, 0);
+    (void)td_bind(r->st, r->listener, (struct sockaddr *)&us, sizeof(us));
+    (void)td_listen(r->st, r->listener, 16);
+}
+
+static uint64_t unwritten(const struct player *r)
+{
+    return r->out_n - r->out_at;
+}
+
+static void done(struct player *r)
+{
+    free(r->out);
+}
+
+const struct play_app play_guess = {
+    .captured = captured, .coming = coming, .go = go, .unwritten = unwritten, .done = done};

@@ -1,0 +1,60 @@
+/* replay/player.h: what the parts of the player share (play.h): the host and its time (play_run.c),
+ * its application (play_app.c). */
+#ifndef REPLAY_PLAYER_H
+#define REPLAY_PLAYER_H
+
+#include "replay/play.h"
+#include "tapdeck/stack.h"
+#include "wire/eth.h"
+
+/* The application of the played side. */
+struct play_app {
+    /* A frame of the played side was captured now: what it did by then is done. */
+    void (*captured)(struct player *r, const struct play_frame *f, size_t index);
+    /* A frame of the other side is about to be handed in. */
+    void (*coming)(struct player *r, const struct play_frame *f);
+    void (*go)(struct player *r); /* something happened: it writes and reads what it can */
+    uint64_t (*unwritten)(const struct player *r); /* bytes that it wants to write, and can't yet */
+    void (*done)(struct player *r);
+};
+extern const struct play_app play_guess; /* play_app.c */
+
+struct player {
+    struct play *p;
+    struct td_stack *st;
+    struct judge *judge;
+    const struct play_app *app;
+    uint32_t eth;
+    int listener, conn; /* handles, -1 = none */
+    bool passive;       /* it answered a SYN */
+    bool active, closing, shut, aborted;
+    size_t next[2];    /* captured frames: the other side's, the played one's that come next */
+    size_t next_ack;   /* of the latter, the first that shows a window */
+    td_time lag;       /* from where the capture was made to the played side and back, ns */
+    tcp_seq heard;     /* the other side's highest acknowledgement so far, */
+    tcp_seq small_end; /* and the end of the last short segment of the played side */
+    bool small, no_delay;
+    uint32_t mss; /* text of a full segment */
+    /* the application's text */
+    tcp_seq written; /* the sequence number behind what it has decided to write */
+    tcp_seq due;     /* and up to which it must, for it was captured */
+    bool taking,
+        full; /* the write at `take_at` goes on; the last captured segment of it was a full one */
+    size_t take_at; /* the captured frame from which text is taken next */
+    uint8_t *out;
+    size_t out_n, out_at, out_room;
+    uint64_t window_max; /* the largest captured so far, bytes */
+    /* what the other side may acknowledge */
+    bool begun; /* the stack has sent something */
+    bool reset; /* what it sent last was a reset */
+    tcp_seq sent_end;
+    bool held;
+    tcp_seq held_ack;
+    size_t held_frame;
+    uint8_t frame[ETH_HLEN + 65535 + 1];
+};
+
+/* Sends, and lets the other side say what it held back until it had been sent. */
+void player_flush(struct player *r);
+
+#endif
