@@ -114,7 +114,7 @@ struct play {
     bool diverged;
     struct play_row first; /* with `diverged`: the first that isn't the same */
     td_time lag;           /* the capture was made so far from the played side (there and back) */
-    uint8_t scale[2];      /* of windows: captured, the stack's */
+    uint8_t scale[3];      /* of windows: captured, the stack's, the other side's */
     /* Called when a captured frame has been dealt with, so that its tables can be read at that
      * instant; NULL: nobody asks. */
     void (*watch)(void *ctx, struct td_stack *st, const struct play_frame *f);
@@ -144,6 +144,13 @@ uint32_t player_interface(const struct player *r);
 struct judge *player_judge(struct player *r);
 void player_close(struct player *r);
 void play_done(struct play *p);
+
+/* The same as a tape (tape.h, play_tape.c), whose steps are the flow's captured frames in their
+ * order. Where the capture was made at a distance the other side's frames are heard later: so it
+ * stands behind the moment when the step's frame was. *p moves into the tape, also when it fails:
+ * NULL, *status and a sentence. The knobs stay borrowed. */
+struct tape;
+struct tape *play_tape_open(struct play *p, int *status, char *msg, size_t msg_size);
 
 /* A frame's numbers from an IPv4 datagram of which n bytes are there. False: it is no whole TCP
  * header. */
@@ -183,7 +190,9 @@ void play_out_begin(struct play_out *o);
 void play_out_row(void *o, const struct play_row *row); /* for play.row */
 void play_out_end(struct play_out *o,
                   bool whole); /* not whole: the run failed; frees what it holds */
-/* One row of the text report, with its newline. */
+/* One row of the text report, with its newline; and one in the same columns for a frame of the
+ * other side. */
 void play_row_text(const struct play *p, const struct play_row *row, struct text *out);
+void play_heard_text(const struct play *p, const struct play_frame *f, struct text *out);
 
 #endif

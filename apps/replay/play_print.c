@@ -84,7 +84,7 @@ static void note(const struct play *p, struct text *out)
     if (p->clamped > 0)
         text_printf(out,
                     "note: %" PRIu64 " packets have a time before that of the packet before them: "
-                                     "they are taken as simultaneous with it\n",
+                    "they are taken as simultaneous with it\n",
                     p->clamped);
     if (p->cut > 0)
         text_printf(
@@ -122,6 +122,20 @@ void play_row_text(const struct play *p, const struct play_row *row, struct text
         text_printf(t, " %9" PRIu64 "\n", window(p, &row->sent, true));
     else
         text_printf(t, " %9s\n", "-");
+}
+
+void play_heard_text(const struct play *p, const struct play_frame *f, struct text *t)
+{
+    char flags[12];
+    text_printf(t, "%6" PRIu64 " %11.6f", f->number, (double)f->at / 1e9);
+    if (f->icmp) {
+        text_puts(t, "  ICMP error about the connection\n");
+        return;
+    }
+    flags_text(f->flags, flags);
+    text_printf(t, "  %-5s %10u %10u %6u  %-9s %11s %9" PRIu64 "\n", flags, f->seq - p->base[0],
+                f->flags & TCP_ACK ? f->ack - p->base[1] : 0, f->text, "heard", "",
+                (uint64_t)f->wnd << (f->flags & TCP_SYN ? 0 : p->scale[2]));
 }
 
 static void text_end(const struct play *p, struct text *t)

@@ -25,14 +25,13 @@
 #include "wire/checksum.h"
 #include "wire/eth.h"
 
-#define START         (10000 * TD_SEC) /* a host that has been up for a while */
 #define SETTLE        (250 * TD_MS) /* run on behind the last captured frame: what is only late */
 #define LAG_LEAST     TD_MS         /* a host answers a SYN sooner */
 #define STEPS_AT_ONCE 100000 /* timers at one instant: more is a stack that goes in a circle */
 
 static td_time when(td_time at)
 {
-    return START + at;
+    return PLAY_START + at;
 }
 
 /* ---- what leaves ---- */
@@ -44,13 +43,13 @@ static int transmit(void *dev, const struct pkt *p)
     if (p->len <= ETH_HLEN || p->len > sizeof(r->frame) || !pkt_read(p, 0, r->frame, p->len) ||
         !play_frame_read(&f, r->frame + ETH_HLEN, p->len - ETH_HLEN))
         return 0;
-    f.at = td_stack_now(r->st) - START;
+    f.at = td_stack_now(r->st) - PLAY_START;
     f.ours = true;
     r->reset = (f.flags & TCP_RST) != 0;
     judge_sent(r->judge, &f);
     tcp_seq end = f.seq + f.text + ((f.flags & TCP_SYN) != 0) + ((f.flags & TCP_FIN) != 0);
     if ((f.flags & TCP_SYN) && f.o.has_wscale)
-        r->p->scale[1] = f.o.wscale;
+        r->p->scale[1] = f.o.wscale < 14 ? f.o.wscale : 14;
     if ((f.flags & TCP_RST) == 0 && (!r->begun || seq_gt(end, r->sent_end))) {
         r->begun = true;
         r->sent_end = end;
@@ -139,8 +138,8 @@ static void pin(struct player *r, const struct play_frame *syn)
     }
     if (syn->o.has_ts) { /* its clock, as it must be now to show the captured value then */
         pin.what |= TD_PIN_TS;
-        pin.ts_val =
-            syn->o.ts_val - (uint32_t)((START + syn->at) / TD_MS - td_stack_now(r->st) / TD_MS);
+        pin.ts_val = syn->o.ts_val -
+                     (uint32_t)((PLAY_START + syn->at) / TD_MS - td_stack_now(r->st) / TD_MS);
     }
     (void)td_tcp_pin(r->st, &pin);
 }
@@ -171,7 +170,7 @@ static bool open_host(struct player *r)
 {
     struct play *p = r->p;
     const struct play_frame *syn = first_syn(p, true), *theirs = first_syn(p, false);
-    struct td_stack_config sc = {.now = START};
+    struct td_stack_config sc = {.now = PLAY_START};
     struct td_if_config eth = {.name = "eth0",
                                .mac = {{2, 0, 0, 0, 0, 1}},
                                .flags = TD_IF_UP | TD_IF_BROADCAST,
@@ -194,16 +193,17 @@ static bool open_host(struct player *r)
     if (td_route_add(r->st, &route, true) != 0 ||
         td_neigh_add(r->st, r->eth, p->peer, peer, TD_NEIGH_PERMANENT) != 0)
         return false;
-    td_stack_flush(r->st, START);
+    td_stack_flush(r->st, PLAY_START);
     r->active = syn != NULL && (syn->flags & TCP_ACK) == 0;
     r->passive = syn != NULL && !r->active;
     if (syn != NULL) {
         r->written = r->due = syn->seq + 1;
-        p->scale[0] = syn->o.has_wscale ? syn->o.wscale : 0;
         pin(r, syn);
     }
-    if (theirs == NULL || !theirs->o.has_wscale)
-        p->scale[0] = 0;
+    if (syn != NULL && syn->o.has_wscale && theirs != NULL && theirs->o.has_wscale) {
+        p->scale[0] = syn->o.wscale < 14 ? syn->o.wscale : 14;
+        p->scale[2] = theirs->o.wscale < 14 ? theirs->o.wscale : 14;
+    }
     r->mss = theirs != NULL && theirs->o.has_mss ? theirs->o.mss : 536;
     if (syn != NULL && theirs != NULL && syn->o.has_ts && theirs->o.has_ts)
         r->mss -= r->mss > 12 ? 12 : 0;
@@ -399,7 +399,7 @@ bool player_step(struct player *r, const struct play_frame **frame)
     } else {
         hear(r, f, i);
     }
-    judge_pass(r->judge, t - START);
+    judge_pass(r->judge, t - PLAY_START);
     if (p->watch != NULL)
         p->watch(p->watch_ctx, r->st, f);
     return true;

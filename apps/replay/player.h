@@ -7,6 +7,10 @@
 #include "tapdeck/stack.h"
 #include "wire/eth.h"
 
+#define PLAY_START                                                                                 \
+    (10000 *                                                                                       \
+     TD_SEC) /* stack time of the first captured frame: a host that has been up for a while */
+
 /* The application of the played side. */
 struct play_app {
     /* A frame of the played side was captured now: what it did by then is done. */

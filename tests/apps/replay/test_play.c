@@ -3,6 +3,8 @@
 #include "check_main.h"
 #include "common/control.h"
 #include "replay/play.h"
+#include "replay/tape.h"
+#include "tapdeckd/deck.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,15 +23,23 @@ static void keep_row(void *ctx, const struct play_row *row)
     rows[nrows++] = *row;
 }
 
-static int play_file(struct play *p, const char *name, const char *side)
+static int load_file(struct play *p, const char *name, const char *side)
 {
     char path[256];
     msg[0] = '\0';
     (void)snprintf(path, sizeof(path), "pcaps/%s/%s.pcapng", name, name);
+    if (strncmp(name, "sawtooth", 8) == 0)
+        (void)snprintf(path, sizeof(path), "pcaps/%s/%s.pcap.gz", name, name);
     struct capture_reader *r = capture_open(path, msg, sizeof(msg));
     ck_assert_msg(r != NULL, "%s", msg);
     int status = play_load(p, r, path, 0, side, msg, sizeof(msg));
     capture_close(r);
+    return status;
+}
+
+static int play_file(struct play *p, const char *name, const char *side)
+{
+    int status = load_file(p, name, side);
     p->row = keep_row;
     nrows = 0;
     return status == EXIT_DONE ? play_run(p, msg, sizeof(msg)) : status;
@@ -105,6 +115,83 @@ START_TEST(what_cannot_be_played)
     ck_assert_int_eq(play_file(&p, "timed-out", "server"), EXIT_USAGE);
     ck_assert_ptr_nonnull(strstr(msg, "can't be played: only one side was captured"));
     play_done(&p);
+}
+END_TEST
+
+/* ---- as a tape ---- */
+
+static bool says(struct tape *t, const char *command, const char *word)
+{
+    char **argv;
+    int argc = words_split(command, &argv, msg, sizeof(msg));
+    struct run *r = run_start(t->deck, argc, argv, false, false);
+    bool found = r->status == 0 && r->out.s != NULL && strstr(r->out.s, word) != NULL;
+    run_free(r);
+    words_free(argv);
+    return found;
+}
+
+START_TEST(step_by_step)
+{
+    struct play p;
+    struct text line = {0};
+    int status;
+    ck_assert_int_eq(play_file(&p, "sack", "server"), EXIT_DONE);
+    play_done(&p);
+    unsigned same = nrows, of_us = 0;
+    ck_assert_int_eq(load_file(&p, "sack", "server"), EXIT_DONE);
+    struct tape *t = play_tape_open(&p, &status, msg, sizeof(msg));
+    ck_assert_msg(t != NULL, "%s", msg);
+    ck_assert_uint_eq(t->frame.number, 0);
+    uint64_t last = 0;
+    ck_assert(!says(t, "ss -tan", "ESTAB"));
+    while (t->ops->step(t, msg, sizeof(msg)) == TAPE_FRAME) {
+        const struct tape_frame *f = &t->frame;
+        ck_assert(f->number > last && (last > 0 || f->number == t->first));
+        last = f->number;
+        ck_assert_uint_ge(f->len, 14 + 40);
+        ck_assert_mem_eq(f->bytes + 12, "\x08\0\x45", 3);
+        ck_assert_uint_eq((uint64_t)f->wall,
+                          (uint64_t)deck_wall(t->deck, td_stack_now(t->deck->st)));
+        line.len = 0;
+        t->ops->line(t, &line);
+        ck_assert_ptr_nonnull(strstr(line.s, f->dir == TAPE_OUT ? " same " : " heard "));
+        of_us += f->dir == TAPE_OUT;
+        if (t->steps == 3) { /* the handshake's last */
+            ck_assert(says(t, "ss -tan", "ESTAB"));
+            ck_assert(says(t, "ss -tani", "cwnd:10"));
+            ck_assert(says(t, "ip neigh", "PERMANENT"));
+        }
+    }
+    ck_assert_uint_eq(last, t->last);
+    ck_assert_uint_eq(t->steps, t->total);
+    ck_assert_uint_eq(of_us, same);
+    ck_assert_int_eq(t->ops->step(t, msg, sizeof(msg)), TAPE_END);
+    t->ops->close(t);
+    text_free(&line);
+}
+END_TEST
+
+/* Made at a distance, the played side's time isn't the capture's; the frames come in the capture's
+ * order all the same. */
+START_TEST(step_by_step_at_a_distance)
+{
+    struct play p;
+    int status;
+    ck_assert_int_eq(load_file(&p, "sawtooth-cubic", "client"), EXIT_DONE);
+    struct tape *t = play_tape_open(&p, &status, msg, sizeof(msg));
+    ck_assert_msg(t != NULL, "%s", msg);
+    uint64_t last = 0;
+    bool behind = false; /* the moment when the frame was captured */
+    while (t->ops->step(t, msg, sizeof(msg)) == TAPE_FRAME) {
+        ck_assert_uint_gt(t->frame.number, last);
+        last = t->frame.number;
+        behind = behind || deck_wall(t->deck, td_stack_now(t->deck->st)) > t->frame.wall;
+    }
+    ck_assert(behind);
+    ck_assert_uint_eq(t->steps, t->total);
+    ck_assert_uint_gt(t->total, 300);
+    t->ops->close(t);
 }
 END_TEST
 
@@ -251,6 +338,8 @@ static Suite *suite(void)
     TCase *tc = tcase_create("play");
     tcase_add_loop_test(tc, our_own_says_the_same, 0, (int)(sizeof(own) / sizeof(*own)));
     tcase_add_test(tc, what_cannot_be_played);
+    tcase_add_test(tc, step_by_step);
+    tcase_add_test(tc, step_by_step_at_a_distance);
     tcase_add_test(tc, verdicts);
     tcase_add_test(tc, equal_frames_in_order);
     tcase_add_test(tc, the_window_slides);
