@@ -16,7 +16,9 @@
 #include <time.h>
 
 #include "common/filter.h"
+#include "dev/diary.h"
 #include "link/link.h"
+#include "tapdeckd/deck_time.h"
 
 #define FILTER_MAX    4096  /* instructions */
 #define SETTLE        TD_MS /* of real time a turn of the loop; the rest has its turn in the next */
@@ -158,6 +160,20 @@ struct deck_capture *capture_find(const struct deck *d, const char *file)
 
 /* ---- its end ---- */
 
+/* What all stacks that share this one's time were told: who reads the file knows whose addresses are in it. */
+static void write_diaries(struct deck_capture *c)
+{
+    struct pcapng_buf b = {0};
+    unsigned n = 0;
+    const struct deck *first = c->deck->time != NULL ? c->deck->time->decks : c->deck;
+    for (const struct deck *d = first; d != NULL; d = d->time_next)
+        if (d->diary != NULL)
+            diary_write(d->diary, ++n, &b);
+    if (b.len > 0 && !b.failed)
+        (void)dump_put(c->dump, SNIFF_END, b.b, b.len, capture_wall(c));
+    pcapng_buf_free(&b);
+}
+
 void capture_end(struct deck_capture *c)
 {
     if (c->sniffer == NULL)
@@ -166,6 +182,8 @@ void capture_end(struct deck_capture *c)
     c->stats = sniffer_stats(c->sniffer);
     sniffer_close(c->sniffer);
     c->sniffer = NULL;
+    if (c->dump != NULL && !c->pcap)
+        write_diaries(c);
     if (c->dump != NULL)
         dump_finish(c->dump);
 }

@@ -73,6 +73,7 @@ struct deck {
     struct deck_tap *taps;
     struct deck_app *apps;
     struct deck_capture *captures; /* captures.h */
+    struct diary *diary;           /* of the stack, for them (dev/diary.h): in virtual time; NULL: none is kept */
     struct app_host host; /* what applications are given */
     unsigned next_app, next_run;
     uint64_t nstat_last[CNT_COUNT];

@@ -8,7 +8,9 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "dev/diary.h"
 #include "dev/sim.h"
+#include "tapdeckd/captures.h"
 
 #define CABLE_RATE  UINT64_C(10000000000) /* bits a second */
 #define CABLE_DELAY (10 * TD_US)
@@ -175,6 +177,22 @@ static int finish_interfaces(struct net *n, char *msg, size_t msg_size)
     return status;
 }
 
+/* In virtual time a capture can tell all that its stacks were told. */
+static int begin_diaries(struct net *n, char *msg, size_t msg_size)
+{
+    for (unsigned i = 0; i < n->topo->nnodes && n->topo->virtual_time; i++) {
+        struct net_node *node = &n->nodes[i];
+        if (node->topo->kind != TOPO_TAPDECK)
+            continue;
+        node->deck.diary = diary_open(node->deck.st, node->topo->name, node->deck.wall_offset);
+        if (node->deck.diary == NULL) {
+            snprintf(msg, msg_size, "there is no memory for the diary of %s", node->topo->name);
+            return EXIT_FAILED;
+        }
+    }
+    return EXIT_DONE;
+}
+
 static int impair_links(struct net *n, char *msg, size_t msg_size)
 {
     int status = EXIT_DONE;
@@ -208,6 +226,8 @@ static int build(struct net *n, const struct net_options *o, char *msg, size_t m
         status = make_wire(n, l, cable++, msg, msg_size);
     if (status == EXIT_DONE)
         status = finish_interfaces(n, msg, msg_size);
+    if (status == EXIT_DONE)
+        status = begin_diaries(n, msg, msg_size);
     for (unsigned i = 0; i < n->topo->nnodes && status == EXIT_DONE; i++) {
         const struct topo_words *c = n->nodes[i].topo->commands;
         for (; c != NULL && status == EXIT_DONE && n->loop.stop == 0; c = c->next)
@@ -253,11 +273,16 @@ int net_open(struct net *n, const struct net_options *o, char *msg, size_t msg_s
 
 void net_close(struct net *n)
 {
+    for (unsigned i = 0; n->nodes != NULL && i < n->topo->nnodes; i++)
+        if (n->nodes[i].deck.st != NULL) /* all before the first node goes: they tell of every node */
+            captures_done(&n->nodes[i].deck);
     for (unsigned i = 0; n->nodes != NULL && i < n->topo->nnodes; i++) {
         server_close(n->nodes[i].server);
         if (n->nodes[i].deck.st != NULL)
             deck_done(&n->nodes[i].deck);
     }
+    for (unsigned i = 0; n->nodes != NULL && i < n->topo->nnodes; i++)
+        diary_close(n->nodes[i].deck.diary);
     if (n->looping)
         loop_done(&n->loop);
     sim_free(n->sim);

@@ -23,6 +23,8 @@
  */
 #include "dev/capture.h"
 
+#include "dev/pcapng.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -32,6 +34,7 @@
 #define BYTES_MAX      1048576u  /* of a packet; more can only be damage */
 #define BLOCK_MAX      16777216u /* of a block that must be read whole */
 #define INTERFACES_MAX 4096u     /* of a section */
+#define CUSTOM_MAX     1048576u  /* of a custom block; a longer one is skipped */
 #define COMMENT_MAX    16384u    /* bytes of a packet's comments, all together */
 
 #define MAGIC_US       0xa1b2c3d4u
@@ -45,6 +48,7 @@ enum { /* block types */
     BLOCK_PACKET_OLD = 2,
     BLOCK_SIMPLE = 3,
     BLOCK_PACKET = 6,
+    BLOCK_CUSTOM = 0x00000bad,
 };
 enum { OPTION_END = 0, OPTION_COMMENT = 1 }; /* of any block */
 
@@ -70,6 +74,8 @@ struct capture_reader {
     size_t body_room;
     char *comment;
     uint64_t frames;
+    capture_custom *custom;
+    void *custom_ctx;
     int state; /* 1: more may come; 0: at the end; -1: broken, `why` tells */
     char why[160];
 };
@@ -264,7 +270,7 @@ static void link_of(struct interface *i, uint32_t field)
         i->fcs = (field >> 28) * 2;
 }
 
-static bool pcap_header(struct capture_reader *r, uint32_t magic)
+static bool pcap_begin(struct capture_reader *r, uint32_t magic)
 {
     uint8_t h[20];
     r->wide = magic == MAGIC_US_LONG;
@@ -438,6 +444,16 @@ static int packet_block(struct capture_reader *r, uint32_t type, const uint8_t *
     return hand_out(r, at, f);
 }
 
+/* Those of other makers aren't for us; ours are whoever's wants them. */
+static void custom_block(struct capture_reader *r, const uint8_t *b, size_t n)
+{
+    if (r->custom == NULL || n < 4 || get32(r, b) != PCAPNG_PEN)
+        return;
+    while (n > 4 && b[n - 1] == 0)
+        n--;
+    r->custom(r->custom_ctx, (const char *)b + 4, n - 4);
+}
+
 /* The next block. 1: a packet; 0: another block, or the end (r->state); -1. */
 static int pcapng_block(struct capture_reader *r, struct capture_frame *f)
 {
@@ -453,7 +469,8 @@ static int pcapng_block(struct capture_reader *r, struct capture_frame *f)
     if (total < 12 || total % 4 != 0)
         return broken(r, "a block of %u bytes can't be", total);
     uint32_t n = total - 12;
-    bool known = type == BLOCK_INTERFACE || type == BLOCK_PACKET || type == BLOCK_PACKET_OLD || type == BLOCK_SIMPLE;
+    bool known = type == BLOCK_INTERFACE || type == BLOCK_PACKET || type == BLOCK_PACKET_OLD || type == BLOCK_SIMPLE ||
+                 (type == BLOCK_CUSTOM && total <= CUSTOM_MAX);
     if (known && total > BLOCK_MAX)
         return broken(r, "a block of %u bytes can't be", total);
     if (known ? !make_room(r, n) || !take(r, r->body, n, false) : !skip(r, n))
@@ -464,6 +481,10 @@ static int pcapng_block(struct capture_reader *r, struct capture_frame *f)
         return broken(r, "a block says %u bytes at its beginning and %u at its end", total, get32(r, tail));
     if (!known)
         return 0;
+    if (type == BLOCK_CUSTOM) {
+        custom_block(r, r->body, n);
+        return 0;
+    }
     if (type == BLOCK_INTERFACE)
         return interface_block(r, r->body, n) ? 0 : -1;
     return packet_block(r, type, r->body, n, f);
@@ -500,7 +521,7 @@ static bool begin(struct capture_reader *r)
             return section(r) > 0;
         }
         if (magic == MAGIC_US || magic == MAGIC_NS || magic == MAGIC_US_LONG)
-            return pcap_header(r, magic);
+            return pcap_begin(r, magic);
     }
     return broken(r, "not a capture file (it begins with %02x %02x %02x %02x): pcap and pcapng can be read, also "
                      "compressed with gzip", m[0], m[1], m[2], m[3]) > 0;
@@ -552,6 +573,12 @@ int capture_next(struct capture_reader *r, struct capture_frame *f, char *msg, s
         (void)snprintf(msg, msg_size, "%s: breaks off after %llu frame%s: %s", r->name,
                        (unsigned long long)r->frames, r->frames == 1 ? "" : "s", r->why);
     return r->state;
+}
+
+void capture_on_custom(struct capture_reader *r, capture_custom *fn, void *ctx)
+{
+    r->custom = fn;
+    r->custom_ctx = ctx;
 }
 
 const struct capture_if *capture_interface(const struct capture_reader *r, uint32_t iface)

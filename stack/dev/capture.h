@@ -37,6 +37,10 @@ struct capture_reader *capture_open_stream(FILE *f, const char *name, char *msg,
 /* 1: a frame; 0: the end; -1: truncated or broken from here (msg says so, and how many frames came
  * before). After 0 or -1 every further call answers the same. */
 int capture_next(struct capture_reader *r, struct capture_frame *f, char *msg, size_t msg_size);
+/* Custom blocks with our number (dev/pcapng.h) go to fn as they are met, within capture_next: their bytes without the
+ * padding, good during the call. They stand behind a file's packets. NULL: nobody wants them. */
+typedef void capture_custom(void *ctx, const char *text, size_t len);
+void capture_on_custom(struct capture_reader *r, capture_custom *fn, void *ctx);
 /* An interface of the section that the last frame is of; NULL: there is none. */
 const struct capture_if *capture_interface(const struct capture_reader *r, uint32_t iface);
 uint64_t capture_frames(const struct capture_reader *r); /* how many capture_next gave out */

@@ -239,6 +239,16 @@ void pcapng_statistics(struct pcapng_buf *w, const struct pcapng_statistics *s)
     block_end(w, start, true);
 }
 
+/* The text's length isn't in the block but for its padding: zeroes, which a text doesn't end with. */
+void pcapng_custom(struct pcapng_buf *w, const char *text, size_t len)
+{
+    size_t start = block(w, PCAPNG_CUSTOM);
+    put32(w, PCAPNG_PEN);
+    put(w, text, len);
+    pad(w, len);
+    block_end(w, start, false);
+}
+
 void pcap_header(struct pcapng_buf *w, uint32_t linktype, uint32_t snaplen)
 {
     put32(w, PCAP_NANO);

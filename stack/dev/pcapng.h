@@ -12,6 +12,14 @@
  * reception, the journal's packet id, how many were lost before it, a comment a reason ISB ISB … at
  * the end, an interface each: how many were seen, kept, lost
  *
+ *     CB CB …                 behind the last packet: what a stack of ours was told while it was captured (dev/diary.h)
+ *
+ * Custom blocks stand at the end because Wireshark counts each as a frame: what is a packet keeps its number.
+ * Each has a Private Enterprise Number. This project has none of its own at IANA, and takes 32473, which RFC 5612
+ * gives to examples and documentation, and which will never be anybody's; what the block is it says itself in its first
+ * line. (4294967295, which files of the field use too, is merely reserved.) Its type is the one that may be
+ * copied when a file is cut or merged: nothing in it depends on where it stands.
+ *
  * Every block is   type:32  length:32  body…  length:32   and every option in it   code:16
  * length:16 value…, all padded to 32 bits. We write little-endian.
  */
@@ -31,6 +39,7 @@ enum pcapng_kind {
     PCAPNG_NAMES = 4,
     PCAPNG_STATISTICS = 5,
     PCAPNG_PACKET = 6,
+    PCAPNG_CUSTOM = 0x00000bad,
 };
 
 enum { /* options of a block of statistics */
@@ -106,6 +115,11 @@ struct pcapng_statistics {
     uint64_t delivered;       /* written */
 };
 void pcapng_statistics(struct pcapng_buf *w, const struct pcapng_statistics *s);
+
+#define PCAPNG_PEN 32473 /* of our custom blocks */
+/* A custom block with this text. It may be of 65535 bytes, as an option's value may. */
+#define PCAPNG_CUSTOM_MAX 65535u
+void pcapng_custom(struct pcapng_buf *w, const char *text, size_t len);
 
 /* pcap with nanosecond times: a header of 24 bytes, and frames behind 16 bytes each. */
 void pcap_header(struct pcapng_buf *w, uint32_t linktype, uint32_t snaplen);

@@ -377,6 +377,8 @@ int64_t door_dispatch(struct td_stack *st, struct td_call *c)
         st->flush_wanted = true;
     if (d->record != NULL)
         d->record(d->record_ctx, c, result);
+    for (const struct td_ear *e = d->ears; e != NULL; e = e->next)
+        e->fn(e->ctx, c, result);
     if (d->after != NULL)
         d->after(d->after_ctx, st, c->kind);
     return result;
@@ -397,6 +399,21 @@ void td_stack_record(struct td_stack *st, td_recorder *fn, void *ctx)
 {
     st->door->record = fn;
     st->door->record_ctx = ctx;
+}
+
+void td_stack_overhear(struct td_stack *st, struct td_ear *ear)
+{
+    ear->next = st->door->ears;
+    st->door->ears = ear;
+}
+
+void td_stack_overhear_end(struct td_stack *st, struct td_ear *ear)
+{
+    struct td_ear **at = &st->door->ears;
+    while (*at != NULL && *at != ear)
+        at = &(*at)->next;
+    if (*at == ear)
+        *at = ear->next;
 }
 
 int64_t td_stack_replay(struct td_stack *st, const struct td_call *call)

@@ -17,6 +17,7 @@ struct timer_reader {
 struct door {
     td_recorder *record;
     void *record_ctx;
+    struct td_ear *ears; /* the recorder's like */
     uint64_t calls;      /* dispatched since the start: the number a journal origin shows */
     td_watcher *after;
     void *after_ctx;

@@ -1,6 +1,7 @@
 /* The capture reader: any file ends, and says the same when asked again; every frame it hands out
  * is readable to its last byte. */
 #include "dev/capture.h"
+#include "dev/diary.h"
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -16,6 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(strncmp(msg, "input: ", 7) == 0);
         return 0;
     }
+    struct diary_book book = {0};
+    capture_on_custom(r, diary_read, &book);
     bool gzip = size > 1 && data[0] == 0x1f && data[1] == 0x8b;
     uint64_t frames = 0, sum = 0;
     struct capture_frame last;
@@ -40,6 +43,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK(got == 0 || strstr(msg, "breaks off after") != NULL);
     FUZZ_CHECK(capture_frames(r) == frames);
     FUZZ_CHECK(capture_next(r, &last, msg, sizeof msg) == got);
+    for (size_t i = 0; i < book.nstacks; i++) {
+        const struct diary_stack *s = &book.stack[i];
+        size_t n;
+        struct diary_end none = {0};
+        for (size_t k = 0; k < s->ncalls && k < 4; k++) {
+            free(diary_connection(s, s->call[k].us, s->call[k].peer, s->call[k].wall, &n));
+        }
+        free(diary_connection(s, none, none, 0, &n));
+    }
+    diary_book_free(&book);
     capture_close(r);
     return sum == UINT64_MAX; /* keeps the reads alive; never true */
 }

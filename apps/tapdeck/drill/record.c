@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dev/diary.h"
 #include "dev/dumpfile.h"
 #include "tapdeck/stack.h"
 
@@ -21,6 +22,7 @@ struct record {
     const struct drill_world *w;
     struct sniffer *sniffer;
     struct dumpfile *dump;
+    struct diary *diary; /* NULL: a pcap, which has no place for it */
 };
 
 static td_time record_wall(void *ctx)
@@ -59,11 +61,13 @@ struct record *record_open(const struct drill_world *w, const char *path, char *
     };
     r->w = w;
     r->dump = dump_open(&d, msg, msg_size);
-    r->sniffer = r->dump != NULL ? sniffer_open(&c) : NULL;
+    r->diary = c.pcap ? NULL : diary_open(w->st, "drill", (int64_t)EPOCH - (int64_t)w->start);
+    r->sniffer = r->dump != NULL && (c.pcap || r->diary != NULL) ? sniffer_open(&c) : NULL;
     if (r->dump != NULL && r->sniffer == NULL)
         snprintf(msg, msg_size, "out of memory");
     if (r->sniffer == NULL) {
         (void)dump_close(r->dump);
+        diary_close(r->diary);
         free(r);
         return NULL;
     }
@@ -81,6 +85,13 @@ int record_close(struct record *r)
     if (r == NULL)
         return 0;
     sniffer_close(r->sniffer);
+    if (r->diary != NULL) {
+        struct pcapng_buf b = {0};
+        diary_write(r->diary, 1, &b);
+        (void)dump_put(r->dump, SNIFF_END, b.b, b.len, record_wall(r));
+        pcapng_buf_free(&b);
+    }
+    diary_close(r->diary);
     int err = dump_close(r->dump);
     free(r);
     return err;

@@ -148,6 +148,15 @@ int td_send_datagram(struct td_stack *st, const struct td_datagram *d, const voi
 struct td_call; /* tapdeck/call.h */
 typedef void td_recorder(void *ctx, const struct td_call *call, int64_t result);
 void td_stack_record(struct td_stack *st, td_recorder *fn, void *ctx); /* NULL: stop */
+/* The same for any number of others, told behind the recorder: they may look, but make no call. `ear` stays its owner's,
+ * who takes it out before it goes. */
+struct td_ear {
+    struct td_ear *next;
+    td_recorder *fn;
+    void *ctx;
+};
+void td_stack_overhear(struct td_stack *st, struct td_ear *ear);
+void td_stack_overhear_end(struct td_stack *st, struct td_ear *ear);
 /* Is told of each call when it is over: it may look, and halt the stack, but make no call. NULL: nobody. One at a time. */
 typedef void td_watcher(void *ctx, struct td_stack *st, int kind); /* enum td_call_kind */
 void td_stack_after(struct td_stack *st, td_watcher *fn, void *ctx);

@@ -454,6 +454,56 @@ START_TEST(what_is_not_a_capture)
 }
 END_TEST
 
+static void custom(struct file *f, uint32_t type, uint32_t pen, const char *text, size_t len)
+{
+    struct file b = {.big_endian = f->big_endian};
+    put32(&b, pen);
+    memcpy(b.b + b.n, text, len);
+    b.n += (len + 3) & ~(size_t)3;
+    block(f, type, &b);
+}
+
+static unsigned customs;
+static char custom_text[64];
+
+static void take_custom(void *ctx, const char *text, size_t len)
+{
+    ck_assert_ptr_eq(ctx, &customs);
+    customs++;
+    snprintf(custom_text, sizeof custom_text, "%.*s", (int)len, text);
+    ck_assert_uint_eq(strlen(custom_text), len);
+}
+
+/* Ours are given out, without their padding; those of others, or that may not be copied, are skipped; none is a frame. */
+START_TEST(custom_blocks)
+{
+    struct file f = {.big_endian = _i == 1};
+    struct capture_frame g;
+    section(&f);
+    interface(&f, 1, "eth0", 9, 0);
+    custom(&f, 0xbad, 32473, "first", 5);
+    packet(&f, 0, 5, 10, 10, NULL, NULL, 0);
+    custom(&f, 0xbad, 10949, "another's", 9);
+    custom(&f, 0x40000bad, 32473, "not to be copied", 16);
+    custom(&f, 0xbad, 32473, "last of all\n", 12);
+    struct file none = {.big_endian = f.big_endian};
+    block(&f, 0xbad, &none); /* not even a number */
+    for (unsigned wanted = 0; wanted < 2; wanted++) {
+        struct capture_reader *r = open_bytes(&f, f.n);
+        customs = 0;
+        if (wanted)
+            capture_on_custom(r, take_custom, &customs);
+        ck_assert_int_eq(next(r, &g), 1);
+        ck_assert_uint_eq(customs, wanted);
+        ck_assert(!wanted || strcmp(custom_text, "first") == 0);
+        ck_assert_int_eq(next(r, &g), 0);
+        ck_assert_uint_eq(customs, wanted ? 2 : 0);
+        ck_assert(!wanted || strcmp(custom_text, "last of all\n") == 0);
+        capture_close(r);
+    }
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("capread");
@@ -463,6 +513,7 @@ static Suite *suite(void)
     tcase_add_test(c, units_of_time);
     tcase_add_test(c, pcapng_cut_and_damaged);
     tcase_add_test(c, more_interfaces_than_can_be);
+    tcase_add_loop_test(c, custom_blocks, 0, 2);
     tcase_add_test(c, compressed_with_gzip);
     tcase_add_test(c, a_tail_that_breaks_off_anywhere);
     tcase_add_test(c, a_record_longer_than_any_frame);

@@ -191,12 +191,22 @@ START_TEST(pcap_with_nanoseconds)
 }
 END_TEST
 
+START_TEST(the_bytes_of_a_custom_block)
+{
+    static const uint8_t block[] = {0xad, 0x0b, 0, 0, 24, 0, 0, 0, 0xd9, 0x7e, 0, 0, 'h', 'e', 'l', 'l', 'o', 0, 0, 0, 24, 0, 0, 0};
+    pcapng_custom(&w, "hello", 5);
+    ck_assert_uint_eq(w.len, sizeof block);
+    ck_assert_mem_eq(w.b, block, sizeof block);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("pcapng");
     TCase *t = tcase_create("pcapng");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, the_bytes_of_a_section_and_an_interface);
+    tcase_add_test(c, the_bytes_of_a_custom_block);
     tcase_add_test(t, what_was_written_is_read_back);
     tcase_add_test(t, pcap_with_nanoseconds);
     suite_add_tcase(s, t);
