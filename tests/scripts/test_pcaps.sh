@@ -27,14 +27,14 @@ ok "$n captures"
 
 # What was made in virtual time tells which stacks made it, and numbers stay Wireshark's: that comes behind the packets.
 file=pcaps/nat-inside/nat-inside.pcapng
-[ "$(grep -ac '^tapdeck-diary 1$' "$file")" -eq 3 ] && grep -aq '^stack 3 server$' "$file" &&
+[ "$(grep -ac 'tapdeck-diary 1$' "$file")" -eq 3 ] && grep -aq '^stack 3 server$' "$file" &&
     grep -aq ' accept 0 = 1 10.0.2.2:13 ' "$file" && [ "$(grep -aboE 'tapdeck-diary' "$file" | head -1 | cut -d: -f1)" -gt 4000 ]
 ok "a capture holds the diaries of its stacks, behind its packets"
 for name in $(cd pcaps && ls -d */make.pkt | sed 's,/.*,,'); do
-    grep -aq '^tapdeck-diary 1$' "pcaps/$name/$name.pcapng" || echo "$name" >>"$work/none"
+    grep -aq 'tapdeck-diary 1$' "pcaps/$name/$name.pcapng" || echo "$name" >>"$work/lacking"
 done
-[ ! -s "$work/none" ]
-ok "so do all that drill made$(sed 's/^/: not /' "$work/none" 2>/dev/null | tr '\n' ' ')"
+[ ! -s "$work/lacking" ]
+ok "so do all that drill made$(sed 's/^/: not /' "$work/lacking" 2>/dev/null | tr '\n' ' ')"
 
 some="sack keep-alive arp-first-contact nat-inside"
 mkdir "$work/1" "$work/2"

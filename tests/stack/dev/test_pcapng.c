@@ -206,7 +206,7 @@ static Suite *suite(void)
     TCase *t = tcase_create("pcapng");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, the_bytes_of_a_section_and_an_interface);
-    tcase_add_test(c, the_bytes_of_a_custom_block);
+    tcase_add_test(t, the_bytes_of_a_custom_block);
     tcase_add_test(t, what_was_written_is_read_back);
     tcase_add_test(t, pcap_with_nanoseconds);
     suite_add_tcase(s, t);
