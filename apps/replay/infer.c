@@ -1,11 +1,14 @@
 /* replay/infer.c: what a sender's congestion window must have been (infer.h). */
 #include "replay/infer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
+#define MS INT64_C(1000000)
 #define QUEUE_MAX 1024u
 #define DUP_THRESH 3u
-#define MS INT64_C(1000000)
+#define LOOSE_LEAST 8u
+#define SHORTEST_LIVES (10000 * MS) /* as long as BBR takes a round trip for the shortest */
 #define RTT_MAX (600000 * MS)
 
 struct infer_ack {
@@ -22,9 +25,22 @@ void infer_begin(struct infer *f, tcp_seq nxt, uint32_t mss, uint32_t iw)
     f->lag_now = INT64_MAX;
 }
 
-void infer_lag(struct infer *f, int64_t lag)
+static void set_lag(struct infer *f, int64_t lag)
 {
     f->lag = lag < 0 ? 0 : lag > RTT_MAX ? RTT_MAX : lag;
+    if (f->lag < f->lag_least)
+        f->lag_least = f->lag;
+}
+
+void infer_lag(struct infer *f, int64_t lag)
+{
+    int64_t before = f->lag;
+    f->placed = true;
+    set_lag(f, lag);
+    f->lag_least = f->lag;
+    f->shortest = 0; /* what was measured until now lacked the sender's share */
+    if (f->srtt > 0)
+        f->srtt += f->lag - before;
 }
 
 void infer_free(struct infer *f)
@@ -42,14 +58,18 @@ const char *infer_phase_text(const struct infer *f)
     return text[f->phase];
 }
 
-void infer_rtt(struct infer *f, int64_t rtt)
+void infer_rtt(struct infer *f, int64_t t, int64_t rtt)
 {
+    int64_t quick = rtt + f->lag_least; /* a sender that goes by rate doesn't answer at once */
     rtt += f->lag;
     if (rtt < 0 || rtt > RTT_MAX)
         return;
-    /* Less than half of what is usual is no round trip: the sender's share wasn't known yet. */
-    if (rtt > f->srtt / 2 && (f->shortest < f->srtt / 2 || f->shortest == 0 || rtt < f->shortest))
-        f->shortest = rtt;
+    /* Less than half of what is usual is no round trip as long as the sender's share isn't known. */
+    bool better = f->placed ? quick < f->shortest : quick > f->srtt / 2 && (f->shortest < f->srtt / 2 || quick < f->shortest);
+    if (f->shortest == 0 || better || t - f->shortest_t > SHORTEST_LIVES) {
+        f->shortest = quick;
+        f->shortest_t = t;
+    }
     if (f->srtt == 0) { /* RFC 6298 2.2, 2.3 */
         f->srtt = rtt;
         f->rttvar = rtt / 2;
@@ -80,11 +100,32 @@ static uint32_t pipe_of(const struct infer *f)
         if (f->phase == INFER_RECOVERY && lost == 0)
             lost = f->mss;
     }
+    uint32_t lacks = 0;
+    for (unsigned i = 0; i < f->nshorts; i++)
+        lacks += f->shorts[i].lacks;
     /* What was sent again and isn't taken for lost counts once. */
     if (again > lost)
         again = lost;
     uint64_t gone = (uint64_t)sacked + lost;
-    return (gone >= out ? 0 : out - (uint32_t)gone) + again;
+    return (gone >= out ? 0 : out - (uint32_t)gone + lacks) + again;
+}
+
+static void forget_shorts(struct infer *f)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < f->nshorts; i++)
+        if (seq_gt(f->shorts[i].end, f->una))
+            f->shorts[n++] = f->shorts[i];
+    f->nshorts = (uint8_t)n;
+}
+
+static void note_short(struct infer *f, const struct infer_data *d)
+{
+    uint32_t odd = (d->end - d->seq) % f->mss;
+    if (odd == 0 || f->nshorts == INFER_SHORTS)
+        return;
+    f->shorts[f->nshorts].end = d->end;
+    f->shorts[f->nshorts++].lacks = f->mss - odd;
 }
 
 /* ---- episodes ---- */
@@ -108,7 +149,7 @@ static void begin_episode(struct infer *f, const struct infer_data *d, enum infe
         if (f->nxt - f->una > f->cwnd)
             f->cwnd = f->nxt - f->una;
         if (f->asked_at > 0) /* and the answer took a round trip; with the window the queue shrinks, and with it the next ones */
-            infer_lag(f, (d->t - f->asked_at) / 100 * 85);
+            set_lag(f, (d->t - f->asked_at) / 100 * 85);
     }
     if (f->phase != INFER_RECOVERY && f->phase != INFER_LOSS) {
         f->loss_flight = f->round_max > f->last_max ? f->round_max : f->last_max;
@@ -123,29 +164,57 @@ static void begin_episode(struct infer *f, const struct infer_data *d, enum infe
     f->phase = (uint8_t)phase;
     f->recover = f->nxt;
     f->rec_pipe = 0;
+    f->episode_t = d->t;
+    f->round_end = f->nxt;
 }
 
-static void end_round(struct infer *f, int64_t t)
+static void end_round(struct infer *f)
 {
-    uint64_t got = f->delivered + ranges_bytes(&f->sacked), ms = (uint64_t)(t - f->round_t) / 1000000;
-    if (f->round_t > 0 && ms > 0 && got > f->round_delivered) {
-        f->rate_at = (uint8_t)((f->rate_at + 1u) % INFER_RATES);
-        f->rate[f->rate_at] = (uint32_t)((got - f->round_delivered) / ms);
+    if (!f->round_short && f->round_trains >= 4 && f->round_max >= 6 * f->mss) {
+        f->trains = (uint16_t)(f->trains + f->round_trains);
+        f->loose = (uint16_t)(f->loose + f->round_loose);
     }
-    f->round_delivered = got;
-    f->round_t = t;
+    if (f->trains >= 2000) {
+        f->trains /= 2;
+        f->loose /= 2;
+    }
+    if (getenv("DBG")) fprintf(stderr, "short %ld least %ld rate %u round max %u short %d trains %u loose %u total %u/%u heeded %u ignored %u lag %ld srtt %ld\n", (long)f->shortest/1000, (long)f->lag_least/1000, f->rate[f->rate_at], f->round_max/1448, f->round_short, f->round_trains, f->round_loose, f->loose, f->trains, f->heeded, f->ignored, (long)f->lag/1000,(long)f->srtt/1000);
+    f->round_trains = f->round_loose = 0;
     f->round_end = f->nxt;
     f->last_max = f->round_max;
     f->round_max = 0;
     f->round_idle = f->round_short = f->round_full = false;
-    if (f->lag_now != INT64_MAX && !blind(f))
-        infer_lag(f, f->lag_now);
+    /* Without timestamps what is taken for news to the sender depends on the lag itself: it would only ever grow. */
+    if (f->lag_now != INT64_MAX && (f->stamped || f->lag_now < f->lag) && !blind(f))
+        set_lag(f, f->lag_now);
     f->lag_now = INT64_MAX;
 }
 
+/* Who is held back by a window sends when an acknowledgement comes in. Who goes by rate sends when its clock
+ * says so, and doesn't wait for one. */
+static bool paced(const struct infer *f)
+{
+    return f->loose >= LOOSE_LEAST && f->loose * (f->placed && f->lag <= MS ? 2u : 28u) > f->trains;
+}
+
+#include <stdlib.h>
 static bool by_rate(const struct infer *f)
 {
-    return f->ignored >= 2 && f->ignored > f->heeded;
+    return (paced(f) && f->heeded <= 3 * f->ignored + 3) || (f->ignored >= 2 && f->ignored > f->heeded);
+}
+
+/* How much is delivered in a round trip. */
+static void measure_rate(struct infer *f, int64_t t)
+{
+    uint64_t got = f->delivered + ranges_bytes(&f->sacked), ms = (uint64_t)(t - f->rate_t) / 1000000;
+    if (f->rate_t > 0 && (ms == 0 || t - f->rate_t < f->srtt))
+        return;
+    if (f->rate_t > 0 && got > f->rate_delivered) {
+        f->rate_at = (uint8_t)((f->rate_at + 1u) % INFER_RATES);
+        f->rate[f->rate_at] = (uint32_t)((got - f->rate_delivered) / ms);
+    }
+    f->rate_delivered = got;
+    f->rate_t = t;
 }
 
 /* BBR's window: twice what is delivered in the shortest round trip, and what its bursts need. */
@@ -156,6 +225,14 @@ static uint32_t rate_window(const struct infer *f)
         best = f->rate[i] > best ? f->rate[i] : best;
     uint64_t w = 2 * best * (uint64_t)(f->shortest / 1000) / 1000 + 6 * f->mss;
     return w < UINT32_MAX / 2 ? (uint32_t)w : UINT32_MAX / 2;
+}
+
+static void go_by_rate(struct infer *f)
+{
+    if (!by_rate(f) || blind(f) || f->phase >= INFER_RECOVERY)
+        return;
+    f->phase = INFER_RATE;
+    f->cwnd = rate_window(f);
 }
 
 /* A round trip after a recovery, in which nothing else held the sender back: did it take the loss to heart? */
@@ -172,7 +249,7 @@ static void heed(struct infer *f)
 }
 
 /* Everything that was outstanding at its beginning is acknowledged. */
-static void end_episode(struct infer *f, int64_t t)
+static void end_episode(struct infer *f)
 {
     f->after_loss = f->phase == INFER_RECOVERY && f->prior_ssthresh > 0; /* the first loss ends slow start: anyone has less after it */
     if (f->phase == INFER_RECOVERY && f->rec_pipe > 0 && f->prior_cwnd > 0 && !blind(f)) {
@@ -188,11 +265,12 @@ static void end_episode(struct infer *f, int64_t t)
         f->cwnd = f->ssthresh;
     f->phase = f->cwnd < f->ssthresh ? INFER_SLOW_START : INFER_AVOIDANCE;
     f->dup = 0;
-    end_round(f, t);
+    end_round(f);
     f->last_max = 0;
+    go_by_rate(f);
 }
 
-static void undo(struct infer *f, int64_t t)
+static void undo(struct infer *f)
 {
     if (f->undone || f->prior_cwnd == 0)
         return;
@@ -205,12 +283,12 @@ static void undo(struct infer *f, int64_t t)
     f->ssthresh = f->prior_ssthresh;
     f->lost_edge = f->una;
     f->phase = f->ssthresh == 0 || f->cwnd < f->ssthresh ? INFER_SLOW_START : INFER_AVOIDANCE;
-    end_round(f, t);
+    end_round(f);
     f->last_max = 0;
 }
 
 /* A round trip is over: was the window lower than it was taken for? */
-static void judge_round(struct infer *f, int64_t t)
+static void judge_round(struct infer *f)
 {
     uint32_t most = f->round_max > f->last_max ? f->round_max : f->last_max;
     bool free_run = !f->round_idle && !f->round_full && f->round_max > 0 && f->last_max > 0;
@@ -229,11 +307,8 @@ static void judge_round(struct infer *f, int64_t t)
         f->phase = INFER_AVOIDANCE;
     if (f->after_loss && !f->round_short && !f->round_full && f->round_max > 0)
         heed(f);
-    end_round(f, t);
-    if (by_rate(f) && !blind(f)) {
-        f->phase = INFER_RATE;
-        f->cwnd = rate_window(f);
-    }
+    end_round(f);
+    go_by_rate(f);
 }
 
 /* ---- what the sender learns ---- */
@@ -245,6 +320,7 @@ static void learn(struct infer *f, const struct infer_heard *a)
         f->una = a->ack;
         ranges_below(&f->sacked, f->una);
         ranges_below(&f->again, f->una);
+        forget_shorts(f);
         if (seq_lt(f->high, f->una))
             f->high = f->una;
         if (seq_lt(f->lost_edge, f->una))
@@ -253,9 +329,9 @@ static void learn(struct infer *f, const struct infer_heard *a)
             f->dup = f->phase == INFER_RECOVERY && seq_lt(f->una, f->recover) ? f->dup - 1 : 0;
         bool old_echo = a->has_ts && f->again_ts && (int32_t)(a->tsecr - f->again_tsval) < 0;
         if (f->phase == INFER_LOSS && old_echo) /* RFC 3522 3.2: what was first sent had arrived */
-            undo(f, a->t);
+            undo(f);
         else if (f->phase >= INFER_RECOVERY && seq_ge(f->una, f->recover))
-            end_episode(f, a->t);
+            end_episode(f);
     } else if (a->duplicate && a->nsack == 0) {
         f->dup++;
     }
@@ -268,9 +344,10 @@ static void learn(struct infer *f, const struct infer_heard *a)
     }
     f->needless_bytes += a->needless_bytes;
     if (a->needless && f->again_bytes > 0 && f->needless_bytes >= f->again_bytes)
-        undo(f, a->t);
+        undo(f);
+    measure_rate(f, a->t);
     if (seq_ge(f->una, f->round_end))
-        (f->phase < INFER_RECOVERY ? judge_round : end_round)(f, a->t);
+        (f->phase < INFER_RECOVERY ? judge_round : end_round)(f);
 }
 
 static void pop(struct infer *f)
@@ -300,6 +377,7 @@ void infer_heard(struct infer *f, const struct infer_heard *a)
 {
     if (!f->begun)
         return;
+    f->heard_at = a->t;
     if (!a->duplicate && a->nsack == 0)
         f->asked_at = 0;
     else if (f->asked_at == 0)
@@ -382,6 +460,29 @@ static void round_facts(struct infer *f, const struct infer_data *d, uint32_t be
         f->round_full = true;
 }
 
+/* Was this new segment let go by an acknowledgement? Near the sender the time since the last one tells, elsewhere whether its
+ * timestamp moved on while the one it echoes didn't. */
+static void watch_clock(struct infer *f, const struct infer_data *d, uint32_t before)
+{
+    bool near = f->placed && f->lag <= MS, train, loose;
+    uint32_t ms = d->tsval - f->last_tsval;
+    if (near) {
+        train = d->t - f->last_new > MS / 5;
+        loose = d->t - f->heard_at > MS / 5;
+    } else {
+        train = d->has_ts && ms >= 2 && ms < 1000;
+        loose = d->tsecr == f->last_tsecr;
+    }
+    if (train && f->round_trains < 1000 && f->last_new > 0 && f->last_full && before > 0 && !(d->edge_known && seq_diff(d->edge, d->end) < (int32_t)f->mss)) {
+        f->round_trains++;
+        f->round_loose = (uint16_t)(f->round_loose + loose);
+    }
+    f->last_full = (d->end - d->seq) % f->mss == 0;
+    f->last_new = d->t;
+    f->last_tsval = d->tsval;
+    f->last_tsecr = d->tsecr;
+}
+
 void infer_data(struct infer *f, const struct infer_data *d)
 {
     if (!f->begun || f->mss == 0)
@@ -395,6 +496,8 @@ void infer_data(struct infer *f, const struct infer_data *d)
     after_idle(f, d);
     uint32_t before = f->nxt - f->una;
     bool again = d->kind != INFER_NEW && seq_lt(d->seq, f->nxt);
+    if (d->kind == INFER_NEW)
+        watch_clock(f, d, before);
     if (d->kind == INFER_TIMEOUT)
         timeout(f, d);
     else if (d->kind == INFER_AGAIN && f->phase < INFER_RECOVERY && seq_gt(d->end, f->una))
@@ -403,14 +506,16 @@ void infer_data(struct infer *f, const struct infer_data *d)
         begin_episode(f, d, INFER_RECOVERY);
     if (again)
         count_again(f, d);
-    if (seq_gt(d->end, f->nxt))
+    if (seq_gt(d->end, f->nxt)) {
         f->nxt = d->end;
+        note_short(f, d);
+    }
     uint32_t pipe = pipe_of(f);
     round_facts(f, d, before);
     switch (f->phase) {
     case INFER_RECOVERY:
         f->rec_pipe = pipe;
-        if (by_rate(f) && !blind(f))
+        if (by_rate(f) && !blind(f) && d->t - f->episode_t > f->srtt / 4 * 5)
             f->cwnd = rate_window(f);
         else
             f->cwnd = pipe > f->mss ? (f->prior_cwnd > 0 && pipe > f->prior_cwnd ? f->prior_cwnd : pipe) : f->mss;

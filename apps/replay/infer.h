@@ -30,6 +30,7 @@
 
 enum infer_phase { INFER_UNKNOWN, INFER_SLOW_START, INFER_AVOIDANCE, INFER_RATE, INFER_RECOVERY, INFER_LOSS };
 #define INFER_RATES 10u /* round trips that the best delivery rate is of */
+#define INFER_SHORTS 16u
 enum infer_sent { INFER_NEW, INFER_AGAIN, INFER_TIMEOUT, INFER_PROBE }; /* PROBE: a tail loss probe */
 
 struct infer_ack; /* one that the sender may not know yet */
@@ -41,6 +42,13 @@ struct infer {
     bool round_idle, round_short, round_full; /* in this round trip it sent when no ACK let it; had nothing to send; the peer's window was full */
     bool undone;
     bool stamped;          /* its segments carry timestamps */
+    bool placed;           /* the handshake told how far the capture point is from the sender */
+    bool last_full;        /* the last new segment it sent was a full one, */
+    uint32_t last_tsval, last_tsecr; /* and its timestamps, */
+    int64_t last_new;      /* and when it passed */
+    int64_t heard_at;      /* when an acknowledgement last passed towards it */
+    uint16_t trains, loose; /* new segments that weren't sent together with one before; those that no ACK let go */
+    uint16_t round_trains, round_loose; /* in this round trip */
     bool after_loss;       /* the round trips since a recovery ended are looked at */
     uint8_t heeded, ignored; /* losses after which it had less in flight; after which it hadn't */
     uint8_t rate_at;
@@ -57,13 +65,20 @@ struct infer {
     uint32_t again_bytes, needless_bytes;
     bool again_ts;
     uint32_t again_tsval;         /* of the first that was sent again in this episode */
+    int64_t lag_least;
     int64_t lag, lag_now;         /* ns from an ACK at the capture point to the segment it causes, there */
     int64_t asked_at;             /* when the first sign of a loss passed; 0 = there is none */
     int64_t acked_at, sent_at;    /* when it last learnt of an ACK; when it last sent */
     int64_t srtt, rttvar;         /* ns, RFC 6298; srtt 0 = none yet */
-    int64_t shortest;             /* ns, the shortest round trip; 0 = none yet */
-    uint64_t delivered, round_delivered; /* bytes acknowledged since its beginning; when this round trip began, */
-    int64_t round_t;                     /* and when that was */
+    int64_t shortest, shortest_t; /* ns, the shortest round trip, and when it was seen; 0 = none yet */
+    int64_t episode_t;            /* when it began to answer the last loss */
+    struct {                      /* segments in flight that aren't full, for a window counts segments */
+        tcp_seq end;
+        uint32_t lacks;           /* bytes */
+    } shorts[INFER_SHORTS];
+    uint8_t nshorts;
+    uint64_t delivered, rate_delivered; /* bytes acknowledged since its beginning; when the rate was last taken, */
+    int64_t rate_t;                     /* and when that was */
     uint32_t rate[INFER_RATES];   /* bytes/ms of the last round trips */
     uint32_t loss_flight;         /* the most in flight in the round trips before a loss */
 };
@@ -88,14 +103,14 @@ struct infer_heard { /* an acknowledgement that passed towards the sender */
     struct range sack[4];
 };
 
-/* lag: ns that the sender was seen to take to answer (0: the capture was made there). iw: the window
+/* lag: ns that the sender was seen to take to answer in the handshake (0: the capture was made there). iw: the window
  * it begins with, bytes; 0 if the capture begins in the middle. */
 void infer_begin(struct infer *f, tcp_seq nxt, uint32_t mss, uint32_t iw);
 void infer_lag(struct infer *f, int64_t lag);
 void infer_data(struct infer *f, const struct infer_data *d);
 void infer_heard(struct infer *f, const struct infer_heard *a);
-/* A sample of the round trip as seen from the capture point, ns; the sender's share is added. */
-void infer_rtt(struct infer *f, int64_t rtt);
+/* A sample of the round trip as seen from the capture point at time t, ns; the sender's share is added. */
+void infer_rtt(struct infer *f, int64_t t, int64_t rtt);
 void infer_free(struct infer *f);
 const char *infer_phase_text(const struct infer *f);
 

@@ -164,7 +164,7 @@ static void sample(struct seen *p, int64_t rtt)
     st->rtt_count++;
     st->rtt_sum += (double)rtt;
     st->rtt_squares += (double)rtt * (double)rtt;
-    infer_rtt(&p->b->infer, rtt);
+    infer_rtt(&p->b->infer, p->t, rtt);
 }
 
 /* Eifel: the echo is older than the retransmission, so it answers what was first sent. */
@@ -202,7 +202,7 @@ static void measure(struct seen *p)
     if (clean)
         sample(p, p->t - newest->t);
     else if (p->row->rtt_ts >= 0)
-        infer_rtt(&b->infer, p->row->rtt_ts);
+        infer_rtt(&b->infer, p->t, p->row->rtt_ts);
 }
 
 static void read_sacks(struct seen *p, struct infer_heard *heard)
