@@ -1,7 +1,6 @@
 /* replay/infer.c: what a sender's congestion window must have been (infer.h). */
-#include "replay/infer.h"
+#include "replay/infer_far.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define MS INT64_C(1000000)
@@ -23,6 +22,7 @@ void infer_begin(struct infer *f, tcp_seq nxt, uint32_t mss, uint32_t iw)
     f->cwnd = iw;
     f->phase = iw > 0 ? INFER_SLOW_START : INFER_UNKNOWN;
     f->lag_now = INT64_MAX;
+    far_begin(f);
 }
 
 static void set_lag(struct infer *f, int64_t lag)
@@ -142,12 +142,18 @@ static uint32_t reduced(const struct infer *f, uint32_t cwnd)
     return cut > 2 * f->mss ? cut : 2 * f->mss;
 }
 
+static void count_heed(struct infer *f, bool ignored)
+{
+    uint8_t *n = ignored ? &f->ignored : &f->heeded;
+    *n = *n < 250 ? (uint8_t)(*n + 1) : 250;
+}
+
 static void begin_episode(struct infer *f, const struct infer_data *d, enum infer_phase phase)
 {
-    /* A whole window was sent between what was lost and the answer to the news of it. */
     if (blind(f) && f->phase < INFER_RECOVERY) {
-        if (f->nxt - f->una > f->cwnd)
-            f->cwnd = f->nxt - f->una;
+        enum far_verdict seems = far_lost(f, seq_max(f->nxt, d->end) - d->seq);
+        if (seems != FAR_EITHER)
+            count_heed(f, seems == FAR_RATE);
         if (f->asked_at > 0) /* and the answer took a round trip; with the window the queue shrinks, and with it the next ones */
             set_lag(f, (d->t - f->asked_at) / 100 * 85);
     }
@@ -155,7 +161,7 @@ static void begin_episode(struct infer *f, const struct infer_data *d, enum infe
         f->loss_flight = f->round_max > f->last_max ? f->round_max : f->last_max;
         f->prior_cwnd = f->cwnd;
         f->prior_ssthresh = f->ssthresh;
-        f->ssthresh = reduced(f, f->cwnd);
+        f->ssthresh = blind(f) ? far_sim(f)->ssthresh : reduced(f, f->cwnd);
         f->again_bytes = f->needless_bytes = 0;
         f->again_ts = d->has_ts;
         f->again_tsval = d->tsval;
@@ -178,7 +184,6 @@ static void end_round(struct infer *f)
         f->trains /= 2;
         f->loose /= 2;
     }
-    if (getenv("DBG")) fprintf(stderr, "short %ld least %ld rate %u round max %u short %d trains %u loose %u total %u/%u heeded %u ignored %u lag %ld srtt %ld\n", (long)f->shortest/1000, (long)f->lag_least/1000, f->rate[f->rate_at], f->round_max/1448, f->round_short, f->round_trains, f->round_loose, f->loose, f->trains, f->heeded, f->ignored, (long)f->lag/1000,(long)f->srtt/1000);
     f->round_trains = f->round_loose = 0;
     f->round_end = f->nxt;
     f->last_max = f->round_max;
@@ -197,7 +202,6 @@ static bool paced(const struct infer *f)
     return f->loose >= LOOSE_LEAST && f->loose * (f->placed && f->lag <= MS ? 2u : 28u) > f->trains;
 }
 
-#include <stdlib.h>
 static bool by_rate(const struct infer *f)
 {
     return (paced(f) && f->heeded <= 3 * f->ignored + 3) || (f->ignored >= 2 && f->ignored > f->heeded);
@@ -217,19 +221,24 @@ static void measure_rate(struct infer *f, int64_t t)
     f->rate_t = t;
 }
 
-/* BBR's window: twice what is delivered in the shortest round trip, and what its bursts need. */
-static uint32_t rate_window(const struct infer *f)
+static uint64_t best_rate(const struct infer *f)
 {
     uint64_t best = 0;
     for (unsigned i = 0; i < INFER_RATES; i++)
         best = f->rate[i] > best ? f->rate[i] : best;
-    uint64_t w = 2 * best * (uint64_t)(f->shortest / 1000) / 1000 + 6 * f->mss;
+    return best;
+}
+
+/* BBR's window: twice what is delivered in the shortest round trip, and what its bursts need. */
+static uint32_t rate_window(const struct infer *f)
+{
+    uint64_t w = 2 * best_rate(f) * (uint64_t)(f->shortest / 1000) / 1000 + 6 * f->mss;
     return w < UINT32_MAX / 2 ? (uint32_t)w : UINT32_MAX / 2;
 }
 
 static void go_by_rate(struct infer *f)
 {
-    if (!by_rate(f) || blind(f) || f->phase >= INFER_RECOVERY)
+    if (!by_rate(f) || f->phase >= INFER_RECOVERY)
         return;
     f->phase = INFER_RATE;
     f->cwnd = rate_window(f);
@@ -243,15 +252,15 @@ static void heed(struct infer *f)
     if (f->loss_flight < 10 * f->mss)
         return;
     if (most * 100 >= (uint64_t)f->loss_flight * 80)
-        f->ignored = f->ignored < 250 ? (uint8_t)(f->ignored + 1) : 250;
+        count_heed(f, true);
     else if (most * 100 <= (uint64_t)f->loss_flight * 75)
-        f->heeded = f->heeded < 250 ? (uint8_t)(f->heeded + 1) : 250;
+        count_heed(f, false);
 }
 
 /* Everything that was outstanding at its beginning is acknowledged. */
-static void end_episode(struct infer *f)
+static void end_episode(struct infer *f, int64_t t)
 {
-    f->after_loss = f->phase == INFER_RECOVERY && f->prior_ssthresh > 0; /* the first loss ends slow start: anyone has less after it */
+    f->after_loss = f->phase == INFER_RECOVERY && f->prior_ssthresh > 0 && !blind(f); /* the first loss ends slow start: anyone has less after it */
     if (f->phase == INFER_RECOVERY && f->rec_pipe > 0 && f->prior_cwnd > 0 && !blind(f)) {
         /* The pipe was led to ssthresh (RFC 9937): it tells by how much this sender reduces. */
         uint64_t tenths = (uint64_t)f->rec_pipe * 20 / f->prior_cwnd;
@@ -263,6 +272,7 @@ static void end_episode(struct infer *f)
     }
     if (f->phase == INFER_RECOVERY)
         f->cwnd = f->ssthresh;
+    far_recovered(f, t);
     f->phase = f->cwnd < f->ssthresh ? INFER_SLOW_START : INFER_AVOIDANCE;
     f->dup = 0;
     end_round(f);
@@ -292,9 +302,7 @@ static void judge_round(struct infer *f)
 {
     uint32_t most = f->round_max > f->last_max ? f->round_max : f->last_max;
     bool free_run = !f->round_idle && !f->round_full && f->round_max > 0 && f->last_max > 0;
-    if (blind(f) && f->phase == INFER_AVOIDANCE && f->round_max > 0 && f->cwnd < f->prior_cwnd)
-        f->cwnd += f->mss;
-    else if (free_run && most < f->cwnd && !blind(f))
+    if (free_run && most < f->cwnd && !blind(f))
         f->cwnd = most;
     /* Slow start that no longer doubles has been left (HyStart, or a threshold from before). */
     if (free_run && !blind(f) && f->phase == INFER_SLOW_START && f->round_max > 8 * f->mss &&
@@ -313,9 +321,21 @@ static void judge_round(struct infer *f)
 
 /* ---- what the sender learns ---- */
 
+static void grow_far(struct infer *f, int64_t t, uint32_t bytes)
+{
+    uint64_t most = 2 * best_rate(f) * (uint64_t)(f->srtt / MS) + 20 * f->mss;
+    far_acked(f, t, bytes, most);
+    if (by_rate(f))
+        return;
+    f->cwnd = far_sim(f)->cwnd;
+    f->reno = far_sim(f) == &f->sim[1];
+}
+
 static void learn(struct infer *f, const struct infer_heard *a)
 {
     if (seq_gt(a->ack, f->una) && seq_le(a->ack, f->nxt)) {
+        if (blind(f) && f->phase < INFER_RECOVERY)
+            grow_far(f, a->t, a->ack - f->una);
         f->delivered += a->ack - f->una;
         f->una = a->ack;
         ranges_below(&f->sacked, f->una);
@@ -331,7 +351,7 @@ static void learn(struct infer *f, const struct infer_heard *a)
         if (f->phase == INFER_LOSS && old_echo) /* RFC 3522 3.2: what was first sent had arrived */
             undo(f);
         else if (f->phase >= INFER_RECOVERY && seq_ge(f->una, f->recover))
-            end_episode(f);
+            end_episode(f, a->t);
     } else if (a->duplicate && a->nsack == 0) {
         f->dup++;
     }
@@ -446,6 +466,7 @@ static void timeout(struct infer *f, const struct infer_data *d)
         f->lost_edge = f->nxt;
     ranges_free(&f->again);
     f->cwnd = f->mss;
+    far_timeout(f);
 }
 
 static void round_facts(struct infer *f, const struct infer_data *d, uint32_t before)
@@ -483,6 +504,23 @@ static void watch_clock(struct infer *f, const struct infer_data *d, uint32_t be
     f->last_tsecr = d->tsecr;
 }
 
+/* Recovery leads what is in flight to ssthresh, within a round trip (RFC 9937). BBR keeps it for so long as it is, and then
+ * goes on as before. */
+static uint32_t in_recovery(const struct infer *f, int64_t t, uint32_t pipe)
+{
+    int64_t since = t - f->episode_t, rtt = f->srtt > f->lag ? f->srtt : f->lag;
+    if (by_rate(f) && since > f->srtt)
+        return rate_window(f);
+    if (blind(f) && !by_rate(f)) {
+        if (since >= rtt || f->prior_cwnd < f->ssthresh)
+            return f->ssthresh;
+        return f->prior_cwnd - (uint32_t)((uint64_t)(f->prior_cwnd - f->ssthresh) * (uint64_t)(since / MS) / (uint64_t)(rtt / MS + 1));
+    }
+    if (pipe < f->mss)
+        return f->mss;
+    return f->prior_cwnd > 0 && pipe > f->prior_cwnd ? f->prior_cwnd : pipe;
+}
+
 void infer_data(struct infer *f, const struct infer_data *d)
 {
     if (!f->begun || f->mss == 0)
@@ -515,13 +553,10 @@ void infer_data(struct infer *f, const struct infer_data *d)
     switch (f->phase) {
     case INFER_RECOVERY:
         f->rec_pipe = pipe;
-        if (by_rate(f) && !blind(f) && d->t - f->episode_t > f->srtt / 4 * 5)
-            f->cwnd = rate_window(f);
-        else
-            f->cwnd = pipe > f->mss ? (f->prior_cwnd > 0 && pipe > f->prior_cwnd ? f->prior_cwnd : pipe) : f->mss;
+        f->cwnd = in_recovery(f, d->t, pipe);
         break;
     default:
-        if (pipe > f->cwnd)
+        if (pipe > f->cwnd && !blind(f))
             f->cwnd = pipe;
         if (pipe > f->round_max)
             f->round_max = pipe;

@@ -10,8 +10,7 @@
  * the sender's own queue. An acknowledgement that passes the capture point has not been seen by the
  * sender yet. So it waits here until the sender shows that it knows it: its next segments echo the
  * acknowledgement's timestamp (RFC 7323), or, without timestamps, the delay between the two that the
- * handshake showed has gone by. Without them, and far from the sender, what waits in queues can't be seen:
- * there the window is taken from what was sent until a loss was answered, and grows by a segment a round trip, up to what it was before.
+ * handshake showed has gone by. Without them, and far from the sender, what waits in queues can't be seen: infer_far.h.
  *
  * Growth is followed at once, a lower value only after a whole round trip in which the sender was
  * held back by nothing else. A retransmission enters recovery (the window follows the pipe, ends at
@@ -19,9 +18,12 @@
  * an old timestamp that shows it was all needless puts back what was. ssthresh is taken from where
  * the pipe ended, as a half or 0.7 (CUBIC) of the window before, whichever is nearer.
  *
- * A sender that has as much in flight after its losses as before goes by rate (BBR): its window is not what holds
- * it back. For it the window is computed as BBR's is: twice the best delivery rate of ten round trips
- * times the shortest round trip, and a few segments.
+ * A sender that goes by rate (BBR) isn't held back by its window. It is known by its clock: it sends when no
+ * acknowledgement lets it; near the sender by the time since one came in, far from it by timestamps that moved on while the echoed one
+ * didn't. Or by this, that it has as much in flight after its losses as before. For it the window is computed as BBR's is: twice the best
+ * delivery rate of ten round trips times the shortest round trip, and a few segments; what is in flight for a round trip after a loss.
+ *
+ * Linux counts segments, not bytes: a short one in flight counts as much as a full one.
  */
 #ifndef REPLAY_INFER_H
 #define REPLAY_INFER_H
@@ -34,6 +36,12 @@ enum infer_phase { INFER_UNKNOWN, INFER_SLOW_START, INFER_AVOIDANCE, INFER_RATE,
 enum infer_sent { INFER_NEW, INFER_AGAIN, INFER_TIMEOUT, INFER_PROBE }; /* PROBE: a tail loss probe */
 
 struct infer_ack; /* one that the sender may not know yet */
+
+struct infer_sim { /* a window as it would be by CUBIC or Reno; infer_far.h */
+    uint32_t cwnd, ssthresh, top, friendly, count;
+    uint32_t off;  /* thousandths that it was wrong by, lately */
+    int64_t since;
+};
 
 struct infer {
     bool begun, cut_known; /* cut_known: ssthresh is more than a guess */
@@ -65,7 +73,7 @@ struct infer {
     uint32_t again_bytes, needless_bytes;
     bool again_ts;
     uint32_t again_tsval;         /* of the first that was sent again in this episode */
-    int64_t lag_least;
+    int64_t lag_least;     /* the least that lag was */
     int64_t lag, lag_now;         /* ns from an ACK at the capture point to the segment it causes, there */
     int64_t asked_at;             /* when the first sign of a loss passed; 0 = there is none */
     int64_t acked_at, sent_at;    /* when it last learnt of an ACK; when it last sent */
@@ -77,6 +85,7 @@ struct infer {
         uint32_t lacks;           /* bytes */
     } shorts[INFER_SHORTS];
     uint8_t nshorts;
+    struct infer_sim sim[2];      /* CUBIC, Reno: of a sender far away without timestamps */
     uint64_t delivered, rate_delivered; /* bytes acknowledged since its beginning; when the rate was last taken, */
     int64_t rate_t;                     /* and when that was */
     uint32_t rate[INFER_RATES];   /* bytes/ms of the last round trips */
