@@ -1,4 +1,5 @@
-/* replay/deck.c: the console's side of the tape deck (deck.h): which process to ask, and what became of it. */
+/* replay/deck.c: the console's side of the tape deck (deck.h): which process to ask, and what
+ * became of it. */
 #include "replay/deck.h"
 
 #include <errno.h>
@@ -21,7 +22,9 @@
 
 #define EVERY_LEAST 16u /* steps between checkpoints */
 #define LOOK_MS     50  /* so often it is looked whether somebody interrupts */
-#define ONE_INTERRUPT_MS 200 /* one Ctrl-C may come as two signals: timeout(1) sends it to the program and to its group */
+#define ONE_INTERRUPT_MS                                                                           \
+    200 /* one Ctrl-C may come as two signals: timeout(1) sends it to the program and to its group \
+         */
 #define PATIENCE_MS 2000 /* for a step, after it was asked to stop */
 
 struct proc {
@@ -41,8 +44,8 @@ struct reel {
     struct text line;
     struct reel_place end; /* the last frame; step 0: not known */
     bool recovering;
-    int unforked;          /* errno: a checkpoint couldn't be made; 0 */
-    uint64_t differed;     /* the first frame that did in the last move, 0: none; and how */
+    int unforked;      /* errno: a checkpoint couldn't be made; 0 */
+    uint64_t differed; /* the first frame that did in the last move, 0: none; and how */
     char how[512];
     char body[DECK_BODY + 1];
 };
@@ -196,10 +199,10 @@ static bool copy(struct reel *r, const struct proc *of, struct proc *made, int *
 
 struct patience {
     struct reel *r;
-    uint32_t asked;   /* how often it was interrupted */
-    int64_t since;    /* ms: when first */
-    bool over;        /* it doesn't stop by itself */
-    bool quick;       /* nor is it waited for */
+    uint32_t asked; /* how often it was interrupted */
+    int64_t since;  /* ms: when first */
+    bool over;      /* it doesn't stop by itself */
+    bool quick;     /* nor is it waited for */
 };
 
 static int64_t milliseconds(void)
@@ -221,7 +224,8 @@ static bool await(struct patience *w, int fd)
                 w->since = milliseconds();
             r->shared->stop = 1;
         }
-        if (w->asked > 1 || (w->asked > 0 && w->quick) || (w->asked > 0 && milliseconds() - w->since > PATIENCE_MS)) {
+        if (w->asked > 1 || (w->asked > 0 && w->quick) ||
+            (w->asked > 0 && milliseconds() - w->since > PATIENCE_MS)) {
             w->over = true;
             return false;
         }
@@ -237,9 +241,11 @@ static void how_it_ended(int status, char *dst, size_t size)
 {
     if (WIFSIGNALED(status)) {
         const char *name = sigabbrev_np(WTERMSIG(status));
-        (void)snprintf(dst, size, "SIG%s ended the tape's process (%s)", name != NULL ? name : "?", strsignal(WTERMSIG(status)));
+        (void)snprintf(dst, size, "SIG%s ended the tape's process (%s)", name != NULL ? name : "?",
+                       strsignal(WTERMSIG(status)));
     } else {
-        (void)snprintf(dst, size, "the tape's process ended by itself, with status %d", WEXITSTATUS(status));
+        (void)snprintf(dst, size, "the tape's process ended by itself, with status %d",
+                       WEXITSTATUS(status));
     }
 }
 
@@ -275,8 +281,8 @@ static void take_stopped(struct reel *r, const struct deck_message *m, char *msg
 }
 
 /* Tells the process to go, and hands on what it says. True: it has answered (*m). */
-static bool order_go(struct reel *r, struct proc *p, const struct reel_goal *g, bool throw_away, struct deck_message *m, char *msg,
-                     size_t msg_size)
+static bool order_go(struct reel *r, struct proc *p, const struct reel_goal *g, bool throw_away,
+                     struct deck_message *m, char *msg, size_t msg_size)
 {
     struct patience w = {.r = r};
     int fd;
@@ -304,8 +310,8 @@ static bool order_go(struct reel *r, struct proc *p, const struct reel_goal *g, 
 static bool place_head(struct reel *r, not_behind fits, uint64_t where, char *msg, size_t msg_size);
 static enum reel_result to_step(struct reel *r, uint64_t step, char *msg, size_t msg_size);
 
-/* The head is of no use any more, in or before `step`: the tape is put before that. Should that fail too, it is left at the
- * nearest checkpoint. */
+/* The head is of no use any more, in or before `step`: the tape is put before that. Should that
+ * fail too, it is left at the nearest checkpoint. */
 static enum reel_result put_before(struct reel *r, uint64_t step)
 {
     struct reel_goal stay = {.steps = 0};
@@ -327,7 +333,8 @@ static enum reel_result put_before(struct reel *r, uint64_t step)
 }
 
 /* It ended in this step, behind the frame with this number. */
-static enum reel_result mourn(struct reel *r, uint64_t step, uint64_t number, bool interrupted, char *msg, size_t msg_size)
+static enum reel_result mourn(struct reel *r, uint64_t step, uint64_t number, bool interrupted,
+                              char *msg, size_t msg_size)
 {
     char how[200];
     if (interrupted) {
@@ -337,14 +344,16 @@ static enum reel_result mourn(struct reel *r, uint64_t step, uint64_t number, bo
         how_it_ended(gone(&r->head), how, sizeof(how));
     }
     if (number > 0)
-        (void)snprintf(msg, msg_size, "%s in the step behind packet %llu", how, (unsigned long long)number);
+        (void)snprintf(msg, msg_size, "%s in the step behind packet %llu", how,
+                       (unsigned long long)number);
     else
         (void)snprintf(msg, msg_size, "%s in the first step", how);
     return put_before(r, step);
 }
 
 /* Forward from where the head is. */
-static enum reel_result go(struct reel *r, const struct reel_goal *g, struct deck_message *m, char *msg, size_t msg_size)
+static enum reel_result go(struct reel *r, const struct reel_goal *g, struct deck_message *m,
+                           char *msg, size_t msg_size)
 {
     uint64_t number = r->place.number;
     bool answered = order_go(r, &r->head, g, false, m, msg, msg_size);
@@ -359,7 +368,8 @@ static enum reel_result go(struct reel *r, const struct reel_goal *g, struct dec
     uint64_t step = r->shared->under_way;
     if (!answered) {
         m->passed = 0;
-        return mourn(r, step > 0 ? step : r->place.step + 1, step > 0 ? r->shared->passed_number : number, m->result == REEL_INTERRUPTED,
+        return mourn(r, step > 0 ? step : r->place.step + 1,
+                     step > 0 ? r->shared->passed_number : number, m->result == REEL_INTERRUPTED,
                      msg, msg_size);
     }
     if (m->result == REEL_FAILED) { /* the tape says itself that it can't go on */
@@ -395,7 +405,8 @@ static bool place_head(struct reel *r, not_behind fits, uint64_t where, char *ms
             return true;
         }
         if (error >= 0) {
-            (void)snprintf(msg, msg_size, "no process can be made for the tape: %s", strerror(error));
+            (void)snprintf(msg, msg_size, "no process can be made for the tape: %s",
+                           strerror(error));
             return false;
         }
         if (i > 0) { /* somebody ended it */
@@ -438,7 +449,8 @@ static uint64_t step_between(uint64_t total)
 struct reel *reel_open(struct tape *t, const struct reel_hooks *hooks, char *msg, size_t msg_size)
 {
     struct reel *r = calloc(1, sizeof(*r));
-    void *page = mmap(NULL, sizeof(*r->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *page =
+        mmap(NULL, sizeof(*r->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (r == NULL || page == MAP_FAILED) {
         free(r);
         t->ops->close(t);
@@ -511,7 +523,8 @@ uint64_t reel_differed(const struct reel *r, const char **how)
     return r->differed;
 }
 
-enum reel_result reel_go(struct reel *r, const struct reel_goal *g, uint64_t *passed, char *msg, size_t msg_size)
+enum reel_result reel_go(struct reel *r, const struct reel_goal *g, uint64_t *passed, char *msg,
+                         size_t msg_size)
 {
     struct deck_message m = {.passed = 0};
     uint64_t before = r->place.step;
@@ -531,8 +544,8 @@ enum reel_result reel_goto_step(struct reel *r, uint64_t step, char *msg, size_t
 }
 
 /* Until the first frame that is behind; then once more, to the one before it. */
-static enum reel_result to_last_before(struct reel *r, not_behind nearest, uint64_t number, td_time at, bool by_time, char *msg,
-                                       size_t msg_size)
+static enum reel_result to_last_before(struct reel *r, not_behind nearest, uint64_t number,
+                                       td_time at, bool by_time, char *msg, size_t msg_size)
 {
     struct reel_goal g = {.steps = UINT64_MAX};
     struct deck_message m;
@@ -548,14 +561,16 @@ static enum reel_result to_last_before(struct reel *r, not_behind nearest, uint6
     if (!by_time && r->head.place.number == number && number != 0)
         g.steps = 0;
     enum reel_result result = go(r, &g, &m, msg, msg_size);
-    if (result == REEL_STOPPED && (by_time ? r->place.at > at : r->place.number > number) && r->place.step > 0)
+    if (result == REEL_STOPPED && (by_time ? r->place.at > at : r->place.number > number) &&
+        r->place.step > 0)
         return to_step(r, r->place.step - 1, msg, msg_size);
     return result;
 }
 
 enum reel_result reel_goto_number(struct reel *r, uint64_t number, char *msg, size_t msg_size)
 {
-    return number == 0 ? reel_goto_step(r, 0, msg, msg_size) : to_last_before(r, number_not_behind, number, 0, false, msg, msg_size);
+    return number == 0 ? reel_goto_step(r, 0, msg, msg_size)
+                       : to_last_before(r, number_not_behind, number, 0, false, msg, msg_size);
 }
 
 enum reel_result reel_goto_time(struct reel *r, td_time at, char *msg, size_t msg_size)
@@ -575,7 +590,8 @@ static bool copy_head(struct reel *r, struct proc *made, char *msg, size_t msg_s
         if (error < 0)
             (void)put_down(&r->head);
     }
-    (void)snprintf(msg, msg_size, "no process can be made for it: %s", error > 0 ? strerror(error) : "the tape's is gone");
+    (void)snprintf(msg, msg_size, "no process can be made for it: %s",
+                   error > 0 ? strerror(error) : "the tape's is gone");
     return false;
 }
 
@@ -588,7 +604,8 @@ enum reel_result reel_peek(struct reel *r, uint64_t steps, char *msg, size_t msg
         return REEL_LOST;
     struct text kept = r->line; /* of where it stands */
     r->line = (struct text){0};
-    enum reel_result result = order_go(r, &made, &g, true, &m, msg, msg_size) ? (enum reel_result)m.result : REEL_FAILED;
+    enum reel_result result =
+        order_go(r, &made, &g, true, &m, msg, msg_size) ? (enum reel_result)m.result : REEL_FAILED;
     text_free(&r->line);
     r->line = kept;
     (void)put_down(&made);
@@ -602,7 +619,10 @@ bool reel_knows_state(const struct reel *r, const char *state, char *msg, size_t
     if (r->tape->ops->in_state == NULL && r->tape->deck == NULL)
         (void)snprintf(msg, msg_size, "this tape knows of no connection's state");
     else if (deck_state_number(state) == 0)
-        (void)snprintf(msg, msg_size, "'%.40s' is not a state of TCP: write one such as SYN_RECEIVED, ESTABLISHED or FIN_WAIT_2", state);
+        (void)snprintf(msg, msg_size,
+                       "'%.40s' is not a state of TCP: write one such as SYN_RECEIVED, ESTABLISHED "
+                       "or FIN_WAIT_2",
+                       state);
     else
         return true;
     return false;
@@ -612,7 +632,8 @@ bool reel_knows_event(const struct reel *r, const char *event, char *msg, size_t
 {
     struct nearest n = {.word = event};
     if (r->tape->deck == NULL) {
-        (void)snprintf(msg, msg_size, "no stack is on this tape, so it has no journal: it was only watched");
+        (void)snprintf(msg, msg_size,
+                       "no stack is on this tape, so it has no journal: it was only watched");
         return false;
     }
     for (int e = 1; e < EV_COUNT; e++) {
@@ -620,7 +641,9 @@ bool reel_knows_event(const struct reel *r, const char *event, char *msg, size_t
             return true;
         nearest_offer(&n, event_info[e].name);
     }
-    int at = snprintf(msg, msg_size, "no event is called '%.60s': names look like tcp-state, and * stands for anything", event);
+    int at = snprintf(
+        msg, msg_size,
+        "no event is called '%.60s': names look like tcp-state, and * stands for anything", event);
     if (n.best[0] != '\0' && at > 0 && (size_t)at < msg_size)
         (void)snprintf(msg + at, msg_size - (size_t)at, "; did you mean '%s'?", n.best);
     return false;
@@ -635,8 +658,8 @@ static bool pack_words(int argc, char *const *argv, struct text *t)
     return t->len <= DECK_BODY && argc < WORDS_MAX;
 }
 
-int reel_command(struct reel *r, int argc, char *const *argv, bool json, bool tty, FILE *out, struct text *notes, bool *changed, char *err,
-                 size_t err_size)
+int reel_command(struct reel *r, int argc, char *const *argv, bool json, bool tty, FILE *out,
+                 struct text *notes, bool *changed, char *err, size_t err_size)
 {
     struct deck_message m = {.kind = ORDER_COMMAND, .json = json, .tty = tty, .argc = argc};
     struct patience w = {.r = r, .quick = true};

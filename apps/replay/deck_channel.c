@@ -1,4 +1,5 @@
-/* replay/deck_channel.c: messages with a descriptor, between the console and the tape's processes (deck_internal.h). */
+/* replay/deck_channel.c: messages with a descriptor, between the console and the tape's processes
+ * (deck_internal.h). */
 #include "replay/deck_internal.h"
 
 #include <errno.h>
@@ -20,7 +21,8 @@ bool deck_send(int channel, const struct deck_message *head, const void *body, i
     if (fd >= 0) {
         m.msg_control = c.bytes;
         m.msg_controllen = sizeof(c.bytes);
-        c.head = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+        c.head = (struct cmsghdr){
+            .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
         memcpy(CMSG_DATA(&c.head), &fd, sizeof(fd));
     }
     for (;;) {
@@ -32,9 +34,11 @@ bool deck_send(int channel, const struct deck_message *head, const void *body, i
 
 bool deck_receive(int channel, struct deck_message *head, char *body, int *fd)
 {
-    struct iovec iov[2] = {{.iov_base = head, .iov_len = sizeof(*head)}, {.iov_base = body, .iov_len = DECK_BODY}};
+    struct iovec iov[2] = {{.iov_base = head, .iov_len = sizeof(*head)},
+                           {.iov_base = body, .iov_len = DECK_BODY}};
     union control c;
-    struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2, .msg_control = c.bytes, .msg_controllen = sizeof(c.bytes)};
+    struct msghdr m = {
+        .msg_iov = iov, .msg_iovlen = 2, .msg_control = c.bytes, .msg_controllen = sizeof(c.bytes)};
     ssize_t n;
     *fd = -1;
     do {

@@ -1,12 +1,13 @@
 /* replay/deck_command.c: a command at an instant of a tape (deck_command.h).
  *
- * The process has been forked for it: whatever the command does, it does to a copy. Time doesn't pass there. So
- * commands that would have to wait for something (an echo reply, a frame, the next event) are refused with a
- * sentence, or, if they only turn out to wait, ended as by Ctrl-C. Those that reach out of the process, to
- * files and devices, are refused too: a copy of the stack is thrown away, a file that was written is not.
+ * The process has been forked for it: whatever the command does, it does to a copy. Time doesn't
+ * pass there. So commands that would have to wait for something (an echo reply, a frame, the next
+ * event) are refused with a sentence, or, if they only turn out to wait, ended as by Ctrl-C. Those
+ * that reach out of the process, to files and devices, are refused too: a copy of the stack is
+ * thrown away, a file that was written is not.
  *
- * Whether a command has changed something is seen by the journal, where every change of configuration is an
- * event, and by its words.
+ * Whether a command has changed something is seen by the journal, where every change of
+ * configuration is an event, and by its words.
  */
 #include "replay/deck_command.h"
 
@@ -44,19 +45,26 @@ const char *deck_command_refused(int argc, char *const *argv)
             continue;
         if (refusals[i].why == NULL)
             (void)snprintf(sentence, sizeof(sentence),
-                           "`%s` is for a daemon that runs: a tape is moved by play, step, back, goto and until", argv[0]);
+                           "`%s` is for a daemon that runs: a tape is moved by play, step, back, "
+                           "goto and until",
+                           argv[0]);
         else
-            (void)snprintf(sentence, sizeof(sentence), "`%s` %s, and on a tape no time passes while one looks", argv[0], refusals[i].why);
+            (void)snprintf(sentence, sizeof(sentence),
+                           "`%s` %s, and on a tape no time passes while one looks", argv[0],
+                           refusals[i].why);
         return sentence;
     }
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "-f") != 0 && strcmp(argv[i], "--follow") != 0 && strcmp(argv[i], "-E") != 0 &&
-            strcmp(argv[i], "monitor") != 0)
+        if (strcmp(argv[i], "-f") != 0 && strcmp(argv[i], "--follow") != 0 &&
+            strcmp(argv[i], "-E") != 0 && strcmp(argv[i], "monitor") != 0)
             continue;
-        if (strcmp(argv[0], "events") == 0 || strcmp(argv[0], "why") == 0 || strcmp(argv[0], "ss") == 0 ||
-            strcmp(argv[0], "ip") == 0 || strcmp(argv[0], "ladder") == 0 || strcmp(argv[0], "bridge") == 0) {
-            (void)snprintf(sentence, sizeof(sentence), "`%s %s` waits for what happens next, and on a tape no time passes while one looks",
-                           argv[0], argv[i]);
+        if (strcmp(argv[0], "events") == 0 || strcmp(argv[0], "why") == 0 ||
+            strcmp(argv[0], "ss") == 0 || strcmp(argv[0], "ip") == 0 ||
+            strcmp(argv[0], "ladder") == 0 || strcmp(argv[0], "bridge") == 0) {
+            (void)snprintf(
+                sentence, sizeof(sentence),
+                "`%s %s` waits for what happens next, and on a tape no time passes while one looks",
+                argv[0], argv[i]);
             return sentence;
         }
     }
@@ -67,9 +75,10 @@ const char *deck_command_refused(int argc, char *const *argv)
 
 static bool word_of_change(int argc, char *const *argv)
 {
-    static const char *const words[] = {"add",   "del", "delete", "set", "replace", "change", "append", "prepend", "flush", "enable",
-                                        "disable", "-w",  "-A",     "-D",  "-I",      "-F",     "-K",     "-P",      "-X",    "-N",
-                                        "-Z",    "-R"};
+    static const char *const words[] = {
+        "add",   "del",    "delete",  "set", "replace", "change", "append", "prepend",
+        "flush", "enable", "disable", "-w",  "-A",      "-D",     "-I",     "-F",
+        "-K",    "-P",     "-X",      "-N",  "-Z",      "-R"};
     for (int i = 1; i < argc; i++)
         for (size_t k = 0; k < sizeof(words) / sizeof(*words); k++)
             if (strcmp(argv[i], words[k]) == 0)
@@ -92,7 +101,8 @@ static void send_text(int channel, enum deck_answer kind, struct text *t)
 {
     for (size_t at = 0; at < t->len;) {
         size_t n = t->len - at < DECK_BODY ? t->len - at : DECK_BODY;
-        if (!deck_send(channel, &(struct deck_message){.kind = kind, .len = (uint32_t)n}, t->s + at, -1))
+        if (!deck_send(channel, &(struct deck_message){.kind = kind, .len = (uint32_t)n}, t->s + at,
+                       -1))
             break; /* nobody wants to know any more */
         at += n;
     }
@@ -101,7 +111,8 @@ static void send_text(int channel, enum deck_answer kind, struct text *t)
 
 static void send_end(int channel, int status, bool changed, const char *err)
 {
-    struct deck_message m = {.kind = ANSWER_END, .status = status, .changed = changed, .len = (uint32_t)strlen(err)};
+    struct deck_message m = {
+        .kind = ANSWER_END, .status = status, .changed = changed, .len = (uint32_t)strlen(err)};
     (void)deck_send(channel, &m, err, -1);
 }
 
@@ -119,7 +130,10 @@ static int run_on(struct run *r, int channel)
     if (r->status != RUN_MORE)
         return r->status;
     run_interrupt(r);
-    (void)run_fail(r, EXIT_FAILED, "`%s` waits for something to happen, and on a tape no time passes while one looks", r->argv[0]);
+    (void)run_fail(
+        r, EXIT_FAILED,
+        "`%s` waits for something to happen, and on a tape no time passes while one looks",
+        r->argv[0]);
     return EXIT_FAILED;
 }
 
@@ -142,7 +156,10 @@ void deck_command(struct tape *t, int channel, int argc, char *const *argv, bool
         return;
     }
     if (t->deck == NULL) {
-        (void)snprintf(msg, sizeof(msg), "there is no command '%.64s' here: no stack is on this tape, it was only watched", argv[0]);
+        (void)snprintf(
+            msg, sizeof(msg),
+            "there is no command '%.64s' here: no stack is on this tape, it was only watched",
+            argv[0]);
         send_end(channel, EXIT_USAGE, false, msg);
         return;
     }
@@ -151,5 +168,7 @@ void deck_command(struct tape *t, int channel, int argc, char *const *argv, bool
     status = run_on(r, channel);
     send_text(channel, ANSWER_OUT, &r->out);
     send_text(channel, ANSWER_NOTE, &r->notes);
-    send_end(channel, status, status == EXIT_DONE && (happenings(t) != before || word_of_change(argc, argv)), r->err);
+    send_end(channel, status,
+             status == EXIT_DONE && (happenings(t) != before || word_of_change(argc, argv)),
+             r->err);
 }

@@ -1,4 +1,5 @@
-/* replay/deck_command.h: a command at an instant of a tape, in a process that is thrown away afterwards. */
+/* replay/deck_command.h: a command at an instant of a tape, in a process that is thrown away
+ * afterwards. */
 #ifndef REPLAY_DECK_COMMAND_H
 #define REPLAY_DECK_COMMAND_H
 

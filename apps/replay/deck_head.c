@@ -1,12 +1,14 @@
-/* replay/deck_head.c: a process that holds the tape: it goes forward, leaves checkpoints, runs commands (deck.h).
+/* replay/deck_head.c: a process that holds the tape: it goes forward, leaves checkpoints, runs
+ * commands (deck.h).
  *
- * Each process of the tape is in this loop: it waits for an order, carries it out, answers. A checkpoint is one
- * that nobody has ordered anything but to fork. What is forked here becomes a child of the console, as its
- * forker is (CLONE_PARENT); glibc's fork() can't do that, so the system call is made bare. There is one thread, and the child
- * does nothing but what its parent would have done.
+ * Each process of the tape is in this loop: it waits for an order, carries it out, answers. A
+ * checkpoint is one that nobody has ordered anything but to fork. What is forked here becomes a
+ * child of the console, as its forker is (CLONE_PARENT); glibc's fork() can't do that, so the
+ * system call is made bare. There is one thread, and the child does nothing but what its parent
+ * would have done.
  *
- * Ctrl-C on the terminal goes to all processes of the group: these don't heed it. The console does, and says
- * "stop" in the shared page.
+ * Ctrl-C on the terminal goes to all processes of the group: these don't heed it. The console does,
+ * and says "stop" in the shared page.
  */
 #include "replay/deck_internal.h"
 
@@ -134,7 +136,8 @@ int deck_state_number(const char *name)
 {
     for (int s = 1; s < 16; s++) {
         const char *rfc = tcp_state_name((enum tcp_state)s), *ss = tcp_state_ss((enum tcp_state)s);
-        if ((rfc != NULL && deck_same_state(name, rfc)) || (ss != NULL && deck_same_state(name, ss)))
+        if ((rfc != NULL && deck_same_state(name, rfc)) ||
+            (ss != NULL && deck_same_state(name, ss)))
             return s;
     }
     return 0;
@@ -153,7 +156,8 @@ static void see(void *ctx, const struct journal_record *r)
 
 static bool by_journal(const struct head *h)
 {
-    return h->tape->deck != NULL && (h->goal.event[0] != '\0' || (h->goal.state[0] != '\0' && h->tape->ops->in_state == NULL));
+    return h->tape->deck != NULL && (h->goal.event[0] != '\0' ||
+                                     (h->goal.state[0] != '\0' && h->tape->ops->in_state == NULL));
 }
 
 static void watch_begin(struct head *h)
@@ -284,7 +288,8 @@ static void go(struct head *h, const struct deck_message *order)
     struct tape *t = h->tape;
     char msg[1024] = "", met[1024] = "";
     h->differs[0] = '\0';
-    bool held = h->goal.state[0] != '\0' && t->ops->in_state != NULL && t->ops->in_state(t, h->goal.state);
+    bool held =
+        h->goal.state[0] != '\0' && t->ops->in_state != NULL && t->ops->in_state(t, h->goal.state);
     watch_begin(h);
     while (m.passed < h->goal.steps) {
         if (h->shared->stop != 0) {
@@ -310,13 +315,15 @@ static void command(struct head *h, const struct deck_message *order)
 {
     char *argv[WORDS_MAX + 1];
     int argc = 0;
-    for (size_t at = 0; argc < order->argc && argc < WORDS_MAX && at < order->len; at += strlen(h->body + at) + 1)
+    for (size_t at = 0; argc < order->argc && argc < WORDS_MAX && at < order->len;
+         at += strlen(h->body + at) + 1)
         argv[argc++] = h->body + at;
     argv[argc] = NULL;
     deck_command(h->tape, h->channel, argc, argv, order->json, order->tty);
 }
 
-/* What the console has open is not this process's: its terminal (but for what a sanitizer would have to say) and pipes. */
+/* What the console has open is not this process's: its terminal (but for what a sanitizer would
+ * have to say) and pipes. */
 static void leave_terminal(void)
 {
     int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);

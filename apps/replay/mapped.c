@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PIPE_ROOM (1u << 20)  /* bytes at first, */
+#define PIPE_ROOM (1u << 20)   /* bytes at first, */
 #define PIPE_MOST (1ull << 30) /* and at most */
 
 /* All that comes through a pipe. False: errno tells. */
@@ -78,7 +78,8 @@ FILE *mapped_open(struct mapped *m, const char *name, char *msg, size_t msg_size
     bool ok = fd >= 0 && map(m, fd);
     FILE *f = ok ? mapped_again(m) : NULL;
     if (f == NULL)
-        (void)snprintf(msg, msg_size, "%s can't be read: %s", input ? "standard input" : name, strerror(errno));
+        (void)snprintf(msg, msg_size, "%s can't be read: %s", input ? "standard input" : name,
+                       strerror(errno));
     if (fd >= 0 && !input)
         (void)close(fd);
     if (f == NULL)

@@ -1,5 +1,6 @@
-/* tests of the tape deck (apps/replay/deck*.c): a tape of two hosts in a simulation, moved both ways, looked at
- * at each place; and what becomes of it when its process crashes, hangs or is ended by others. */
+/* tests of the tape deck (apps/replay/deck*.c): a tape of two hosts in a simulation, moved both
+ * ways, looked at at each place; and what becomes of it when its process crashes, hangs or is ended
+ * by others. */
 #include "check_main.h"
 
 #include <errno.h>
@@ -95,7 +96,8 @@ static enum tape_step step(struct tape *tape, char *msg, size_t msg_size)
 
 static void line(const struct tape *tape, struct text *out)
 {
-    text_printf(out, "frame %llu %s %zu", (unsigned long long)tape->frame.number, tape->frame.dir == TAPE_OUT ? "out" : "in", tape->frame.len);
+    text_printf(out, "frame %llu %s %zu", (unsigned long long)tape->frame.number,
+                tape->frame.dir == TAPE_OUT ? "out" : "in", tape->frame.len);
 }
 
 static void tape_close(struct tape *tape)
@@ -107,7 +109,8 @@ static void tape_close(struct tape *tape)
     ++*t->closed;
 }
 
-static const struct tape_ops ops = {.kind = "simulation", .step = step, .line = line, .close = tape_close};
+static const struct tape_ops ops = {
+    .kind = "simulation", .step = step, .line = line, .close = tape_close};
 
 static struct sim_tape tape;
 static struct reel *reel;
@@ -162,7 +165,8 @@ static void load(uint64_t length)
 
 static void open_reel(void)
 {
-    const struct reel_hooks hooks = {.line = hear, .interrupted = interrupted, .progress = progress};
+    const struct reel_hooks hooks = {
+        .line = hear, .interrupted = interrupted, .progress = progress};
     reel = reel_open(&tape.tape, &hooks, msg, sizeof(msg));
     ck_assert_msg(reel != NULL, "%s", msg);
 }
@@ -194,7 +198,8 @@ static const char *ask(const char *command, int want)
     int argc = words_split(command, &argv, msg, sizeof(msg));
     free(out);
     FILE *f = open_memstream(&out, &size);
-    int status = reel_command(reel, argc, argv, false, false, f, &notes, &changed, err, sizeof(err));
+    int status =
+        reel_command(reel, argc, argv, false, false, f, &notes, &changed, err, sizeof(err));
     fclose(f);
     ck_assert_msg(status == want || want < 0, "%s: %d %s", command, status, err);
     if (changed)
@@ -221,7 +226,8 @@ static char *everything(void)
         text_puts(&all, ask(command, EXIT_DONE));
     }
     ck_assert_uint_gt(n, 20);
-    static const char *const more[] = {"ss -tanie", "pcb :7", "nstat -az", "ip -s link", "ip neigh", "timers", "ladder :7", "why -n 20"};
+    static const char *const more[] = {"ss -tanie", "pcb :7", "nstat -az", "ip -s link",
+                                       "ip neigh",  "timers", "ladder :7", "why -n 20"};
     for (size_t i = 0; i < sizeof(more) / sizeof(*more); i++)
         text_puts(&all, ask(more[i], -1)); /* before the connection they have nothing to say */
     return all.s;
@@ -294,7 +300,8 @@ END_TEST
 
 START_TEST(test_numbers_and_times)
 {
-    enum reel_result got = reel_goto_number(reel, 41, msg, sizeof(msg)); /* the tape has the even ones */
+    enum reel_result got =
+        reel_goto_number(reel, 41, msg, sizeof(msg)); /* the tape has the even ones */
     ck_assert_int_eq(got, REEL_STOPPED);
     at(20);
     td_time t = reel_place(reel).at;
@@ -322,9 +329,11 @@ START_TEST(test_until)
 {
     struct reel_goal g = {.steps = UINT64_MAX};
     uint64_t passed;
-    ck_assert(filter_compile("tcp[13] & 2 != 0 and src host 10.0.0.2", g.code, TD_IMPAIR_CODE, &g.ncode, msg, sizeof(msg)));
+    ck_assert(filter_compile("tcp[13] & 2 != 0 and src host 10.0.0.2", g.code, TD_IMPAIR_CODE,
+                             &g.ncode, msg, sizeof(msg)));
     ck_assert_int_eq(reel_go(reel, &g, &passed, msg, sizeof(msg)), REEL_STOPPED);
-    ck_assert_ptr_nonnull(strstr(reel_line(reel), "out 74")); /* the SYN-ACK, after the SYN and ARP */
+    ck_assert_ptr_nonnull(
+        strstr(reel_line(reel), "out 74")); /* the SYN-ACK, after the SYN and ARP */
     ck_assert_uint_eq(passed, reel_place(reel).step);
     g = (struct reel_goal){.steps = UINT64_MAX, .state = "established"};
     ck_assert(reel_knows_state(reel, "established", msg, sizeof(msg)));
@@ -383,7 +392,8 @@ START_TEST(test_commands_change_a_copy)
     ask("ip ruot", EXIT_USAGE);
     ck_assert_msg(strstr(msg, "did you mean") != NULL, "%s", msg);
     ask("nothing", EXIT_USAGE);
-    static const char *const waits[] = {"ping 10.0.0.1", "ip monitor", "events -f", "nc 10.0.0.1 7", "ss -E", "pause", "shutdown", "capture list"};
+    static const char *const waits[] = {"ping 10.0.0.1", "ip monitor", "events -f", "nc 10.0.0.1 7",
+                                        "ss -E",         "pause",      "shutdown",  "capture list"};
     for (size_t i = 0; i < sizeof(waits) / sizeof(*waits); i++) {
         ask(waits[i], EXIT_FAILED);
         ck_assert_msg(strstr(msg, "tape") != NULL, "%s: %s", waits[i], msg);
@@ -426,7 +436,8 @@ START_TEST(test_crash)
     go_to(90);
     char *before = everything();
     ck_assert_uint_eq(forward(UINT64_MAX, REEL_FAILED), 10);
-    ck_assert_msg(strstr(msg, "SIGKILL") != NULL && strstr(msg, "behind packet 200") != NULL, "%s", msg);
+    ck_assert_msg(strstr(msg, "SIGKILL") != NULL && strstr(msg, "behind packet 200") != NULL, "%s",
+                  msg);
     at(100);
     ck_assert_int_eq(strncmp(reel_line(reel), "frame 200 ", 10), 0);
     ask("ss -tan", EXIT_DONE);
@@ -486,7 +497,8 @@ START_TEST(test_hangs)
     open_reel();
     forward(UINT64_MAX, REEL_FAILED);
     ck_assert_int_lt(interrupts_left, 19);
-    ck_assert_msg(strstr(msg, "didn't stop") != NULL && strstr(msg, "behind packet 38") != NULL, "%s", msg);
+    ck_assert_msg(strstr(msg, "didn't stop") != NULL && strstr(msg, "behind packet 38") != NULL,
+                  "%s", msg);
     at(19);
 }
 END_TEST
