@@ -43,6 +43,9 @@ $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# The parts of the page of `replay --report html` are put into the program as they are (.incbin).
+$(BUILD)/obj/apps/replay/report_files.o: $(shell find apps/replay/report -type f)
+
 $(LIB): $(CORE_OBJ)
 $(DEVLIB): $(DEV_OBJ)
 $(APPLIB): $(call objects,$(APP_SRC))

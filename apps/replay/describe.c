@@ -21,13 +21,19 @@ static void put_mac(struct text *out, struct td_mac m)
     text_printf(out, "%02x:%02x:%02x:%02x:%02x:%02x", m.b[0], m.b[1], m.b[2], m.b[3], m.b[4], m.b[5]);
 }
 
-static void put_addr(struct text *out, const uint8_t addr[16])
+/* An address alone. */
+static void name_addr(const uint8_t addr[16], char name[64])
 {
-    char name[64];
     view_endpoint(addr, 0, name);
     char *colon = strrchr(name, ':');
     if (colon != NULL)
         *colon = '\0';
+}
+
+static void put_addr(struct text *out, const uint8_t addr[16])
+{
+    char name[64];
+    name_addr(addr, name);
     text_puts(out, name);
 }
 
@@ -229,4 +235,22 @@ const char *describe_packet(const struct view *v, struct text *out)
     }
     text_printf(out, ": protocol %u", v->proto);
     return v->net == VIEW_IPV6 ? "ipv6" : "ipv4";
+}
+
+void describe_ends(const struct view *v, char from[64], char to[64])
+{
+    struct arp_pkt a;
+    struct text t = {0};
+    from[0] = to[0] = '\0';
+    if (v->net == VIEW_IPV4 || v->net == VIEW_IPV6) {
+        name_addr(v->src, from);
+        name_addr(v->dst, to);
+    } else if (v->net == VIEW_ARP && arp_parse(&a, v->frame + ETHER, captured(v, ETHER)) == WIRE_OK) {
+        a.spa != 0 ? put_ip4(&t, a.spa) : put_mac(&t, a.sha);
+        (void)snprintf(from, 64, "%s", t.s);
+        text_consume(&t, t.len);
+        put_ip4(&t, a.tpa);
+        (void)snprintf(to, 64, "%s", t.s);
+    }
+    text_free(&t);
 }

@@ -8,5 +8,7 @@
 /* Adds the line, without its end. Returns the word for its kind: "arp", "icmp", "udp", "fragment",
  * "tcp" (one whose header can't be read), "ipv4", "ipv6", "other". */
 const char *describe_packet(const struct view *v, struct text *out);
+/* Who sent it, and to whom: addresses without ports (of ARP those it speaks of); "" = not known. */
+void describe_ends(const struct view *v, char from[64], char to[64]);
 
 #endif

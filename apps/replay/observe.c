@@ -6,6 +6,7 @@
 #include "replay/observe.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/control.h"
@@ -13,6 +14,7 @@
 
 #define TICK  16384
 #define FLUSH 65536 /* bytes of text */
+#define NOTES_MAX 8
 #define LATEST (INT64_C(1) << 61) /* times that a file can't mean are brought into range, for arithmetic */
 
 struct run {
@@ -25,6 +27,9 @@ struct run {
     bool begun;          /* something has been written */
     int64_t first, now;  /* ns */
     uint64_t packets, rows, unread, clamped, cut, bad_sums, untracked;
+    struct observe_packet seen; /* for the listeners */
+    char *notes[NOTES_MAX];
+    unsigned nnotes;
 };
 
 static void flush(struct run *run, size_t limit)
@@ -37,7 +42,7 @@ static void flush(struct run *run, size_t limit)
 
 static void write_head(struct run *run)
 {
-    if (run->begun)
+    if (run->begun || run->o->silent)
         return;
     run->begun = true;
     if (run->o->json) {
@@ -56,6 +61,13 @@ static bool told(const struct run *run, uint64_t number)
     return !run->o->summary && number >= run->o->from && (run->o->to == 0 || number <= run->o->to);
 }
 
+static void tell_listeners(struct run *run)
+{
+    for (struct observe_listener *l = run->o->listener; l != NULL; l = l->next)
+        l->packet(l, &run->seen);
+    run->seen.frame = NULL; /* once is enough */
+}
+
 static void tell_other(struct run *run, const struct view *v)
 {
     struct text line = {0};
@@ -63,7 +75,13 @@ static void tell_other(struct run *run, const struct view *v)
         return;
     write_head(run);
     const char *kind = describe_packet(v, &line);
-    if (run->o->json) {
+    run->seen.kind = kind;
+    run->seen.text = line.s;
+    run->seen.told = true;
+    tell_listeners(run);
+    if (run->o->silent) {
+        ; /* it has been told */
+    } else if (run->o->json) {
         jw_open(&run->json, NULL, '{');
         jw_u64(&run->json, "number", v->number);
         jw_str(&run->json, "kind", kind);
@@ -90,6 +108,8 @@ static void take(struct run *run, const struct view *v)
     int side;
     struct track_row row;
     struct flow *f = flows_packet(&run->flows, v, &side);
+    run->seen.view = v;
+    run->seen.flow = f;
     if (thrown_away(run, v))
         return;
     if (f == NULL) {
@@ -104,14 +124,19 @@ static void take(struct run *run, const struct view *v)
     }
     if (run->clamped > 0 && v->wall < run->now)
         row.marks |= TRACK_BIT(CLAMPED);
-    if (!told(run, v->number))
+    run->seen.row = &row;
+    run->seen.told = told(run, v->number);
+    tell_listeners(run);
+    if (!run->seen.told)
         return;
+    run->rows++;
     write_head(run);
+    if (run->o->silent)
+        return;
     if (run->o->json)
         observe_row_json(&row, run->first, &run->json);
     else
         observe_row_text(&row, run->first, run->o->flow < 0, &run->text);
-    run->rows++;
 }
 
 /* The packet's time, never before that of the packet before. */
@@ -130,32 +155,35 @@ static void clock_packet(struct run *run, const struct capture_frame *f)
 
 static void note(struct run *run, uint64_t n, const char *what)
 {
-    char line[160];
-    if (n == 0)
-        return;
-    (void)snprintf(line, sizeof(line), "%" PRIu64 " %s", n, what);
-    if (run->o->json)
-        jw_str(&run->json, NULL, line);
+    char line[512];
+    if (n > 0)
+        (void)snprintf(line, sizeof(line), "%" PRIu64 " %s", n, what);
     else
-        text_printf(&run->text, "note: %s\n", line);
+        (void)snprintf(line, sizeof(line), "%s", what);
+    if (run->nnotes < NOTES_MAX && (run->notes[run->nnotes] = strdup(line)) != NULL)
+        run->nnotes++;
 }
 
-static void write_notes(struct run *run, const char *broken)
+static void count(struct run *run, uint64_t n, const char *what)
 {
-    note(run, run->clamped, "packets have a time before that of the packet before them: they are taken as simultaneous with it");
-    note(run, run->cut, "packets were cut off when they were captured; zeros stand for what is missing");
-    note(run, run->unread, "packets are of a link layer that can't be read");
-    note(run, run->bad_sums, run->o->sums == SUMS_HONOUR   ? "packets have a wrong checksum; unless their card was to compute it, their receiver discarded them"
+    if (n > 0)
+        note(run, n, what);
+}
+
+static void take_notes(struct run *run, const char *broken)
+{
+    count(run, run->clamped, "packets have a time before that of the packet before them: they are taken as simultaneous with it");
+    count(run, run->cut, "packets were cut off when they were captured; zeros stand for what is missing");
+    count(run, run->unread, "packets are of a link layer that can't be read");
+    count(run, run->bad_sums, run->o->sums == SUMS_HONOUR   ? "packets have a wrong checksum; unless their card was to compute it, their receiver discarded them"
                              : run->o->sums == SUMS_REPAIR ? "packets have a wrong checksum, which was taken for right"
                                                            : "packets have a wrong checksum and were left out");
-    note(run, run->untracked, "packets could not be tracked: memory is short");
-    if (broken[0] != '\0' && run->o->json)
-        jw_str(&run->json, NULL, broken);
-    else if (broken[0] != '\0')
-        text_printf(&run->text, "note: %s\n", broken);
+    count(run, run->untracked, "packets could not be tracked: memory is short");
+    if (broken[0] != '\0')
+        note(run, 0, broken);
 }
 
-static void write_tail(struct run *run, const char *broken)
+static void write_tail(struct run *run)
 {
     write_head(run);
     if (run->o->json) {
@@ -177,7 +205,12 @@ static void write_tail(struct run *run, const char *broken)
     } else {
         text_puts(&run->text, "\n");
     }
-    write_notes(run, broken);
+    for (unsigned i = 0; i < run->nnotes; i++) {
+        if (run->o->json)
+            jw_str(&run->json, NULL, run->notes[i]);
+        else
+            text_printf(&run->text, "note: %s\n", run->notes[i]);
+    }
     if (run->o->json) {
         jw_close(&run->json, ']');
         jw_close(&run->json, '}');
@@ -186,6 +219,17 @@ static void write_tail(struct run *run, const char *broken)
         text_printf(&run->text, "%" PRIu64 " packets, %u TCP connections\n", run->packets, run->flows.count);
     }
     flush(run, 0);
+}
+
+static void finish(struct run *run, const char *broken)
+{
+    take_notes(run, broken);
+    const struct observe_end end = {.first = run->first, .last = run->now, .packets = run->packets, .flows = &run->flows,
+                                    .note = (const char *const *)run->notes, .nnotes = run->nnotes};
+    if (!run->o->silent)
+        write_tail(run);
+    for (struct observe_listener *l = run->o->listener; l != NULL; l = l->next)
+        l->end(l, &end);
 }
 
 static int refuse(struct run *run, int got, const char *broken, uint16_t link, char *msg, size_t msg_size)
@@ -235,10 +279,13 @@ int observe_run(struct capture_reader *r, const char *name, const struct observe
             link = f.link;
         clock_packet(&run, &f);
         run.cut += f.caplen < f.len;
+        run.seen = (struct observe_packet){.frame = &f, .number = run.packets, .t = run.now};
         if (view_make(&viewer, &f, run.packets, &v) == VIEW_OK)
             take(&run, &v);
         else
             run.unread++;
+        if (run.seen.frame != NULL)
+            tell_listeners(&run);
         flush(&run, FLUSH);
         if (tick != NULL && run.packets % TICK == 0)
             tick(ctx, run.packets);
@@ -248,10 +295,12 @@ int observe_run(struct capture_reader *r, const char *name, const struct observe
     viewer_done(&viewer);
     int status = refuse(&run, got, broken, link, msg, msg_size);
     if (status == EXIT_DONE)
-        write_tail(&run, broken);
+        finish(&run, broken);
     for (struct flow *flow = run.flows.head; flow != NULL; flow = flow->next)
         track_free(flow);
     flows_done(&run.flows);
     text_free(&run.text);
+    for (unsigned i = 0; i < run.nnotes; i++)
+        free(run.notes[i]);
     return status;
 }

@@ -8,8 +8,35 @@
 #include "replay/track.h"
 
 enum observe_sums { SUMS_HONOUR, SUMS_REPAIR, SUMS_DROP };
+
+struct observe_packet { /* as it was taken; all of it valid during the call only */
+    const struct capture_frame *frame;
+    uint64_t number;
+    int64_t t;                   /* ns since 1970, never before the packet before */
+    bool told;                   /* of those that were asked for (flow, from, to) */
+    const struct view *view;     /* NULL: it couldn't be read */
+    const struct flow *flow;     /* a segment's connection, or NULL */
+    const struct track_row *row; /* NULL: nothing was tracked */
+    const char *kind, *text;     /* of what is no segment and was told: describe_packet's; else NULL */
+};
+struct observe_end { /* what there is to say when the capture is over */
+    int64_t first, last;         /* ns since 1970, of the first packet and the last */
+    uint64_t packets;
+    const struct flows *flows;
+    const char *const *note;     /* sentences */
+    unsigned nnotes;
+};
+/* Whoever wants more than what is written: told of every packet, and of the end, which only comes if all is well. */
+struct observe_listener {
+    struct observe_listener *next;
+    void (*packet)(struct observe_listener *l, const struct observe_packet *p);
+    void (*end)(struct observe_listener *l, const struct observe_end *e);
+};
+
 struct observe_options {
     bool json;
+    bool silent;       /* nothing is written: the listeners do that */
+    struct observe_listener *listener; /* and those behind it; NULL = none */
     bool summary;      /* only what is said at the end */
     int64_t flow;      /* only this one; -1 = all, and what isn't TCP */
     uint64_t from, to; /* packets that are told, both included; 0 = from the first, to the last */
@@ -23,6 +50,9 @@ int observe_run(struct capture_reader *r, const char *name, const struct observe
 /* observe_print.c: the pieces of it. `first`: the time that rows are relative to, ns since 1970. */
 void observe_row_text(const struct track_row *r, int64_t first, bool with_stream, struct text *out);
 void observe_row_json(const struct track_row *r, int64_t first, struct jsonw *w);
+/* What it shows, in words: the end of the line above. */
+void observe_row_words(const struct track_row *r, struct text *out);
+void observe_flags(uint16_t flags, char dst[12]); /* "SP.", as tcpdump has them */
 void observe_flow_text(const struct flow *f, struct text *out);
 void observe_flow_json(const struct flow *f, struct jsonw *w);
 

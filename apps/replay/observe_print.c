@@ -10,7 +10,7 @@
 
 /* ---- a row ---- */
 
-static void flags_text(uint16_t flags, char dst[12])
+void observe_flags(uint16_t flags, char dst[12])
 {
     static const struct {
         uint16_t bit;
@@ -69,10 +69,10 @@ static void put_marks(const struct track_row *r, const char *before, struct text
         text_printf(out, " [#%llu]", (unsigned long long)r->about);
 }
 
-static void put_words(const struct track_row *r, struct text *out)
+void observe_row_words(const struct track_row *r, struct text *out)
 {
     static const char *const who[] = {"client", "server"};
-    const char *before = "  ";
+    const char *before = "";
     for (int i = 0; i < 2; i++) {
         if (r->moved[i] == NULL && !(r->before[i] != r->after[i]))
             continue;
@@ -97,7 +97,7 @@ void observe_row_text(const struct track_row *r, int64_t first, bool with_stream
 {
     char flags[12], ack[24] = "", guess[32] = "";
     const struct track_guess *g = &r->guess[r->side];
-    flags_text(r->flags, flags);
+    observe_flags(r->flags, flags);
     if (r->flags & TCP_ACK)
         (void)snprintf(ack, sizeof(ack), "%lld", (long long)r->ack);
     if (g->cwnd > 0 && g->mss > 0)
@@ -108,7 +108,11 @@ void observe_row_text(const struct track_row *r, int64_t first, bool with_stream
     text_printf(out, "%s %-4s %10lld %10s %6u %8llu%c %8llu %8s  %-9s %-9s", r->side == 0 ? "-->" : "<--", flags, (long long)r->seq, ack,
                 r->len, (unsigned long long)r->window, r->scaled ? ' ' : '?', (unsigned long long)r->flight[r->side], guess,
                 state_short(r->after[0]), state_short(r->after[1]));
-    put_words(r, out);
+    size_t end = out->len;
+    text_puts(out, "  ");
+    observe_row_words(r, out);
+    if (out->len == end + 2) /* nothing to say: no blanks at the end of the line */
+        out->s[out->len = end] = '\0';
     text_puts(out, "\n");
 }
 
@@ -140,7 +144,7 @@ static void state_json(const struct track_row *r, int who, struct jsonw *w)
 void observe_row_json(const struct track_row *r, int64_t first, struct jsonw *w)
 {
     char flags[12];
-    flags_text(r->flags, flags);
+    observe_flags(r->flags, flags);
     jw_open(w, NULL, '{');
     jw_u64(w, "number", r->number);
     jw_str(w, "kind", "tcp");
