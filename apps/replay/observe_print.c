@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "replay/observe.h"
+#include "replay/tcptrace.h"
 
 /* ---- a row ---- */
 
@@ -261,15 +262,6 @@ struct derived { /* what is computed of the counters */
     double window_avg, segment_avg, seconds, throughput, idle;
 };
 
-/* Newton's way: libm isn't worth it. */
-static double root(double x)
-{
-    double r = x > 1 ? x : 1;
-    for (int i = 0; i < 200 && r * r > x * (1 + 1e-12); i++)
-        r = (r + x / r) / 2;
-    return r;
-}
-
 static struct derived derive(const struct track_stats *s)
 {
     struct derived d = {0};
@@ -278,7 +270,7 @@ static struct derived derive(const struct track_stats *s)
         d.rtt_min = (double)s->rtt_min / 1e6;
         d.rtt_max = (double)s->rtt_max / 1e6;
         d.rtt_avg = mean / 1e6;
-        d.rtt_stdev = var > 0 ? root(var) / 1e6 : 0;
+        d.rtt_stdev = var > 0 ? tcptrace_root(var) / 1e6 : 0;
     }
     if (s->packets > 0)
         d.window_avg = (double)s->window_sum / (double)s->packets;

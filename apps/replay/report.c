@@ -8,11 +8,12 @@
 
 #include "common/control.h"
 #include "replay/describe.h"
+#include "replay/tcptrace.h"
 
 /* Marks that many segments of a long transfer have: rows with no others are dropped first. */
-#define COMMON                                                                                                         \
-    (TRACK_BIT(SACK) | TRACK_BIT(DUP_ACK) | TRACK_BIT(WINDOW_UPDATE) | TRACK_BIT(DELAYED_ACK) | TRACK_BIT(CUT) |        \
-     TRACK_BIT(BAD_SUM) | TRACK_BIT(CE) | TRACK_BIT(ECE))
+#define COMMON                                                                                     \
+    (TRACK_BIT(SACK) | TRACK_BIT(DUP_ACK) | TRACK_BIT(WINDOW_UPDATE) | TRACK_BIT(DELAYED_ACK) |    \
+     TRACK_BIT(CUT) | TRACK_BIT(BAD_SUM) | TRACK_BIT(CE) | TRACK_BIT(ECE))
 
 /* ---- rows ---- */
 
@@ -60,9 +61,12 @@ static bool wanted(struct report *r, bool marked)
 
 /* The order of the cells is that of the names below; data.js reads them by name. */
 static const char *const segment_columns[] = {
-    "number", "t", "stream", "side", "flags", "seq", "ack", "len", "window", "scaled", "before0", "after0", "before1", "after1",
-    "flight0", "cwnd0", "ssthresh0", "srtt0", "flight1", "cwnd1", "ssthresh1", "srtt1", "rtt", "about", "marks", "sack", "words", "comment"};
-static const char *const other_columns[] = {"number", "t", "stream", "kind", "words", "from", "to", "comment"};
+    "number",  "t",      "stream",    "side",    "flags",   "seq",     "ack",
+    "len",     "window", "scaled",    "before0", "after0",  "before1", "after1",
+    "flight0", "cwnd0",  "ssthresh0", "srtt0",   "flight1", "cwnd1",   "ssthresh1",
+    "srtt1",   "rtt",    "about",     "marks",   "sack",    "words",   "comment"};
+static const char *const other_columns[] = {"number", "t",    "stream", "kind",
+                                            "words",  "from", "to",     "comment"};
 
 static void put_segment(struct jsonw *w, const struct track_row *row)
 {
@@ -130,7 +134,8 @@ static void take_packet(struct observe_listener *l, const struct observe_packet 
         r->first = p->t;
     if (!p->told || (row == NULL && p->text == NULL))
         return;
-    bool marked = row != NULL && ((row->marks & ~COMMON) != 0 || row->before[0] != row->after[0] || row->before[1] != row->after[1]);
+    bool marked = row != NULL && ((row->marks & ~COMMON) != 0 || row->before[0] != row->after[0] ||
+                                  row->before[1] != row->after[1]);
     if (!wanted(r, marked))
         return;
     jw_open(&w, NULL, '[');
@@ -180,12 +185,26 @@ static void names(struct jsonw *w, const char *key, const char *const *name, siz
     jw_close(w, ']');
 }
 
+static void put_line(void *ctx, const char *name, const char *a, const char *b, const char *unit)
+{
+    struct jsonw *w = ctx;
+    jw_open(w, NULL, '[');
+    jw_str(w, NULL, name);
+    jw_str(w, NULL, a);
+    jw_str(w, NULL, b);
+    jw_str(w, NULL, unit);
+    jw_close(w, ']');
+}
+
 static void put_flow(const struct flow *f, struct jsonw *w)
 {
     struct text words = {0};
     report_summary(f, &words);
     jw_open(w, NULL, '{');
     jw_str(w, "summary", words.s);
+    jw_open(w, "tcptrace", '[');
+    tcptrace_lines(f, put_line, w);
+    jw_close(w, ']');
     jw_open(w, "stream", '[');
     observe_flow_json(f, w);
     jw_close(w, ']');
@@ -209,7 +228,8 @@ static void put_head(struct report *r, const struct observe_end *e)
     jw_u64(&w, "kept", r->lines);
     jw_u64(&w, "one_plain_row_of", UINT64_C(1) << r->thin[0]);
     jw_u64(&w, "one_marked_row_of", UINT64_C(1) << r->thin[1]);
-    names(&w, "segment_columns", segment_columns, sizeof(segment_columns) / sizeof(*segment_columns));
+    names(&w, "segment_columns", segment_columns,
+          sizeof(segment_columns) / sizeof(*segment_columns));
     names(&w, "other_columns", other_columns, sizeof(other_columns) / sizeof(*other_columns));
     jw_open(&w, "marks", '[');
     for (unsigned i = 0; i < TRACK_NMARKS; i++)
@@ -258,7 +278,8 @@ static void add_file(struct text *t, const struct report_file *f)
     text_add(t, f->begin, (size_t)(f->end - f->begin));
 }
 
-/* The policy names what may run by its hash (CSP 2, 4.2.5): a script that got in anyhow wouldn't. */
+/* The policy names what may run by its hash (CSP 2, 4.2.5): a script that got in anyhow wouldn't.
+ */
 static void put_hash(FILE *out, const char *directive, const struct text *t)
 {
     struct sha256_ctx c;
@@ -289,7 +310,9 @@ static void put_page(struct report *r, const struct observe_end *e)
         const char *end = memchr(at, '\n', (size_t)(report_page.end - at));
         size_t n = end != NULL ? (size_t)(end - at) + 1 : (size_t)(report_page.end - at);
         if (strncmp(at, "@POLICY@", 8) == 0) {
-            fputs("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; base-uri 'none'; form-action 'none'", r->out);
+            fputs("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+                  "base-uri 'none'; form-action 'none'",
+                  r->out);
             put_hash(r->out, "script-src", &script);
             put_hash(r->out, "style-src", &style);
             fputs("\">\n", r->out);
@@ -319,7 +342,8 @@ static void take_end(struct observe_listener *l, const struct observe_end *e)
 
 void report_begin(struct report *r, const char *name, FILE *out)
 {
-    *r = (struct report){.listener = {.packet = take_packet, .end = take_end}, .name = name, .out = out};
+    *r = (struct report){
+        .listener = {.packet = take_packet, .end = take_end}, .name = name, .out = out};
 }
 
 void report_done(struct report *r)

@@ -1,15 +1,17 @@
 /* replay/report.h: `tapdeck replay --report html`: a capture as one page that needs nothing else.
  *
- * Theory of operation. The page listens to the same pass through the capture as the text does (observe.h) and
- * keeps each row as the JSON that will stand in the page. How many rows it keeps is bounded, for a page of a million
- * rows nobody can open: when there are ROWS_MAX, every other of those that show nothing in particular is dropped, and
- * from then on only every other such packet is taken in; so what remains is spread over the whole capture, and what is
- * marked (retransmissions, changes of state, …) stays as long as there is room. How much was left out is said on the page.
+ * Theory of operation. The page listens to the same pass through the capture as the text does
+ * (observe.h) and keeps each row as the JSON that will stand in the page. How many rows it keeps is
+ * bounded, for a page of a million rows nobody can open: when there are ROWS_MAX, every other of
+ * those that show nothing in particular is dropped, and from then on only every other such packet
+ * is taken in; so what remains is spread over the whole capture, and what is marked
+ * (retransmissions, changes of state, …) stays as long as there is room. How much was left out is
+ * said on the page.
  *
- * At the end the page is written: its parts (report/) were put into the program when it was built. It holds its scripts,
- * its style and its data, and a policy that forbids it to fetch or run anything else. The data is JSON in
- * which <, > and & are escaped: nothing that a capture says can end the element that holds it; and the script only
- * ever sets text.
+ * At the end the page is written: its parts (report/) were put into the program when it was built.
+ * It holds its scripts, its style and its data, and a policy that forbids it to fetch or run
+ * anything else. The data is JSON in which <, > and & are escaped: nothing that a capture says can
+ * end the element that holds it; and the script only ever sets text.
  */
 #ifndef REPLAY_REPORT_H
 #define REPLAY_REPORT_H
@@ -27,11 +29,11 @@ struct report {
     struct observe_listener listener; /* hand this to observe_run; first in the struct */
     const char *name;                 /* of the file; borrowed */
     FILE *out;
-    int64_t first;                    /* ns since 1970 */
+    int64_t first; /* ns since 1970 */
     struct report_line *line;
     size_t lines, room;
-    unsigned thin[2];                 /* one of 2^thin rows is kept: of plain ones, of marked ones */
-    uint64_t told[2];                 /* rows that came */
+    unsigned thin[2]; /* one of 2^thin rows is kept: of plain ones, of marked ones */
+    uint64_t told[2]; /* rows that came */
 };
 /* The page goes to `out` when the capture is over. */
 void report_begin(struct report *r, const char *name, FILE *out);
@@ -44,7 +46,8 @@ void report_summary(const struct flow *f, struct text *out);
 struct report_file {
     const char *begin, *end;
 };
-extern const struct report_file report_page, report_style, report_plot_style, report_plot_script, report_plot_license;
+extern const struct report_file report_page, report_style, report_plot_style, report_plot_script,
+    report_plot_license;
 #define REPORT_SCRIPTS 6
 extern const struct report_file report_script[REPORT_SCRIPTS];
 

@@ -1,10 +1,12 @@
-/* replay/report_words.c: a connection in some sentences: how it began, what happened, how it ended (report.h). */
+/* replay/report_words.c: a connection in some sentences: how it began, what happened, how it ended
+ * (report.h). */
 #include "replay/report.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-static const char *const who[2] = {"the client", "the server"}, *const Who[2] = {"The client", "The server"};
+static const char *const who[2] = {"the client", "the server"}, *const Who[2] = {"The client",
+                                                                                 "The server"};
 
 static void put_seconds(struct text *out, int64_t ns)
 {
@@ -26,9 +28,13 @@ static void began(const struct flow *f, struct text *out)
     for (int i = 0; i < 2; i++)
         view_endpoint(f->side[i].addr, f->side[i].port, end[i]);
     if (f->begin == FLOW_MIDSTREAM)
-        text_printf(out, "The capture begins in the middle of a connection of %s (taken for the client) and %s. ", end[0], end[1]);
+        text_printf(out,
+                    "The capture begins in the middle of a connection of %s (taken for the client) "
+                    "and %s. ",
+                    end[0], end[1]);
     else if (!f->side[1].seen)
-        text_printf(out, "%s asked %s for a connection, and no answer was captured. ", end[0], end[1]);
+        text_printf(out, "%s asked %s for a connection, and no answer was captured. ", end[0],
+                    end[1]);
     else
         text_printf(out, "%s (the client) connected to %s (the server)%s. ", end[0], end[1],
                     f->begin == FLOW_SYN_ACK ? "; its SYN was not captured" : "");
@@ -93,9 +99,11 @@ static void trouble(const struct track_stats *s, int i, struct text *out)
         text_puts(out, ". ");
     }
     if (s->zero_windows > 0)
-        text_printf(out, "%s closed its window (%" PRIu64 " times zero). ", Who[i], s->zero_windows);
+        text_printf(out, "%s closed its window (%" PRIu64 " times zero). ", Who[i],
+                    s->zero_windows);
     if (s->ce > 0)
-        text_printf(out, "A queue marked %" PRIu64 " packets of %s as congested (CE). ", s->ce, who[i]);
+        text_printf(out, "A queue marked %" PRIu64 " packets of %s as congested (CE). ", s->ce,
+                    who[i]);
     if (s->keep_alives > 0)
         text_printf(out, "%s sent %" PRIu64 " keep-alives. ", Who[i], s->keep_alives);
 }
@@ -104,7 +112,9 @@ static void ended(const struct flow *f, struct text *out)
 {
     switch (flow_end(f)) {
     case FLOW_RESET:
-        text_printf(out, "It was reset by %s", track_stats(f, 0)->rst > 0 ? track_stats(f, 1)->rst > 0 ? "both" : who[0] : who[1]);
+        text_printf(out, "It was reset by %s",
+                    track_stats(f, 0)->rst > 0 ? track_stats(f, 1)->rst > 0 ? "both" : who[0]
+                                               : who[1]);
         break;
     case FLOW_CLOSED:
         text_puts(out, "Both closed it");

@@ -131,11 +131,21 @@ static void remember(struct seen *p, tcp_seq from)
         .tsval = p->h->o.ts_val, .first_tsval = p->h->o.ts_val};
 }
 
+static void count_again(struct track_more *m, int64_t after)
+{
+    m->again_min = m->again_count == 0 || after < m->again_min ? after : m->again_min;
+    m->again_max = after > m->again_max ? after : m->again_max;
+    m->again_count++;
+    m->again_sum += (double)after;
+    m->again_squares += (double)after * (double)after;
+}
+
 static void remember_again(struct seen *p)
 {
     struct track_side *a = p->a;
     for (unsigned i = seg_behind(a, p->h->seq); i < a->seg_n && seq_lt(seg_at(a, i)->seq, p->end); i++) {
         struct seg *e = seg_at(a, i);
+        count_again(&a->stats.more, p->t - e->t);
         e->t = p->t;
         e->packet = p->v->number;
         e->ip_id = p->v->ip.id;
@@ -186,6 +196,7 @@ static void measure(struct seen *p)
     bool clean = true;
     const struct seg *newest = NULL;
     while (b->seg_n > 0 && seq_le(seg_at(b, 0)->end, p->h->ack)) {
+        b->stats.more.together += newest != NULL;
         newest = seg_at(b, 0);
         if (p->h->o.has_ts && newest->tsval == p->h->o.ts_ecr && (newest->times == 1 || newest->first_tsval != newest->tsval))
             p->row->rtt_ts = p->t - newest->t;
@@ -478,6 +489,25 @@ static void count_data(struct seen *p)
     }
 }
 
+/* What tcptrace counts otherwise. */
+static void count_more(struct seen *p)
+{
+    struct track_more *m = &p->a->stats.more;
+    uint64_t window = p->row->window;
+    if (p->a->stats.packets > 1 && p->t - m->packet_last > m->quiet_max)
+        m->quiet_max = p->t - m->packet_last;
+    m->packet_last = p->t;
+    m->pushed_data += (p->h->flags & TCP_PSH) != 0 && p->v->text_len > 0;
+    m->cut_packets += p->v->text_kept < p->v->text_len;
+    m->probe_bytes += p->row->marks & TRACK_BIT(PROBE) ? p->v->text_len : 0;
+    if (p->rst || p->syn)
+        return;
+    m->window_min = m->windows == 0 || window < m->window_min ? window : m->window_min;
+    m->window_max = window > m->window_max ? window : m->window_max;
+    m->window_sum += window;
+    m->windows++;
+}
+
 static void count(struct seen *p)
 {
     struct track_stats *st = &p->a->stats;
@@ -519,6 +549,7 @@ static void count(struct seen *p)
     }
     count_window(p);
     count_data(p);
+    count_more(p);
     if (p->row->flight[p->row->side] > st->max_flight)
         st->max_flight = p->row->flight[p->row->side];
 }

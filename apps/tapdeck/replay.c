@@ -10,6 +10,7 @@
 #include "replay/observe.h"
 #include "replay/play.h"
 #include "tapdeck/local.h"
+#include "tapdeck/replay_report.h"
 
 #define KNOBS_MAX 32
 
@@ -17,6 +18,7 @@ struct words {
     const char *file;
     bool list;
     struct observe_options observe; /* its json is for both */
+    struct report_words report;
     const char *of_observe;         /* an option that --list hasn't */
     const char *play;               /* the side that the stack is, or NULL */
     const char *not_play;           /* an option that --play hasn't */
@@ -72,13 +74,8 @@ static int valued(struct session *s, const char *option, const char *value, stru
             return session_fail(s, EXIT_USAGE, "--knob needs NAME=VALUE, and goes at most %d times", KNOBS_MAX);
         w->knob[w->nknobs++] = value;
         return EXIT_DONE;
-    } else if (strcmp(option, "--report") == 0) {
-        if (value == NULL || (strcmp(value, "text") != 0 && strcmp(value, "json") != 0))
-            return session_fail(s, EXIT_USAGE, "--report needs text or json");
-        w->observe.json = strcmp(value, "json") == 0;
-        return EXIT_DONE;
-    } else {
-        return -1;
+    } else if ((status = report_option(s, option, value, &w->report)) != EXIT_DONE) {
+        return status;
     }
     w->of_observe = option;
     if (strcmp(option, "--flow") != 0)
@@ -119,11 +116,12 @@ static int read_words(struct session *s, int argc, char **argv, struct words *w)
         return session_fail(s, EXIT_USAGE, "--list shows the whole file: %s doesn't go with it", w->of_observe);
     if (w->nknobs > 0 && w->play == NULL)
         return session_fail(s, EXIT_USAGE, "--knob %s: only the stack has knobs, and it isn't asked for without --play", w->knob[0]);
+    w->observe.json = w->observe.json || w->report.form == REPORT_JSON;
     if (w->play != NULL && w->not_play != NULL)
         return session_fail(s, EXIT_USAGE, "--play plays a whole connection: %s doesn't go with it", w->not_play);
     if (w->observe.to > 0 && w->observe.to < w->observe.from)
         return session_fail(s, EXIT_USAGE, "--to %llu is before --from %llu", (unsigned long long)w->observe.to, (unsigned long long)w->observe.from);
-    return EXIT_DONE;
+    return report_words_fit(s, &w->report);
 }
 
 /* ---- how far it is ---- */
@@ -212,7 +210,7 @@ static int replay_main(struct session *s, int argc, char **argv)
     } else if (w.play != NULL) {
         status = play(s, &w, r, msg, sizeof(msg));
     } else {
-        status = observe_run(r, w.file, &w.observe, s->out, p.shown ? progress : NULL, &p, msg, sizeof(msg));
+        status = report_observe(s, &w.report, &w.observe, r, w.file, p.shown ? progress : NULL, &p, msg, sizeof(msg));
         if (p.drawn)
             fputs("\r\033[K", stderr);
     }
@@ -225,7 +223,7 @@ static int replay_main(struct session *s, int argc, char **argv)
 const struct local_command local_replay = {
     .name = "replay",
     .usage = "replay [--flow N] [--from N] [--to N] [--checksums {honour|repair|drop}] [--summary] [-n]\n"
-             "       [-j | --report {text|json}] FILE\n"
+             "       [-j | --report {text|json|html}] [-o FILE] FILE\n"
              "replay --play {client|server|ADDR:PORT} [--flow N] [--knob NAME=VALUE]... [-j] FILE\n"
              "replay --list [-j] FILE",
     .doc = "a capture, packet by packet: what both ends of each connection know and do; or what is in it",
@@ -247,6 +245,8 @@ const struct local_command local_replay = {
             "                 to complete is known and taken for right); repair = taken for right; drop = left out\n"
             "  -n             as always: numbers, no names\n"
             "  -j             JSON (apps/README.md describes it)\n"
+            "  --report html  a page for a browser that needs nothing else: graphs, ladder, packets, statistics\n"
+            "  -o FILE        where the report goes to; else the standard output\n"
             "\n"
             "replay --play puts the stack in the place of one end of a connection (--flow; else the first), in virtual time:\n"
             "what the other end sent is handed to it, its application writes and closes as the captured one did, its initial\n"
@@ -265,6 +265,7 @@ const struct local_command local_replay = {
             "  replay --play server pcaps/sack/sack.pcapng\n"
             "  replay --play server --knob net.ipv4.tcp_congestion_control=reno pcaps/sawtooth-reno/sawtooth-reno.pcap.gz\n"
             "  replay --flow 0 --from 100 --to 200 capture.pcapng\n"
+            "  replay --report html -o sack.html pcaps/sack/sack.pcapng\n"
             "  replay --summary --checksums repair capture.pcapng",
     .fn = replay_main,
 };

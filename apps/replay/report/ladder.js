@@ -39,6 +39,7 @@ function make_ladder() {
   tall.style.height = ladder.items.length * STEP + 12 + 'px';
   tall.style.position = 'relative';
   box.replaceChildren(heads, tall);
+  box.style.height = Math.min(604, ladder.items.length * STEP + 44) + 'px';
   box.scrollTop = 0;
   place_rails();
 }
@@ -71,7 +72,7 @@ function place_rails() {
 /* What stands over an arrow: as much as fits. */
 function arrow_label(r, room) {
   const fits = (s) => s.length * 7.3 < room;
-  if (!r.tcp) return cut(r.words, room);
+  if (!r.tcp) return cut(r.words.replace(r.from + ' > ' + r.to + ': ', '').replace(r.from + ' > ' + r.to + ', ', ''), room);
   let text = flags_long(r.flags) + ' ' + (r.len > 0 ? r.seq + ':' + (r.seq + r.len) : r.seq);
   const more = [r.ack !== null ? ' ack ' + r.ack : '', r.sack.length ? ' sack ' + r.sack[0] + ':' + r.sack[1] : '', r.flags.includes('R') ? '' : ' win ' + r.window];
   for (const m of more) if (fits(text + m)) text += m;
@@ -107,8 +108,8 @@ function draw_arrow(g, r, y) {
   if (r.again) g.append(svg('line', { class: 'shaft', x1, y1: y1 + 3.5, x2: x2 - way * 3, y2: y2 + 3.5 }));
   const yh = r.again ? y2 + 1.7 : y2;
   g.append(svg('path', { class: 'head', d: `M${x2} ${yh}l${-way * 9} ${-h / 1.3}v${h * 1.5}z` }));
-  const middle = (x1 + x2) / 2, room = view.flow ? Math.abs(x2 - x1) - 10 : by_id('ladder').clientWidth - at[0] - 20;
-  const anchor = view.flow ? 'middle' : 'start', x = view.flow ? middle : at[0] + 8;
+  const two = at.length === 2, middle = (x1 + x2) / 2, room = two ? at[1] - at[0] - 12 : by_id('ladder').clientWidth - at[0] - 20;
+  const anchor = two ? 'middle' : 'start', x = two ? (at[0] + at[1]) / 2 : at[0] + 8;
   g.append(svg('text', { class: 'label', x, y: y + 14, 'text-anchor': anchor }, arrow_label(r, room)));
   const note = arrow_note(r);
   if (note) g.append(svg('text', { class: 'small note', x: middle, y: y + 40, 'text-anchor': 'middle' }, cut(note, Math.abs(x2 - x1) - 4, 6.7)));

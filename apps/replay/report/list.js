@@ -62,6 +62,7 @@ function make_list() {
   list.body = element('tbody', {});
   const table = element('table', { 'aria-rowcount': view.rows.length }, list.head, list.body);
   box.replaceChildren(table);
+  box.style.height = Math.min(500, view.rows.length * ROW + 48) + 'px';
   box.scrollTop = 0;
   fill_list();
 }

@@ -44,6 +44,7 @@ function everything_words() {
 function fill_statistics() {
   const table = by_id('stats');
   by_id('statistics').hidden = !view.flow || !view.flow.table;
+  by_id('split').classList.toggle('alone', by_id('statistics').hidden);
   table.replaceChildren();
   if (!view.flow || !view.flow.table) return;
   table.append(element('thead', {}, element('tr', {}, element('th', { scope: 'col' }), element('th', { scope: 'col' }, 'client \u2192 server'),

@@ -2,7 +2,7 @@
  * All graphs show the same stretch of time. */
 'use strict';
 
-const plots = { all: [], min: 0, max: 1, syncing: false };
+const plots = { all: [], min: 0, max: 1 };
 
 function plot_width(box) {
   return Math.max(260, Math.floor(box.clientWidth));
@@ -28,9 +28,7 @@ function show_time(min, max) {
   else if (min > last) [min, max] = [last - (max - min) / 2, last + (max - min) / 2];
   plots.min = min;
   plots.max = max;
-  plots.syncing = true;
   for (const p of plots.all) p.u.setScale('x', { min, max });
-  plots.syncing = false;
 }
 function whole_time() {
   const r = view.rows;
@@ -52,18 +50,19 @@ function make_plot(p) {
   const box = by_id(p.box);
   const options = {
     width: plot_width(box), height: p.height(), legend: { show: false },
-    scales: { x: { time: false, auto: false }, y: { range: (u) => p.y_range(u.scales.x.min, u.scales.x.max) } },
+    scales: { x: { time: false, auto: false }, y: { range: () => p.y_range(plots.min, plots.max) } },
     axes: [
       axis('seconds since the first packet', { size: 32, values: (u, marks) => marks.map((v) => +v.toPrecision(10)) }),
       axis(p.y_label, { size: 54, values: (u, marks) => marks.map(short_number) }),
     ],
     series: p.series,
-    cursor: { drag: { x: true, y: false, dist: 5 }, points: { show: false }, y: true, sync: { key: 'time', setSeries: false } },
+    cursor: { drag: { x: true, y: false, dist: 5, setScale: false }, points: { show: false }, y: true, sync: { key: 'time', setSeries: false } },
     hooks: {
-      setScale: [(u, key) => {
-        if (key !== 'x' || plots.syncing) return;
-        const { min, max } = u.scales.x;
-        if (min != null && (min !== plots.min || max !== plots.max)) queueMicrotask(() => show_time(min, max));
+      setSelect: [(u) => {
+        const { left, width } = u.select;
+        if (width < 5) return;
+        u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+        show_time(u.posToVal(left, 'x'), u.posToVal(left + width, 'x'));
       }],
       draw: [(u) => {
         const { left, top, width, height } = u.bbox, c = u.ctx;

@@ -101,7 +101,7 @@ function tsg_draw(u, p) {
         letters.push([x, top - 3 * k, 'S', 'sack']);
       }
     } else if (r.flags.includes('R')) {
-      letters.push([x, Y(r.ack !== null ? r.ack : 0) - 4 * k, 'RST', 'again']);
+      letters.push([x, (r.ack !== null ? Y(r.ack) : ack ? ack[1] : Y(0)) - 4 * k, 'RST', 'again']);
     }
   }
   const widths = { data: 1.3, again: 2.2, ack: 1.6, window: 1.4, sack: 2.4, synfin: 2, late: 2, copy: 2 };
@@ -159,14 +159,15 @@ function tsg_segment(r, x, Y, k, close, pen, letters) {
 
 /* Letters that would lie on one another are left out. */
 function tsg_letters(c, letters, k) {
-  const taken = new Set();
+  const taken = [];
   c.font = 'bold ' + 11 * k + 'px system-ui, sans-serif';
   c.textAlign = 'center';
   letters.sort((a, b) => (a[2] === 'S') - (b[2] === 'S')); /* these are many, and purple anyway */
   for (const [x, y, text, name] of letters) {
-    const spot = Math.round(x / (14 * k)) + ',' + Math.round(y / (12 * k));
-    if (taken.has(spot)) continue;
-    taken.add(spot);
+    if (taken.length > 400) break;
+    const near = 8 * k * text.length + 6 * k;
+    if (taken.some(([tx, ty]) => Math.abs(tx - x) < near && Math.abs(ty - y) < 10 * k)) continue;
+    taken.push([x, y]);
     c.fillStyle = colour(name);
     c.fillText(text, x, y);
   }

@@ -1,0 +1,29 @@
+/* tapdeck/replay_report.h: the words of `replay` that say in which form, and where to. */
+#ifndef TAPDECK_REPLAY_REPORT_H
+#define TAPDECK_REPLAY_REPORT_H
+
+#include "replay/observe.h"
+#include "tapdeck/local.h"
+
+struct report_words {
+    enum {
+        REPORT_PLAIN,
+        REPORT_TEXT,
+        REPORT_JSON,
+        REPORT_HTML
+    } form;         /* PLAIN: nobody asked for one */
+    const char *to; /* -o FILE, or NULL */
+};
+/* An option with a value. EXIT_DONE: it was one of these; -1: it isn't; else a sentence was said.
+ */
+int report_option(struct session *s, const char *option, const char *value, struct report_words *w);
+/* Do the words go together? EXIT_DONE, or a sentence was said. */
+int report_words_fit(struct session *s, const struct report_words *w);
+
+/* observe_run in that form. Nothing is left where -o points when it fails. */
+int report_observe(struct session *s, const struct report_words *w, struct observe_options *o,
+                   struct capture_reader *r, const char *file,
+                   void (*tick)(void *ctx, uint64_t packets), void *ctx, char *msg,
+                   size_t msg_size);
+
+#endif

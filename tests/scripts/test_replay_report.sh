@@ -1,0 +1,89 @@
+#!/bin/bash
+# tapdeck replay --report: the page is one file that fetches nothing, its data is what -j tells, nothing of a capture
+# can break out of it; statistics are tcptrace's.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+BUILD=${BUILD:-build}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+ok() { local status=$?; if [ $status -eq 0 ]; then echo "ok - $1"; else echo "not ok - $1"; fi; }
+sack=pcaps/sack/sack.pcapng
+
+# Reads a page as a browser would: elements, and what is in its data.
+cat >"$work/page.py" <<'PY'
+import base64, hashlib, html.parser, json, re, sys
+class Page(html.parser.HTMLParser):
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.ids, self.refs, self.outside, self.data, self.code, self.style, self.policy, self.scripts = set(), set(), [], {}, "", "", "", 0
+        self.inside, self.handlers = None, []
+        self.feed(text)
+        self.close()
+    def handle_starttag(self, tag, attributes):
+        a = dict(attributes)
+        if "id" in a: self.ids.add(a["id"])
+        for key in ("for", "aria-labelledby"):
+            if key in a: self.refs.update(a[key].split())
+        self.outside += [v for k, v in attributes if k in ("src", "href", "srcset", "action", "data") and v]
+        self.handlers += [k for k, _ in attributes if k.startswith("on")]
+        if a.get("http-equiv") == "Content-Security-Policy": self.policy = a["content"]
+        if tag in ("script", "style"):
+            self.inside = (tag, a)
+            self.scripts += tag == "script"
+    def handle_endtag(self, tag): self.inside = None
+    def handle_data(self, text):
+        if not self.inside: return
+        tag, a = self.inside
+        if tag == "style": self.style += text
+        elif a.get("type") == "application/json": self.data[a["id"]] = self.data.get(a["id"], "") + text
+        else: self.code += text
+def sha(s): return "sha256-" + base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()
+def read(path):
+    text = open(path, encoding="utf-8").read()
+    p = Page(text)
+    p.head, p.rows = json.loads(p.data["head"]), json.loads(p.data["rows"])
+    p.named = [dict(zip(p.head["segment_columns" if r[2] >= 0 else "other_columns"], r)) for r in p.rows]
+    assert p.scripts == 3 and not p.outside and not p.handlers, (p.scripts, p.outside, p.handlers)
+    assert "default-src 'none'" in p.policy and sha(p.code) in p.policy and sha(p.style) in p.policy, p.policy
+    assert "url(" not in p.style and "@import" not in p.style
+    used = set(re.findall(r"by_id\('([^']+)'\)", p.code)) | p.refs
+    dynamic = {"side0", "side1"}
+    assert used - dynamic <= p.ids, used - p.ids
+    return p
+PY
+page() { # FILE CODE: with p the page
+    PYTHONPATH="$work" python3 -c "import json, sys
+from page import read
+p = read('$1')
+$2"
+}
+
+"$BUILD/tapdeck" replay --report html -o "$work/sack.html" $sack && "$BUILD/tapdeck" replay -j $sack >"$work/sack.json" &&
+    page "$work/sack.html" "
+d = json.load(open('$work/sack.json'))
+assert [r['number'] for r in p.named] == [x['number'] for x in d['packets']] and len(p.named) == 25
+for r, x in zip(p.named, d['packets']):
+    assert (r['t'], r['seq'], r['len'], r['flags']) == (x['time_ns'], x['seq'], x['len'], x['flags'])
+    assert [p.head['marks'][m] for m in r['marks']] == x['marks']
+    assert p.head['states'][r['after0']] == x['client']['after']
+assert p.head['flows'][0]['stream'][0] == d['streams'][0]
+assert '2 segments again: 1 by fast retransmit' in p.head['flows'][0]['summary']"
+ok "the page: one file, a policy with the hashes of its own script and style, ids that exist; its rows are those of -j"
+"$BUILD/tapdeck" replay --report html $sack | cmp -s - "$work/sack.html"
+ok "to the standard output: the same"
+
+refused() { # WORDS… | sentence
+    local said status
+    said=$("$BUILD/tapdeck" replay "${@:2}" 2>&1 >/dev/null)
+    status=$?
+    [ $status -eq 2 ] && [[ $said == *"$1"* ]] && [ "$(wc -l <<<"$said")" -eq 1 ]
+    ok "refused: replay ${*:2}: $said"
+}
+echo text >"$work/text"
+cp "$work/sack.html" "$work/kept.html"
+refused "not a capture file" --report html -o "$work/kept.html" "$work/text"
+refused "there is no flow 7" --report html -o "$work/new.html" --flow 7 $sack
+[ ! -e "$work/new.html" ] && cmp -s "$work/kept.html" "$work/sack.html" && [ "$(find "$work" -name '*.html.*' | wc -l)" -eq 0 ]
+ok "a report that fails leaves the file that was there, and no other"
+refused "--report needs text, json or html" --report pdf $sack
+refused "-o needs the file" $sack -o
