@@ -88,7 +88,7 @@ const char *deck_owner(const struct deck *d, uint32_t owner)
     for (const struct run *r = d->runs; owner >= OWNER_RUNS && r != NULL; r = r->next)
         if (r->number == owner)
             return r->cmd != NULL ? r->cmd->name : "";
-    return "";
+    return d->owner != NULL ? d->owner(d->owner_ctx, owner) : "";
 }
 
 struct deck_tap *deck_tap_find(const struct deck *d, const char *name)

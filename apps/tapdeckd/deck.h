@@ -79,6 +79,8 @@ struct deck {
     uint64_t nstat_last[CNT_COUNT];
     struct run *runs; /* those that are not over */
     struct deck_memo memo[DECK_MEMOS]; /* by number modulo DECK_MEMOS */
+    const char *(*owner)(void *ctx, uint32_t owner); /* in a recorded run: who opened a socket then; or NULL */
+    void *owner_ctx;
     bool stopped;     /* the daemon has let go of everything: `shutdown` may answer */
 };
 

@@ -56,6 +56,9 @@ struct td_stack {
     const char *(*ifname)(const struct td_stack *st, uint32_t ifindex);
     /* ip/nf's: the name of a chain or a log prefix, for the journal's text; NULL = there is no ip. */
     const char *(*nftext)(const struct td_stack *st, uint32_t id);
+    /* td_stack_sent's: is shown what devices were handed; NULL = nobody. */
+    void (*sent)(void *ctx, uint32_t ifindex, const struct pkt *p, int result);
+    void *sent_ctx;
     bool flush_wanted;            /* something was marked; td_stack_flush has work */
     bool halted;                  /* its time stands still: td_stack_halt */
 };

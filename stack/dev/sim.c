@@ -52,6 +52,7 @@ struct sim_wire {
 
 struct sim_host {
     struct td_stack *st;
+    struct td_stack_config config;
     uint32_t interfaces;
     bool touched; /* in this step */
 };
@@ -135,8 +136,19 @@ static struct td_stack *new_host(struct sim *s, enum td_profile profile, bool fa
     }
     st = td_stack_new(&c);
     if (st != NULL)
-        s->hosts[s->nhosts++] = (struct sim_host){.st = st};
+        s->hosts[s->nhosts++] = (struct sim_host){.st = st, .config = c};
     return st;
+}
+
+bool sim_config(const struct sim *s, const struct td_stack *st, struct td_stack_config *c)
+{
+    for (size_t i = 0; i < s->nhosts; i++) {
+        if (s->hosts[i].st == st) {
+            *c = s->hosts[i].config;
+            return true;
+        }
+    }
+    return false;
 }
 
 struct td_stack *sim_host(struct sim *s, enum td_profile profile)

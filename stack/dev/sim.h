@@ -25,6 +25,8 @@ td_time sim_now(const struct sim *s);
 /* A new host whose RNG is seeded from the world's seed and its number. */
 struct td_stack *sim_host(struct sim *s, enum td_profile profile); /* faults may be tried in it */
 struct td_stack *sim_host_strict(struct sim *s, enum td_profile profile); /* they may not */
+/* How a host of this world was made; false: it is none. */
+bool sim_config(const struct sim *s, const struct td_stack *st, struct td_stack_config *c);
 /* Gives st an interface `name` and joins it to the wire's end; both directions start unimpaired.
  * Interfaces are brought up; addresses are the caller's. Returns the wire, with *a_if and *b_if. */
 struct sim_wire *sim_join(struct sim *s, struct td_stack *a, const char *a_name, uint32_t *a_if,

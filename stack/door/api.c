@@ -23,7 +23,7 @@ void td_stack_input(struct td_stack *st, uint32_t ifindex, struct pkt *p, td_tim
     c.u.input.ifindex = ifindex;
     c.u.input.p = p;
     c.u.input.len = p->len;
-    if (st->door->record == NULL) {
+    if (st->door->record == NULL && st->door->before == NULL) {
         (void)door_dispatch(st, &c);
         return;
     }

@@ -370,6 +370,8 @@ int64_t door_dispatch(struct td_stack *st, struct td_call *c)
     /* A tick's time is reached timer by timer (wheel_run); for all others it is now. */
     if (c->kind != TD_CALL_TICK && c->now > st->now)
         st->now = c->now;
+    if (d->before != NULL)
+        d->before(d->before_ctx, c);
     struct journal_frame saved = journal_enter(st, origin_of(c->kind), ++d->calls, 0);
     int64_t result = do_call(st, c);
     journal_leave(st, saved);
@@ -414,6 +416,18 @@ void td_stack_overhear_end(struct td_stack *st, struct td_ear *ear)
         at = &(*at)->next;
     if (*at == ear)
         *at = ear->next;
+}
+
+void td_stack_before(struct td_stack *st, td_announcer *fn, void *ctx)
+{
+    st->door->before = fn;
+    st->door->before_ctx = ctx;
+}
+
+void td_stack_sent(struct td_stack *st, td_sent *fn, void *ctx)
+{
+    st->sent = fn;
+    st->sent_ctx = ctx;
 }
 
 int64_t td_stack_replay(struct td_stack *st, const struct td_call *call)

@@ -18,6 +18,8 @@ struct door {
     td_recorder *record;
     void *record_ctx;
     struct td_ear *ears; /* the recorder's like */
+    td_announcer *before;
+    void *before_ctx;
     uint64_t calls;      /* dispatched since the start: the number a journal origin shows */
     td_watcher *after;
     void *after_ctx;

@@ -68,8 +68,9 @@ struct td_stack *td_stack_new(const struct td_stack_config *c)
     if (st == NULL)
         return NULL;
     st->mem = mem;
-    /* Who brings an allocator gets every packet from it, and back at once. */
-    st->mem.pkt_cache = c->alloc == NULL ? PKT_CACHE : 0;
+    /* Who brings an allocator gets every packet from it, and back at once. Where memory is limited, which allocation
+     * fails must follow from the calls alone, and not from how many packets a device had in hand before. */
+    st->mem.pkt_cache = c->alloc == NULL && c->memory_limit == 0 ? PKT_CACHE : 0;
     st->now = c->now;
     st->allow_faults = c->allow_faults;
     wheel_init(&st->wheel, c->now);

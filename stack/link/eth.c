@@ -483,6 +483,8 @@ static bool netif_transmit(struct td_stack *st, struct netif *nif, struct pkt *p
         return true;
     }
     rc = nif->ops->transmit(nif->dev, p);
+    if (st->sent != NULL)
+        st->sent(st->sent_ctx, nif->index, p, rc);
     if (rc == -EAGAIN) {
         nif->held = p;
         nif->busy = true;

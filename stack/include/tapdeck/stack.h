@@ -157,6 +157,14 @@ struct td_ear {
 };
 void td_stack_overhear(struct td_stack *st, struct td_ear *ear);
 void td_stack_overhear_end(struct td_stack *st, struct td_ear *ear);
+/* Is shown each call before anything is done of it: what it writes down outlives a call that ends the program. A frame
+ * comes as bytes, as a recorder has it. It may look, and make no call. NULL: nobody. */
+typedef void td_announcer(void *ctx, const struct td_call *call);
+void td_stack_before(struct td_stack *st, td_announcer *fn, void *ctx);
+/* Is shown each frame that was handed to a device, and what the device's transmit gave back: the one answer that the
+ * stack gets from outside during a call. p is borrowed. NULL: nobody. */
+typedef void td_sent(void *ctx, uint32_t ifindex, const struct pkt *p, int result);
+void td_stack_sent(struct td_stack *st, td_sent *fn, void *ctx);
 /* Is told of each call when it is over: it may look, and halt the stack, but make no call. NULL: nobody. One at a time. */
 typedef void td_watcher(void *ctx, struct td_stack *st, int kind); /* enum td_call_kind */
 void td_stack_after(struct td_stack *st, td_watcher *fn, void *ctx);

@@ -1,0 +1,259 @@
+/* replay/record_read.c: the files of a recording, mapped: see record_log.h for what is in them.
+ *
+ * Nothing that stands in a file is believed before it was checked: lengths against the file, bodies
+ * against their check. What follows the last whole record is a cut tail, and the end.
+ */
+#include "replay/record_read.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PATH_LEN 4096
+
+static uint32_t get_u32(const uint8_t *b)
+{
+    uint32_t v;
+    memcpy(&v, b, sizeof(v));
+    return le32toh(v);
+}
+
+bool record_is(const char *path)
+{
+    char magic[8];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+    bool is = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+              pread(fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
+              memcmp(magic, RECORD_MAGIC, sizeof(magic)) == 0;
+    if (fd >= 0)
+        close(fd);
+    return is;
+}
+
+/* ---- headers ---- */
+
+/* 0; -1 and a sentence. */
+static int read_head(const struct record_part *p, const char *name, struct record_head *h,
+                     size_t *from, char *msg, size_t size)
+{
+    if (p->len < 8 || memcmp(p->map, RECORD_MAGIC, 8) != 0) {
+        snprintf(msg, size, "%s is not a recording", name);
+        return -1;
+    }
+    if (p->len >= 12 && (p->map[8] != RECORD_VERSION || p->map[9] != 0)) {
+        snprintf(msg, size, "%s is a recording of format %u; this program reads format %u", name,
+                 (unsigned)(p->map[8] | p->map[9] << 8), RECORD_VERSION);
+        return -1;
+    }
+    uint32_t len = p->len >= RECORD_START ? get_u32(p->map + 12) : 0;
+    if (p->len < RECORD_START || len > p->len - RECORD_START) {
+        snprintf(msg, size, "%s breaks off in its header", name);
+        return -1;
+    }
+    struct record_coder c = record_reader(p->map + RECORD_START, len, NULL);
+    memset(h, 0, sizeof(*h));
+    code_head(&c, h);
+    if (!code_ok(&c) ||
+        get_u32(p->map + 16) != (uint32_t)record_digest(p->map + RECORD_START, len) ||
+        h->profile > TD_PROFILE_RFC) {
+        snprintf(msg, size, "%s is damaged: its header isn't what was written", name);
+        return -1;
+    }
+    *from = RECORD_START + len;
+    return 0;
+}
+
+/* ---- files ---- */
+
+static bool add_part(struct record_file *f, uint8_t *map, size_t len, size_t from)
+{
+    struct record_part *more = realloc(f->part, (f->parts + 1) * sizeof(*more));
+    if (more == NULL)
+        return false;
+    f->part = more;
+    f->part[f->parts++] = (struct record_part){.map = map, .len = len, .from = from};
+    return true;
+}
+
+/* Maps one file. 0 or -errno; map NULL: it is empty. */
+static int map_file(const char *name, uint8_t **map, size_t *len)
+{
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    *map = NULL;
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        int err = errno;
+        if (fd >= 0)
+            close(fd);
+        return -err;
+    }
+    *len = (size_t)st.st_size;
+    void *at = st.st_size > 0 ? mmap(NULL, *len, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
+    int err = at == MAP_FAILED ? -errno : 0;
+    close(fd);
+    *map = err == 0 ? at : NULL;
+    return err;
+}
+
+/* The file of this number. 1: it is there; 0: it isn't; -1: msg. */
+static int open_part(struct record_file *f, uint32_t number, char *msg, size_t msg_size)
+{
+    char name[PATH_LEN];
+    struct record_part p = {0};
+    struct record_head h;
+    if (!record_part_name(f->path, number, name, sizeof(name))) {
+        snprintf(msg, msg_size, "the name of the recording is too long");
+        return -1;
+    }
+    int err = map_file(name, &p.map, &p.len);
+    if (err == -ENOENT && number > 0)
+        return 0;
+    if (err != 0 || p.map == NULL) {
+        snprintf(msg, msg_size, "%s can't be read: %s", name,
+                 err != 0 ? strerror(-err) : "it is empty");
+        return -1;
+    }
+    int good = read_head(&p, name, &h, &p.from, msg, msg_size);
+    if (good == 0 && number == 0 && h.part != 0) {
+        snprintf(msg, msg_size, "%s is file %u of a recording, which begins in another: give that",
+                 name, h.part);
+        good = -1;
+    }
+    bool other = good == 0 && number > 0 &&
+                 (h.part != number || memcmp(h.id, f->head.id, sizeof(h.id)) != 0);
+    if (good == 0 && number == 0)
+        f->head = h;
+    if (good != 0 || other || !add_part(f, p.map, p.len, p.from)) {
+        munmap(p.map, p.len);
+        return good != 0 && number == 0 ? -1 : 0; /* a rest of another recording is none of ours */
+    }
+    return 1;
+}
+
+int record_file_open(struct record_file *f, const char *path, char *msg, size_t msg_size)
+{
+    memset(f, 0, sizeof(*f));
+    f->path = strdup(path);
+    msg[0] = '\0';
+    int got = f->path != NULL ? 1 : -1;
+    for (uint32_t n = 0; got > 0 && n < RECORD_FILES_MAX; n++)
+        got = open_part(f, n, msg, msg_size);
+    if (got < 0) {
+        if (msg[0] == '\0')
+            snprintf(msg, msg_size, "there is no memory to read %s", path);
+        record_file_close(f);
+        return -1;
+    }
+    record_file_rewind(f);
+    return 0;
+}
+
+int record_file_bytes(struct record_file *f, const uint8_t *bytes, size_t len, char *msg,
+                      size_t msg_size)
+{
+    struct record_part p = {.map = (uint8_t *)(uintptr_t)bytes, .len = len};
+    memset(f, 0, sizeof(*f));
+    f->borrowed = true;
+    if (read_head(&p, "the input", &f->head, &p.from, msg, msg_size) != 0)
+        return -1;
+    if (!add_part(f, p.map, p.len, p.from)) {
+        snprintf(msg, msg_size, "there is no memory to read it");
+        return -1;
+    }
+    record_file_rewind(f);
+    return 0;
+}
+
+void record_file_close(struct record_file *f)
+{
+    for (uint32_t i = 0; i < f->parts && !f->borrowed; i++)
+        munmap(f->part[i].map, f->part[i].len);
+    free(f->part);
+    free(f->path);
+    memset(f, 0, sizeof(*f));
+}
+
+/* ---- records ---- */
+
+void record_file_rewind(struct record_file *f)
+{
+    f->place = (struct record_place){.part = 0, .at = f->part[0].from};
+}
+
+/* Where the next record is: perhaps in the next file. NULL: nowhere; *left: bytes from there to its
+ * file's end. */
+static const uint8_t *find(const struct record_file *f, struct record_place *at, size_t *left)
+{
+    for (;;) {
+        const struct record_part *p = &f->part[at->part];
+        *left = p->len - at->at;
+        if (*left >= sizeof(uint32_t) && get_u32(p->map + at->at) != 0)
+            return p->map + at->at;
+        if (at->part + 1 >= f->parts)
+            return NULL;
+        at->part++;
+        at->at = f->part[at->part].from;
+    }
+}
+
+enum record_got record_file_next(struct record_file *f, const uint8_t **body, size_t *len)
+{
+    size_t left;
+    const uint8_t *record = find(f, &f->place, &left);
+    if (record == NULL)
+        return left > 0 && left < sizeof(uint32_t) ? RECORD_CUT : RECORD_NO_MORE;
+    uint32_t n = get_u32(record);
+    if (n > RECORD_BODY_MAX)
+        return RECORD_DAMAGED;
+    if (left < RECORD_FRAME || n > left - RECORD_FRAME)
+        return RECORD_CUT;
+    if (get_u32(record + 4) != (uint32_t)record_digest(record + RECORD_FRAME, n))
+        return RECORD_DAMAGED;
+    *body = record + RECORD_FRAME;
+    *len = n;
+    f->place.at += RECORD_FRAME + n;
+    return RECORD_GOT;
+}
+
+uint8_t record_file_tag(const struct record_file *f, const struct record_place *at)
+{
+    struct record_place place = *at;
+    size_t left;
+    const uint8_t *record = find(f, &place, &left);
+    return record != NULL && left > RECORD_FRAME && get_u32(record) <= left - RECORD_FRAME
+               ? record[RECORD_FRAME]
+               : 0;
+}
+
+bool record_file_skip(const struct record_file *f, struct record_place *at)
+{
+    size_t left;
+    const uint8_t *record = find(f, at, &left);
+    if (record == NULL || left <= RECORD_FRAME || get_u32(record) > left - RECORD_FRAME)
+        return false;
+    at->at += RECORD_FRAME + get_u32(record);
+    return true;
+}
+
+uint64_t record_file_size(const struct record_file *f)
+{
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < f->parts; i++)
+        n += f->part[i].len;
+    return n;
+}
+
+uint64_t record_file_at(const struct record_file *f)
+{
+    uint64_t n = f->place.at;
+    for (uint32_t i = 0; i < f->place.part; i++)
+        n += f->part[i].len;
+    return n;
+}
