@@ -30,6 +30,7 @@ struct run {
     struct observe_packet seen; /* for the listeners */
     char *notes[NOTES_MAX];
     unsigned nnotes;
+    bool left_out;       /* this packet, for its checksum */
 };
 
 static void flush(struct run *run, size_t limit)
@@ -56,9 +57,9 @@ static void write_head(struct run *run)
     }
 }
 
-static bool told(const struct run *run, uint64_t number)
+static bool asked_for(const struct run *run, uint64_t number)
 {
-    return !run->o->summary && number >= run->o->from && (run->o->to == 0 || number <= run->o->to);
+    return number >= run->o->from && (run->o->to == 0 || number <= run->o->to);
 }
 
 static void tell_listeners(struct run *run)
@@ -71,7 +72,7 @@ static void tell_listeners(struct run *run)
 static void tell_other(struct run *run, const struct view *v)
 {
     struct text line = {0};
-    if (run->o->flow >= 0 || !told(run, v->number))
+    if (run->o->flow >= 0 || !asked_for(run, v->number))
         return;
     write_head(run);
     const char *kind = describe_packet(v, &line);
@@ -79,7 +80,7 @@ static void tell_other(struct run *run, const struct view *v)
     run->seen.text = line.s;
     run->seen.told = true;
     tell_listeners(run);
-    if (run->o->silent) {
+    if (run->o->silent || run->o->summary) {
         ; /* it has been told */
     } else if (run->o->json) {
         jw_open(&run->json, NULL, '{');
@@ -100,7 +101,8 @@ static bool thrown_away(struct run *run, const struct view *v)
 {
     bool bad = v->l4_sum == SUM_BAD || v->ip_sum == SUM_BAD;
     run->bad_sums += bad;
-    return bad && run->o->sums == SUMS_DROP;
+    run->left_out = bad && run->o->sums == SUMS_DROP;
+    return run->left_out;
 }
 
 static void take(struct run *run, const struct view *v)
@@ -125,13 +127,13 @@ static void take(struct run *run, const struct view *v)
     if (run->clamped > 0 && v->wall < run->now)
         row.marks |= TRACK_BIT(CLAMPED);
     run->seen.row = &row;
-    run->seen.told = told(run, v->number);
+    run->seen.told = asked_for(run, v->number);
     tell_listeners(run);
     if (!run->seen.told)
         return;
     run->rows++;
     write_head(run);
-    if (run->o->silent)
+    if (run->o->silent || run->o->summary)
         return;
     if (run->o->json)
         observe_row_json(&row, run->first, &run->json);
@@ -279,13 +281,16 @@ int observe_run(struct capture_reader *r, const char *name, const struct observe
             link = f.link;
         clock_packet(&run, &f);
         run.cut += f.caplen < f.len;
+        run.left_out = false;
         run.seen = (struct observe_packet){.frame = &f, .number = run.packets, .t = run.now};
         if (view_make(&viewer, &f, run.packets, &v) == VIEW_OK)
             take(&run, &v);
         else
             run.unread++;
-        if (run.seen.frame != NULL)
+        if (run.seen.frame != NULL) { /* of no use to the tracker; a copy of the capture has it all the same */
+            run.seen.told = o->flow < 0 && asked_for(&run, run.packets) && !run.left_out;
             tell_listeners(&run);
+        }
         flush(&run, FLUSH);
         if (tick != NULL && run.packets % TICK == 0)
             tick(ctx, run.packets);

@@ -121,7 +121,7 @@ static int read_words(struct session *s, int argc, char **argv, struct words *w)
         return session_fail(s, EXIT_USAGE, "--play plays a whole connection: %s doesn't go with it", w->not_play);
     if (w->observe.to > 0 && w->observe.to < w->observe.from)
         return session_fail(s, EXIT_USAGE, "--to %llu is before --from %llu", (unsigned long long)w->observe.to, (unsigned long long)w->observe.from);
-    return report_words_fit(s, &w->report);
+    return report_words_fit(s, &w->report, w->file);
 }
 
 /* ---- how far it is ---- */
@@ -223,7 +223,7 @@ static int replay_main(struct session *s, int argc, char **argv)
 const struct local_command local_replay = {
     .name = "replay",
     .usage = "replay [--flow N] [--from N] [--to N] [--checksums {honour|repair|drop}] [--summary] [-n]\n"
-             "       [-j | --report {text|json|html}] [-o FILE] FILE\n"
+             "       [-j | --report {text|json|html}] [-o FILE] [-w COPY] FILE\n"
              "replay --play {client|server|ADDR:PORT} [--flow N] [--knob NAME=VALUE]... [-j] FILE\n"
              "replay --list [-j] FILE",
     .doc = "a capture, packet by packet: what both ends of each connection know and do; or what is in it",
@@ -247,6 +247,8 @@ const struct local_command local_replay = {
             "  -j             JSON (apps/README.md describes it)\n"
             "  --report html  a page for a browser that needs nothing else: graphs, ladder, packets, statistics\n"
             "  -o FILE        where the report goes to; else the standard output\n"
+            "  -w COPY        the capture again, as pcapng, with what is said of each packet as its comments: Wireshark\n"
+            "                 shows them. Only this is written, unless a report was asked for too\n"
             "\n"
             "replay --play puts the stack in the place of one end of a connection (--flow; else the first), in virtual time:\n"
             "what the other end sent is handed to it, its application writes and closes as the captured one did, its initial\n"
@@ -266,6 +268,7 @@ const struct local_command local_replay = {
             "  replay --play server --knob net.ipv4.tcp_congestion_control=reno pcaps/sawtooth-reno/sawtooth-reno.pcap.gz\n"
             "  replay --flow 0 --from 100 --to 200 capture.pcapng\n"
             "  replay --report html -o sack.html pcaps/sack/sack.pcapng\n"
+            "  replay -w commented.pcapng capture.pcap\n"
             "  replay --summary --checksums repair capture.pcapng",
     .fn = replay_main,
 };

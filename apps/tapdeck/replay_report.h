@@ -11,14 +11,15 @@ struct report_words {
         REPORT_TEXT,
         REPORT_JSON,
         REPORT_HTML
-    } form;         /* PLAIN: nobody asked for one */
-    const char *to; /* -o FILE, or NULL */
+    } form;           /* PLAIN: nobody asked for one */
+    const char *to;   /* -o FILE, or NULL */
+    const char *copy; /* -w FILE, or NULL */
 };
 /* An option with a value. EXIT_DONE: it was one of these; -1: it isn't; else a sentence was said.
  */
 int report_option(struct session *s, const char *option, const char *value, struct report_words *w);
 /* Do the words go together? EXIT_DONE, or a sentence was said. */
-int report_words_fit(struct session *s, const struct report_words *w);
+int report_words_fit(struct session *s, const struct report_words *w, const char *file);
 
 /* observe_run in that form. Nothing is left where -o points when it fails. */
 int report_observe(struct session *s, const struct report_words *w, struct observe_options *o,

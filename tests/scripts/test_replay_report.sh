@@ -87,3 +87,57 @@ refused "there is no flow 7" --report html -o "$work/new.html" --flow 7 $sack
 ok "a report that fails leaves the file that was there, and no other"
 refused "--report needs text, json or html" --report pdf $sack
 refused "-o needs the file" $sack -o
+
+# ---- -w: the capture with comments ----
+
+facts() { # FILE: per packet everything that must not change
+    tshark -r "$1" -Y frame.protocols -T fields -e frame.time_epoch -e frame.len -e frame.cap_len -e frame.interface_name -e frame.packet_flags_direction \
+        -e frame.encap_type 2>/dev/null
+    tshark -r "$1" -x 2>/dev/null | md5sum
+}
+said=$("$BUILD/tapdeck" replay -w "$work/sack.pcapng" $sack) && [[ $said == *": 25 packets, with comments on 25" ]] &&
+    cmp -s <(facts $sack) <(facts "$work/sack.pcapng") && [ "$(facts $sack | wc -l)" -ge 26 ] &&
+    "$BUILD/tapdeck" replay "$work/sack.pcapng" | cmp -s - pcaps/sack/expected.txt
+ok "-w: the packets, times, interfaces and directions as they were: ${said##*/}"
+tshark -r "$work/sack.pcapng" -Y 'frame.comment contains "tapdeck: fast retransmit (RFC 5681 3.2)"' -T fields -e frame.number -e frame.comment 2>/dev/null |
+    grep -q '^18.*tcp-retransmit: .*tapdeck: fast retransmit .*tapdeck: from the server; .* congestion window ~'
+ok "tshark finds the retransmission by its comment; the comments that it had stand before ours"
+"$BUILD/tapdeck" replay --play server "$work/sack.pcapng" | cmp -s - <("$BUILD/tapdeck" replay --play server $sack)
+ok "the copy is played as the original is"
+
+# Two interfaces with different link types, one named, directions, a comment that is no UTF-8; and a section with others.
+cat >"$work/mixed.py" <<'PY'
+import struct, sys
+def block(kind, body): 
+    body += b"\0" * (-len(body) % 4)
+    return struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
+def option(code, value): return struct.pack("<HH", code, len(value)) + value + b"\0" * (-len(value) % 4)
+def section(): return block(0x0a0d0d0a, struct.pack("<IHHq", 0x1a2b3c4d, 1, 0, -1))
+def interface(link, name, snap=0): return block(1, struct.pack("<HHI", link, 0, snap) + option(2, name) + option(9, b"\x09") + option(0, b""))
+def packet(i, t, data, comments=(), flags=0, full=None):
+    o = b"".join(option(1, c) for c in comments) + option(2, struct.pack("<I", flags)) + option(0, b"")
+    return block(6, struct.pack("<IIIII", i, t >> 32, t & 0xffffffff, len(data), full or len(data)) + data + b"\0" * (-len(data) % 4) + o)
+ip = bytes.fromhex("4500001c000100004001f6dd0a0000010a000002") + bytes.fromhex("0800f7fe00000001")
+hostile = b"</script><script>alert(1)</script><!-- \xff & \"quoted\""
+t = 1767225600 * 10**9
+f = section() + interface(1, b"left") + interface(101, b"<img src=x onerror=alert(1)>")
+f += packet(0, t + 1, b"\2" * 12 + b"\x08\0" + ip, [b"first", hostile], 1)
+f += packet(1, t + 3, ip, [], 2) + packet(0, t + 2, b"\2" * 12 + b"\x88\xb5" + b"abc", [], 2, 99)
+f += section() + interface(101, b"left") + packet(0, t + 9, ip)
+open(sys.argv[1], "wb").write(f)
+PY
+mixed="$work/<b onclick=x>&mixed.pcapng"
+python3 "$work/mixed.py" "$mixed"
+"$BUILD/tapdeck" replay -w "$work/copy.pcapng" "$mixed" >/dev/null && cmp -s <(facts "$mixed") <(facts "$work/copy.pcapng") &&
+    [ "$(facts "$work/copy.pcapng" | wc -l)" -eq 5 ]
+ok "-w of two sections, three interfaces, two link types: as they were"
+"$BUILD/tapdeck" replay --report html -o "$work/copy.html" -w "$work/copy2.pcapng" "$mixed" && cmp -s "$work/copy.pcapng" "$work/copy2.pcapng" &&
+    page "$work/copy.html" "
+assert p.head['file'].endswith('<b onclick=x>&mixed.pcapng') and 'b' not in p.ids
+assert len(p.named) == 4 and p.named[0]['comment'].startswith('first\n</script><script>alert(1)</script><!-- \ufffd &')
+assert p.named[0]['kind'] == 'icmp' and p.named[0]['from'] == '10.0.0.1'" &&
+    ! grep -q 'alert(1)</script>' "$work/copy.html"
+ok "hostile names and comments stay text: nothing ends the data"
+refused "is the capture itself" -w "$work/sack.pcapng" "$work/sack.pcapng"
+refused "both write to" -w "$work/x" -o "$work/x" --report html $sack
+refused "-w needs the file" $sack -w
