@@ -236,6 +236,11 @@ const char *flow_begin_text(const struct flow *f)
 const char *flow_end_text(const struct flow *f)
 {
     static const char *const text[] = {"open", "half-closed", "FIN", "RST"};
+    const struct flow_side *server = &f->side[1];
+    if (f->begin == FLOW_SYN && !server->seen && !f->reset)
+        return "no answer";
+    if (f->begin == FLOW_SYN && f->reset && server->seen && !server->syn && server->bytes == 0 && !server->fin)
+        return "refused";
     return text[flow_end(f)];
 }
 

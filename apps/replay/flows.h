@@ -67,7 +67,7 @@ const struct flow *flows_number(const struct flows *t, uint32_t number);
 
 enum flow_end flow_end(const struct flow *f);
 const char *flow_begin_text(const struct flow *f); /* "SYN", "SYN-ACK", "in the middle" */
-const char *flow_end_text(const struct flow *f);   /* "FIN", "half-closed", "RST", "open" */
+const char *flow_end_text(const struct flow *f);   /* "FIN", "half-closed", "RST", "open", "no answer", "refused" */
 /* Can the stack be this side? NULL: yes; else why not, in a few words. */
 const char *flow_not_playable(const struct flow *f);
 

@@ -58,16 +58,38 @@ static void put_marks(const struct track_row *r, const char *before, struct text
             text_puts(out, " by about ");
             put_time(out, r->ack_delay);
         }
+        if (i == TRACK_I_URGENT)
+            text_printf(out, " up to byte %lld", (long long)(r->urgent - 1));
         if (i == TRACK_I_SACK)
             for (unsigned k = 0; k < r->nsack; k++)
                 text_printf(out, " %lld-%lld", (long long)r->sack[k].left, (long long)r->sack[k].right);
         if (track_marks[i].clause[0] != '\0')
             text_printf(out, " (%s)", track_marks[i].clause);
     }
-    if (r->reason != NULL)
-        text_printf(out, "; %s", r->reason);
-    if (r->about != 0)
-        text_printf(out, " [#%llu]", (unsigned long long)r->about);
+}
+
+/* Of a SYN, in words (RFC 9293 3.2, 7323, 2018, 7413, 5482). */
+static void put_options(const struct tcp_opts *o, struct text *out)
+{
+    size_t before = out->len;
+    if (o->has_mss)
+        text_printf(out, "MSS %u", o->mss);
+    if (o->has_sack_perm)
+        text_printf(out, "%sSACK", out->len > before ? ", " : "");
+    if (o->has_ts)
+        text_printf(out, "%stimestamps", out->len > before ? ", " : "");
+    if (o->has_wscale)
+        text_printf(out, "%swindow scale %u", out->len > before ? ", " : "", o->wscale);
+    if (o->has_fastopen && o->fastopen_len == 0)
+        text_printf(out, "%sa request for a Fast Open cookie", out->len > before ? ", " : "");
+    else if (o->has_fastopen)
+        text_printf(out, "%sa Fast Open cookie of %u bytes", out->len > before ? ", " : "", o->fastopen_len);
+    if (o->has_uto)
+        text_printf(out, "%suser timeout %u %s", out->len > before ? ", " : "", o->uto & 0x7fff, o->uto & 0x8000 ? "minutes" : "s");
+    if (o->unknown > 0)
+        text_printf(out, "%s%u option%s of a kind unknown here", out->len > before ? ", " : "", o->unknown, o->unknown == 1 ? "" : "s");
+    if (out->len == before)
+        text_puts(out, "no option");
 }
 
 void observe_row_words(const struct track_row *r, struct text *out)
@@ -83,6 +105,21 @@ void observe_row_words(const struct track_row *r, struct text *out)
     }
     if ((r->marks & ~TRACK_BIT(CUT)) != 0) {
         put_marks(r, before, out);
+        before = "; ";
+    }
+    if (r->reason != NULL) {
+        text_printf(out, "%s%s", before, r->reason);
+        before = "; ";
+    }
+    if (r->about != 0)
+        text_printf(out, " [#%llu]", (unsigned long long)r->about);
+    if (r->offered != NULL) {
+        text_printf(out, "%soffers ", before);
+        put_options(r->offered, out);
+        before = "; ";
+    }
+    if (r->said != NULL) {
+        text_printf(out, "%s\"%.*s\"", before, (int)r->said_len, r->said);
         before = "; ";
     }
     int64_t rtt = r->rtt >= 0 ? r->rtt : r->rtt_ts;
@@ -180,6 +217,18 @@ void observe_row_json(const struct track_row *r, int64_t first, struct jsonw *w)
         jw_ms(w, "rtt_timestamp_ms", (uint64_t)r->rtt_ts);
     if (r->ack_delay > 0)
         jw_ms(w, "ack_delay_ms", (uint64_t)r->ack_delay);
+    if (r->offered != NULL) {
+        struct text options = {0};
+        put_options(r->offered, &options);
+        jw_str(w, "offers", options.s);
+        text_free(&options);
+    }
+    if (r->said != NULL) {
+        struct text line = {0};
+        text_add(&line, r->said, r->said_len);
+        jw_str(w, "said", line.s);
+        text_free(&line);
+    }
     if (r->nsack > 0) {
         jw_open(w, "sack", '[');
         for (unsigned i = 0; i < r->nsack; i++) {

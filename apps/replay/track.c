@@ -261,6 +261,8 @@ static void late_ack(struct seen *p)
     if (a->answer_t == 0)
         return;
     a->answer_t = 0;
+    if (a->quickest == 0)
+        a->quickest = a->infer.lag; /* it answered the SYN-ACK at once */
     if (a->quickest == 0 || waited < a->quickest)
         a->quickest = waited > 0 ? waited : 1;
     bool pure = p->v->text_len == 0 && p->plain;
@@ -296,6 +298,8 @@ static void take_ack(struct seen *p)
             b->recovering = false;
         if (b->timed_out && seq_ge(ack, b->lost))
             b->timed_out = false;
+        if (b->recovering && !(a->has_sack && b->has_sack))
+            p->row->marks |= TRACK_BIT(PARTIAL);
         if (seq_ge(ack, b->nxt))
             b->una_t = p->t;
         late_ack(p);
@@ -528,7 +532,7 @@ static void count(struct seen *p)
         uint64_t *counter, bits;
     } each[] = {
         {&st->by_rto, TRACK_BIT(RTX_RTO) | TRACK_BIT(RTX_SYN)}, {&st->by_fast, TRACK_BIT(RTX_FAST)},
-        {&st->by_sack, TRACK_BIT(RTX_SACK)}, {&st->by_tlp, TRACK_BIT(RTX_TLP)}, {&st->spurious, TRACK_BIT(SPURIOUS)},
+        {&st->by_sack, TRACK_BIT(RTX_SACK) | TRACK_BIT(RTX_PARTIAL)}, {&st->by_tlp, TRACK_BIT(RTX_TLP)}, {&st->spurious, TRACK_BIT(SPURIOUS)},
         {&st->duplicated, TRACK_BIT(DUPLICATED)}, {&st->out_of_order, TRACK_BIT(OUT_OF_ORDER)},
         {&st->dup_acks, TRACK_BIT(DUP_ACK)}, {&st->probes, TRACK_BIT(PROBE)}, {&st->keep_alives, TRACK_BIT(KEEP_ALIVE)},
         {&st->zero_windows, TRACK_BIT(ZERO_WINDOW)}, {&st->window_updates, TRACK_BIT(WINDOW_UPDATE)},
@@ -593,6 +597,22 @@ static const char *clause_of(const struct seen *p)
     return p->v->text_len > 0 || p->fin ? "RFC 9293 3.10.7.4" : "RFC 5681 3.1";
 }
 
+/* What a person would read first of a text that is HTTP's. */
+static void first_line(const struct seen *p, struct track_row *r)
+{
+    static const char *const words[] = {"GET ", "POST ", "HEAD ", "PUT ", "DELETE ", "OPTIONS ", "HTTP/1."};
+    const uint8_t *b = p->v->frame + p->v->text_at;
+    uint32_t n = p->v->text_kept, len = 0;
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        if (n < 12 || memcmp(b, words[i], strlen(words[i])) != 0)
+            continue;
+        while (len < n && len < SAID_MAX && b[len] >= ' ' && b[len] < 127)
+            len++;
+        r->said = (const char *)b;
+        r->said_len = len;
+    }
+}
+
 static void fill_row(struct seen *p, struct track_row *r)
 {
     const struct track_side *end[2] = {p->a, p->b};
@@ -602,6 +622,12 @@ static void fill_row(struct seen *p, struct track_row *r)
     r->len = p->v->text_len;
     r->window = side_window(p->a, p->b, &known);
     r->scaled = known;
+    if (p->rst) { /* which means nothing there */
+        r->window = p->h->wnd;
+        r->scaled = true;
+    }
+    r->offered = p->syn ? &p->h->o : NULL;
+    first_line(p, r);
     for (int i = 0; i < 2; i++) {
         int who = i == 0 ? r->side : 1 - r->side;
         r->flight[who] = side_flight(end[i]);
@@ -629,7 +655,6 @@ static void take(struct seen *p)
         a->wnd = p->h->wnd;
         a->wnd_of_syn = p->syn;
     }
-    a->last_marks = p->row->marks;
 }
 
 bool track_packet(struct flow *f, int side, const struct view *v, int64_t t, bool believe, struct track_row *row)
@@ -655,6 +680,8 @@ bool track_packet(struct flow *f, int side, const struct view *v, int64_t t, boo
         track_judge(&p);
         take(&p);
         track_states(&p);
+        p.a->last_marks = row->marks;
+        p.a->last_packet = row->number;
     }
     fill_row(&p, row);
     count(&p);

@@ -7,6 +7,10 @@
  * A packet is told as one row: the states before and after with the clause that moved them, and
  * marks for what else it shows.
  *
+ * What nothing has been heard of is in no known state: whether somebody listens where a SYN goes to is told by the
+ * answer. And where a later segment shows that an earlier one can't have arrived when it seemed to (two SYNs
+ * or two FINs crossed), the state is put right then, and the row says so.
+ *
  * Names and limits of the marks are those of Wireshark's analysis where it has them, with two
  * differences. A segment below the highest sequence number is "out of order" only if it fills a hole,
  * and the reason why it isn't taken for a retransmission is named (its IP id, its timestamp, or too
@@ -30,6 +34,9 @@ enum track_state { /* RFC 9293 3.3.2; UNSEEN: nothing is known yet */
 /* NAME, word in JSON, words in text, clause */
 #define TRACK_MARKS(X)                                                                                       \
     X(BAD_SUM, "bad_checksum", "bad checksum: a receiver discards it", "RFC 9293 3.1 MUST-3")                 \
+    X(RST_REFUSED, "rst_refused", "nobody listens there: the connection is refused", "RFC 9293 3.10.7.1")    \
+    X(RST_NOBODY, "rst_no_connection", "RST: there is no such connection any more", "RFC 9293 3.10.7.1")      \
+    X(CHALLENGE, "challenge_ack", "challenge ACK: the RST before it was not believed", "RFC 5961 3.2")        \
     X(RST_OK, "rst_accepted", "RST at exactly the next expected byte: accepted", "RFC 5961 3.2")              \
     X(RST_NEAR, "rst_challenged", "RST inside the window, not at its edge: challenge ACK", "RFC 5961 3.2")    \
     X(RST_BAD, "rst_ignored", "RST outside the window: ignored", "RFC 9293 3.10.7.4")                         \
@@ -37,6 +44,7 @@ enum track_state { /* RFC 9293 3.3.2; UNSEEN: nothing is known yet */
     X(RTX_RTO, "rto", "retransmission timeout", "RFC 6298 5.4")                                               \
     X(RTX_FAST, "fast_retransmission", "fast retransmit", "RFC 5681 3.2")                                     \
     X(RTX_SACK, "sack_retransmission", "retransmission in recovery", "RFC 6675 5")                            \
+    X(RTX_PARTIAL, "partial_retransmission", "retransmission after a partial acknowledgment", "RFC 6582 3.2") \
     X(RTX_TLP, "tail_loss_probe", "like a tail loss probe", "RFC 8985 7.3")                                   \
     X(SPURIOUS, "spurious_retransmission", "needless: it was acknowledged already", "RFC 3522 1")             \
     X(RTX, "retransmission", "retransmission", "RFC 9293 3.8.1")                                              \
@@ -52,6 +60,8 @@ enum track_state { /* RFC 9293 3.3.2; UNSEEN: nothing is known yet */
     X(WINDOW_FULL, "window_full", "fills the window", "RFC 9293 3.8.6")                                       \
     X(WINDOW_UPDATE, "window_update", "window update", "RFC 9293 3.8.6.2.2")                                  \
     X(DUP_ACK, "duplicate_ack", "duplicate ACK", "RFC 5681 2")                                                \
+    X(PARTIAL, "partial_ack", "partial acknowledgment: more is missing", "RFC 6582 3.2")                      \
+    X(SMALL_WINDOW, "small_window", "so little that a sender waits for more", "RFC 9293 3.8.6.2.1")           \
     X(ORIGINAL, "original_arrived", "what was first sent had arrived: sent again needlessly", "RFC 3522 3.2")  \
     X(DSACK, "dsack", "D-SACK", "RFC 2883 4")                                                                 \
     X(SACK, "sack", "SACK", "RFC 2018 4")                                                                     \
@@ -59,6 +69,9 @@ enum track_state { /* RFC 9293 3.3.2; UNSEEN: nothing is known yet */
     X(NAGLE, "nagle", "held until the ACK (Nagle?)", "RFC 9293 3.7.4")                                        \
     X(URGENT, "urgent", "urgent data", "RFC 9293 3.8.5")                                                      \
     X(TFO, "fast_open", "Fast Open", "RFC 7413 4.1")                                                          \
+    X(ECN_SYN, "ecn_asked", "asks for ECN", "RFC 3168 6.1.1")                                                 \
+    X(ECN_AGREED, "ecn_agreed", "agrees to ECN", "RFC 3168 6.1.1")                                            \
+    X(ACCECN_SYN, "accecn_asked", "asks for accurate ECN", "RFC 9768 3.1")                                    \
     X(CE, "ce", "CE: a queue on the way is congested", "RFC 3168 5")                                          \
     X(ECE, "ece", "ECE: the other end is told of congestion", "RFC 3168 6.1.3")                               \
     X(CWR, "cwr", "CWR: has reduced its window", "RFC 3168 6.1.2")                                            \
@@ -79,7 +92,7 @@ extern const struct track_mark track_marks[TRACK_NMARKS];
 /* What counts as sent again, whatever the cause. */
 #define TRACK_ANY_RTX                                                                                  \
     (TRACK_BIT(RTX_SYN) | TRACK_BIT(RTX_RTO) | TRACK_BIT(RTX_FAST) | TRACK_BIT(RTX_SACK) | TRACK_BIT(RTX_TLP) | \
-     TRACK_BIT(SPURIOUS) | TRACK_BIT(RTX))
+     TRACK_BIT(RTX_PARTIAL) | TRACK_BIT(SPURIOUS) | TRACK_BIT(RTX))
 
 struct track_side;
 struct track_row {
@@ -104,6 +117,10 @@ struct track_row {
     int64_t rtt;          /* ns, sample of data to its ACK, seen from here (Karn); -1 = none */
     int64_t rtt_ts;       /* ns, the same by timestamps; -1 = none */
     int64_t ack_delay;    /* ns that an acknowledgement was late; with the mark */
+    int64_t urgent;       /* with the mark: behind the last urgent byte, relative */
+    const struct tcp_opts *offered; /* of a SYN: its options, the packet's; else NULL */
+    const char *said;     /* the first line of a request or an answer of HTTP, not ended by a zero, the packet's; or NULL */
+    uint32_t said_len;
     uint8_t nsack;
     struct {
         int64_t left, right;

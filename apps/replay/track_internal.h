@@ -5,6 +5,7 @@
 #include "replay/track.h"
 
 #define SEGS_MAX   4096u /* segments in flight whose times are remembered */
+#define SAID_MAX   72u   /* letters of a first line */
 #define RECENT_MAX 8u    /* what was sent again lately, for the D-SACKs to come */
 #define MS         INT64_C(1000000)
 
@@ -55,7 +56,7 @@ struct track_side {
     int64_t ack_t;
     uint64_t ack_packet;      /* the first with this ACK */
     uint32_t dup;
-    uint64_t last_marks;      /* of the last segment it sent */
+    uint64_t last_marks, last_packet; /* of the last segment it sent */
     int64_t answer_t;         /* text of the other that waits for an ACK: since when; 0 = none */
     int64_t quickest;         /* ns, the least from text to its ACK; 0 = none yet */
     /* what its SYN said */

@@ -26,7 +26,12 @@ static bool answers(struct seen *p)
     bool same = side_window_same(a, p->b, p->h->wnd);
     if (repeats_ack(p) && same && p->h->wnd > 0 && (p->b->last_marks & TRACK_BIT(KEEP_ALIVE))) {
         mark(p, TRACK_BIT(KEEP_ALIVE_ACK));
-        p->row->about = p->b->nxt_packet;
+        p->row->about = p->b->last_packet;
+        return true;
+    }
+    if (repeats_ack(p) && same && (p->b->last_marks & TRACK_BIT(RST_NEAR))) {
+        mark(p, TRACK_BIT(CHALLENGE));
+        p->row->about = p->b->last_packet;
         return true;
     }
     bool took = p->plain && p->ack && p->v->text_len == 0 && a->ack_seen && p->h->seq == a->nxt &&
@@ -36,6 +41,20 @@ static bool answers(struct seen *p)
         return true;
     }
     return false;
+}
+
+/* Nothing is in flight, and the window is open, but not for a full segment nor for half of what it was: a sender that
+ * avoids silly windows waits. */
+static void small_window(struct seen *p)
+{
+    const struct track_side *a = p->a, *b = p->b;
+    uint32_t mss = side_segment(b, a);
+    unsigned shift = a->has_wscale && b->has_wscale ? a->wscale : 0;
+    uint64_t window = (uint64_t)p->h->wnd << (shift > 14 ? 14 : shift);
+    if (!p->plain || !p->ack || p->v->text_len > 0 || !a->syn_seen || !b->syn_seen || b->largest == 0 || p->h->ack != b->nxt)
+        return;
+    if (window > 0 && window < mss && 2 * window < a->stats.max_window)
+        mark(p, TRACK_BIT(SMALL_WINDOW));
 }
 
 static void judge_ack(struct seen *p)
@@ -53,14 +72,14 @@ static void judge_ack(struct seen *p)
     if (a->begun && seq_gt(p->h->seq, a->nxt) && !p->rst)
         mark(p, TRACK_BIT(LOST_BEFORE));
     if (a->begun && len <= 1 && p->h->seq == a->nxt - 1 && p->plain) {
-        mark(p, TRACK_BIT(KEEP_ALIVE));
-        if (b->ack_seen && b->wnd == 0 && !b->wnd_of_syn) {
-            mark(p, TRACK_BIT(PROBE)); /* Linux probes a closed window with a byte that was acknowledged */
-            p->row->reason = "an old byte while the window is closed";
-        }
+        bool closed = b->ack_seen && b->wnd == 0 && !b->wnd_of_syn;
+        mark(p, closed ? TRACK_BIT(PROBE) : TRACK_BIT(KEEP_ALIVE));
+        if (closed) /* so Linux probes; Wireshark calls it keep-alive */
+            p->row->reason = "an old byte, for there is no room for a new one";
     }
     if (len > 0 && p->plain && known && b->ack_seen && p->end == b->ack + offered)
         mark(p, TRACK_BIT(WINDOW_FULL));
+    small_window(p);
     if (!answers(p)) {
         if (repeats_ack(p) && p->h->wnd > 0 && !same)
             mark(p, TRACK_BIT(WINDOW_UPDATE));
@@ -145,7 +164,7 @@ static uint64_t kind_of_rtx(struct seen *p, const struct seg *e)
         return TRACK_BIT(RTX);
     }
     if (a->recovering)
-        return TRACK_BIT(RTX_SACK);
+        return a->has_sack && p->b->has_sack ? TRACK_BIT(RTX_SACK) : TRACK_BIT(RTX_PARTIAL);
     if (asked) {
         a->recovering = true;
         a->recover = a->nxt;
@@ -167,7 +186,7 @@ static void judge_data(struct seen *p)
     if (p->v->text_len > 1 && p->h->seq == a->nxt - 1 && seq_gt(p->end, a->nxt))
         return; /* behind a probe's byte: new */
     if (p->syn && p->ack && !a->ack_seen)
-        return; /* its SYN crossed the other's, and is now acknowledging that (RFC 9293 figure 8) */
+        return; /* its SYN crossed the other's, and is now acknowledging that (RFC 9293 3.5) */
     const struct seg *e = side_seg(a, p->h->seq);
     bool gap = ranges_overlap(&a->holes, p->h->seq, p->end) == p->end - p->h->seq;
     bool same_id = p->v->net == VIEW_IPV4 && ids_count(a) && p->v->ip.id != 0;
@@ -195,6 +214,18 @@ static void judge_data(struct seen *p)
     mark(p, kind_of_rtx(p, e));
 }
 
+/* RFC 3168 6.1.1: a SYN with both bits asks, a SYN-ACK with ECE alone agrees. */
+static void judge_ecn_setup(struct seen *p)
+{
+    uint16_t bits = p->h->flags & (TCP_ECE | TCP_CWR | TCP_AE);
+    if (!p->ack && bits == (TCP_ECE | TCP_CWR | TCP_AE))
+        mark(p, TRACK_BIT(ACCECN_SYN));
+    else if (!p->ack && bits == (TCP_ECE | TCP_CWR))
+        mark(p, TRACK_BIT(ECN_SYN));
+    else if (p->ack && bits == TCP_ECE)
+        mark(p, TRACK_BIT(ECN_AGREED));
+}
+
 void track_judge(struct seen *p)
 {
     const struct tcp_hdr *h = p->h;
@@ -205,9 +236,12 @@ void track_judge(struct seen *p)
     judge_data(p);
     if ((h->flags & TCP_URG) && h->urp > 0)
         mark(p, TRACK_BIT(URGENT));
+    p->row->urgent = p->a->based ? side_rel(p->a, h->seq) + h->urp : h->urp;
     if ((h->o.has_fastopen && p->syn) || (p->syn && !p->ack && p->v->text_len > 0))
         mark(p, TRACK_BIT(TFO));
     bool ecn_setup = p->syn; /* on a SYN the two bits negotiate (RFC 3168 6.1.1) */
+    if (ecn_setup)
+        judge_ecn_setup(p);
     if (!ecn_setup && (h->flags & TCP_ECE))
         mark(p, TRACK_BIT(ECE));
     if (!ecn_setup && (h->flags & TCP_CWR))

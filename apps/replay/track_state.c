@@ -34,8 +34,7 @@ static void assume(struct track_side *s, enum track_state state)
 static void first_packet(struct seen *p)
 {
     if (p->syn && !p->ack) {
-        p->a->state = TRACK_CLOSED;
-        p->b->state = TRACK_LISTEN;
+        p->a->state = TRACK_CLOSED; /* and whether the other listens its answer tells */
     } else if (p->syn) {
         assume(p->a, TRACK_SYN_RECEIVED);
         assume(p->b, TRACK_SYN_SENT);
@@ -43,6 +42,17 @@ static void first_packet(struct seen *p)
         assume(p->a, TRACK_ESTABLISHED);
         assume(p->b, TRACK_ESTABLISHED);
     }
+}
+
+/* The first answer of an end that a SYN went to. */
+static void first_answer(struct seen *p)
+{
+    if (p->syn && p->ack)
+        p->a->state = TRACK_LISTEN;
+    else if (p->syn || p->rst)
+        p->a->state = TRACK_CLOSED;
+    else
+        assume(p->a, TRACK_ESTABLISHED);
 }
 
 /* A segment that this state doesn't send: something wasn't captured. */
@@ -58,21 +68,44 @@ static void catch_up(struct seen *p)
     }
 }
 
+static void sent_syn(struct seen *p)
+{
+    move(p, p->a, TRACK_SYN_SENT, "RFC 9293 3.10.1");
+    if (p->b->state == TRACK_SYN_SENT)
+        p->row->reason = "the SYNs crossed: both ends call (RFC 9293 3.5)";
+}
+
+/* A FIN that doesn't acknowledge the other's FIN was sent before that came. */
+static bool crossed(struct seen *p)
+{
+    const struct track_side *a = p->a, *b = p->b;
+    bool before = p->ack && b->fin_seen && seq_lt(p->h->ack, b->fin_end) && !(a->ack_seen && seq_ge(a->ack, b->fin_end));
+    if (before)
+        p->row->reason = "the FINs crossed: both ends close";
+    return before;
+}
+
 static void sent(struct seen *p)
 {
     struct track_side *a = p->a;
     if (p->rst) {
+        if (a->state == TRACK_CLOSED && p->row->side == 1 && !a->syn_seen && p->b->syn_seen)
+            p->row->marks |= TRACK_BIT(RST_REFUSED);
+        else if (a->state == TRACK_CLOSED || a->state == TRACK_TIME_WAIT)
+            p->row->marks |= TRACK_BIT(RST_NOBODY);
         move(p, a, TRACK_CLOSED, a->state == TRACK_LISTEN ? "RFC 9293 3.10.7.1" : "RFC 9293 3.10.5");
         return;
     }
     if (p->syn && !p->ack && (a->state == TRACK_CLOSED || a->state == TRACK_LISTEN))
-        move(p, a, TRACK_SYN_SENT, "RFC 9293 3.10.1");
+        sent_syn(p);
     else if (p->syn && p->ack && (a->state == TRACK_CLOSED || a->state == TRACK_LISTEN || a->state == TRACK_SYN_SENT))
         move(p, a, TRACK_SYN_RECEIVED, a->state == TRACK_SYN_SENT ? "RFC 9293 3.10.7.3" : "RFC 9293 3.10.7.2");
     if (!p->fin)
         return;
     if (a->state == TRACK_ESTABLISHED || a->state == TRACK_SYN_RECEIVED)
         move(p, a, TRACK_FIN_WAIT_1, "RFC 9293 3.10.4");
+    else if (a->state == TRACK_CLOSE_WAIT && crossed(p))
+        move(p, a, TRACK_CLOSING, "RFC 9293 3.6");
     else if (a->state == TRACK_CLOSE_WAIT)
         move(p, a, TRACK_LAST_ACK, "RFC 9293 3.10.4");
 }
@@ -85,10 +118,12 @@ static void got_rst(struct seen *p)
     if (b->state == TRACK_SYN_SENT) {
         if (acks_syn)
             move(p, b, TRACK_CLOSED, "RFC 9293 3.10.7.3");
-        p->row->marks |= acks_syn ? TRACK_BIT(RST_OK) : TRACK_BIT(RST_BAD);
+        p->row->marks |= acks_syn ? 0 : TRACK_BIT(RST_BAD);
+        if (!acks_syn)
+            p->row->marks &= ~TRACK_BIT(RST_REFUSED);
         return;
     }
-    if (b->state == TRACK_LISTEN || b->state == TRACK_CLOSED)
+    if (b->state == TRACK_UNSEEN || b->state == TRACK_LISTEN || b->state == TRACK_CLOSED)
         return;
     tcp_seq next = p->a->begun ? side_edge(p->a) : p->h->seq;
     if (b->ack_seen && seq_gt(b->ack, next))
@@ -113,6 +148,8 @@ static void got_ack(struct seen *p)
         move(p, b, TRACK_ESTABLISHED, "RFC 9293 3.10.7.3");
     else if (b->state == TRACK_SYN_RECEIVED)
         move(p, b, TRACK_ESTABLISHED, "RFC 9293 3.10.7.4");
+    else if (b->state == TRACK_UNSEEN || b->state == TRACK_SYN_SENT)
+        assume(b, TRACK_ESTABLISHED); /* a SYN or SYN-ACK wasn't captured */
     if (!b->fin_seen || seq_lt(p->h->ack, b->fin_end))
         return;
     if (b->state == TRACK_FIN_WAIT_1)
@@ -141,8 +178,10 @@ void track_states(struct seen *p)
 {
     struct track_row *r = p->row;
     int side = r->side;
-    if (p->a->state == TRACK_UNSEEN)
+    if (p->a->state == TRACK_UNSEEN && p->b->state == TRACK_UNSEEN)
         first_packet(p);
+    else if (p->a->state == TRACK_UNSEEN)
+        first_answer(p);
     else
         catch_up(p);
     r->before[side] = p->a->state;
@@ -152,8 +191,8 @@ void track_states(struct seen *p)
     if (!dropped && p->rst) {
         got_rst(p);
     } else if (!dropped) {
-        if (p->syn && !p->ack && (p->b->state == TRACK_LISTEN || p->b->state == TRACK_SYN_SENT))
-            move(p, p->b, TRACK_SYN_RECEIVED, p->b->state == TRACK_LISTEN ? "RFC 9293 3.10.7.2" : "RFC 9293 3.10.7.3");
+        if (p->syn && !p->ack && p->b->state == TRACK_SYN_SENT)
+            move(p, p->b, TRACK_SYN_RECEIVED, "RFC 9293 3.10.7.3");
         if (p->ack)
             got_ack(p);
         got_fin(p);

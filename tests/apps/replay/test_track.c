@@ -19,6 +19,7 @@ struct talk {
     uint32_t tsecr;
     struct tcp_opts opts; /* of the next segment */
     bool spoil, believe;
+    const char *text;     /* of the next segment; NULL: x's */
     struct flow *flow;
 };
 
@@ -55,6 +56,8 @@ static const struct track_row *segment(struct talk *k, int from, int64_t ms, uin
     tcp_opts_layout(&h, (flags & TCP_SYN) != 0, TCP_OPTS_PLAIN);
     uint32_t n = (uint32_t)tcp_emit(&h, l4);
     memset(l4 + n, 'x', len);
+    if (k->text != NULL)
+        memcpy(l4 + n, k->text, len);
     n += len;
     wire_put16(l4 + 16, checksum_finish(checksum_add(checksum_pseudo(addr[from], addr[1 - from], 6, n), l4, n)));
     if (k->spoil)
@@ -73,6 +76,7 @@ static const struct track_row *segment(struct talk *k, int from, int64_t ms, uin
     ck_assert(track_packet(k->flow, side, &v, k->t, k->believe, &k->row));
     memset(&k->opts, 0, sizeof(k->opts));
     k->spoil = false;
+    k->text = NULL;
     return &k->row;
 }
 
@@ -100,12 +104,13 @@ START_TEST(test_opens_and_closes)
     talk_begin(&k);
     const struct track_row *r = segment(&k, 0, 0, TCP_SYN, 100, 0, 0);
     ck_assert_int_eq(r->before[0], TRACK_CLOSED);
-    ck_assert_int_eq(r->before[1], TRACK_LISTEN);
-    STATES(r, SYN_SENT, SYN_RECEIVED);
+    STATES(r, SYN_SENT, UNSEEN); /* whether somebody listens the answer tells */
     ck_assert_str_eq(r->moved[0], "RFC 9293 3.10.1");
-    ck_assert_str_eq(r->moved[1], "RFC 9293 3.10.7.2");
+    ck_assert_ptr_null(r->moved[1]);
     r = segment(&k, 1, 20, TCP_SYN | TCP_ACK, 500, 101, 0);
+    ck_assert_int_eq(r->before[1], TRACK_LISTEN);
     STATES(r, ESTABLISHED, SYN_RECEIVED);
+    ck_assert_str_eq(r->moved[1], "RFC 9293 3.10.7.2");
     ck_assert_str_eq(r->moved[0], "RFC 9293 3.10.7.3");
     ck_assert_int_eq(r->rtt, 20 * MS_);
     r = segment(&k, 0, 0, TCP_ACK, 101, 501, 0);
@@ -132,12 +137,126 @@ START_TEST(test_both_close_at_once)
     talk_begin(&k);
     handshake(&k);
     segment(&k, 0, 1, TCP_ACK | TCP_FIN, 101, 501, 0);
-    /* The server's FIN passes without acknowledging the client's: but as seen from here the client's came first. */
+    /* The server's FIN passes without acknowledging the client's, so that had not come when it was sent. */
     const struct track_row *r = segment(&k, 1, 1, TCP_ACK | TCP_FIN, 501, 101, 0);
-    STATES(r, CLOSING, LAST_ACK);
+    ck_assert_int_eq(r->before[1], TRACK_CLOSE_WAIT);
+    STATES(r, CLOSING, CLOSING);
+    ck_assert(r->reason != NULL && strstr(r->reason, "crossed") != NULL);
     r = segment(&k, 1, 1, TCP_ACK, 502, 102, 0);
-    STATES(r, TIME_WAIT, LAST_ACK);
+    STATES(r, TIME_WAIT, CLOSING);
+    r = segment(&k, 0, 1, TCP_ACK, 102, 502, 0);
+    STATES(r, TIME_WAIT, TIME_WAIT);
     talk_end(&k);
+}
+END_TEST
+
+START_TEST(test_both_call_at_once)
+{
+    struct talk k;
+    talk_begin(&k);
+    segment(&k, 0, 0, TCP_SYN, 100, 0, 0);
+    const struct track_row *r = segment(&k, 1, 10, TCP_SYN, 500, 0, 0);
+    ck_assert_int_eq(r->before[1], TRACK_CLOSED);
+    STATES(r, SYN_RECEIVED, SYN_SENT);
+    ck_assert(r->reason != NULL && strstr(r->reason, "crossed") != NULL);
+    ck_assert_ptr_nonnull(r->offered);
+    r = segment(&k, 0, 1, TCP_SYN | TCP_ACK, 100, 501, 0);
+    STATES(r, SYN_RECEIVED, ESTABLISHED);
+    ck_assert((r->marks & TRACK_ANY_RTX) == 0);
+    r = segment(&k, 1, 1, TCP_SYN | TCP_ACK, 500, 101, 0);
+    STATES(r, ESTABLISHED, ESTABLISHED);
+    talk_end(&k);
+}
+END_TEST
+
+/* What nothing was heard of is in no known state, until its first segment tells. */
+START_TEST(test_a_server_that_was_not_heard)
+{
+    struct talk k;
+    talk_begin(&k);
+    segment(&k, 0, 0, TCP_SYN, 100, 0, 0);
+    const struct track_row *r = segment(&k, 0, 1, TCP_ACK, 101, 501, 0); /* its SYN-ACK wasn't captured */
+    STATES(r, ESTABLISHED, ESTABLISHED);
+    ck_assert(r->assumed[0] && r->assumed[1]);
+    talk_end(&k);
+    talk_begin(&k);
+    segment(&k, 0, 0, TCP_SYN, 100, 0, 0);
+    r = segment(&k, 1, 1, TCP_ACK | TCP_FIN, 501, 101, 5);
+    STATES(r, CLOSE_WAIT, FIN_WAIT_1);
+    talk_end(&k);
+}
+END_TEST
+
+START_TEST(test_ecn_is_negotiated)
+{
+    static const struct {
+        uint16_t syn, ack;
+        uint64_t asked, agreed;
+    } cases[] = {
+        {TCP_ECE | TCP_CWR, TCP_ECE, TRACK_BIT(ECN_SYN), TRACK_BIT(ECN_AGREED)},
+        {TCP_ECE | TCP_CWR | TCP_AE, TCP_CWR, TRACK_BIT(ACCECN_SYN), 0},
+        {0, 0, 0, 0},
+    };
+    const uint64_t all = TRACK_BIT(ECN_SYN) | TRACK_BIT(ECN_AGREED) | TRACK_BIT(ACCECN_SYN) | TRACK_BIT(ECE) | TRACK_BIT(CWR);
+    for (unsigned i = 0; i < 3; i++) {
+        struct talk k;
+        talk_begin(&k);
+        const struct track_row *r = segment(&k, 0, 0, TCP_SYN | cases[i].syn, 100, 0, 0);
+        ck_assert_uint_eq(r->marks & all, cases[i].asked);
+        r = segment(&k, 1, 1, TCP_SYN | TCP_ACK | cases[i].ack, 500, 101, 0);
+        ck_assert_uint_eq(r->marks & all, cases[i].agreed);
+        talk_end(&k);
+    }
+}
+END_TEST
+
+/* Nothing in flight, and less room than a segment or half the window (RFC 9293 3.8.6.2.1). */
+START_TEST(test_silly_windows)
+{
+    static const struct {
+        uint16_t window;
+        bool small;
+    } cases[] = {{0, false}, {1, true}, {499, true}, {1460, false}, {3000, false}};
+    struct talk k;
+    talk_begin(&k);
+    k.wnd[1] = 4000;
+    handshake(&k);
+    segment(&k, 0, 0, TCP_ACK, 101, 501, 1000);
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        k.wnd[1] = cases[i].window;
+        const struct track_row *r = segment(&k, 1, 20, TCP_ACK, 501, 1101, 0);
+        ck_assert_msg(((r->marks & TRACK_BIT(SMALL_WINDOW)) != 0) == cases[i].small, "window %u", cases[i].window);
+    }
+    k.wnd[1] = 100;
+    segment(&k, 0, 0, TCP_ACK, 1101, 501, 50);
+    const struct track_row *r = segment(&k, 1, 20, TCP_ACK, 501, 1111, 0); /* the rest is on its way: nobody waits */
+    HASNT(r, SMALL_WINDOW);
+    talk_end(&k);
+}
+END_TEST
+
+START_TEST(test_first_lines)
+{
+    static const struct {
+        const char *text, *said;
+    } cases[] = {
+        {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET / HTTP/1.1"}, {"HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK"},
+        {"GETTING THERE", NULL}, {"GET / \x1b[31m evil", "GET / "}, {"HTTP/1.", NULL},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct talk k;
+        talk_begin(&k);
+        handshake(&k);
+        uint32_t n = (uint32_t)strlen(cases[i].text);
+        k.text = cases[i].text;
+        const struct track_row *r = segment(&k, 0, 0, TCP_ACK | TCP_PSH, 101, 501, n);
+        ck_assert((r->said != NULL) == (cases[i].said != NULL));
+        if (r->said != NULL) {
+            ck_assert_uint_eq(r->said_len, strlen(cases[i].said));
+            ck_assert_mem_eq(r->said, cases[i].said, r->said_len);
+        }
+        talk_end(&k);
+    }
 }
 END_TEST
 
@@ -268,7 +387,8 @@ START_TEST(test_syn_again)
     segment(&k, 0, 0, TCP_SYN, 100, 0, 0);
     const struct track_row *r = segment(&k, 0, 1000, TCP_SYN, 100, 0, 0);
     HAS(r, RTX_SYN);
-    STATES(r, SYN_SENT, SYN_RECEIVED);
+    STATES(r, SYN_SENT, UNSEEN);
+    ck_assert_str_eq(flow_end_text(k.flow), "no answer");
     talk_end(&k);
 }
 END_TEST
@@ -375,7 +495,7 @@ START_TEST(test_windows)
     HAS(r, PROBE_ACK);
     r = segment(&k, 0, 400, TCP_ACK, 1100, 501, 0); /* as Linux probes */
     HAS(r, PROBE);
-    HAS(r, KEEP_ALIVE);
+    HASNT(r, KEEP_ALIVE);
     k.wnd[1] = 1000;
     r = segment(&k, 1, 1, TCP_ACK, 501, 1101, 0);
     HAS(r, WINDOW_UPDATE);
@@ -396,6 +516,7 @@ START_TEST(test_keep_alive)
     ck_assert((r->marks & TRACK_ANY_RTX) == 0);
     r = segment(&k, 1, 1, TCP_ACK, 501, 111, 0);
     HAS(r, KEEP_ALIVE_ACK);
+    ck_assert_uint_eq(r->about, r->number - 1);
     HASNT(r, DUP_ACK);
     talk_end(&k);
 }
@@ -423,6 +544,14 @@ START_TEST(test_rst)
     const struct track_row *r = segment(&k, 1, 1, TCP_RST, 600, 0, 0);
     HAS(r, RST_NEAR);
     STATES(r, ESTABLISHED, CLOSED);
+    uint64_t rst = r->number;
+    r = segment(&k, 0, 1, TCP_ACK, 101, 501, 0); /* as when it was believed: nothing new */
+    HAS(r, CHALLENGE);
+    HASNT(r, DUP_ACK);
+    ck_assert_uint_eq(r->about, rst);
+    r = segment(&k, 1, 1, TCP_RST, 501, 0, 0);
+    HAS(r, RST_NOBODY);
+    ck_assert_int_eq(r->after[0], TRACK_CLOSED);
     talk_end(&k);
     talk_begin(&k);
     handshake(&k);
@@ -438,7 +567,12 @@ START_TEST(test_rst)
     segment(&k, 0, 1, TCP_SYN, 100, 0, 0);
     r = segment(&k, 1, 1, TCP_RST | TCP_ACK, 0, 101, 0);
     STATES(r, CLOSED, CLOSED);
+    HAS(r, RST_REFUSED);
+    HASNT(r, RST_OK);
+    HASNT(r, RST_NOBODY);
+    ck_assert_uint_eq(r->window, k.wnd[1]);
     ck_assert_str_eq(r->moved[0], "RFC 9293 3.10.7.3");
+    ck_assert_str_eq(flow_end_text(k.flow), "refused");
     talk_end(&k);
 }
 END_TEST
@@ -497,6 +631,11 @@ static Suite *make_suite(void)
     TCase *c = tcase_create("track");
     tcase_add_test(c, test_opens_and_closes);
     tcase_add_test(c, test_both_close_at_once);
+    tcase_add_test(c, test_both_call_at_once);
+    tcase_add_test(c, test_a_server_that_was_not_heard);
+    tcase_add_test(c, test_ecn_is_negotiated);
+    tcase_add_test(c, test_silly_windows);
+    tcase_add_test(c, test_first_lines);
     tcase_add_test(c, test_fin_waits_for_what_is_missing);
     tcase_add_test(c, test_begins_in_the_middle);
     tcase_add_test(c, test_window_scale);
