@@ -33,6 +33,7 @@ const struct local_command *const local_commands[] = {
     &local_complete,
     &local_exit,
     &local_quit,
+    &local_quiz,
     &local_doctor,
     &local_drill,
     &local_extcap,
