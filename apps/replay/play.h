@@ -115,10 +115,6 @@ struct play {
     struct play_row first; /* with `diverged`: the first that isn't the same */
     td_time lag;           /* the capture was made so far from the played side (there and back) */
     uint8_t scale[3];      /* of windows: captured, the stack's, the other side's */
-    /* Called when a captured frame has been dealt with, so that its tables can be read at that
-     * instant; NULL: nobody asks. */
-    void (*watch)(void *ctx, struct td_stack *st, const struct play_frame *f);
-    void *watch_ctx;
     tcp_seq base[2]; /* captured initial sequence numbers: the other side's, the played one's */
     td_time end;     /* of the last captured frame */
     int64_t wall;    /* of the first, ns since 1970 */

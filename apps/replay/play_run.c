@@ -400,8 +400,6 @@ bool player_step(struct player *r, const struct play_frame **frame)
         hear(r, f, i);
     }
     judge_pass(r->judge, t - PLAY_START);
-    if (p->watch != NULL)
-        p->watch(p->watch_ctx, r->st, f);
     return true;
 }
 

@@ -231,11 +231,6 @@ int quiz_read(struct quiz *q, struct capture_reader *r, char *msg, size_t msg_si
 
 /* ---- the played end ---- */
 
-struct watching {
-    struct quiz *q;
-    size_t at; /* rows before it have been met */
-};
-
 static const struct value *column(const struct table *t, const struct row *row, const char *name)
 {
     for (unsigned i = 0; i < t->ncolumns; i++)
@@ -281,26 +276,37 @@ static void look(struct td_stack *st, struct quiz_truth *x)
 }
 
 /* Frames come in the order of the file, one end's a little later if the capture was made at a distance. */
-static void watch(void *ctx, struct td_stack *st, const struct play_frame *f)
+static struct quiz_row *row_of(struct quiz *q, uint64_t number, size_t *at)
 {
-    struct watching *w = ctx;
-    struct quiz *q = w->q;
-    for (size_t i = 0; i < q->nrows; i++) {
-        size_t k = (w->at + i) % q->nrows;
-        if (q->row[k].r.number == f->number) {
-            look(st, &q->row[k].truth);
-            w->at = k + 1;
-            return;
+    for (size_t i = 0; i < q->nrows && i <= 64; i++) {
+        size_t k = (*at + i) % q->nrows;
+        if (q->row[k].r.number == number) {
+            *at = k + 1;
+            return &q->row[k];
         }
-        if (i > 64)
-            return;
     }
+    return NULL;
+}
+
+/* A frame that the stack would not have sent so changes what comes after it. */
+static void believe(struct quiz *q, const struct play *p)
+{
+    if (!p->diverged)
+        return;
+    td_time from = p->first.captured.number != 0 ? p->first.captured.at : p->first.sent.at;
+    for (size_t i = 0; i < p->ncap && q->differs == 0; i++)
+        if (p->cap[i].at >= from)
+            q->differs = p->cap[i].number;
+    for (size_t i = 0; i < q->nrows; i++)
+        if (q->differs != 0 && q->row[i].r.number >= q->differs)
+            q->row[i].truth.known = false;
 }
 
 int quiz_play(struct quiz *q, struct capture_reader *r, char *msg, size_t msg_size)
 {
     struct play p;
-    struct watching w = {.q = q};
+    const struct play_frame *f;
+    size_t at = 0;
     if (!q->tcp) {
         (void)snprintf(msg, msg_size, "%s: there is no TCP connection in it, and so no end to --play", q->o.file);
         return EXIT_USAGE;
@@ -308,27 +314,21 @@ int quiz_play(struct quiz *q, struct capture_reader *r, char *msg, size_t msg_si
     int status = play_load(&p, r, q->o.file, q->flow, q->o.play, msg, msg_size);
     p.knob = q->o.knob;
     p.nknobs = q->o.nknobs;
-    p.watch = watch;
-    p.watch_ctx = &w;
-    if (status == EXIT_DONE)
-        status = play_run(&p, msg, msg_size);
-    if (status == EXIT_DONE) {
-        play_judge(&p);
+    struct player *player = status == EXIT_DONE ? player_open(&p, &status, msg, msg_size) : NULL;
+    while (player != NULL && player_step(player, &f)) {
+        struct quiz_row *row = row_of(q, f->number, &at);
+        if (row != NULL)
+            look(player_stack(player), &row->truth);
+    }
+    if (player != NULL) {
+        player_finish(player);
         q->played = p.side;
-        /* Lost or early frames of the played end change what comes after them; so does one that only the stack sent. */
-        td_time end = TD_NEVER;
-        for (size_t i = 0; i < p.ncap; i++)
-            if (p.cap[i].ours && p.cap[i].verdict != PLAY_SAME && p.cap[i].at < end)
-                end = p.cap[i].at;
-        for (size_t i = 0; i < p.nsent; i++)
-            if (p.sent[i].verdict == PLAY_EXTRA && p.sent[i].at < end && p.ncap > 0 && p.sent[i].at <= p.cap[p.ncap - 1].at)
-                end = p.sent[i].at;
-        for (size_t i = 0; i < p.ncap && q->differs == 0; i++)
-            if (p.cap[i].at >= end)
-                q->differs = p.cap[i].number;
-        for (size_t i = 0; i < q->nrows; i++)
-            if (q->differs != 0 && q->row[i].r.number >= q->differs)
-                q->row[i].truth.known = false;
+        believe(q, &p);
+        player_close(player);
+    }
+    if (status == EXIT_DONE && p.no_memory) {
+        (void)snprintf(msg, msg_size, "out of memory");
+        status = EXIT_FAILED;
     }
     play_done(&p);
     return status;
