@@ -262,12 +262,9 @@ static void after(void *ctx, const struct td_call *call, int64_t result)
 /* ---- its life ---- */
 
 void recorder_init(struct recorder *rec, struct td_stack *st, const struct td_stack_config *config,
-                   const char *name, const char *version, const struct recorder_hooks *hooks,
-                   uint64_t keep)
+                   const char *name, const char *version, uint64_t keep)
 {
     *rec = (struct recorder){.st = st, .last = config->now};
-    if (hooks != NULL)
-        rec->hooks = *hooks;
     struct record_head *h = &rec->head;
     memcpy(h->seed, config->seed, sizeof(h->seed));
     h->now = config->now;
@@ -287,6 +284,11 @@ void recorder_init(struct recorder *rec, struct td_stack *st, const struct td_st
     td_stack_before(st, before, rec);
     td_stack_record(st, after, rec);
     td_stack_sent(st, sent, rec);
+}
+
+void recorder_set_hooks(struct recorder *rec, const struct recorder_hooks *hooks)
+{
+    rec->hooks = *hooks;
 }
 
 bool recorder_start(struct recorder *rec, const char *path, uint64_t size, uint32_t files,

@@ -37,8 +37,8 @@ struct recorder {
  * in memory; 0: none, and nothing is heard. name, version: of the daemon. The recorder stays its
  * owner's, until recorder_done. */
 void recorder_init(struct recorder *rec, struct td_stack *st, const struct td_stack_config *config,
-                   const char *name, const char *version, const struct recorder_hooks *hooks,
-                   uint64_t keep);
+                   const char *name, const char *version, uint64_t keep);
+void recorder_set_hooks(struct recorder *rec, const struct recorder_hooks *hooks);
 /* From memory into files, and on. size: bytes a file; files: of them. False: msg is a sentence. */
 bool recorder_start(struct recorder *rec, const char *path, uint64_t size, uint32_t files,
                     char *msg, size_t msg_size);
@@ -49,8 +49,8 @@ void recorder_app(struct recorder *rec, uint32_t id, const char *line);
 /* Why a recording ended, as words for a sentence: "its files are full". */
 void recorder_why(enum record_why why, int err, char *dst, size_t size);
 
-#define RECORD_KEEP_DEFAULT  (UINT64_C(16) << 20)
-#define RECORD_SIZE_DEFAULT  (UINT64_C(256) << 20)
+#define RECORD_KEEP_DEFAULT  (16U << 20)
+#define RECORD_SIZE_DEFAULT  (256U << 20)
 #define RECORD_FILES_DEFAULT 4
 
 #endif

@@ -1,4 +1,5 @@
 /* tapdeckd/cmd_misc.c: the list of commands, and the small ones: help, version, shutdown, app. */
+#include "replay/record.h"
 #include "tapdeckd/deck_time.h"
 #include "tapdeckd/loop_stats.h"
 
@@ -14,7 +15,7 @@ const struct command *const commands[] = {
     &command_iptables, &command_iptables_save, &command_iptables_restore, &command_conntrack,
     &command_pcb,    &command_states,    &command_ladder,
     &command_pause, &command_step, &command_resume, &command_break,
-    &command_timers, &command_table, &command_fault, &command_values, &command_help, &command_version, &command_shutdown, NULL,
+    &command_timers, &command_table, &command_fault, &command_record, &command_values, &command_help, &command_version, &command_shutdown, NULL,
 };
 
 const struct command *command_find(const char *name)
@@ -266,6 +267,7 @@ static int app_start(struct run *r)
     while (*at != NULL)
         at = &(*at)->next;
     *at = a;
+    recorder_app(d->recorder, a->id, a->line);
     if (r->json) {
         jw_open(&r->jw, NULL, '{');
         jw_u64(&r->jw, "id", a->id);
@@ -290,6 +292,7 @@ static int app_stop(struct run *r)
         if (a->id != id)
             continue;
         *at = a->next;
+        recorder_app(d->recorder, a->id, "");
         a->class->stop(a->instance);
         free(a->line);
         free(a);

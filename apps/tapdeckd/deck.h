@@ -21,6 +21,7 @@
 #include "tapdeck/stack.h"
 
 struct deck_capture;
+struct recorder;
 
 struct deck_tap { /* a TAP device that is an interface of the stack */
     struct deck_tap *next;
@@ -74,6 +75,7 @@ struct deck {
     struct deck_app *apps;
     struct deck_capture *captures; /* captures.h */
     struct diary *diary;           /* of the stack, for them (dev/diary.h): in virtual time; NULL: none is kept */
+    struct recorder *recorder;     /* replay/record.h; NULL: this deck has none */
     struct app_host host; /* what applications are given */
     unsigned next_app, next_run;
     uint64_t nstat_last[CNT_COUNT];
@@ -87,6 +89,8 @@ struct deck {
 void deck_init(struct deck *d, struct td_stack *st, const char *name);
 /* Stops applications and runs, closes captures and TAPs. The stack stays its owner's. */
 void deck_done(struct deck *d);
+/* rec records this deck's stack from now on, and asks the deck for names and the wall clock. Both stay their owner's. */
+void deck_record(struct deck *d, struct recorder *rec);
 void deck_stop_apps(struct deck *d);
 void deck_tick(struct deck *d, td_time now); /* applications' ticks: about once a second */
 /* Who opened a socket (td_socket_owner): an application's number is what `app list` shows, a command's begins at
@@ -231,6 +235,6 @@ extern const struct command command_pause, command_step, command_resume, command
 extern const struct command command_ip, command_ss, command_ping, command_nc, command_get, command_traceroute, command_arping, command_why, command_events, command_metrics, command_sysctl,
     command_nstat, command_table, command_app, command_tap, command_tc, command_ethtool, command_capture, command_timers,
     command_fault, command_bridge, command_iptables, command_iptables_save, command_iptables_restore, command_conntrack,
-    command_values, command_help, command_version, command_shutdown;
+    command_values, command_record, command_help, command_version, command_shutdown;
 
 #endif

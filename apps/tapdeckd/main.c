@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "replay/record.h"
 #include "tapdeckd/loop.h"
 #include "tapdeckd/net.h"
 #include "tcp/tcp.h"
@@ -45,6 +46,9 @@ static const char usage[] =
     "it\n"
     "      --profile P      linux (default): a stock kernel's constants; rfc: the RFCs' own\n"
     "      --memory BYTES   limits the stack's memory (default: no limit)\n"
+    "      --record FILE    records the whole run for `tapdeck replay`, as `record start FILE` does (`help record`)\n"
+    "      --keep SIZE      of memory for what comes from the start on, for a later `record start` (default: 16m; 0:\n"
+    "                       none, and it is then too late)\n"
     "      --spin TIME      how long to poll after traffic before sleeping (default: 20us; 0: "
     "never)\n"
     "      --stall TIME     a console that reads nothing for so long is dropped (default: 60s)\n"
@@ -85,6 +89,8 @@ struct options {
     bool faults;
     td_time stall;
     bool named; /* -n was given */
+    const char *record; /* NULL: only what is kept */
+    uint32_t keep;
     struct net_options topo; /* topo.file NULL: no topology */
 };
 
@@ -102,7 +108,7 @@ static void say(const char *fmt, ...)
 /* EXIT_DONE: go on; -1: done (help, version); EXIT_USAGE. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-    enum { OPT_DAEMON = 256, OPT_READY, OPT_PROFILE, OPT_MEMORY, OPT_SPIN, OPT_FAULTS, OPT_TOPO, OPT_VIRTUAL, OPT_REAL, OPT_SEED, OPT_RUN, OPT_STALL };
+    enum { OPT_DAEMON = 256, OPT_READY, OPT_PROFILE, OPT_MEMORY, OPT_SPIN, OPT_FAULTS, OPT_TOPO, OPT_VIRTUAL, OPT_REAL, OPT_SEED, OPT_RUN, OPT_STALL, OPT_RECORD, OPT_KEEP };
     static const struct option longs[] = {
         {"name", required_argument, NULL, 'n'},
         {"file", required_argument, NULL, 'f'},
@@ -114,6 +120,8 @@ static int read_options(int argc, char **argv, struct options *o)
         {"spin", required_argument, NULL, OPT_SPIN},
         {"allow-faults", no_argument, NULL, OPT_FAULTS},
         {"stall", required_argument, NULL, OPT_STALL},
+        {"record", required_argument, NULL, OPT_RECORD},
+        {"keep", required_argument, NULL, OPT_KEEP},
         {"topo", required_argument, NULL, OPT_TOPO},
         {"virtual", no_argument, NULL, OPT_VIRTUAL},
         {"real", no_argument, NULL, OPT_REAL},
@@ -199,6 +207,15 @@ static int read_options(int argc, char **argv, struct options *o)
                 return EXIT_USAGE;
             }
             break;
+        case OPT_RECORD:
+            o->record = optarg;
+            break;
+        case OPT_KEEP:
+            if (!parse_size(optarg, UINT32_MAX, &o->keep)) {
+                say("--keep: '%s' is not a size such as 16m", optarg);
+                return EXIT_USAGE;
+            }
+            break;
         case OPT_FAULTS:
             o->faults = true;
             break;
@@ -219,6 +236,10 @@ static int read_options(int argc, char **argv, struct options *o)
     }
     if (o->topo.file != NULL && o->scripts != NULL) {
         say("--topo has its commands in its file: -f and -e don't go with it");
+        return EXIT_USAGE;
+    }
+    if (o->topo.file != NULL && o->record != NULL) {
+        say("--topo has several stacks: record each by a command of its node, `record start FILE`");
         return EXIT_USAGE;
     }
     if (o->topo.real_time && o->topo.virtual_time) {
@@ -386,7 +407,18 @@ static void turn_until_stopped(struct loop *l)
     shut_down(l);
 }
 
-static int serve(const struct options *o, struct td_stack *st, int background_fd)
+static int begin_record(const struct options *o, struct deck *d, struct recorder *rec)
+{
+    char msg[1024];
+    deck_record(d, rec);
+    if (o->record == NULL ||
+        recorder_start(rec, o->record, RECORD_SIZE_DEFAULT, RECORD_FILES_DEFAULT, msg, sizeof(msg)))
+        return EXIT_DONE;
+    say("%s", msg);
+    return EXIT_FAILED;
+}
+
+static int serve(const struct options *o, struct td_stack *st, struct recorder *rec, int background_fd)
 {
     struct deck deck;
     struct loop loop;
@@ -411,7 +443,7 @@ static int serve(const struct options *o, struct td_stack *st, int background_fd
     clock_gettime(CLOCK_REALTIME, &wall);
     deck.wall_offset =
         (int64_t)wall.tv_sec * (int64_t)TD_SEC + wall.tv_nsec - (int64_t)monotonic_now();
-    status = EXIT_DONE;
+    status = begin_record(o, &deck, rec);
     for (const struct script *c = o->scripts; c != NULL && status == EXIT_DONE && loop.stop == 0;
          c = c->next)
         status = c->file ? run_file(&loop, c->text) : run_line(&loop, c->text, "-e");
@@ -424,6 +456,7 @@ static int serve(const struct options *o, struct td_stack *st, int background_fd
     server_close(server);
     deck_done(&deck);
     loop_done(&loop);
+    recorder_stop(rec);
     return status;
 }
 
@@ -435,6 +468,7 @@ static int serve_topology(struct options *o, int background_fd)
     if (o->named)
         o->topo.name = o->name;
     o->topo.spin = o->spin;
+    o->topo.keep = o->keep;
     int status = net_open(&net, &o->topo, msg, sizeof(msg));
     if (status == EXIT_DONE && o->topo.nruns > 0) {
         status = net_run(&net, &o->topo, stdout, msg, sizeof(msg));
@@ -470,7 +504,7 @@ static void raise_file_limit(void)
 int main(int argc, char **argv)
 {
     struct options o = {
-        .name = DEFAULT_NAME, .ready_fd = -1, .spin = DEFAULT_SPIN, .stall = CLIENT_STALL, .profile = TD_PROFILE_LINUX};
+        .name = DEFAULT_NAME, .ready_fd = -1, .spin = DEFAULT_SPIN, .stall = CLIENT_STALL, .profile = TD_PROFILE_LINUX, .keep = RECORD_KEEP_DEFAULT};
     int status = read_options(argc, argv, &o);
     if (status != EXIT_DONE)
         return status < 0 ? EXIT_DONE : status;
@@ -498,11 +532,15 @@ int main(int argc, char **argv)
         say("there is no memory for the stack");
         return EXIT_FAILED;
     }
+    struct recorder rec;
+    recorder_init(&rec, st, &config, o.name, TAPDECK_VERSION,
+                  o.record != NULL && o.keep == 0 ? RECORD_KEEP_DEFAULT : o.keep);
     /* So that `graph` and `series` can show any connection that sends more than a little. */
     (void)td_knob_set(st, "net.ipv4.tcp_series_thin", "1");
     (void)td_knob_set(st, "net.ipv4.tcp_series_interval_us", "1000");
     (void)td_knob_set(st, "net.ipv4.tcp_series", "400");
-    status = serve(&o, st, background_fd);
+    status = serve(&o, st, &rec, background_fd);
+    recorder_done(&rec);
     td_stack_free(st);
     if (status != EXIT_DONE)
         report(background_fd, status);

@@ -47,8 +47,10 @@ static int make_world(struct net *n, const struct net_options *o, char *msg, siz
     return EXIT_DONE;
 }
 
-static int make_node(struct net *n, struct net_node *node, bool serve, char *msg, size_t msg_size)
+static int make_node(struct net *n, struct net_node *node, const struct net_options *o, char *msg, size_t msg_size)
 {
+    bool serve = o->nruns == 0;
+    struct td_stack_config config;
     int status = EXIT_FAILED;
     enum td_profile profile = node->topo->rfc ? TD_PROFILE_RFC : TD_PROFILE_LINUX;
     struct td_stack *st = node->topo->faults ? sim_host(n->sim, profile) : sim_host_strict(n->sim, profile);
@@ -57,9 +59,12 @@ static int make_node(struct net *n, struct net_node *node, bool serve, char *msg
         snprintf(msg, msg_size, "there is no memory for the stack of %s", node->topo->name);
         return EXIT_FAILED;
     }
+    if (sim_config(n->sim, st, &config))
+        recorder_init(&node->rec, st, &config, node->name, TAPDECK_VERSION, o->keep / n->topo->nnodes);
     if (serve && (node->server = server_open(node->name, &status, msg, msg_size)) == NULL)
         return status;
     deck_init(&node->deck, st, node->name);
+    deck_record(&node->deck, &node->rec);
     loop_add(&n->loop, &node->member, &node->deck);
     struct timespec wall = {.tv_sec = VIRTUAL_EPOCH};
     if (!n->topo->virtual_time)
@@ -210,7 +215,7 @@ static int build(struct net *n, const struct net_options *o, char *msg, size_t m
     int status = make_world(n, o, msg, msg_size);
     for (struct topo_node *t = n->topo->nodes; t != NULL && status == EXIT_DONE; t = t->next) {
         n->nodes[t->index].topo = t;
-        status = make_node(n, &n->nodes[t->index], o->nruns == 0, msg, msg_size);
+        status = make_node(n, &n->nodes[t->index], o, msg, msg_size);
     }
     unsigned nlinks = 0;
     for (const struct topo_link *l = n->topo->links; l != NULL; l = l->next)
@@ -280,6 +285,8 @@ void net_close(struct net *n)
         server_close(n->nodes[i].server);
         if (n->nodes[i].deck.st != NULL)
             deck_done(&n->nodes[i].deck);
+        if (n->nodes[i].rec.st != NULL)
+            recorder_done(&n->nodes[i].rec);
     }
     for (unsigned i = 0; n->nodes != NULL && i < n->topo->nnodes; i++)
         diary_close(n->nodes[i].deck.diary);

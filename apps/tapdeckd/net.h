@@ -13,6 +13,7 @@
 #ifndef TAPDECKD_NET_H
 #define TAPDECKD_NET_H
 
+#include "replay/record.h"
 #include "tapdeckd/loop.h"
 #include "topo/topo.h"
 
@@ -30,6 +31,7 @@ struct net_options {
     bool has_seed;      /* else the file's, else (real time) the system's entropy, else 1 */
     uint64_t seed;
     td_time spin;
+    uint32_t keep;  /* bytes of memory for what comes from the start on: all nodes together */
     const char *runs[NET_RUNS_MAX]; /* "NODE COMMAND…": net_run's */
     unsigned nruns;
 };
@@ -37,6 +39,7 @@ struct net_options {
 struct net_node {
     struct topo_node *topo;
     struct deck deck;
+    struct recorder rec;
     struct member member;
     struct server *server;
     char name[2 * TOPO_NAME_MAX + 2]; /* of the daemon: TOPOLOGY.NODE */

@@ -47,7 +47,7 @@ static inline void rec_open(struct recorded *r, uint64_t memory, uint64_t keep)
         r->st[0]->mem.limit = c.memory_limit = memory;
         if (memory != 0)
             r->st[0]->mem.pkt_cache = 0;
-        recorder_init(&r->rec, r->st[0], &c, "test", "1", NULL, keep);
+        recorder_init(&r->rec, r->st[0], &c, "test", "1", keep);
     }
     r->wire =
         sim_join(r->sim, r->st[0], "eth0", &r->index[0], r->st[1], "eth0", &r->index[1], 1500);
