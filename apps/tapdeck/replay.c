@@ -9,7 +9,9 @@
 #include "replay/list.h"
 #include "replay/observe.h"
 #include "replay/play.h"
+#include "replay/record_read.h"
 #include "tapdeck/local.h"
+#include "tapdeck/replay_record.h"
 #include "tapdeck/replay_report.h"
 
 #define KNOBS_MAX 32
@@ -83,6 +85,20 @@ static int valued(struct session *s, const char *option, const char *value, stru
     return status;
 }
 
+/* A recorded run has neither connections to choose from nor checksums to mend. */
+static int record_words(struct session *s, int argc, char **argv, const char *file)
+{
+    static const char *const known[] = {"-j", "-n", "--list", "--summary"};
+    for (int i = 1; i < argc; i++) {
+        bool good = argv[i][0] != '-';
+        for (size_t k = 0; k < sizeof(known) / sizeof(*known); k++)
+            good = good || strcmp(argv[i], known[k]) == 0;
+        if (!good)
+            return session_fail(s, EXIT_USAGE, "%s is a recorded run: %s doesn't go with it", file, argv[i]);
+    }
+    return EXIT_DONE;
+}
+
 static int read_words(struct session *s, int argc, char **argv, struct words *w)
 {
     *w = (struct words){.observe = {.json = s->json, .flow = -1}};
@@ -110,6 +126,8 @@ static int read_words(struct session *s, int argc, char **argv, struct words *w)
             w->file = argv[i];
         }
     }
+    if (w->file != NULL && record_is(w->file))
+        return record_words(s, argc, argv, w->file);
     if (w->file == NULL)
         return session_fail(s, EXIT_USAGE, "which capture? write `replay FILE`, or `replay --list FILE`");
     if (w->list && w->of_observe != NULL)
@@ -200,6 +218,11 @@ static int replay_main(struct session *s, int argc, char **argv)
     int status = read_words(s, argc, argv, &w);
     if (status != EXIT_DONE)
         return status;
+    if (record_is(w.file)) {
+        struct replay_record_words of_record = {
+            .file = w.file, .list = w.list, .json = w.observe.json};
+        return replay_record(s, &of_record);
+    }
     /* Rows on the same terminal would be cut by the bar. */
     struct progress p = {.shown = isatty(STDERR_FILENO) && (w.list || w.observe.summary || !isatty(fileno(s->out)))};
     struct capture_reader *r = open_file(w.file, &p, msg, sizeof(msg));
@@ -225,7 +248,8 @@ const struct local_command local_replay = {
     .usage = "replay [--flow N] [--from N] [--to N] [--checksums {honour|repair|drop}] [--summary] [-n]\n"
              "       [-j | --report {text|json|html}] [-o FILE] [-w COPY] FILE\n"
              "replay --play {client|server|ADDR:PORT} [--flow N] [--knob NAME=VALUE]... [-j] FILE\n"
-             "replay --list [-j] FILE",
+             "replay --list [-j] FILE\n"
+             "replay [--list] [-j] FILE.deck",
     .doc = "a capture, packet by packet: what both ends of each connection know and do; or what is in it",
     .more = "FILE is a pcap or pcapng file, also compressed with gzip; - is the standard input. Nothing is sent, and no\n"
             "daemon is needed. A file that breaks off is read as far as it goes.\n"
@@ -257,6 +281,10 @@ const struct local_command local_replay = {
             "missing; extra is what only the stack sent. Behind it when the stack sent it, and both windows. client or A is\n"
             "who connected, server or B who was connected to. At the end: the first divergence, and what the stack's connection was\n"
             "like then. The handshake must have been captured. --knob sets what is known of that host, as sysctl -w does.\n"
+            "\n"
+            "replay FILE.deck (what the daemon's `record` wrote) does a recorded run again, and compares each call's result and\n"
+            "each frame that leaves: the first difference is an error. A run that ended in a crash comes to it again.\n"
+            "With --list, what is in the file.\n"
             "\n"
             "replay --list shows the connections, numbered as Wireshark's tcp.stream: a SYN with another initial sequence\n"
             "number on the same ports is another one. Bytes are those of the sequence space, so what was sent twice\n"

@@ -1,4 +1,5 @@
-/* tapdeck/replay_record.c: `tapdeck replay` of a recorded run: does it again and says whether it was the same. */
+/* tapdeck/replay_record.c: `tapdeck replay` of a recorded run: does it again and says whether it
+ * was the same. */
 #include "tapdeck/replay_record.h"
 
 #include <inttypes.h>
@@ -43,8 +44,9 @@ static void ending(bool ended, enum record_why why, enum record_got tail, char *
     else if (tail == RECORD_DAMAGED)
         snprintf(dst, size, "damaged");
     else
-        snprintf(dst, size, tail == RECORD_CUT ? "it is cut off in the middle of a record"
-                                               : "it has no end: the daemon was killed, or still records");
+        snprintf(dst, size,
+                 tail == RECORD_CUT ? "it is cut off in the middle of a record"
+                                    : "it has no end: the daemon was killed, or still records");
 }
 
 static void head_json(struct jsonw *j, const char *file, const struct record_head *h, td_time span)
@@ -63,8 +65,8 @@ static void head_text(FILE *out, const char *file, const struct record_head *h, 
     char start[40], length[40];
     when(h, start);
     seconds(span, length);
-    fprintf(out, "%s: a run of the daemon %s (version %s) from %s on, %s s\n", file, h->name, h->version, start,
-            length);
+    fprintf(out, "%s: a run of the daemon %s (version %s) from %s on, %s s\n", file, h->name,
+            h->version, start, length);
 }
 
 static void print_text(struct text *t, FILE *out)
@@ -105,23 +107,28 @@ static int list(struct session *s, const struct replay_record_words *w)
         print_text(&t, s->out);
     } else {
         head_text(s->out, w->file, &f.head, c.last - c.first);
-        fprintf(s->out, "%" PRIu64 " calls, %" PRIu64 " frames in, %" PRIu64 " out, in %u file%s; the end: %s\n", c.calls,
-                c.in, c.out, f.parts, f.parts == 1 ? "" : "s", end);
+        fprintf(s->out,
+                "%" PRIu64 " calls, %" PRIu64 " frames in, %" PRIu64
+                " out, in %u file%s; the end: %s\n",
+                c.calls, c.in, c.out, f.parts, f.parts == 1 ? "" : "s", end);
         for (unsigned k = 0; k < TD_CALL_KINDS; k++)
             if (c.by_kind[k] > 0)
-                fprintf(s->out, "%10" PRIu64 "  %s\n", c.by_kind[k], td_call_name((enum td_call_kind)k));
+                fprintf(s->out, "%10" PRIu64 "  %s\n", c.by_kind[k],
+                        td_call_name((enum td_call_kind)k));
     }
     record_file_close(&f);
     return c.tail == RECORD_DAMAGED
-               ? session_fail(s, EXIT_USAGE, "behind call %" PRIu64 " %s isn't what was written: the file is damaged",
+               ? session_fail(s, EXIT_USAGE,
+                              "behind call %" PRIu64
+                              " %s isn't what was written: the file is damaged",
                               c.calls, w->file)
                : EXIT_DONE;
 }
 
 /* ---- the run ---- */
 
-static int report(struct session *s, const struct replay_record_words *w, const struct record_run *run,
-                  enum record_step step, const char *msg)
+static int report(struct session *s, const struct replay_record_words *w,
+                  const struct record_run *run, enum record_step step, const char *msg)
 {
     char end[256];
     bool same = step == RECORD_STEP_END;
@@ -146,8 +153,8 @@ static int report(struct session *s, const struct replay_record_words *w, const 
         print_text(&t, s->out);
     } else {
         head_text(s->out, w->file, &run->file.head, span);
-        fprintf(s->out, "%" PRIu64 " calls, %" PRIu64 " frames in, %" PRIu64 " out%s\n", run->calls, run->in, run->out,
-                same ? ": identical" : ", until");
+        fprintf(s->out, "%" PRIu64 " calls, %" PRIu64 " frames in, %" PRIu64 " out%s\n", run->calls,
+                run->in, run->out, same ? ": identical" : ", until");
         if (same)
             fprintf(s->out, "the recording's end: %s\n", end);
     }

@@ -6,7 +6,7 @@
 
 struct replay_record_words {
     const char *file;
-    bool list, summary, json;
+    bool list, json;
 };
 int replay_record(struct session *s, const struct replay_record_words *w);
 
