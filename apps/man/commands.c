@@ -57,7 +57,7 @@ int main(void)
         const struct local_command *c = local_commands[i];
         bool both = command_find(c->name) != NULL; /* `help` is the daemon's and the client's */
         if (!both)
-            all[n++] = (struct entry){c->name, c->usage, c->doc, c->more};
+            all[n++] = (struct entry){c->name, c->usage, c->doc, local_more(c)};
     }
     qsort(all, n, sizeof(*all), by_name);
     fputs(".Dd November 21, 2026\n.Dt TAPDECK-COMMANDS 7\n.Os tapdeck\n.Sh NAME\n"

@@ -114,13 +114,17 @@ static int help_one(struct session *s, char **argv, bool json)
     if (c != NULL && json) {
         struct text t = {0};
         struct jsonw w = {.t = &t};
-        help_json(&(struct catalog_entry){c->name, c->usage, c->doc, true}, c->more, &w);
+        char *more = local_more(c);
+        help_json(&(struct catalog_entry){c->name, c->usage, c->doc, true}, more, &w);
+        free(more);
         fprintf(s->out, "%s\n", t.s);
         text_free(&t);
         return EXIT_DONE;
     }
     if (c != NULL) {
-        help_print(c->usage, c->doc, c->more, help_columns(s), s->out);
+        char *more = local_more(c);
+        help_print(c->usage, c->doc, more, help_columns(s), s->out);
+        free(more);
         return EXIT_DONE;
     }
     char err[1024], *text = NULL;

@@ -51,12 +51,15 @@ struct local_command {
     const char *usage; /* a grammar, one form a line: see common/usage.h */
     const char *doc;   /* one sentence for the list */
     const char *more;  /* paragraphs and examples, or NULL */
+    const char *const *also; /* what goes on from `more`, NULL at the end: one string has at most 4095 characters */
     /* argv[0] is the name. Says its own sentences; returns an exit status. */
     int (*fn)(struct session *s, int argc, char **argv);
     bool screen; /* wants the terminal itself, or goes on until it is stopped: its output isn't
                     paged */
 };
 extern const struct local_command *const local_commands[]; /* NULL at the end */
+/* `more` and `also`, the caller's to free; NULL: there is none. */
+char *local_more(const struct local_command *c);
 const struct local_command *local_find(const char *name);
 /* Text whose lines are folded at blanks to fit so many columns (0: as they are); what is folded is
  * indented as the line was, and `hang` more. */

@@ -1,5 +1,6 @@
 /* tapdeck/local_print.c: what `help NAME` and `NAME --help` print. Apart from the table, so that a
  * command that prints its own help doesn't need all others. */
+#include "common/text.h"
 #include "tapdeck/local.h"
 
 #include <stdlib.h>
@@ -70,7 +71,19 @@ void help_print(const char *usage, const char *doc, const char *more, unsigned c
     }
 }
 
+char *local_more(const struct local_command *c)
+{
+    struct text t = {0};
+    if (c->more != NULL)
+        text_puts(&t, c->more);
+    for (const char *const *part = c->also; part != NULL && *part != NULL; part++)
+        text_puts(&t, *part);
+    return t.s;
+}
+
 void local_print_help(const struct local_command *c, FILE *out)
 {
-    help_print(c->usage, c->doc, c->more, 0, out);
+    char *more = local_more(c);
+    help_print(c->usage, c->doc, more, 0, out);
+    free(more);
 }

@@ -13,6 +13,7 @@
 #include "tapdeck/local.h"
 #include "tapdeck/replay_record.h"
 #include "tapdeck/replay_report.h"
+#include "tapdeck/replay_host.h"
 
 #define KNOBS_MAX 32
 
@@ -215,6 +216,8 @@ static int replay_main(struct session *s, int argc, char **argv)
 {
     struct words w;
     char msg[1024];
+    if (replay_is_host(argc, argv))
+        return replay_host(s, argc, argv);
     int status = read_words(s, argc, argv, &w);
     if (status != EXIT_DONE)
         return status;
@@ -243,11 +246,33 @@ static int replay_main(struct session *s, int argc, char **argv)
     return status == EXIT_DONE ? status : session_fail(s, status, "%s", msg);
 }
 
+static const char *const also[] = {
+    "\n" REPLAY_HOST_MORE "\n",
+    "replay FILE.deck (what the daemon's `record` wrote) does a recorded run again, and compares each call's result and\n"
+    "each frame that leaves: the first difference is an error. A run that ended in a crash comes to it again.\n"
+    "With --list, what is in the file.\n"
+    "\n",
+    "replay --list shows the connections, numbered as Wireshark's tcp.stream: a SYN with another initial sequence\n"
+    "number on the same ports is another one. Bytes are those of the sequence space, so what was sent twice\n"
+    "counts once; `begins with` says whether the capture has the handshake.\n"
+    "Examples:\n"
+    "  replay --list capture.pcapng\n"
+    "  replay --flow 0 capture.pcapng\n"
+    "  replay --play server pcaps/sack/sack.pcapng\n"
+    "  replay --play server --knob net.ipv4.tcp_congestion_control=reno pcaps/sawtooth-reno/sawtooth-reno.pcap.gz\n"
+    "  replay --play 10.0.0.2 pcaps/fragments-out-of-order/fragments-out-of-order.pcapng\n"
+    "  replay --flow 0 --from 100 --to 200 capture.pcapng\n"
+    "  replay --report html -o sack.html pcaps/sack/sack.pcapng\n"
+    "  replay -w commented.pcapng capture.pcap\n"
+    "  replay --summary --checksums repair capture.pcapng",
+    NULL};
+
 const struct local_command local_replay = {
     .name = "replay",
     .usage = "replay [--flow N] [--from N] [--to N] [--checksums {honour|repair|drop}] [--summary] [-n]\n"
              "       [-j | --report {text|json|html}] [-o FILE] [-w COPY] FILE\n"
              "replay --play {client|server|ADDR:PORT} [--flow N] [--knob NAME=VALUE]... [-j] FILE\n"
+             REPLAY_HOST_USAGE "\n"
              "replay --list [-j] FILE\n"
              "replay [--list] [-j] FILE.deck",
     .doc = "a capture, packet by packet: what both ends of each connection know and do; or what is in it",
@@ -280,23 +305,7 @@ const struct local_command local_replay = {
             "end: same (flags, numbers, length, kinds of options), later or earlier (by more than 5 ms), split, coalesced,\n"
             "missing; extra is what only the stack sent. Behind it when the stack sent it, and both windows. client or A is\n"
             "who connected, server or B who was connected to. At the end: the first divergence, and what the stack's connection was\n"
-            "like then. The handshake must have been captured. --knob sets what is known of that host, as sysctl -w does.\n"
-            "\n"
-            "replay FILE.deck (what the daemon's `record` wrote) does a recorded run again, and compares each call's result and\n"
-            "each frame that leaves: the first difference is an error. A run that ended in a crash comes to it again.\n"
-            "With --list, what is in the file.\n"
-            "\n"
-            "replay --list shows the connections, numbered as Wireshark's tcp.stream: a SYN with another initial sequence\n"
-            "number on the same ports is another one. Bytes are those of the sequence space, so what was sent twice\n"
-            "counts once; `begins with` says whether the capture has the handshake.\n"
-            "Examples:\n"
-            "  replay --list capture.pcapng\n"
-            "  replay --flow 0 capture.pcapng\n"
-            "  replay --play server pcaps/sack/sack.pcapng\n"
-            "  replay --play server --knob net.ipv4.tcp_congestion_control=reno pcaps/sawtooth-reno/sawtooth-reno.pcap.gz\n"
-            "  replay --flow 0 --from 100 --to 200 capture.pcapng\n"
-            "  replay --report html -o sack.html pcaps/sack/sack.pcapng\n"
-            "  replay -w commented.pcapng capture.pcap\n"
-            "  replay --summary --checksums repair capture.pcapng",
+            "like then. The handshake must have been captured. --knob sets what is known of that host, as sysctl -w does.\n",
+    .also = also,
     .fn = replay_main,
 };

@@ -62,7 +62,7 @@ refused "there is no flow 99999; the last is" --play client --flow 99999 "$work/
 refused "--play needs the side" "$work/x.pcap" --play
 refused "--summary doesn't go with it" --play client --summary "$work/x.pcap"
 refused "--list shows the whole file" --play client --list "$work/x.pcap"
-refused "is of 192.0.2.1:40000 (client) and 192.168.0.1:8080" --play 192.0.2.1 pcaps/sack/sack.pcapng
+refused "is of 192.0.2.1:40000 (client) and 192.168.0.1:8080" --play 192.0.2.1:9 pcaps/sack/sack.pcapng
 refused "it is empty" --play client "$work/empty"
 refused "there is no such knob" --play client --knob net.ipv4.tcp_nothing=1 pcaps/sack/sack.pcapng
 refused "write NAME=VALUE" --play client --knob reno pcaps/sack/sack.pcapng

@@ -149,8 +149,11 @@ START_TEST(examples_fit)
 {
     for (size_t i = 0; commands[i] != NULL; i++)
         check_examples(commands[i]->name, commands[i]->usage, commands[i]->more);
-    for (size_t i = 0; local_commands[i] != NULL; i++)
-        check_examples(local_commands[i]->name, local_commands[i]->usage, local_commands[i]->more);
+    for (size_t i = 0; local_commands[i] != NULL; i++) {
+        char *more = local_more(local_commands[i]);
+        check_examples(local_commands[i]->name, local_commands[i]->usage, more);
+        free(more);
+    }
 }
 END_TEST
 

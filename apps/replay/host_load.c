@@ -1,0 +1,285 @@
+/* replay/host_load.c: a played host's files: what they say of it, and its frames in the order of
+ * their times (host.h).
+ *
+ * Each file is read through a mapping by as many readers as there are passes. What lies ahead is
+ * held for LOOK_TIME, and never more than LOOK_ITEMS frames or LOOK_BYTES: so much an application's
+ * motive may be seen late.
+ */
+#include "replay/host_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/parse.h"
+
+#define ETHER  14u
+#define LATEST (UINT64_C(1) << 60)
+
+/* ---- reading ---- */
+
+void host_item_free(struct item *it)
+{
+    if (it != NULL)
+        free(it->frame);
+    free(it);
+}
+
+/* Which of the host's interfaces a captured one is; HOST_IFS: none. */
+static unsigned iface_of(const struct host *h, unsigned feed, const struct capture_reader *r,
+                         uint32_t iface)
+{
+    const struct capture_if *c = capture_interface(r, iface);
+    const char *name = c != NULL ? c->name : "";
+    if (h->o.nfiles == 1 && h->o.nifs > 1) {
+        for (unsigned k = 0; k < h->o.nifs; k++)
+            if (name[0] != '\0' && strcmp(name, h->iface[k].name) == 0)
+                return k;
+        return name[0] == '\0' && iface < h->o.nifs ? iface : HOST_IFS;
+    }
+    if (h->o.iface[feed].name != NULL && name[0] != '\0' && strcmp(name, h->iface[feed].name) != 0)
+        for (uint32_t k = 0; (c = capture_interface(r, k)) != NULL; k++)
+            if (strcmp(c->name, h->iface[feed].name) == 0)
+                return HOST_IFS; /* it is another's: the file has the one that was meant */
+    return feed;
+}
+
+static td_time elapsed(int64_t first, int64_t now)
+{
+    uint64_t ns = (uint64_t)now - (uint64_t)first;
+    return now <= first ? 0 : ns < LATEST ? ns : LATEST;
+}
+
+/* The feed's next frame that is the host's business, into feed->next. */
+static void feed_on(struct host *h, unsigned n)
+{
+    struct feed *d = &h->feed[n];
+    struct capture_frame f;
+    struct view v;
+    char msg[512];
+    int got;
+    while (d->next == NULL && !d->over) {
+        got = capture_next(d->reader, &f, msg, sizeof(msg));
+        if (got != 1) {
+            d->over = true;
+            break;
+        }
+        h->sum.packets++;
+        unsigned k = iface_of(h, n, d->reader, f.iface);
+        if (view_make(&d->viewer, &f, ++d->packets, &v) != VIEW_OK || k == HOST_IFS ||
+            v.frame_len < ETHER)
+            continue;
+        struct td_mac dst, src, mac = h->iface[k].f.mac;
+        memcpy(dst.b, v.frame, 6);
+        memcpy(src.b, v.frame + 6, 6);
+        bool out = mac_eq(src, mac);
+        if (!out && !mac_eq(dst, mac) && !mac_is_multicast(dst)) {
+            h->sum.others++;
+            continue;
+        }
+        struct item *it = calloc(1, sizeof(*it));
+        if (it != NULL && (it->frame = malloc(v.frame_len)) != NULL) {
+            memcpy(it->frame, v.frame, v.frame_len);
+            it->v = v;
+            it->v.frame = it->frame;
+            it->iface = k;
+            it->out = out;
+            it->at = elapsed(h->first_wall, v.wall);
+            h->sum.clamped += it->at < d->last || v.wall < h->first_wall;
+            h->sum.cut += v.filled > 0;
+            it->at = it->at > d->last ? it->at : d->last;
+            d->last = it->at;
+            d->next = it;
+        } else {
+            host_item_free(it);
+        }
+    }
+}
+
+struct item *host_look_item(struct host *h, unsigned i)
+{
+    return i < h->look_n ? h->look[(h->look_at + i) % LOOK_ITEMS] : NULL;
+}
+
+static void look_fill(struct host *h)
+{
+    while (h->look_n < LOOK_ITEMS && h->look_bytes < LOOK_BYTES) {
+        struct feed *first = NULL;
+        for (unsigned n = 0; n < h->o.nfiles; n++) {
+            feed_on(h, n);
+            struct feed *d = &h->feed[n];
+            if (d->next != NULL &&
+                (first == NULL || d->next->at < first->next->at ||
+                 (d->next->at == first->next->at && first->next->out && !d->next->out)))
+                first = d;
+        }
+        const struct item *front = host_look_item(h, 0);
+        if (first == NULL || (front != NULL && first->next->at > front->at + LOOK_TIME))
+            return;
+        h->look_bytes += first->next->v.frame_len;
+        h->look[(h->look_at + h->look_n++) % LOOK_ITEMS] = first->next;
+        first->next = NULL;
+    }
+}
+
+/* The next one, which is the caller's now. */
+struct item *host_look_take(struct host *h)
+{
+    look_fill(h);
+    struct item *it = host_look_item(h, 0);
+    if (it == NULL)
+        return NULL;
+    h->look_at = (h->look_at + 1) % LOOK_ITEMS;
+    h->look_n--;
+    h->look_bytes -= it->v.frame_len;
+    look_fill(h); /* behind it, before it is played */
+    return it;
+}
+
+/* ---- opening ---- */
+
+typedef void see_fn(struct host *h, unsigned iface, const struct view *v, bool *sure);
+
+static void see_mac(struct host *h, unsigned iface, const struct view *v, bool *sure)
+{
+    facts_mac(&h->iface[iface].f, v, &sure[iface]);
+}
+
+static void see_facts(struct host *h, unsigned iface, const struct view *v, bool *sure)
+{
+    (void)sure;
+    facts_see(&h->iface[iface].f, h->ports, v);
+}
+
+static struct capture_reader *reader(const struct feed *d, char *msg, size_t msg_size)
+{
+    FILE *f = mapped_again(&d->map);
+    if (f != NULL)
+        return capture_open_stream(f, d->name, msg, msg_size);
+    (void)snprintf(msg, msg_size, "%s: out of memory", d->name);
+    return NULL;
+}
+
+static int feed_open(struct feed *d, const char *path, char *msg, size_t msg_size)
+{
+    d->name = strcmp(path, "-") == 0 ? "standard input" : path;
+    FILE *f = mapped_open(&d->map, path, msg, msg_size);
+    if (f == NULL)
+        return EXIT_USAGE;
+    (void)fclose(f);
+    return EXIT_DONE;
+}
+
+/* One pass over a file. */
+static int scan(struct host *h, unsigned n, see_fn *see, bool *sure, char *msg, size_t msg_size)
+{
+    struct feed *d = &h->feed[n];
+    struct capture_frame f;
+    struct viewer w = {0};
+    struct view v;
+    uint64_t packets = 0;
+    int got;
+    struct capture_reader *r = reader(d, msg, msg_size);
+    if (r == NULL)
+        return EXIT_USAGE;
+    if (see == see_facts)
+        capture_on_custom(r, diary_read, &d->book);
+    while ((got = capture_next(r, &f, msg, msg_size)) == 1) {
+        unsigned k = iface_of(h, n, r, f.iface);
+        packets++;
+        if (k == HOST_IFS || view_make(&w, &f, packets, &v) != VIEW_OK)
+            continue;
+        if (v.wall < h->first_wall)
+            h->first_wall = v.wall;
+        h->iface[k].f.captured = true;
+        see(h, k, &v, sure);
+    }
+    if (got < 0)
+        (void)snprintf(h->sum.broken, sizeof(h->sum.broken), "%s", msg);
+    viewer_done(&w);
+    capture_close(r);
+    return got < 0 && packets == 0 ? EXIT_USAGE : EXIT_DONE;
+}
+
+/* The interface is called as the file calls it, if that is a name. */
+static void name_interfaces(struct host *h)
+{
+    char msg[256];
+    for (unsigned k = 0; k < h->o.nifs; k++) {
+        struct host_if *i = &h->iface[k];
+        i->h = h;
+        (void)snprintf(i->name, sizeof(i->name), "eth%u", k);
+        if (h->o.iface[k].name != NULL) {
+            (void)snprintf(i->name, sizeof(i->name), "%s", h->o.iface[k].name);
+            continue;
+        }
+        unsigned n = h->o.nfiles == h->o.nifs ? k : 0;
+        struct capture_reader *r = reader(&h->feed[n], msg, sizeof(msg));
+        const struct capture_if *c = NULL;
+        struct capture_frame first;
+        /* A file says of an interface before its first packet. */
+        for (unsigned tries = 0; r != NULL && c == NULL && tries < 1000 &&
+                                 capture_next(r, &first, msg, sizeof(msg)) == 1;
+             tries++)
+            c = capture_interface(r, h->o.nfiles == h->o.nifs ? 0 : k);
+        size_t len =
+            c != NULL ? strspn(c->name,
+                               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+                      : 0;
+        if (len > 0 && c->name[len] == '\0' && len < sizeof(i->name) && strcmp(c->name, "lo") != 0)
+            (void)snprintf(i->name, sizeof(i->name), "%.15s", c->name);
+        for (unsigned x = 0; x < k; x++)
+            if (strcmp(i->name, h->iface[x].name) == 0)
+                (void)snprintf(i->name, sizeof(i->name), "eth%u", k);
+        capture_close(r);
+    }
+}
+
+int host_load(struct host *h, char *msg, size_t msg_size)
+{
+    bool sure[HOST_IFS] = {false};
+    int status = EXIT_DONE;
+    h->first_wall = INT64_MAX;
+    for (unsigned n = 0; n < h->o.nfiles && status == EXIT_DONE; n++)
+        status = feed_open(&h->feed[n], h->o.file[n], msg, msg_size);
+    if (status == EXIT_DONE)
+        name_interfaces(h);
+    for (unsigned k = 0; k < h->o.nifs; k++) {
+        struct facts *f = &h->iface[k].f;
+        f->addr = h->o.iface[k].addr;
+        f->mac = h->o.iface[k].mac;
+        f->found = sure[k] = h->o.iface[k].has_mac;
+        f->plen = 24;
+        f->nseers = -1;
+    }
+    for (unsigned n = 0; n < h->o.nfiles && status == EXIT_DONE; n++)
+        status = scan(h, n, see_mac, sure, msg, msg_size);
+    for (unsigned k = 0; k < h->o.nifs && status == EXIT_DONE; k++) {
+        struct facts *f = &h->iface[k].f;
+        char a[16];
+        format_ip4(f->addr, a);
+        if (!f->found && f->passes) {
+            f->mac = f->router;
+            f->found = true;
+            host_note(h,
+                      "%s is taken to be the router: nothing is from or to it, but somebody there "
+                      "passes on what is for elsewhere",
+                      a);
+        }
+        if (f->captured && (!f->found || mac_is_multicast(f->mac) || mac_is_zero(f->mac))) {
+            (void)snprintf(msg, msg_size,
+                           "%s: no frame in it is from or to %s on an Ethernet: `replay FILE` "
+                           "shows what there is, --mac MAC says which station it is",
+                           h->feed[h->o.nfiles == h->o.nifs ? k : 0].name, a);
+            status = EXIT_USAGE;
+        }
+    }
+    for (unsigned n = 0; n < h->o.nfiles && status == EXIT_DONE; n++)
+        status = scan(h, n, see_facts, sure, msg, msg_size);
+    for (unsigned k = 0; k < h->o.nifs && status == EXIT_DONE; k++)
+        facts_done(&h->iface[k].f, h->o.iface[k].plen);
+    for (unsigned n = 0; n < h->o.nfiles && status == EXIT_DONE; n++) {
+        h->feed[n].reader = reader(&h->feed[n], msg, msg_size);
+        status = h->feed[n].reader == NULL ? EXIT_USAGE : EXIT_DONE;
+    }
+    return status;
+}

@@ -1,0 +1,282 @@
+/* replay/host_setup.c: the played host's stack as it was when the capture began (host.h).
+ *
+ * Interfaces first, then knobs, addresses, routes and neighbours as the capture shows them, then
+ * the commands that were given, so that these have the last word. All this happens in the second
+ * before the first packet, and what is sent then is nobody's business.
+ */
+#include "replay/host_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/parse.h"
+#include "ip/ip.h"
+#include "wire/arp.h"
+
+#define COMMAND_PATIENCE (60 * TD_SEC)
+
+static td_ip4 first_of(td_ip4 a, uint8_t plen)
+{
+    return a & ip4_mask(plen);
+}
+
+/* ---- commands ---- */
+
+int host_command(struct host *h, const char *line, char *msg, size_t msg_size)
+{
+    char **argv;
+    int argc = words_split(line, &argv, msg, msg_size);
+    if (argc <= 0) {
+        words_free(argv);
+        return argc == 0 ? EXIT_DONE : EXIT_USAGE;
+    }
+    struct run *r = run_start(&h->deck, argc, argv, false, false);
+    words_free(argv);
+    run_input(r, NULL, 0, true);
+    td_time end = td_stack_now(h->st) + COMMAND_PATIENCE;
+    td_stack_flush(h->st, td_stack_now(h->st));
+    while (r->status == RUN_MORE && td_stack_now(h->st) < end) {
+        td_time now = td_stack_now(h->st), next = td_stack_next_deadline(h->st);
+        next = r->ready ? now : r->wake < next ? r->wake : next;
+        next = next < end ? next : end;
+        td_stack_tick(h->st, next > now ? next : now);
+        td_stack_flush(h->st, td_stack_now(h->st));
+        run_step(r, td_stack_now(h->st));
+    }
+    int status = r->status == RUN_MORE ? EXIT_DONE : r->status;
+    if (status != EXIT_DONE)
+        (void)snprintf(msg, msg_size, "--run '%s': %s", line,
+                       r->err[0] != '\0' ? r->err : "it failed");
+    run_free(r);
+    return status;
+}
+
+static int config(struct host *h, char *msg, size_t msg_size)
+{
+    char line[4096], why[1024];
+    FILE *f = fopen(h->o.config, "re");
+    unsigned n = 0;
+    int status = EXIT_DONE;
+    if (f == NULL) {
+        (void)snprintf(msg, msg_size, "--config %s: %s", h->o.config, strerror(errno));
+        return EXIT_USAGE;
+    }
+    while (status == EXIT_DONE && fgets(line, sizeof(line), f) != NULL) {
+        n++;
+        line[strcspn(line, "\n")] = '\0';
+        const char *at = line + strspn(line, " \t");
+        if (*at == '\0' || *at == '#')
+            continue;
+        status = host_command(h, at, why, sizeof(why));
+        if (status != EXIT_DONE)
+            (void)snprintf(msg, msg_size, "%s:%u: %s", h->o.config, n, why);
+    }
+    (void)fclose(f);
+    return status;
+}
+
+static int knobs(struct host *h, char *msg, size_t msg_size)
+{
+    for (unsigned i = 0; i < h->o.nknobs; i++) {
+        const char *word = h->o.knob[i], *equals = strchr(word, '=');
+        char name[128];
+        int err = -ENOENT;
+        if (equals != NULL && (size_t)(equals - word) < sizeof(name)) {
+            memcpy(name, word, (size_t)(equals - word));
+            name[equals - word] = '\0';
+            err = td_knob_set(h->st, name, equals + 1);
+        }
+        if (err != 0) {
+            (void)snprintf(msg, msg_size, "--knob %s: %s", word,
+                           equals == NULL
+                               ? "write NAME=VALUE, for example net.ipv4.ip_default_ttl=128"
+                           : err == -ENOENT ? "there is no such knob: `sysctl -a` lists them"
+                                            : "it can't have this value");
+            return EXIT_USAGE;
+        }
+    }
+    return EXIT_DONE;
+}
+
+/* ---- what the capture shows ---- */
+
+static bool set_if(struct host *h, const char *pattern, const char *who, const char *value)
+{
+    char name[128];
+    (void)snprintf(name, sizeof(name), pattern, who);
+    return td_knob_set(h->st, name, value) == 0;
+}
+
+static bool add_interface(struct host *h, unsigned k)
+{
+    struct host_if *i = &h->iface[k];
+    struct td_if_config c = {.mac = i->f.mac,
+                             .flags = TD_IF_UP | TD_IF_BROADCAST | TD_IF_MULTICAST,
+                             .ops = host_device(),
+                             .dev = i};
+    (void)memcpy(c.name, i->name, sizeof(c.name));
+    c.mtu = h->o.mtu != 0                                              ? h->o.mtu
+            : (i->f.mtu >= 1493 && i->f.mtu <= 1500) || i->f.mtu < 576 ? 1500
+                                                                       : i->f.mtu;
+    if (!i->f.captured) { /* nobody's: made up */
+        c.mac = (struct td_mac){{2, 0, 0, 0, 0xff, (uint8_t)k}};
+        i->f.mac = c.mac;
+    }
+    if (c.mtu != 1500)
+        host_note(h, "%s has an MTU of %u%s", i->name, c.mtu,
+                  h->o.mtu != 0 ? "" : ", as the capture shows");
+    return td_if_add(h->st, &c, &i->index) == 0;
+}
+
+static bool has_words(const struct host *h, const char *a, const char *b)
+{
+    for (unsigned i = 0; i < h->o.nruns; i++)
+        if (strstr(h->o.run[i], a) != NULL && (b == NULL || strstr(h->o.run[i], b) != NULL))
+            return true;
+    return false;
+}
+
+static bool within(const struct facts *f, td_ip4 ip)
+{
+    return first_of(ip, f->plen) == first_of(f->addr, f->plen);
+}
+
+/* The station behind this MAC address that has an address on the link. */
+static const struct station *gateway_of(const struct facts *f, struct td_mac mac)
+{
+    for (unsigned i = 0; i < f->nstations; i++)
+        if (mac_eq(f->station[i].mac, mac) && within(f, f->station[i].ip))
+            return &f->station[i];
+    return NULL;
+}
+
+static void given(struct host *h, struct host_if *i, td_ip4 ip, struct td_mac mac)
+{
+    char a[16], m[18];
+    format_ip4(ip, a);
+    format_mac(mac, m);
+    if (td_neigh_add(h->st, i->index, ip, mac, TD_NEIGH_REACHABLE) == 0 && h->sum.notes.len < 4096)
+        host_note(h, "it knew already that %s is at %s (%s): it sent there and hadn't asked", a, m,
+                  i->name);
+}
+
+static void way_to(struct host *h, struct host_if *i, const struct destination *d,
+                   bool *has_default)
+{
+    const struct station *gw = gateway_of(&i->f, d->mac);
+    char a[16], g[16];
+    struct td_route r = {.ifindex = i->index, .gateway = gw != NULL ? gw->ip : 0};
+    if (!*has_default) {
+        *has_default = td_route_add(h->st, &r, false) == 0;
+        if (*has_default && gw != NULL) {
+            format_ip4(gw->ip, g);
+            host_note(
+                h, "its default route is guessed: via %s, to which it sent what was for elsewhere",
+                g);
+        } else if (*has_default) {
+            host_note(h, "its default route is guessed: everybody on %s", i->name);
+        }
+    }
+    struct ip_route_result now;
+    if (ip_route(h->st, d->ip, 0, 0, &now) == 0 && now.nif->index == i->index &&
+        now.nexthop == (gw != NULL ? gw->ip : d->ip))
+        return;
+    r.prefix = d->ip;
+    r.plen = 32;
+    format_ip4(d->ip, a);
+    format_ip4(r.gateway, g);
+    if (td_route_add(h->st, &r, true) == 0)
+        host_note(h, "a route is guessed: %s via %s", a, gw != NULL ? g : i->name);
+}
+
+void host_address(struct host *h, unsigned k)
+{
+    struct host_if *i = &h->iface[k];
+    struct facts *f = &i->f;
+    bool has_default = has_words(h, "ip route", "default"),
+         ways = !has_words(h, "ip route", NULL) && h->o.config == NULL;
+    struct ip_route_result now;
+    (void)td_addr_add(h->st, i->index, f->addr, f->plen);
+    has_default |= ip_route(h->st, TD_IP4(192, 0, 2, 254), 0, 0, &now) == 0;
+    for (unsigned n = 0; n < f->ndsts; n++) {
+        const struct destination *d = &f->dst[n];
+        bool near = within(f, d->ip);
+        if (!near && ways && !ip_is_local(h->st, d->ip))
+            way_to(h, i, d, &has_default);
+        const struct station *s = near ? facts_station(f, d->ip) : gateway_of(f, d->mac);
+        if (!f->arp) /* it may ask, and is told */
+            continue;
+        if (s == NULL)
+            given(h, i, d->ip, d->mac);
+        else if (s->arp_at == 0 || s->arp_at > d->at)
+            given(h, i, s->ip, s->mac);
+    }
+}
+
+static void describe(struct host *h, unsigned k)
+{
+    struct host_if *i = &h->iface[k];
+    char a[16], m[18];
+    format_ip4(i->f.addr, a);
+    format_mac(i->f.mac, m);
+    host_note(h, "the stack is %s/%u at %s on %s%s", a, i->f.plen, m, i->name,
+              !i->f.captured            ? ", which nobody captured: everybody there answers"
+              : h->o.iface[k].plen > 32 ? "; the netmask is guessed"
+                                        : "");
+    if (i->f.captured && !i->f.arp)
+        host_note(h,
+                  "no ARP was captured on %s: what the stack asks is answered at once, and isn't "
+                  "compared",
+                  i->name);
+}
+
+int host_setup(struct host *h, char *msg, size_t msg_size)
+{
+    struct td_stack_config sc = {.now = HOST_START - TD_SEC};
+    int status = EXIT_DONE;
+    memset(sc.seed, 7, sizeof(sc.seed));
+    h->st = td_stack_new(&sc);
+    if (h->st == NULL) {
+        (void)snprintf(msg, msg_size, "out of memory");
+        return EXIT_FAILED;
+    }
+    deck_init(&h->deck, h->st, "replay");
+    h->deck.wall_offset = h->first_wall - (int64_t)HOST_START;
+    for (unsigned k = 0; k < h->o.nifs; k++) {
+        struct host_if *i = &h->iface[k];
+        describe(h, k);
+        if (!add_interface(h, k)) {
+            (void)snprintf(msg, msg_size, "an interface %s with an MTU of %u can't be made",
+                           i->name, h->o.mtu);
+            return EXIT_USAGE;
+        }
+        (void)set_if(h, "net.ipv4.conf.%s.arp_acd", i->name, "0");
+        if (i->f.redirected) {
+            (void)set_if(h, "net.ipv4.conf.%s.accept_redirects", "all", "1");
+            (void)set_if(h, "net.ipv4.conf.%s.accept_redirects", i->name, "1");
+            host_note(
+                h, "it obeys redirects, as the capture shows (net.ipv4.conf.%s.accept_redirects)",
+                i->name);
+        }
+    }
+    if (h->o.nifs > 1) {
+        (void)td_knob_set(h->st, "net.ipv4.ip_forward", "1");
+        host_note(h, "with several interfaces it is a router (net.ipv4.ip_forward=1)");
+    }
+    status = knobs(h, msg, msg_size);
+    for (unsigned k = 0; status == EXIT_DONE && k < h->o.nifs; k++)
+        if (!h->iface[k].f.announced_first)
+            host_address(h, k);
+    for (unsigned i = 0; status == EXIT_DONE && i < h->o.nruns; i++)
+        status = host_command(h, h->o.run[i], msg, msg_size);
+    if (status == EXIT_DONE && h->o.config != NULL)
+        status = config(h, msg, msg_size);
+    if (status == EXIT_DONE && td_stack_now(h->st) >= HOST_START) {
+        (void)snprintf(
+            msg, msg_size,
+            "the commands take longer than the second that there is before the first packet");
+        status = EXIT_USAGE;
+    }
+    return status;
+}

@@ -1,0 +1,195 @@
+/* tapdeck/replay_host.c: `tapdeck replay --play ADDR`: its words. The work is done in
+ * replay/host.h. */
+#include "tapdeck/replay_host.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/jsonw.h"
+#include "common/parse.h"
+#include "replay/host.h"
+
+struct words {
+    struct host_options o;
+    bool json;
+};
+
+bool replay_is_host(int argc, char **argv)
+{
+    td_ip4 a;
+    uint8_t plen;
+    for (int i = 1; i + 1 < argc; i++)
+        if (strcmp(argv[i], "--play") == 0)
+            return parse_prefix(argv[i + 1], &a, &plen);
+    return false;
+}
+
+static int play_word(struct session *s, const char *word, struct host_options *o)
+{
+    if (o->nifs == HOST_IFS)
+        return session_fail(s, EXIT_USAGE, "--play %s: a host has at most %d interfaces here", word,
+                            HOST_IFS);
+    if (!parse_prefix(word, &o->iface[o->nifs].addr, &o->iface[o->nifs].plen) ||
+        o->iface[o->nifs].addr == 0)
+        return session_fail(s, EXIT_USAGE,
+                            "--play %s: the first was a host's address, and so must the others be, "
+                            "for example 10.0.0.1/24",
+                            word);
+    if (strchr(word, '/') == NULL)
+        o->iface[o->nifs].plen = 33;
+    o->nifs++;
+    return EXIT_DONE;
+}
+
+static int sums(struct session *s, const char *word, enum observe_sums *v)
+{
+    static const char *const names[] = {"honour", "repair", "drop"};
+    for (unsigned i = 0; i < 3; i++)
+        if (strcmp(word, names[i]) == 0) {
+            *v = (enum observe_sums)i;
+            return EXIT_DONE;
+        }
+    return session_fail(s, EXIT_USAGE, "--checksums needs honour, repair or drop");
+}
+
+/* An option and its value. -1: it is none. */
+static int valued(struct session *s, const char *option, const char *value, struct words *w)
+{
+    static const char *const all[] = {"--play", "--on",        "--run",    "--config", "--knob",
+                                      "--mtu",  "--checksums", "--report", "--mac"};
+    struct host_options *o = &w->o;
+    unsigned k = 0;
+    while (k < sizeof(all) / sizeof(*all) && strcmp(option, all[k]) != 0)
+        k++;
+    if (k == sizeof(all) / sizeof(*all))
+        return -1;
+    if (value == NULL)
+        return session_fail(s, EXIT_USAGE, "%s needs a value after it", option);
+    if (k == 0)
+        return play_word(s, value, o);
+    if (k == 1 && (o->nifs == 0 || strlen(value) > 15 || value[0] == '\0'))
+        return session_fail(
+            s, EXIT_USAGE,
+            "--on %s: it names the interface of the --play before it, in at most 15 letters",
+            value);
+    if (k == 1)
+        o->iface[o->nifs - 1].name = value;
+    else if (k == 2 && o->nruns < HOST_WORDS)
+        o->run[o->nruns++] = value;
+    else if (k == 3)
+        o->config = value;
+    else if (k == 4 && o->nknobs < HOST_WORDS)
+        o->knob[o->nknobs++] = value;
+    else if (k == 2 || k == 4)
+        return session_fail(s, EXIT_USAGE, "%s goes at most %d times", option, HOST_WORDS);
+    else if (k == 5 && (!parse_u32(value, 65535, &o->mtu) || o->mtu < 68))
+        return session_fail(s, EXIT_USAGE, "--mtu needs a number from 68 to 65535");
+    else if (k == 6)
+        return sums(s, value, &o->sums);
+    else if (k == 7 && strcmp(value, "text") != 0 && strcmp(value, "json") != 0)
+        return session_fail(s, EXIT_USAGE, "--report needs text or json");
+    else if (k == 8 && (o->nifs == 0 || !parse_mac(value, &o->iface[o->nifs - 1].mac)))
+        return session_fail(
+            s, EXIT_USAGE,
+            "--mac %s: it gives the --play before it a MAC address, for example 02:00:00:00:00:01",
+            value);
+    else if (k == 8)
+        o->iface[o->nifs - 1].has_mac = true;
+    else if (k == 7)
+        w->json = strcmp(value, "json") == 0;
+    return EXIT_DONE;
+}
+
+static int read_words(struct session *s, int argc, char **argv, struct words *w)
+{
+    *w = (struct words){.json = s->json, .o = {.sums = SUMS_REPAIR}};
+    for (int i = 1; i < argc; i++) {
+        int status = argv[i][0] == '-' ? valued(s, argv[i], argv[i + 1], w) : -1;
+        if (status > 0)
+            return status;
+        if (status == EXIT_DONE)
+            i++;
+        else if (strcmp(argv[i], "-j") == 0)
+            w->json = true;
+        else if (strcmp(argv[i], "-n") == 0)
+            continue;
+        else if (argv[i][0] == '-' && argv[i][1] != '\0')
+            return session_fail(
+                s, EXIT_USAGE,
+                "%s doesn't go with --play of a whole host: `help replay` lists what does",
+                argv[i]);
+        else if (w->o.nfiles == HOST_IFS)
+            return session_fail(s, EXIT_USAGE, "'%s': at most %d files", argv[i], HOST_IFS);
+        else
+            w->o.file[w->o.nfiles++] = argv[i];
+    }
+    if (w->o.nfiles == 0)
+        return session_fail(s, EXIT_USAGE, "which capture? write `replay --play ADDR FILE`");
+    if (w->o.nfiles > w->o.nifs)
+        return session_fail(s, EXIT_USAGE, "'%s': a file for each --play, and there are only %u",
+                            w->o.file[w->o.nifs], w->o.nifs);
+    return EXIT_DONE;
+}
+
+struct output {
+    struct host *h;
+    struct words *w;
+    FILE *to;
+    struct text t;
+    struct jsonw jw;
+};
+
+static void put(struct output *out)
+{
+    if (out->t.len > 0)
+        (void)fwrite(out->t.s, 1, out->t.len, out->to);
+    out->t.len = 0;
+}
+
+static void row(void *ctx, const struct host_row *r)
+{
+    struct output *out = ctx;
+    if (out->w->json)
+        host_json_row(&out->jw, r, host_iface(out->h, r->iface));
+    else
+        host_print_row(r, host_iface(out->h, r->iface), &out->t);
+    put(out);
+}
+
+int replay_host(struct session *s, int argc, char **argv)
+{
+    struct words w;
+    char msg[2048];
+    int status = read_words(s, argc, argv, &w);
+    if (status != EXIT_DONE)
+        return status;
+    struct output out = {.w = &w, .to = s->out};
+    out.jw.t = &out.t;
+    w.o.row = row;
+    w.o.ctx = &out;
+    out.h = host_open(&w.o, &status, msg, sizeof(msg));
+    if (out.h == NULL)
+        return session_fail(s, status, "%s", msg);
+    if (w.json) {
+        jw_open(&out.jw, NULL, '{');
+        jw_open(&out.jw, "frames", '[');
+    } else {
+        text_printf(&out.t, "%6s %11s  %-7s %11s  %s%s\n", "packet", "seconds", "verdict", "sent",
+                    w.o.nifs > 1 ? "on      " : "", "what it is, and what the journal says of it");
+    }
+    while (host_step(out.h))
+        ;
+    host_finish(out.h);
+    if (w.json) {
+        jw_close(&out.jw, ']');
+        host_json_sum(&out.jw, host_summary(out.h));
+        jw_close(&out.jw, '}');
+        text_puts(&out.t, "\n");
+    } else {
+        host_print_sum(host_summary(out.h), &out.t);
+    }
+    put(&out);
+    text_free(&out.t);
+    host_close(out.h);
+    return EXIT_DONE;
+}

@@ -1,0 +1,283 @@
+/* replay/host.c and its parts: the stack as a host of a capture, all but its TCP. The captures are
+ * pcaps/. */
+#include "check_main.h"
+#include "common/control.h"
+#include "replay/host.h"
+#include "tapdeckd/deck.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/parse.h"
+
+static char msg[1024];
+
+struct seen { /* rows as they came */
+    unsigned n;
+    struct {
+        uint64_t number;
+        enum host_verdict verdict;
+        char why[1024];
+    } row[64];
+};
+
+static void row(void *ctx, const struct host_row *r)
+{
+    struct seen *s = ctx;
+    if (s->n == 64)
+        return;
+    s->row[s->n].number = r->number;
+    s->row[s->n].verdict = r->verdict;
+    (void)snprintf(s->row[s->n].why, sizeof(s->row[s->n].why), "%s",
+                   r->why.s != NULL ? r->why.s : "");
+    s->n++;
+}
+
+static const char *path_of(const char *name)
+{
+    static char path[4][128];
+    static unsigned next;
+    char *p = path[next++ % 4];
+    (void)snprintf(p, sizeof(path[0]), "pcaps/%s/%s.pcapng", name, name);
+    FILE *f = fopen(p, "r");
+    if (f == NULL)
+        (void)snprintf(p, sizeof(path[0]), "pcaps/%s/%s.pcap.gz", name, name);
+    else
+        (void)fclose(f);
+    return p;
+}
+
+static struct host_options asked(const char *name, const char *addr, struct seen *s)
+{
+    struct host_options o = {.nifs = 1, .nfiles = 1, .sums = SUMS_REPAIR, .row = row, .ctx = s};
+    ck_assert(parse_prefix(addr, &o.iface[0].addr, &o.iface[0].plen));
+    if (strchr(addr, '/') == NULL)
+        o.iface[0].plen = 33;
+    o.file[0] = path_of(name);
+    return o;
+}
+
+static struct host_sum play(const struct host_options *o)
+{
+    int status;
+    struct host *h = host_open(o, &status, msg, sizeof(msg));
+    ck_assert_msg(h != NULL, "%s", msg);
+    while (host_step(h))
+        ;
+    host_finish(h);
+    struct host_sum s = *host_summary(h);
+    s.notes = (struct text){0};
+    host_close(h);
+    return s;
+}
+
+/* What our own stack said, our own stack says again. */
+static const struct {
+    const char *name, *addr;
+    unsigned same, in;
+    const char *run, *mac;
+} own[] = {
+    {"arp-first-contact", "10.0.0.1", 3, 4, NULL, NULL},
+    {"arp-first-contact", "10.0.0.2", 4, 3, NULL, NULL},
+    {"arp-gratuitous", "10.0.0.1", 2, 5, NULL, NULL},
+    {"arp-gratuitous", "10.0.0.2/24", 5, 2, NULL, NULL},
+    {"arp-conflict", "10.0.0.1", 1, 2, NULL, NULL},
+    {"arp-conflict", "10.0.0.2", 2, 2, NULL, NULL},
+    {"arp-conflict", "10.0.0.3", 1, 3, NULL, "02:00:00:03:00:01"},
+    {"arp-spoof", "10.0.0.1", 5, 9, NULL, NULL},
+    {"arp-spoof", "10.0.0.2", 4, 7, NULL, NULL},
+    {"arp-spoof", "10.0.0.66", 5, 4, NULL, NULL},
+    {"icmp-echo", "10.0.1.2", 3, 2, NULL, NULL},
+    {"icmp-redirect", "10.0.0.2", 3, 4, NULL, NULL},
+    {"icmp-unreachable", "10.0.1.2", 4, 4, NULL, NULL},
+    {"traceroute", "10.0.1.2", 5, 6, NULL, NULL},
+    {"fragments-in-order", "10.0.0.1", 3, 3, NULL, NULL},
+    {"fragments-in-order", "10.0.0.2", 3, 3, NULL, NULL},
+    {"fragments-out-of-order", "10.0.0.1", 3, 3,
+     "tc rule add dev eth0 delay the 1st fragment by 5ms", NULL},
+    {"fragments-out-of-order", "10.0.0.2", 3, 3, NULL, NULL},
+    {"fragments-timeout", "10.0.0.1", 3, 1, NULL, NULL},
+    {"fragments-timeout", "10.0.0.2", 1, 3, "tc rule add dev eth0 ingress drop the 2nd fragment",
+     NULL},
+    {"fragments-overlap", "10.0.0.1", 6, 1, NULL, NULL},
+    {"fragments-overlap", "10.0.0.2", 1, 6, NULL, NULL},
+    {"udp", "192.168.0.1", 2, 2, NULL, NULL},
+    {"dns", "10.0.0.1", 2, 2, NULL, NULL},
+    {"dns", "10.0.0.2", 2, 2, NULL, NULL},
+    {"pmtu-discovery", "192.168.0.1", 6, 4, NULL, NULL},
+};
+
+START_TEST(our_own_says_the_same)
+{
+    struct seen s = {0};
+    struct host_options o = asked(own[_i].name, own[_i].addr, &s);
+    if (own[_i].run != NULL)
+        o.run[o.nruns++] = own[_i].run;
+    if (own[_i].mac != NULL)
+        o.iface[0].has_mac = parse_mac(own[_i].mac, &o.iface[0].mac);
+    struct host_sum sum = play(&o);
+    for (unsigned v = 0; v < HOST_VERDICTS; v++) {
+        unsigned want = v == HOST_SAME ? own[_i].same : v == HOST_IN ? own[_i].in : 0;
+        if (v != HOST_UNSEEN)
+            ck_assert_msg(sum.count[v] == want, "%s, %s: %lu %s: %s", own[_i].name, own[_i].addr,
+                          (unsigned long)sum.count[v], host_verdict_names[v], sum.lesson);
+    }
+    ck_assert_str_eq(sum.lesson, "");
+    for (unsigned i = 1; i < s.n; i++) /* in the order of the file */
+        if (s.row[i].number > 0 && s.row[i - 1].number > 0)
+            ck_assert_uint_gt(s.row[i].number, s.row[i - 1].number);
+}
+END_TEST
+
+static const char *why_of(const struct seen *s, uint64_t number)
+{
+    for (unsigned i = 0; i < s->n; i++)
+        if (s->row[i].number == number)
+            return s->row[i].why;
+    return "";
+}
+
+/* Reasons stand beside frames, and name packets by their numbers in the file. */
+START_TEST(reasons)
+{
+    struct seen s = {0};
+    struct host_options o = asked("fragments-out-of-order", "10.0.0.2", &s);
+    (void)play(&o);
+    ck_assert_ptr_nonnull(strstr(why_of(&s, 3), "reassembled from packets 1, 2, 3\n"));
+    ck_assert_ptr_nonnull(strstr(why_of(&s, 4), "because packet 3 arrived"));
+    memset(&s, 0, sizeof(s));
+    o = asked("arp-first-contact", "10.0.0.1", &s);
+    (void)play(&o);
+    ck_assert_ptr_nonnull(strstr(why_of(&s, 1), "because of packet 3"));
+    ck_assert_ptr_nonnull(strstr(why_of(&s, 2), "went from INCOMPLETE to STALE"));
+    memset(&s, 0, sizeof(s));
+    o = asked("arp-conflict", "10.0.0.3", &s);
+    o.iface[0].has_mac = parse_mac("02:00:00:03:00:01", &o.iface[0].mac);
+    (void)play(&o);
+    ck_assert_ptr_nonnull(strstr(why_of(&s, 4), "acd-conflict"));
+}
+END_TEST
+
+/* A stack that does otherwise is told from what was captured. */
+START_TEST(differences)
+{
+    struct seen s = {0};
+    struct host_options o = asked("arp-first-contact", "10.0.0.2", &s);
+    o.knob[o.nknobs++] = "net.ipv4.icmp_echo_ignore_all=1";
+    struct host_sum sum = play(&o);
+    ck_assert_uint_eq(sum.count[HOST_SAME], 2);
+    ck_assert_uint_eq(sum.count[HOST_MISSING], 2);
+    ck_assert_ptr_nonnull(strstr(sum.lesson, "packet 5: missing"));
+    o.knob[0] = "net.ipv4.ip_default_ttl=128";
+    sum = play(&o);
+    ck_assert_uint_eq(sum.count[HOST_DIFFERS], 2);
+    ck_assert_ptr_nonnull(strstr(sum.lesson, "TTL 128, captured 64"));
+    o = asked("fragments-timeout", "10.0.0.2", &s); /* nothing is lost here */
+    sum = play(&o);
+    ck_assert_uint_eq(sum.count[HOST_EXTRA], 3);
+    ck_assert_uint_eq(sum.count[HOST_MISSING], 1);
+}
+END_TEST
+
+/* A box that translates, seen on both sides. Only the first frame is earlier: it waited for ARP,
+ * which wasn't captured. */
+START_TEST(nat_box)
+{
+    struct seen s = {0};
+    struct host_options o = asked("nat-inside", "10.0.1.1/24", &s);
+    o.nifs = o.nfiles = 2;
+    ck_assert(parse_prefix("10.0.2.1/24", &o.iface[1].addr, &o.iface[1].plen));
+    o.file[1] = path_of("nat-outside");
+    o.run[o.nruns++] = "iptables -t nat -A POSTROUTING -o right -j MASQUERADE";
+    o.run[o.nruns++] = "tc qdisc add dev left root netem delay 5ms";
+    o.run[o.nruns++] = "tc qdisc add dev right root netem delay 10ms";
+    struct host_sum sum = play(&o);
+    ck_assert_uint_eq(sum.count[HOST_IN], 9);
+    ck_assert_uint_eq(sum.count[HOST_SAME] + sum.count[HOST_EARLIER], 9);
+    ck_assert_uint_le(sum.count[HOST_EARLIER], 1);
+    ck_assert_uint_eq(sum.count[HOST_EXTRA] + sum.count[HOST_MISSING] + sum.count[HOST_DIFFERS], 0);
+    o.nruns = 0; /* without its rules it translates nothing */
+    sum = play(&o);
+    ck_assert_uint_gt(sum.count[HOST_EXTRA], 0);
+}
+END_TEST
+
+/* A router of which one side was captured: what it passed on must have come in on the other. */
+START_TEST(router)
+{
+    struct seen s = {0};
+    struct host_options o = asked("traceroute", "10.0.1.1/24", &s);
+    o.nifs = 2;
+    ck_assert(parse_prefix("10.0.2.1/24", &o.iface[1].addr, &o.iface[1].plen));
+    struct host_sum sum = play(&o);
+    ck_assert_uint_eq(sum.count[HOST_SAME], 6);
+    ck_assert_uint_eq(sum.assumed, 2);
+    ck_assert_str_eq(sum.lesson, "");
+}
+END_TEST
+
+START_TEST(refused)
+{
+    struct seen s = {0};
+    int status = EXIT_DONE;
+    struct host_options o = asked("udp", "10.9.9.9", &s);
+    ck_assert_ptr_null(host_open(&o, &status, msg, sizeof(msg)));
+    ck_assert_int_eq(status, EXIT_USAGE);
+    ck_assert_ptr_nonnull(strstr(msg, "10.9.9.9"));
+    o = asked("udp", "192.168.0.1", &s);
+    o.run[o.nruns++] = "ip addr frobnicate";
+    ck_assert_ptr_null(host_open(&o, &status, msg, sizeof(msg)));
+    ck_assert_int_eq(status, EXIT_USAGE);
+    ck_assert_ptr_nonnull(strstr(msg, "--run 'ip addr frobnicate'"));
+}
+END_TEST
+
+/* As a tape: its stack can be looked at after each frame. */
+START_TEST(tape)
+{
+    struct seen s = {0};
+    int status;
+    struct host_options o = asked("arp-first-contact", "10.0.0.1", &s);
+    struct host *h = host_open(&o, &status, msg, sizeof(msg));
+    ck_assert_ptr_nonnull(h);
+    struct tape *t = host_tape(h);
+    char *words[] = {(char *)(uintptr_t) "ip", (char *)(uintptr_t) "neigh", NULL};
+    struct text line = {0};
+    ck_assert_int_eq(t->ops->step(t, msg, sizeof(msg)), TAPE_FRAME);
+    ck_assert_uint_eq(t->frame.number, 1);
+    ck_assert_int_eq(t->frame.dir, TAPE_OUT);
+    struct run *r = run_start(t->deck, 2, words, false, false);
+    ck_assert_ptr_nonnull(strstr(r->out.s, "INCOMPLETE"));
+    run_free(r);
+    ck_assert_int_eq(t->ops->step(t, msg, sizeof(msg)), TAPE_FRAME);
+    ck_assert_int_eq(t->frame.dir, TAPE_IN);
+    t->ops->line(t, &line);
+    ck_assert_ptr_nonnull(strstr(line.s, "ARP announcement"));
+    text_free(&line);
+    r = run_start(t->deck, 2, words, false, false);
+    ck_assert_ptr_nonnull(strstr(r->out.s, "02:00:00:02:00:01"));
+    run_free(r);
+    for (int i = 2; i < 7; i++)
+        ck_assert_int_eq(t->ops->step(t, msg, sizeof(msg)), TAPE_FRAME);
+    ck_assert_int_eq(t->ops->step(t, msg, sizeof(msg)), TAPE_END);
+    ck_assert_uint_eq(t->frame.number, 7);
+    t->ops->close(t);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("replay host");
+    TCase *tc = tcase_create("host");
+    tcase_add_loop_test(tc, our_own_says_the_same, 0, (int)(sizeof(own) / sizeof(*own)));
+    tcase_add_test(tc, reasons);
+    tcase_add_test(tc, differences);
+    tcase_add_test(tc, nat_box);
+    tcase_add_test(tc, router);
+    tcase_add_test(tc, refused);
+    tcase_add_test(tc, tape);
+    suite_add_tcase(s, tc);
+    return s;
+}
+
+CHECK_MAIN(suite)

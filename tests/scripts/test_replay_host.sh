@@ -1,0 +1,54 @@
+#!/bin/bash
+# tapdeck replay --play ADDR: the stack as a host of a capture: its words, its reports, and what it refuses.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+BUILD=${BUILD:-build}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+ok() { local status=$?; if [ $status -eq 0 ]; then echo "ok - $1"; else echo "not ok - $1"; fi; }
+refused() { # WORDS… | sentence
+    local said status
+    said=$("$BUILD/tapdeck" replay "${@:2}" 2>&1 >/dev/null)
+    status=$?
+    [ $status -eq 2 ] && [[ $said == *"$1"* ]] && [ "$(wc -l <<<"$said")" -eq 1 ]
+    ok "refused: replay ${*:2}: $said"
+}
+arp=pcaps/arp-first-contact/arp-first-contact.pcapng
+for host in 10.0.0.1 10.0.0.2/24; do
+    "$BUILD/tapdeck" replay --play $host $arp >"$work/said" && grep -q '^[34] same, 0 later, 0 earlier, 0 differs, 0 extra, 0 unseen, 0 missing' "$work/said" &&
+        grep -q '^no divergence' "$work/said"
+    ok "--play $host: our own stack says the same again"
+done
+"$BUILD/tapdeck" replay --play 10.0.0.1 -j $arp | python3 -c '
+import json, sys
+r = json.load(sys.stdin)
+assert r["same"] == 3 and r["in"] == 4 and r["packets"] == 7 == len(r["frames"])
+assert [f["verdict"] for f in r["frames"]] == ["same", "in", "same", "in", "in", "same", "in"]
+assert any("INCOMPLETE" in w for w in r["frames"][1]["why"])'
+ok "--play ADDR -j: the same as JSON"
+cmp -s <("$BUILD/tapdeck" replay --play 10.0.0.1 $arp) <("$BUILD/tapdeck" replay --play 10.0.0.1 - <$arp)
+ok "from the standard input: the same"
+nat=(--play 10.0.1.1/24 --play 10.0.2.1/24 --run 'iptables -t nat -A POSTROUTING -o right -j MASQUERADE')
+printf '%s\n' '# delays of its cables' 'tc qdisc add dev left root netem delay 5ms' '' 'tc qdisc add dev right root netem delay 10ms' >"$work/config"
+"$BUILD/tapdeck" replay "${nat[@]}" --config "$work/config" pcaps/nat-inside/nat-inside.pcapng pcaps/nat-outside/nat-outside.pcapng >"$work/said" &&
+    grep -q '^8 same, 0 later, 1 earlier, 0 differs, 0 extra, [0-9]* unseen, 0 missing' "$work/said" && grep -q 'nf-flow-new: A new flow: TCP' "$work/said"
+ok "a box that translates, a file for each side: $(grep ' same, ' "$work/said")"
+refused "a file for each --play" --play 10.0.0.1 $arp $arp
+refused "no frame in it is from or to 10.9.9.9" --play 10.9.9.9 $arp
+refused "which capture" --play 10.0.0.1
+refused "and so must the others be" --play 10.0.0.1 --play client $arp
+refused "there is no command 'frob'" --play 10.0.0.1 --run frob $arp
+refused "--config $work/none: No such file" --play 10.0.0.1 --config "$work/none" $arp
+refused "$work/bad:2: " --play 10.0.0.1 --config <(:) --config "$(printf '\nip frob\n' >"$work/bad"; echo "$work/bad")" $arp
+refused "there is no such knob" --play 10.0.0.1 --knob net.nothing=1 $arp
+refused "--mtu needs a number" --play 10.0.0.1 --mtu 5 $arp
+refused "--mac x" --play 10.0.0.1 --mac x $arp
+refused "doesn't go with --play of a whole host" --play 10.0.0.1 --flow 3 $arp
+: >"$work/empty"
+refused "it is empty" --play 10.0.0.1 "$work/empty"
+echo "this is text" >"$work/text"
+refused "not a capture file" --play 10.0.0.1 "$work/text"
+head -c 1300 $arp >"$work/half.pcapng"
+said=$("$BUILD/tapdeck" replay --play 10.0.0.1 "$work/half.pcapng" | tail -1)
+[[ $said == "note: "*"half.pcapng: breaks off after"* ]]
+ok "a file that breaks off: what is there, and a note: $said"
