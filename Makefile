@@ -63,7 +63,7 @@ $(BUILD)/tapdeck: $(BUILD)/obj/apps/tapdeck/main.o $(APPLIB) $(DEVLIB) $(LIB)
 TEST_SRC    := $(shell find tests/stack tests/apps -name 'test_*.c' 2>/dev/null | sort)
 TEST_BIN    := $(TEST_SRC:%.c=$(BUILD)/%)
 TEST_COMMON := $(call objects,$(call sources,tests/common))
-TEST_LIBS    = $(shell pkg-config --libs check 2>/dev/null) $(APP_LIBS)
+TEST_LIBS    = $(shell pkg-config --libs check 2>/dev/null) $(APP_LIBS) -lreadline
 $(TEST_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_COMMON) $(APPLIB) $(DEVLIB) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $< $(TEST_COMMON) $(APPLIB) $(DEVLIB) $(LIB) $(TEST_LIBS)
