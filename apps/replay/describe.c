@@ -11,6 +11,16 @@
 
 #define ETHER 14u
 
+void describe_time(struct text *out, int64_t ns)
+{
+    if (ns < 1000000)
+        text_printf(out, "%.0f us", (double)ns / 1e3);
+    else if (ns < 1000000000)
+        text_printf(out, "%.1f ms", (double)ns / 1e6);
+    else
+        text_printf(out, "%.2f s", (double)ns / 1e9);
+}
+
 static void put_ip4(struct text *out, td_ip4 a)
 {
     text_printf(out, "%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
@@ -154,14 +164,36 @@ static void icmp(const struct view *v, struct text *out)
 
 /* ---- the rest ---- */
 
+static void dns_type(unsigned type, struct text *out)
+{
+    static const struct {
+        unsigned type;
+        const char *name;
+    } types[] = {{1, "A"}, {2, "NS"}, {5, "CNAME"}, {6, "SOA"}, {12, "PTR"}, {15, "MX"}, {16, "TXT"}, {28, "AAAA"}, {33, "SRV"}, {65, "HTTPS"}};
+    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+        if (types[i].type == type) {
+            text_printf(out, " %s", types[i].name);
+            return;
+        }
+    }
+    text_printf(out, " type %u", type);
+}
+
 static void dns(const struct view *v, struct text *out)
 {
     const uint8_t *b = v->frame + v->text_at;
     if ((v->sport != 53 && v->dport != 53 && v->sport != 5353) || v->text_kept < 12)
         return;
-    text_printf(out, ", DNS %s, id %u, ", b[2] & 0x80 ? "answer" : "question", wire_get16(b));
-    if (b[2] & 0x80)
-        text_printf(out, "code %u, %u answers, ", b[3] & 15, wire_get16(b + 6));
+    static const char *const codes[] = {"no error", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"};
+    bool answer = (b[2] & 0x80) != 0;
+    unsigned code = b[3] & 15, records = wire_get16(b + 6);
+    text_printf(out, ", DNS %s, id %u, ", answer ? "answer" : "question", wire_get16(b));
+    if (answer && code < sizeof(codes) / sizeof(*codes))
+        text_printf(out, "%s, ", codes[code]);
+    else if (answer)
+        text_printf(out, "code %u, ", code);
+    if (answer)
+        text_printf(out, "%u record%s, ", records, records == 1 ? "" : "s");
     uint32_t i = 12;
     for (int labels = 0; labels < 32 && i < v->text_kept && b[i] > 0 && b[i] < 64 && i + b[i] < v->text_kept; labels++) {
         for (uint32_t k = 1; k <= b[i]; k++) {
@@ -171,6 +203,8 @@ static void dns(const struct view *v, struct text *out)
         text_add(out, ".", 1);
         i += b[i] + 1u;
     }
+    if (i + 3 <= v->text_kept && b[i] == 0)
+        dns_type(wire_get16(b + i + 1), out);
 }
 
 static void udp(const struct view *v, struct text *out)

@@ -216,6 +216,25 @@ struct flow *flows_packet(struct flows *t, const struct view *v, int *side)
     return f;
 }
 
+struct flow *flows_quoted(const struct flows *t, const struct view *v, int *side)
+{
+    uint32_t at = 14u + v->ip.hlen, there = v->frame_len - v->filled;
+    struct view quoted = {0};
+    if (v->net != VIEW_IPV4 || v->proto != IPPROTO_ICMP || v->fragment || there < at + 8 + IPV4_HLEN)
+        return NULL;
+    const uint8_t *type = v->frame + at, *b = type + 8;
+    uint32_t hlen = (b[0] & 15u) * 4, n = there - at - 8;
+    bool error = *type == 3 || *type == 4 || *type == 5 || *type == 11 || *type == 12;
+    if (!error || b[0] >> 4 != 4 || hlen < IPV4_HLEN || n < hlen + 4 || b[9] != IPPROTO_TCP)
+        return NULL;
+    quoted.src[10] = quoted.src[11] = quoted.dst[10] = quoted.dst[11] = 0xff;
+    memcpy(quoted.src + 12, b + 12, 4);
+    memcpy(quoted.dst + 12, b + 16, 4);
+    quoted.sport = wire_get16(b + hlen);
+    quoted.dport = wire_get16(b + hlen + 2);
+    return find(t, &quoted, side);
+}
+
 /* ---- what it was ---- */
 
 enum flow_end flow_end(const struct flow *f)

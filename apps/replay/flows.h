@@ -62,6 +62,8 @@ void flows_done(struct flows *t);
 /* Takes a packet; its flow, or NULL when it is no TCP segment (or memory is short: t->full). *side:
  * who sent it, 0 or 1. May swap the sides of a flow when it is learnt who the client is. */
 struct flow *flows_packet(struct flows *t, const struct view *v, int *side);
+/* The flow that an ICMP error is about, or NULL. *side: who sent what it quotes. */
+struct flow *flows_quoted(const struct flows *t, const struct view *v, int *side);
 /* The flow with this number, or NULL. */
 const struct flow *flows_number(const struct flows *t, uint32_t number);
 

@@ -11,6 +11,9 @@
 
 #include "common/control.h"
 #include "replay/describe.h"
+#include "wire/eth.h"
+#include "wire/icmp.h"
+#include "replay/recall.h"
 
 #define TICK  16384
 #define FLUSH 65536 /* bytes of text */
@@ -24,6 +27,7 @@ struct run {
     struct text text;
     struct jsonw json;
     struct flows flows;
+    struct recall *recall; /* NULL: memory was short, and relations aren't told */
     bool begun;          /* something has been written */
     int64_t first, now;  /* ns */
     uint64_t packets, rows, unread, clamped, cut, bad_sums, untracked;
@@ -72,10 +76,16 @@ static void tell_listeners(struct run *run)
 static void tell_other(struct run *run, const struct view *v)
 {
     struct text line = {0};
-    if (run->o->flow >= 0 || !asked_for(run, v->number))
+    if (run->o->flow >= 0)
         return;
-    write_head(run);
     const char *kind = describe_packet(v, &line);
+    if (run->recall != NULL)
+        recall_packet(run->recall, v, run->now, &line);
+    if (!asked_for(run, v->number)) {
+        text_free(&line);
+        return;
+    }
+    write_head(run);
     run->seen.kind = kind;
     run->seen.text = line.s;
     run->seen.told = true;
@@ -105,6 +115,15 @@ static bool thrown_away(struct run *run, const struct view *v)
     return run->left_out;
 }
 
+/* A router says that a segment didn't fit (RFC 1191): its sender sends it again in smaller ones. */
+static void too_big(struct run *run, const struct view *v)
+{
+    int side;
+    struct flow *f = flows_quoted(&run->flows, v, &side);
+    if (f != NULL && v->frame[ETH_HLEN + v->ip.hlen] == ICMP_UNREACHABLE && v->frame[ETH_HLEN + v->ip.hlen + 1] == ICMP_FRAG_NEEDED)
+        track_too_big(f, side, v->number);
+}
+
 static void take(struct run *run, const struct view *v)
 {
     int side;
@@ -115,9 +134,12 @@ static void take(struct run *run, const struct view *v)
     if (thrown_away(run, v))
         return;
     if (f == NULL) {
+        too_big(run, v);
         tell_other(run, v);
         return;
     }
+    if (run->recall != NULL)
+        recall_packet(run->recall, v, run->now, NULL);
     if (run->o->flow >= 0 && f->number != run->o->flow)
         return;
     if (!track_packet(f, side, v, run->now, run->o->sums == SUMS_REPAIR, &row)) {
@@ -172,6 +194,23 @@ static void count(struct run *run, uint64_t n, const char *what)
         note(run, n, what);
 }
 
+static void note_unanswered(struct run *run)
+{
+    enum { SOME = 5 };
+    uint64_t first[SOME];
+    unsigned n = run->recall != NULL && run->o->flow < 0 ? recall_unanswered(run->recall, first, SOME) : 0;
+    struct text line = {0};
+    if (n == 0)
+        return;
+    text_puts(&line, n == 1 ? "question stayed without an answer:" : "questions stayed without an answer:");
+    for (unsigned i = 0; i < n && i < SOME; i++)
+        text_printf(&line, "%s packet %" PRIu64, i > 0 ? "," : "", first[i]);
+    if (n > SOME)
+        text_puts(&line, ", …");
+    note(run, n, line.s);
+    text_free(&line);
+}
+
 static void take_notes(struct run *run, const char *broken)
 {
     count(run, run->clamped, "packets have a time before that of the packet before them: they are taken as simultaneous with it");
@@ -181,6 +220,7 @@ static void take_notes(struct run *run, const char *broken)
                              : run->o->sums == SUMS_REPAIR ? "packets have a wrong checksum, which was taken for right"
                                                            : "packets have a wrong checksum and were left out");
     count(run, run->untracked, "packets could not be tracked: memory is short");
+    note_unanswered(run);
     if (broken[0] != '\0')
         note(run, 0, broken);
 }
@@ -276,6 +316,7 @@ int observe_run(struct capture_reader *r, const char *name, const struct observe
     int got;
     run.json.t = &run.text;
     flows_init(&run.flows);
+    run.recall = recall_new();
     while ((got = capture_next(r, &f, broken, sizeof(broken))) == 1) {
         if (run.packets++ == 0)
             link = f.link;
@@ -304,6 +345,7 @@ int observe_run(struct capture_reader *r, const char *name, const struct observe
     for (struct flow *flow = run.flows.head; flow != NULL; flow = flow->next)
         track_free(flow);
     flows_done(&run.flows);
+    recall_free(run.recall);
     text_free(&run.text);
     for (unsigned i = 0; i < run.nnotes; i++)
         free(run.notes[i]);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "replay/describe.h"
 #include "replay/observe.h"
 #include "replay/tcptrace.h"
 
@@ -27,17 +28,6 @@ void observe_flags(uint16_t flags, char dst[12])
     dst[n] = '\0';
 }
 
-/* A duration in the unit that suits it. */
-static void put_time(struct text *out, int64_t ns)
-{
-    if (ns < 1000000)
-        text_printf(out, "%.0f us", (double)ns / 1e3);
-    else if (ns < 1000000000)
-        text_printf(out, "%.1f ms", (double)ns / 1e6);
-    else
-        text_printf(out, "%.2f s", (double)ns / 1e9);
-}
-
 static const char *state_short(uint8_t state)
 {
     static const char *const names[] = {"?",        "CLOSED",     "LISTEN",   "SYN-SENT", "SYN-RCVD", "ESTAB", "FIN-WAIT1", "FIN-WAIT2",
@@ -56,7 +46,7 @@ static void put_marks(const struct track_row *r, const char *before, struct text
             text_printf(out, " #%u", r->dup);
         if (i == TRACK_I_DELAYED_ACK) {
             text_puts(out, " by about ");
-            put_time(out, r->ack_delay);
+            describe_time(out, r->ack_delay);
         }
         if (i == TRACK_I_URGENT)
             text_printf(out, " up to byte %lld", (long long)(r->urgent - 1));
@@ -125,7 +115,7 @@ void observe_row_words(const struct track_row *r, struct text *out)
     int64_t rtt = r->rtt >= 0 ? r->rtt : r->rtt_ts;
     if (rtt >= 0) {
         text_printf(out, "%sRTT ", before);
-        put_time(out, rtt);
+        describe_time(out, rtt);
         if (r->rtt < 0)
             text_puts(out, " by its timestamp");
     }

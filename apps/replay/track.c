@@ -688,6 +688,15 @@ bool track_packet(struct flow *f, int side, const struct view *v, int64_t t, boo
     return true;
 }
 
+void track_too_big(struct flow *f, int side, uint64_t packet)
+{
+    struct track_side *s = f->side[side].track;
+    if (s == NULL || !s->begun)
+        return;
+    s->smaller = s->nxt;
+    s->smaller_by = packet;
+}
+
 const struct track_stats *track_stats(const struct flow *f, int side)
 {
     struct track_side *s = f->side[side].track;

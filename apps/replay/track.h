@@ -166,6 +166,8 @@ struct track_facts { /* of one side, what its SYN said */
 /* Takes a TCP packet (flows_packet gave f and side) and says what it shows. t: its time, clamped.
  * believe: a checksum that is wrong is taken for right. False: memory is short, no row. */
 bool track_packet(struct flow *f, int side, const struct view *v, int64_t t, bool believe, struct track_row *row);
+/* An ICMP message (this packet) has told this side that a segment is too big for the path. */
+void track_too_big(struct flow *f, int side, uint64_t packet);
 const struct track_stats *track_stats(const struct flow *f, int side); /* NULL: nothing was tracked */
 void track_facts(const struct flow *f, int side, struct track_facts *facts);
 /* Gives back what the tracker holds of this flow. */

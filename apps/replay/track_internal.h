@@ -38,6 +38,8 @@ struct track_side {
     uint32_t last_len;        /* of its last segment with text */
     tcp_seq recover, lost;    /* being in recovery, after a timeout, until these are acknowledged */
     bool recovering, timed_out;
+    tcp_seq smaller;          /* what was sent up to here may go again in smaller segments: packet smaller_by said so */
+    uint64_t smaller_by;      /* 0: none did */
     bool tainted;             /* what lies before `taint` gives no sample of the round trip */
     tcp_seq taint;
     struct ranges holes, sacked;

@@ -149,13 +149,20 @@ static uint64_t kind_of_rtx(struct seen *p, const struct seg *e)
                  (a->sacked.n > 0 && seq_gt(a->high, p->h->seq));
     if (p->syn)
         return TRACK_BIT(RTX_SYN);
+    if (a->smaller_by != 0 && seq_lt(p->h->seq, a->smaller)) {
+        p->row->reason = "in smaller segments, for the path's MTU was told (RFC 1191 6.4)";
+        return TRACK_BIT(RTX);
+    }
     if (heard < silent)
         silent = heard;
     if (first && since >= rto * 4 / 5 && silent >= rto * 4 / 5) {
         a->timed_out = true;
         a->recovering = false;
         a->lost = a->nxt;
-        if (e != NULL && e->times > 1)
+        bool again = e != NULL && e->times > 1;
+        if (again && p->v->text_len > 0 && p->end != e->end && p->h->seq == e->seq)
+            p->row->reason = "the timer ran out again; smaller this time: perhaps what is large is lost (RFC 4821)";
+        else if (again)
             p->row->reason = "the timer ran out again, with back-off";
         return TRACK_BIT(RTX_RTO);
     }
@@ -212,6 +219,8 @@ static void judge_data(struct seen *p)
     if (e != NULL)
         p->row->about = e->packet;
     mark(p, kind_of_rtx(p, e));
+    if (a->smaller_by != 0 && (p->row->marks & TRACK_BIT(RTX)) && seq_lt(p->h->seq, a->smaller))
+        p->row->about = a->smaller_by;
 }
 
 /* RFC 3168 6.1.1: a SYN with both bits asks, a SYN-ACK with ECE alone agrees. */

@@ -380,6 +380,34 @@ START_TEST(test_timeout)
 }
 END_TEST
 
+/* A router said that what was sent is too big: it goes again at once, in smaller segments. */
+START_TEST(test_smaller_segments)
+{
+    struct talk k;
+    talk_begin(&k);
+    handshake(&k);
+    segment(&k, 0, 0, TCP_ACK, 101, 501, 1000);
+    segment(&k, 0, 0, TCP_ACK, 1101, 501, 1000);
+    track_too_big(k.flow, 0, 77);
+    const struct track_row *r = segment(&k, 0, 5, TCP_ACK, 101, 501, 700);
+    HAS(r, RTX);
+    ck_assert_uint_eq(r->about, 77);
+    ck_assert(strstr(r->reason, "RFC 1191") != NULL);
+    r = segment(&k, 0, 0, TCP_ACK, 1501, 501, 600); /* the last: no tail loss probe either */
+    HAS(r, RTX);
+    HASNT(r, RTX_TLP);
+    segment(&k, 1, 20, TCP_ACK, 501, 2101, 0);
+    r = segment(&k, 0, 0, TCP_ACK, 2101, 501, 700);
+    ck_assert((r->marks & TRACK_ANY_RTX) == 0);
+    r = segment(&k, 0, 2000, TCP_ACK, 2101, 501, 700);
+    HAS(r, RTX_RTO);
+    r = segment(&k, 0, 4000, TCP_ACK, 2101, 501, 300);
+    HAS(r, RTX_RTO);
+    ck_assert(strstr(r->reason, "smaller this time") != NULL);
+    talk_end(&k);
+}
+END_TEST
+
 START_TEST(test_syn_again)
 {
     struct talk k;
@@ -632,6 +660,7 @@ static Suite *make_suite(void)
     tcase_add_test(c, test_opens_and_closes);
     tcase_add_test(c, test_both_close_at_once);
     tcase_add_test(c, test_both_call_at_once);
+    tcase_add_test(c, test_smaller_segments);
     tcase_add_test(c, test_a_server_that_was_not_heard);
     tcase_add_test(c, test_ecn_is_negotiated);
     tcase_add_test(c, test_silly_windows);
