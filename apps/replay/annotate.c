@@ -75,7 +75,7 @@ static void say(struct annotate *a, const struct observe_packet *p, struct text 
     }
     if (a->more != NULL) {
         size_t before = words->len;
-        a->more(a->more_ctx, p->number, words);
+        a->more(a->more_ctx, p, words);
         if (before > empty && words->len > before) { /* what was added begins behind a semicolon */
             struct text tail = {0};
             text_puts(&tail, words->s + before);

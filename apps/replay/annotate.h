@@ -31,7 +31,7 @@ struct annotate {
     size_t ncustom;
     uint64_t packets, annotated;
     /* What else is to be said of a packet, or NULL: adds to `out` behind what stands there. */
-    void (*more)(void *ctx, uint64_t number, struct text *out);
+    void (*more)(void *ctx, const struct observe_packet *p, struct text *out);
     void *more_ctx;
 };
 void annotate_begin(struct annotate *a, struct capture_reader *r, FILE *out);

@@ -67,6 +67,8 @@ struct play_sight {         /* of the connection, when the played side's frame w
     uint32_t cwnd, unacked; /* segments */
     uint32_t peer_window;   /* bytes */
     uint32_t unsent;        /* bytes that the application has written */
+    uint32_t ssthresh, mss; /* segments, 0 = none yet; bytes of text in one */
+    uint32_t srtt;          /* us */
 };
 
 struct play_frame {
@@ -188,6 +190,8 @@ void play_out_end(struct play_out *o,
                   bool whole); /* not whole: the run failed; frees what it holds */
 /* One row of the text report, with its newline; and one in the same columns for a frame of the
  * other side. */
+/* What stands below the rows: the counts, the first divergence, the notes; a line each. */
+void play_end_text(const struct play *p, struct text *out);
 void play_row_text(const struct play *p, const struct play_row *row, struct text *out);
 void play_heard_text(const struct play *p, const struct play_frame *f, struct text *out);
 

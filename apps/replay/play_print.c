@@ -138,9 +138,8 @@ void play_heard_text(const struct play *p, const struct play_frame *f, struct te
                 (uint64_t)f->wnd << (f->flags & TCP_SYN ? 0 : p->scale[2]));
 }
 
-static void text_end(const struct play *p, struct text *t)
+void play_end_text(const struct play *p, struct text *t)
 {
-    text_puts(t, "\n");
     for (unsigned v = 1; v <= PLAY_VERDICTS; v++)
         text_printf(t, "%s%" PRIu64 " %s", v == 1 ? "" : ", ", p->count[v % PLAY_VERDICTS],
                     play_verdict_names[v % PLAY_VERDICTS]);
@@ -210,6 +209,12 @@ static void json_end(const struct play *p, struct jsonw *w)
 
 /* ---- as it goes ---- */
 
+static void text_end(struct play_out *o)
+{
+    text_puts(&o->t, "\n");
+    play_end_text(o->p, &o->t);
+}
+
 void play_out_begin(struct play_out *o)
 {
     o->w.t = &o->t;
@@ -242,7 +247,7 @@ void play_out_end(struct play_out *o, bool whole)
     if (whole && o->json)
         json_end(o->p, &o->w);
     else if (whole)
-        text_end(o->p, &o->t);
+        text_end(o);
     if (whole)
         (void)fwrite(o->t.s, 1, o->t.len, o->out);
     text_free(&o->t);

@@ -330,7 +330,12 @@ static void look(struct player *r, struct play_sight *s)
     if (r->conn < 0 || td_getsockopt(r->st, r->conn, IPPROTO_TCP, TCP_INFO, &i, &n) != 0)
         return;
     *s = (struct play_sight){
-        .state = i.tcpi_state, .cwnd = i.tcpi_snd_cwnd, .unacked = i.tcpi_unacked};
+        .state = i.tcpi_state,
+        .cwnd = i.tcpi_snd_cwnd,
+        .unacked = i.tcpi_unacked,
+        .ssthresh = i.tcpi_snd_ssthresh < 0x7fffffff ? i.tcpi_snd_ssthresh : 0,
+        .mss = i.tcpi_snd_mss,
+        .srtt = i.tcpi_rtt};
     int unsent = 0;
     if (td_ioctl(r->st, r->conn, 0x894b /* SIOCOUTQNSD */, &unsent) == 0)
         s->unsent = (uint32_t)unsent + (uint32_t)r->app->unwritten(r);

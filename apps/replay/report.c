@@ -9,6 +9,7 @@
 #include "common/control.h"
 #include "replay/describe.h"
 #include "replay/tcptrace.h"
+#include "replay/verdicts.h"
 
 /* Marks that many segments of a long transfer have: rows with no others are dropped first. */
 #define COMMON                                                                                     \
@@ -61,19 +62,19 @@ static bool wanted(struct report *r, bool marked)
 
 /* The order of the cells is that of the names below; data.js reads them by name. */
 static const char *const segment_columns[] = {
-    "number",  "t",      "stream",    "side",    "flags",   "seq",     "ack",
-    "len",     "window", "scaled",    "before0", "after0",  "before1", "after1",
-    "flight0", "cwnd0",  "ssthresh0", "srtt0",   "flight1", "cwnd1",   "ssthresh1",
-    "srtt1",   "rtt",    "about",     "marks",   "sack",    "words",   "comment"};
+    "number",  "t",          "stream",    "side",         "flags",     "seq",
+    "ack",     "len",        "window",    "scaled",       "before0",   "after0",
+    "before1", "after1",     "flight0",   "cwnd0",        "ssthresh0", "srtt0",
+    "flight1", "cwnd1",      "ssthresh1", "srtt1",        "rtt",       "about",
+    "marks",   "sack",       "words",     "comment",      "verdict",   "its_words",
+    "sent",    "its_window", "its_cwnd",  "its_ssthresh", "its_srtt"}; /* with --play */
 static const char *const other_columns[] = {"number", "t",    "stream", "kind",
                                             "words",  "from", "to",     "comment"};
 
-static void put_segment(struct jsonw *w, const struct track_row *row)
+static void put_segment(struct jsonw *w, const struct track_row *row, const char *words)
 {
     char flags[12];
-    struct text words = {0};
     observe_flags(row->flags, flags);
-    observe_row_words(row, &words);
     jw_u64(w, NULL, row->stream);
     jw_i64(w, NULL, row->side);
     jw_str(w, NULL, flags);
@@ -109,8 +110,68 @@ static void put_segment(struct jsonw *w, const struct track_row *row)
         jw_i64(w, NULL, row->sack[i].right);
     }
     jw_close(w, ']');
-    jw_str(w, NULL, words.len > 0 ? words.s : "");
+    jw_str(w, NULL, words);
+}
+
+/* What the stack did in its place. */
+static void put_verdict(struct report *r, struct jsonw *w, const struct verdict *v)
+{
+    struct text words = {0};
+    int64_t start = r->verdicts->play->wall - r->first;
+    const struct play_sight *s = &v->sight;
+    verdict_words(v, &words);
+    jw_str(w, NULL, play_verdict_names[v->verdict]);
+    jw_str(w, NULL, words.s);
+    if (v->was_sent)
+        jw_i64(w, NULL, start + (int64_t)v->sent_at);
+    else
+        jw_null(w, NULL);
+    jw_u64(w, NULL, v->window);
+    jw_u64(w, NULL, (uint64_t)s->cwnd * s->mss);
+    jw_u64(w, NULL, (uint64_t)s->ssthresh * s->mss);
+    jw_u64(w, NULL, s->srtt * UINT64_C(1000));
     text_free(&words);
+}
+
+/* A segment that was captured by nobody: only the stack sent it. */
+static void take_extra(struct report *r, const struct verdict *v)
+{
+    struct track_row row = r->last;
+    struct text json = {0};
+    struct jsonw w = {.t = &json};
+    row.side = r->verdicts->play->side;
+    row.flags = v->flags;
+    row.seq = v->seq;
+    row.ack = v->ack;
+    row.len = v->len;
+    row.window = v->window;
+    row.scaled = true;
+    row.marks = row.about = row.nsack = 0;
+    row.rtt = row.rtt_ts = -1;
+    for (int i = 0; i < 2; i++)
+        row.before[i] = row.after[i];
+    if (!wanted(r, true))
+        return;
+    jw_open(&w, NULL, '[');
+    jw_u64(&w, NULL, 0);
+    jw_i64(&w, NULL, r->verdicts->play->wall - r->first + (int64_t)v->at);
+    put_segment(&w, &row, "");
+    jw_str(&w, NULL, "");
+    put_verdict(r, &w, v);
+    jw_close(&w, ']');
+    r->line[r->lines++] = (struct report_line){.json = json.s, .marked = true};
+}
+
+/* The verdict on a packet, and those that come before it. */
+static bool judged(struct report *r, const struct observe_packet *p, struct verdict *v)
+{
+    if (r->verdicts == NULL)
+        return false;
+    int64_t at = p->t - r->verdicts->play->wall;
+    td_time since = at > 0 ? (td_time)at : 0;
+    while (verdicts_extra(r->verdicts, since, v))
+        take_extra(r, v);
+    return verdicts_of(r->verdicts, p->number, since, v);
 }
 
 static void put_other(struct jsonw *w, const struct observe_packet *p)
@@ -124,29 +185,42 @@ static void put_other(struct jsonw *w, const struct observe_packet *p)
     jw_str(w, NULL, to);
 }
 
+static bool tells(const struct track_row *row)
+{
+    return (row->marks & ~COMMON) != 0 || row->before[0] != row->after[0] ||
+           row->before[1] != row->after[1];
+}
+
 static void take_packet(struct observe_listener *l, const struct observe_packet *p)
 {
     struct report *r = (struct report *)l;
     const struct track_row *row = p->row;
-    struct text json = {0};
+    struct text json = {0}, words = {0};
     struct jsonw w = {.t = &json};
+    struct verdict v;
     if (p->number == 1)
         r->first = p->t;
     if (!p->told || (row == NULL && p->text == NULL))
         return;
-    bool marked = row != NULL && ((row->marks & ~COMMON) != 0 || row->before[0] != row->after[0] ||
-                                  row->before[1] != row->after[1]);
+    bool has_verdict = judged(r, p, &v);
+    bool marked = (has_verdict && v.verdict != PLAY_SAME) || (row != NULL && tells(row));
     if (!wanted(r, marked))
         return;
     jw_open(&w, NULL, '[');
     jw_u64(&w, NULL, p->number);
     jw_i64(&w, NULL, p->t - r->first);
-    if (row != NULL)
-        put_segment(&w, row);
-    else
+    if (row != NULL) {
+        r->last = *row;
+        observe_row_words(row, &words);
+        put_segment(&w, row, words.len > 0 ? words.s : "");
+        text_free(&words);
+    } else {
         put_other(&w, p);
-    if (p->frame->comment != NULL)
-        jw_str(&w, NULL, p->frame->comment);
+    }
+    if (p->frame->comment != NULL || has_verdict)
+        jw_str(&w, NULL, p->frame->comment != NULL ? p->frame->comment : "");
+    if (has_verdict)
+        put_verdict(r, &w, &v);
     jw_close(&w, ']');
     r->line[r->lines++] = (struct report_line){.json = json.s, .marked = marked};
 }
@@ -196,6 +270,21 @@ static void put_line(void *ctx, const char *name, const char *a, const char *b, 
     jw_close(w, ']');
 }
 
+/* What the played stack did, in words. */
+static void put_play(const struct play *p, struct jsonw *w)
+{
+    struct text t = {0};
+    play_end_text(p, &t);
+    jw_open(w, "play", '{');
+    jw_i64(w, "side", p->side);
+    jw_open(w, "says", '[');
+    for (char *line = strtok(t.s, "\n"); line != NULL; line = strtok(NULL, "\n"))
+        jw_str(w, NULL, line);
+    jw_close(w, ']');
+    jw_close(w, '}');
+    text_free(&t);
+}
+
 static void put_flow(const struct flow *f, struct jsonw *w)
 {
     struct text words = {0};
@@ -243,6 +332,8 @@ static void put_head(struct report *r, const struct observe_end *e)
     for (unsigned i = 0; i < e->nnotes; i++)
         jw_str(&w, NULL, e->note[i]);
     jw_close(&w, ']');
+    if (r->verdicts != NULL)
+        put_play(r->verdicts->play, &w);
     jw_open(&w, "flows", '[');
     for (const struct flow *f = e->flows->head; f != NULL; f = f->next) {
         if (track_stats(f, 0) == NULL || track_stats(f, 1) == NULL)
@@ -340,10 +431,12 @@ static void take_end(struct observe_listener *l, const struct observe_end *e)
     put_page((struct report *)l, e);
 }
 
-void report_begin(struct report *r, const char *name, FILE *out)
+void report_begin(struct report *r, const char *name, struct verdicts *verdicts, FILE *out)
 {
-    *r = (struct report){
-        .listener = {.packet = take_packet, .end = take_end}, .name = name, .out = out};
+    *r = (struct report){.listener = {.packet = take_packet, .end = take_end},
+                         .name = name,
+                         .verdicts = verdicts,
+                         .out = out};
 }
 
 void report_done(struct report *r)

@@ -21,22 +21,25 @@
 #define REPORT_ROWS_MAX  50000u
 #define REPORT_FLOWS_MAX 300u /* connections that can be chosen */
 
+struct verdicts;
 struct report_line {
     char *json; /* of one row */
     bool marked;
 };
 struct report {
     struct observe_listener listener; /* hand this to observe_run; first in the struct */
+    struct verdicts *verdicts;        /* what the stack in the place of one end said, or NULL */
     const char *name;                 /* of the file; borrowed */
     FILE *out;
-    int64_t first; /* ns since 1970 */
+    struct track_row last; /* that was taken */
+    int64_t first;         /* ns since 1970 */
     struct report_line *line;
     size_t lines, room;
     unsigned thin[2]; /* one of 2^thin rows is kept: of plain ones, of marked ones */
     uint64_t told[2]; /* rows that came */
 };
 /* The page goes to `out` when the capture is over. */
-void report_begin(struct report *r, const char *name, FILE *out);
+void report_begin(struct report *r, const char *name, struct verdicts *verdicts, FILE *out);
 void report_done(struct report *r);
 
 /* report_words.c: a connection in some sentences. */

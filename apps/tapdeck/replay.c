@@ -77,7 +77,9 @@ static int valued(struct session *s, const char *option, const char *value, stru
             return session_fail(s, EXIT_USAGE, "--knob needs NAME=VALUE, and goes at most %d times", KNOBS_MAX);
         w->knob[w->nknobs++] = value;
         return EXIT_DONE;
-    } else if ((status = report_option(s, option, value, &w->report)) != EXIT_DONE) {
+    } else {
+        if ((status = report_option(s, option, value, &w->report)) == EXIT_DONE)
+            w->of_observe = option;
         return status;
     }
     w->of_observe = option;
@@ -198,16 +200,10 @@ static int play(struct session *s, const struct words *w, struct capture_reader 
 {
     struct play p;
     int status = play_load(&p, r, w->file, w->observe.flow < 0 ? 0 : w->observe.flow, w->play, msg, msg_size);
-    struct play_out o = {.p = &p, .name = w->file, .out = s->out, .json = w->observe.json};
     p.knob = w->knob;
     p.nknobs = w->nknobs;
-    p.row = play_out_row;
-    p.row_ctx = &o;
-    if (status == EXIT_DONE) {
-        play_out_begin(&o);
-        status = play_run(&p, msg, msg_size);
-    }
-    play_out_end(&o, status == EXIT_DONE);
+    if (status == EXIT_DONE)
+        status = report_play(s, &w->report, &p, w->file, w->observe.flow < 0 ? 0 : (uint32_t)w->observe.flow, w->observe.json, msg, msg_size);
     play_done(&p);
     return status;
 }
@@ -271,9 +267,14 @@ const struct local_command local_replay = {
     .name = "replay",
     .usage = "replay [--flow N] [--from N] [--to N] [--checksums {honour|repair|drop}] [--summary] [-n]\n"
              "       [-j | --report {text|json|html}] [-o FILE] [-w COPY] FILE\n"
-             "replay --play {client|server|ADDR:PORT} [--flow N] [--knob NAME=VALUE]... [-j] FILE\n"
-             REPLAY_HOST_USAGE "\n"
-             "replay --list [-j] FILE\n"
+             "replay --play {client|server|ADDR:PORT} [--flow N] [--knob NAME=VALUE]...
+"
+             "       [-j | --report {text|json|html}] [-o FILE] [-w COPY] FILE
+"
+             REPLAY_HOST_USAGE "
+"
+             "replay --list [-j] FILE
+"
              "replay [--list] [-j] FILE.deck",
     .doc = "a capture, packet by packet: what both ends of each connection know and do; or what is in it",
     .more = "FILE is a pcap or pcapng file, also compressed with gzip; - is the standard input. Nothing is sent, and no\n"

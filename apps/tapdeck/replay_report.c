@@ -16,6 +16,7 @@
 #include "common/text.h"
 #include "replay/annotate.h"
 #include "replay/report.h"
+#include "replay/verdicts.h"
 
 int report_option(struct session *s, const char *option, const char *value, struct report_words *w)
 {
@@ -115,13 +116,15 @@ static int place_close(struct place *p, int status, char *msg, size_t msg_size)
     return status;
 }
 
-/* ---- the forms ---- */
+/* ---- observed ---- */
 
 struct pass { /* one pass through the capture */
     const struct report_words *w;
     struct observe_options *o;
     struct capture_reader *r;
     const char *file;
+    struct verdicts *verdicts; /* of a first pass, or NULL */
+    bool said;                 /* standard output has a report already */
     void (*tick)(void *ctx, uint64_t packets);
     void *ctx;
     char *msg;
@@ -144,7 +147,7 @@ static int write_report(const struct pass *p, FILE *out)
     struct report page;
     if (p->w->form != REPORT_HTML)
         return pass(p, out);
-    report_begin(&page, p->file, out);
+    report_begin(&page, p->file, p->verdicts, out);
     listen(p->o, &page.listener);
     p->o->silent = true;
     int status = pass(p, out);
@@ -163,20 +166,33 @@ static int write_to(const struct pass *p, FILE *standard)
     return place_close(&to, write_report(p, to.f), p->msg, p->msg_size);
 }
 
+static void say_verdict(void *ctx, const struct observe_packet *p, struct text *out)
+{
+    struct verdicts *v = ctx;
+    struct verdict k;
+    int64_t at = p->t - v->play->wall;
+    if (verdicts_of(v, p->number, at > 0 ? (td_time)at : 0, &k))
+        verdict_words(&k, out);
+}
+
 /* The copy; and the report, if one was asked for. */
 static int write_copy(const struct pass *p, FILE *standard)
 {
     struct place copy;
     struct annotate a;
-    bool alone = p->w->form == REPORT_PLAIN && !p->o->json;
+    bool alone = p->w->form == REPORT_PLAIN && !p->o->json; /* no report */
     if (!place_open(&copy, p->w->copy, p->msg, p->msg_size))
         return EXIT_FAILED;
     annotate_begin(&a, p->r, copy.f);
+    if (p->verdicts != NULL) {
+        a.more = say_verdict;
+        a.more_ctx = p->verdicts;
+    }
     listen(p->o, &a.listener);
     p->o->silent = alone;
     int status =
         place_close(&copy, alone ? pass(p, standard) : write_to(p, standard), p->msg, p->msg_size);
-    if (status == EXIT_DONE && alone)
+    if (status == EXIT_DONE && alone && !p->said)
         fprintf(standard, "%s: %llu packets, with comments on %llu\n", p->w->copy,
                 (unsigned long long)a.packets, (unsigned long long)a.annotated);
     annotate_done(&a);
@@ -187,6 +203,88 @@ int report_observe(struct session *s, const struct report_words *w, struct obser
                    struct capture_reader *r, const char *file,
                    void (*tick)(void *ctx, uint64_t packets), void *ctx, char *msg, size_t msg_size)
 {
-    const struct pass p = {w, o, r, file, tick, ctx, msg, msg_size};
+    const struct pass p = {w, o, r, file, NULL, false, tick, ctx, msg, msg_size};
     return w->copy != NULL ? write_copy(&p, s->out) : write_to(&p, s->out);
+}
+
+/* ---- played ---- */
+
+/* The first pass: the rows go to `out` if it isn't NULL, and into v if that isn't. */
+static int run_play(struct play *p, const char *file, bool json, struct verdicts *v, FILE *out,
+                    char *msg, size_t msg_size)
+{
+    struct play_out o = {.p = p, .name = file, .out = out, .json = json};
+    p->row = out != NULL ? play_out_row : NULL;
+    p->row_ctx = &o;
+    if (v != NULL) {
+        v->row = p->row;
+        v->row_ctx = p->row_ctx;
+        p->row = verdicts_row;
+        p->row_ctx = v;
+    }
+    if (out != NULL)
+        play_out_begin(&o);
+    int status = play_run(p, msg, msg_size);
+    if (out != NULL)
+        play_out_end(&o, status == EXIT_DONE);
+    return status;
+}
+
+static int play_rows(const struct report_words *w, struct play *p, const char *file, bool json,
+                     struct verdicts *v, FILE *standard, char *msg, size_t msg_size)
+{
+    struct place to;
+    if (w->to == NULL || w->form == REPORT_HTML)
+        return run_play(p, file, json, v, standard, msg, msg_size);
+    if (!place_open(&to, w->to, msg, msg_size))
+        return EXIT_FAILED;
+    return place_close(&to, run_play(p, file, json, v, to.f, msg, msg_size), msg, msg_size);
+}
+
+/* The second pass: the same flow, with the verdicts. */
+static int with_verdicts(struct session *s, const struct report_words *w, struct verdicts *v,
+                         const char *file, uint32_t flow, bool rows, char *msg, size_t msg_size)
+{
+    struct observe_options o = {.flow = flow, .silent = true, .sums = SUMS_REPAIR};
+    struct report_words again = *w;
+    if (again.form != REPORT_HTML) { /* that has been written */
+        again.form = REPORT_PLAIN;
+        again.to = NULL;
+    }
+    struct capture_reader *r = capture_open(file, msg, msg_size);
+    if (r == NULL)
+        return EXIT_USAGE;
+    const struct pass p = {&again, &o, r, file, v, rows, NULL, NULL, msg, msg_size};
+    int status = w->copy != NULL ? write_copy(&p, s->out) : write_to(&p, s->out);
+    capture_close(r);
+    return status;
+}
+
+int report_play(struct session *s, const struct report_words *w, struct play *p, const char *file,
+                uint32_t flow, bool json, char *msg, size_t msg_size)
+{
+    struct verdicts v;
+    if (w->form != REPORT_HTML && w->copy == NULL)
+        return play_rows(w, p, file, json, NULL, s->out, msg, msg_size);
+    if (strcmp(file, "-") == 0) {
+        (void)snprintf(
+            msg, msg_size,
+            "--play with --report html or -w goes through the capture twice: give it as a file");
+        return EXIT_USAGE;
+    }
+    if (!verdicts_open(&v, p)) {
+        (void)snprintf(msg, msg_size, "there can be no temporary file: %s", strerror(errno));
+        return EXIT_FAILED;
+    }
+    bool rows =
+        w->form == REPORT_TEXT || w->form == REPORT_JSON || (w->form == REPORT_PLAIN && json);
+    int status = play_rows(w, p, file, json, &v, rows ? s->out : NULL, msg, msg_size);
+    if (status == EXIT_DONE && !verdicts_rewind(&v)) {
+        (void)snprintf(msg, msg_size, "the temporary file: %s", strerror(errno));
+        status = EXIT_FAILED;
+    }
+    if (status == EXIT_DONE)
+        status = with_verdicts(s, w, &v, file, flow, rows, msg, msg_size);
+    verdicts_close(&v);
+    return status;
 }

@@ -3,6 +3,7 @@
 #define TAPDECK_REPLAY_REPORT_H
 
 #include "replay/observe.h"
+#include "replay/play.h"
 #include "tapdeck/local.h"
 
 struct report_words {
@@ -26,5 +27,9 @@ int report_observe(struct session *s, const struct report_words *w, struct obser
                    struct capture_reader *r, const char *file,
                    void (*tick)(void *ctx, uint64_t packets), void *ctx, char *msg,
                    size_t msg_size);
+/* The same of a connection with the stack in the place of one end. What goes beyond rows takes a
+ * second pass through the capture, so this is read again. */
+int report_play(struct session *s, const struct report_words *w, struct play *p, const char *file,
+                uint32_t flow, bool json, char *msg, size_t msg_size);
 
 #endif

@@ -141,3 +141,23 @@ ok "hostile names and comments stay text: nothing ends the data"
 refused "is the capture itself" -w "$work/sack.pcapng" "$work/sack.pcapng"
 refused "both write to" -w "$work/x" -o "$work/x" --report html $sack
 refused "-w needs the file" $sack -w
+
+# ---- --play: verdicts beside the packets ----
+
+reno=pcaps/sawtooth-reno/sawtooth-reno.pcap.gz
+"$BUILD/tapdeck" replay --play server --report json $reno >"$work/play.json" &&
+    "$BUILD/tapdeck" replay --play server --report html -o "$work/play.html" -w "$work/play.pcapng" $reno && page "$work/play.html" "
+d = json.load(open('$work/play.json'))
+judged = [r for r in p.named if r.get('verdict')]
+for word in ('same', 'later', 'earlier', 'split', 'coalesced', 'missing', 'extra'):
+    assert sum(r['verdict'] == word for r in judged) == d[word], word
+assert d['extra'] > 0 and d['missing'] > 0 and d['same'] > 10
+extra = [r for r in judged if r['verdict'] == 'extra']
+assert all(r['number'] == 0 for r in extra) and [r['t'] for r in p.named] == sorted(r['t'] for r in p.named)
+assert any(r['its_cwnd'] > 20 * 1448 and r['its_ssthresh'] == 0 for r in judged) and any(r['its_ssthresh'] > 0 for r in judged)
+assert p.head['play']['side'] == 1 and 'first divergence' in ' '.join(p.head['play']['says'])"
+ok "--play: the page has the verdicts of the JSON, what only the stack sent, and its congestion window"
+missing=$(tshark -r "$work/play.pcapng" -Y 'frame.comment contains "missing: the stack in its place"' 2>/dev/null | wc -l)
+[ "$missing" -gt 0 ] && [ "$missing" -eq "$(python3 -c "import json; print(json.load(open('$work/play.json'))['missing'])")" ]
+ok "--play -w: tshark finds the $missing that are missing by their comments"
+refused "goes through the capture twice" --play server --report html - <$reno

@@ -85,6 +85,7 @@ function cut(text, room, each) {
 /* Below it: what the segment shows; states stand at the margins. */
 function arrow_note(r) {
   if (!r.tcp) return '';
+  if (r.differs) return r.its_words;
   return r.words.split('; ').filter((w) => !/^(client|server) [A-Z?-]/.test(w) && !/^RTT /.test(w)).join('; ').replace(/ \((RFC|assumed)[^)]*\)/g, '');
 }
 
@@ -123,10 +124,10 @@ function ladder_item(item, y) {
     return g;
   }
   const r = item.row;
-  g.setAttribute('class', 'item' + (r.again ? ' again' : '') + (r === view.chosen ? ' chosen' : ''));
+  g.setAttribute('class', 'item' + (r.again ? ' again' : '') + (r.extra ? ' extra' : '') + (r.differs ? ' differs' : '') + (r === view.chosen ? ' chosen' : ''));
   g.append(svg('rect', { class: 'back', x: 0, y, width, height: STEP }));
   for (const x of ladder.at) g.append(svg('line', { class: 'rail', x1: x, y1: y, x2: x, y2: y + STEP }));
-  g.append(svg('text', { class: 'small', x: 4, y: y + 15 }, (width < 460 ? '' : '#' + r.number + ' ') + r.s.toFixed(4)));
+  g.append(svg('text', { class: 'small', x: 4, y: y + 15 }, (width < 460 ? '' : r.extra ? '' : '#' + r.number + ' ') + r.s.toFixed(4)));
   if (r.tcp && view.flow) {
     if (r.moved[0] || item.first) g.append(svg('text', { class: 'state', x: 4, y: y + 34 }, cut(state_name(r.after0), ladder.at[0] - 6, 6.7)));
     if (r.moved[1] || item.first)

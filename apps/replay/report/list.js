@@ -5,7 +5,7 @@ const ROW = 24; /* pixels, as in report.css */
 const list = { rows: [], top: -1, body: null, head: null };
 
 const list_columns = [
-  ['#', (r) => r.number],
+  ['#', (r) => r.number || '\u2013'],
   ['seconds', (r) => r.s.toFixed(6)],
   ['flow', (r) => (r.tcp ? r.stream : '')],
   ['', (r) => (r.tcp ? (r.side === 0 ? '\u2192' : '\u2190') : r.kind), 'left'],
@@ -16,8 +16,10 @@ const list_columns = [
   ['window', (r) => (r.tcp ? r.window + (r.scaled ? '' : '?') : '')],
   ['flight', (r) => (r.tcp ? r['flight' + r.side] : '')],
   ['cwnd~', (r) => (r.tcp && r['cwnd' + r.side] ? '~' + r['cwnd' + r.side] : '')],
-  ['client', (r) => (r.tcp ? state_name(r.after0) : ''), 'left state'],
-  ['server', (r) => (r.tcp ? state_name(r.after1) : ''), 'left state'],
+  ['client', (r) => (r.tcp ? state_name(r.after0) : ''), 'left state client'],
+  ['server', (r) => (r.tcp ? state_name(r.after1) : ''), 'left state server'],
+  ['the stack', (r) => r.verdict || '', 'left'],
+  ['sent', (r) => (r.sent != null ? (r.sent / 1e9).toFixed(6) : '')],
   ['what it shows', (r) => r.words, 'left'],
   ['comment in the capture', (r) => (r.comment || '').replace(/\n/g, '; '), 'left'],
 ];
@@ -30,7 +32,7 @@ function wanted_rows() {
   const words = by_id('filter').value.toLowerCase().split(/\s+/).filter((w) => w !== '' && w !== '-');
   const kinds = {
     again: (r) => r.tcp && r.again, marked: (r) => !r.tcp || r.marks.length > 0, moved: (r) => r.tcp && (r.moved[0] || r.moved[1]),
-    data: (r) => r.tcp && r.len > 0, comment: (r) => r.comment !== undefined,
+    data: (r) => r.tcp && r.len > 0, comment: (r) => !!r.comment, differs: (r) => r.tcp && r.differs,
   };
   const texts = words.map((w) => (w[0] === '-' ? [w.slice(1), false] : [w, true]));
   return view.rows.filter((r) => {
@@ -75,7 +77,7 @@ function spacer(height) {
 
 function list_row(r) {
   const tr = element('tr', { 'aria-rowindex': r.line + 1 });
-  tr.className = (r.again ? 'again ' : '') + (r.tcp && (r.moved[0] || r.moved[1]) ? 'moved ' : '') + (r === view.chosen ? 'chosen' : '');
+  tr.className = (r.again ? 'again ' : '') + (r.differs ? 'differs ' : '') + (r.tcp && (r.moved[0] || r.moved[1]) ? 'moved ' : '') + (r === view.chosen ? 'chosen' : '');
   if (r === view.chosen) tr.setAttribute('aria-selected', 'true');
   for (const [, cell, kind] of columns_shown) {
     const td = element('td', kind ? { class: kind } : {});
@@ -125,7 +127,7 @@ function detail(row) {
     box.append(element('p', { class: 'muted' }, 'Choose a packet: here stands all that is known of it.'));
     return;
   }
-  const line = element('p', {}, element('strong', {}, 'Packet ' + row.number), ' at ' + row.s.toFixed(6) + ' s. ');
+  const line = element('p', {}, element('strong', {}, row.extra ? 'No packet' : 'Packet ' + row.number), ' at ' + row.s.toFixed(6) + ' s. ');
   box.append(line);
   if (!row.tcp) {
     line.append(row.words);
@@ -144,6 +146,6 @@ function detail(row) {
       box.append(ul);
     }
   }
-  if (row.verdict) box.append(element('p', {}, row.verdict));
+  if (row.its_words) box.append(element('p', { class: 'verdict' }, 'The stack in its place: ' + row.its_words + '.'));
   if (row.comment) box.append(element('p', { class: 'comment', title: 'comment in the capture' }, row.comment));
 }

@@ -9,6 +9,11 @@ function fill_heading() {
     (isNaN(date) ? '' : ', from ' + date.toISOString().replace('T', ' ').replace(/\.\d*Z$/, ' UTC'));
   by_id('footer').textContent = 'Made by tapdeck replay ' + head.version + ' from what the capture shows: that a packet passed is taken as that it arrived, ' +
     'and ~ marks what was inferred. Graphs: uPlot ' + (uPlot.version || '1.6') + ' (MIT licence, in this page).';
+  if (head.play) {
+    const says = ['Played: the stack as the ' + side_names[head.play.side] + '. ' + head.play.says[0] + '.', ...head.play.says.slice(1).filter((s) => !s.startsWith('note: '))];
+    by_id('played').replaceChildren(...says.map((s) => element('li', {}, s)));
+    by_id('kind').querySelector('[value=differs]').hidden = false;
+  }
   const notes = [...head.notes];
   if (head.kept < head.told) {
     notes.unshift('The capture has more rows (' + grouped(head.told) + ') than a page bears: ' + grouped(head.kept) + ' are here, in the list as in the graphs. One of ' +
@@ -77,7 +82,8 @@ function show(what) {
   view.chosen = null;
   by_id('flow').value = what;
   by_id('summary').textContent = view.flow ? view.flow.summary : everything_words();
-  if (view.flow) view.side = view.flow.server.unique_bytes > view.flow.client.unique_bytes ? 1 : 0;
+  if (head.play) view.side = head.play.side;
+  if (view.flow && view.flow.client.unique_bytes + view.flow.server.unique_bytes > 0) view.side = view.flow.server.unique_bytes > view.flow.client.unique_bytes ? 1 : 0;
   draw_graphs();
   make_list();
   make_ladder();
@@ -97,7 +103,7 @@ function first_shown() {
 function listen() {
   view.listeners.push(list_shows, ladder_shows, detail, (row) => {
     for (const p of plots.all) p.u.redraw(false);
-    if (row) history.replaceState(null, '', '#' + row.number);
+    if (row && row.number) history.replaceState(null, '', '#' + row.number);
   });
   for (const i of [0, 1]) by_id('side' + i).addEventListener('change', () => { view.side = i; draw_graphs(); });
   const buttons = { 'zoom-in': () => zoom(0.5), 'zoom-out': () => zoom(2), 'pan-left': () => pan(-0.4), 'pan-right': () => pan(0.4), 'zoom-all': () => show_time(...whole_time()) };

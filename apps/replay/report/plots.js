@@ -184,12 +184,14 @@ function windows_plot(d) {
   const cwnd = held(list, (r) => r['cwnd' + d] || null);
   const ssthresh = held(list, (r) => r['ssthresh' + d] || null);
   const offered = held(list, (r) => (r.side === o && r.ack !== null && r.scaled ? r.window : null));
+  const played = head.play && head.play.side === d;
+  const its_cwnd = played ? held(list, (r) => r.its_cwnd || null) : null, its_ssthresh = played ? held(list, (r) => r.its_ssthresh || null) : null;
   const inner = Math.max(biggest(flight), biggest(cwnd), 1), far = biggest(offered) > 4 * inner;
   const far_ssthresh = biggest(ssthresh) > 4 * inner;
   const p = {
-    box: 'plot-win', y_label: 'bytes', data: [x, flight, cwnd, ssthresh, offered], height: () => 260,
+    box: 'plot-win', y_label: 'bytes', data: [x, flight, cwnd, ssthresh, offered, ...(played ? [its_cwnd, its_ssthresh] : [])], height: () => 260,
     series: [{}, step_series('flight', [], true, true), step_series('cwnd', [8, 4], true), step_series('ssthresh', [2, 3], !far_ssthresh),
-      step_series('window', [12, 3, 2, 3], !far)],
+      step_series('window', [12, 3, 2, 3], !far), ...(played ? [step_series('its', [], true), step_series('its', [2, 3], true)] : [])],
     y_range: (min, max) => range_of(p, min, max),
     nearest: (u, q, px, py) => nearest_row(u, px, py, null),
     chosen_y: (row) => row['flight' + d],
@@ -201,7 +203,9 @@ function windows_plot(d) {
     legend_line('in flight', line_swatch('flight', 'none', 5), true, toggle(1)),
     legend_line('congestion window, inferred', line_swatch('cwnd', '8 4'), true, toggle(2)),
     legend_line('ssthresh, inferred' + more(!far_ssthresh, biggest(ssthresh)), line_swatch('ssthresh', '2 3'), !far_ssthresh, toggle(3)),
-    legend_line('window that the ' + side_names[o] + ' offers' + more(!far, biggest(offered)), line_swatch('window', '12 3 2 3'), !far, toggle(4)));
+    legend_line('window that the ' + side_names[o] + ' offers' + more(!far, biggest(offered)), line_swatch('window', '12 3 2 3'), !far, toggle(4)),
+    ...(played ? [legend_line('congestion window of the stack in its place', line_swatch('its'), true, toggle(5)),
+      legend_line('its ssthresh', line_swatch('its', '2 3'), true, toggle(6))] : []));
   const last = cwnd.length ? cwnd[cwnd.length - 1] : null;
   by_id('c-win').textContent = 'Of the ' + side_names[d] + ' as a sender: at most ' + grouped(biggest(flight)) + ' bytes in flight; ' +
     (last == null ? 'its congestion window can\u2019t be inferred. ' :

@@ -10,6 +10,8 @@ const edge_of = (row) => row.ack + row.window;
 
 /* What a segment is drawn as: colour, letter. */
 function look_of(row) {
+  if (row.extra) return ['copy', 'X'];
+  if (row.verdict === 'missing') return ['late', 'M'];
   if (row.again) return ['again', 'R'];
   if (is(row, 'out_of_order')) return ['late', 'O'];
   if (is(row, 'duplicated')) return ['copy', 'HD'];
@@ -82,7 +84,7 @@ function tsg_draw(u, p) {
   for (let i = from; i < to; i++) {
     const r = list[i], x = X(r);
     if (r.side === d) {
-      tsg_segment(r, x, Y, k, close, pen, letters);
+      tsg_segment(u, r, x, Y, k, close, pen, letters);
     } else if (r.ack !== null && !r.flags.includes('R')) {
       ack = tsg_step(pen('ack'), ack, x, Y(r.ack), r.ack, close && is(r, 'duplicate_ack') ? 5 * k : 0);
       if (tsg.window && r.scaled) edge = tsg_step(pen('window'), edge, x, Y(edge_of(r)), edge_of(r), close ? -3 * k : 0);
@@ -104,8 +106,8 @@ function tsg_draw(u, p) {
       letters.push([x, (r.ack !== null ? Y(r.ack) : ack ? ack[1] : Y(0)) - 4 * k, 'RST', 'again']);
     }
   }
-  const widths = { data: 1.3, again: 2.2, ack: 1.6, window: 1.4, sack: 2.4, synfin: 2, late: 2, copy: 2 };
-  for (const name of ['window', 'ack', 'data', 'synfin', 'late', 'copy', 'sack', 'again']) {
+  const widths = { data: 1.3, again: 2.2, ack: 1.6, window: 1.4, sack: 2.4, synfin: 2, late: 2, copy: 2, its: 1.2 };
+  for (const name of ['its', 'window', 'ack', 'data', 'synfin', 'late', 'copy', 'sack', 'again']) {
     if (!paint[name]) continue;
     c.strokeStyle = colour(name);
     c.lineWidth = widths[name] * k;
@@ -128,11 +130,18 @@ function tsg_step(path, last, x, y, value, tick) {
   return [x, y, value];
 }
 
-function tsg_segment(r, x, Y, k, close, pen, letters) {
+function tsg_segment(u, r, x, Y, k, close, pen, letters) {
   const [name, letter] = look_of(r);
   if (r.flags.includes('R')) {
     letters.push([x, Y(r.seq) - 4 * k, 'RST', 'again']);
     return;
+  }
+  if (r.sent != null && r.end > r.seq && Math.abs(r.sent - r.t) > 1e6) { /* when the stack sent it */
+    const path = pen('its'), y = (Y(r.seq) + Y(r.end)) / 2, there = u.valToPos(r.sent / 1e9, 'x', true);
+    path.moveTo(x, y);
+    path.lineTo(there, y);
+    path.moveTo(there, Y(r.seq));
+    path.lineTo(there, Y(r.end));
   }
   if (r.end === r.seq) return; /* an ACK alone belongs to the other graph */
   const path = pen(name), bottom = Y(r.seq), top = Math.min(Y(r.end), bottom - k);
@@ -190,12 +199,15 @@ function tsg_legend(p, o, far, edge) {
     legend_line('SYN, FIN, P probe', upright('synfin', '')),
     legend_line('out of order', upright('late', 'O')),
     legend_line('duplicated on its way', upright('copy', 'HD')),
+    ...(head.play && head.play.side === 1 - o ? [
+      legend_line('missing: the stack didn\u2019t send it', upright('late', 'M')), legend_line('extra: only the stack sent it', upright('copy', 'X')),
+      legend_line('when the stack sent it, where that differs', swatch([['path', { d: 'M2 8h20M22 2v12', stroke: 'var(--its)', 'stroke-width': 1.4, fill: 'none' }]]))] : []),
     legend_line('zero window', swatch([['text', { x: 10, y: 13, fill: 'var(--window)', 'font-size': 12, 'font-weight': 700 }, 'Z']])));
 }
 
 /* The graph in words. */
 function tsg_words(d) {
-  const mine = view.rows.filter((r) => r.side === d && r.end > r.seq), again = mine.filter((r) => r.again);
+  const mine = view.rows.filter((r) => r.side === d && r.end > r.seq && !r.extra), again = mine.filter((r) => r.again);
   const high = mine.reduce((m, r) => Math.max(m, r.end), 0);
   let text = 'The ' + side_names[d] + ' sent ' + grouped(mine.length) + (mine.length === 1 ? ' segment' : ' segments') +
     ' that take sequence numbers, up to ' + grouped(high) + '; the line below rises as the ' + side_names[1 - d] + ' acknowledges. ';
