@@ -428,7 +428,11 @@ static void put_page(struct report *r, const struct observe_end *e)
 
 static void take_end(struct observe_listener *l, const struct observe_end *e)
 {
-    put_page((struct report *)l, e);
+    struct report *r = (struct report *)l;
+    struct verdict v;
+    while (r->verdicts != NULL && verdicts_extra(r->verdicts, TD_NEVER, &v))
+        take_extra(r, &v);
+    put_page(r, e);
 }
 
 void report_begin(struct report *r, const char *name, struct verdicts *verdicts, FILE *out)

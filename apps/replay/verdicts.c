@@ -58,9 +58,10 @@ bool verdicts_extra(struct verdicts *v, td_time at, struct verdict *out)
 
 bool verdicts_of(struct verdicts *v, uint64_t number, td_time at, struct verdict *out)
 {
-    while (v->there && (v->next.number != 0 ? v->next.number < number : v->next.at <= at))
+    while (v->last.number != number && v->there &&
+           (v->next.number != 0 ? v->next.number < number : v->next.at <= at))
         take(v);
-    if (v->there && v->next.number == number) {
+    if (v->last.number != number && v->there && v->next.number == number) {
         v->last = v->next;
         take(v);
     }

@@ -267,14 +267,10 @@ const struct local_command local_replay = {
     .name = "replay",
     .usage = "replay [--flow N] [--from N] [--to N] [--checksums {honour|repair|drop}] [--summary] [-n]\n"
              "       [-j | --report {text|json|html}] [-o FILE] [-w COPY] FILE\n"
-             "replay --play {client|server|ADDR:PORT} [--flow N] [--knob NAME=VALUE]...
-"
-             "       [-j | --report {text|json|html}] [-o FILE] [-w COPY] FILE
-"
-             REPLAY_HOST_USAGE "
-"
-             "replay --list [-j] FILE
-"
+             "replay --play {client|server|ADDR:PORT} [--flow N] [--knob NAME=VALUE]...\n"
+             "       [-j | --report {text|json|html}] [-o FILE] [-w COPY] FILE\n"
+             REPLAY_HOST_USAGE "\n"
+             "replay --list [-j] FILE\n"
              "replay [--list] [-j] FILE.deck",
     .doc = "a capture, packet by packet: what both ends of each connection know and do; or what is in it",
     .more = "FILE is a pcap or pcapng file, also compressed with gzip; - is the standard input. Nothing is sent, and no\n"
