@@ -20,6 +20,14 @@
  * options of the captured SYN tell which knobs the host had: what it didn't offer is switched off,
  * its MSS gives the MTU.
  *
+ * The congestion window. What congestion control the captured host had, and what it knew from
+ * before, is not in the capture; but how much it let out is. So the stack's new text goes as far as
+ * the captured text had gone at that time, and it may send as much as was sent (TD_PIN_WINDOW):
+ * else the other side's words would soon fit nothing that it has said. What is lost, what is sent
+ * again, and when its timers expire, stays its own judgement. Its own congestion window is computed
+ * all the same, and how often it would have let out less or more is told. If a knob says which
+ * congestion control the host had, the stack goes by that alone.
+ *
  * Where the stack diverges, the other side still says what it said to the one that was captured,
  * and may acknowledge text that the stack has not sent yet. Such an acknowledgement is handed in
  * with the highest number that the stack did send, and the rest of it is held until that text has
@@ -65,6 +73,7 @@ extern const char *const play_verdict_names[PLAY_VERDICTS];
 struct play_sight {         /* of the connection, when the played side's frame was captured */
     uint8_t state;          /* Linux's TCP_*; 0: there is none */
     uint32_t cwnd, unacked; /* segments */
+    uint32_t pipe;          /* of these, neither SACKed nor lost; sent again counts again */
     uint32_t peer_window;   /* bytes */
     uint32_t unsent;        /* bytes that the application has written */
     uint32_t ssthresh, mss; /* segments, 0 = none yet; bytes of text in one */
@@ -119,7 +128,10 @@ struct play {
     uint8_t scale[3];      /* of windows: captured, the stack's, the other side's */
     tcp_seq base[2]; /* captured initial sequence numbers: the other side's, the played one's */
     td_time end;     /* of the last captured frame */
-    int64_t wall;    /* of the first, ns since 1970 */
+    bool windowed;   /* the stack's congestion window is what the captured host's was seen to be: */
+    uint64_t beyond, within; /* its own would have let out less; more: captured frames with text */
+    uint32_t mss;            /* text of a full segment of the played side; 0 = not known */
+    int64_t wall;            /* of the first, ns since 1970 */
 };
 
 /* Reads the flow with this number. side: "client", "server", "A", "B" or ADDR:PORT. 0, or an exit

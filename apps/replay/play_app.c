@@ -216,6 +216,34 @@ static void go(struct player *r)
     read_on(r);
 }
 
+/* What the captured host sent now shows what its congestion window let it send: so much the stack
+ * may send too. What is handed to the card at once was let go at once. */
+static void let_go(struct player *r, const struct play_frame *f, size_t index)
+{
+    struct play *p = r->p;
+    for (size_t i = 0; i < p->nknobs; i++)
+        if (strncmp(p->knob[i], "net.ipv4.tcp_congestion_control=", 32) == 0)
+            return; /* who says what it was wants to see what that does */
+    struct td_tcp_pin pin = {.laddr = p->us,
+                             .raddr = p->peer,
+                             .lport = p->port,
+                             .rport = p->pport,
+                             .what = TD_PIN_WINDOW,
+                             .credit = f->text};
+    tcp_seq end = f->seq + f->text + ((f->flags & TCP_FIN) != 0);
+    for (size_t i = index; i < p->ncap && p->cap[i].ours && p->cap[i].at <= f->at + BURST; i++) {
+        const struct play_frame *g = &p->cap[i];
+        tcp_seq e = g->seq + g->text + ((g->flags & TCP_FIN) != 0);
+        if (g->flags & (TCP_SYN | TCP_RST))
+            break;
+        end = seq_gt(e, end) ? e : end;
+    }
+    r->let = !r->letting || seq_gt(end, r->let) ? end : r->let;
+    r->letting = true;
+    pin.snd_edge = r->let;
+    p->windowed |= td_tcp_pin(r->st, &pin) == 0;
+}
+
 /* A frame of the played side was captured: what must its application have done? */
 static void captured(struct player *r, const struct play_frame *f, size_t index)
 {
@@ -237,6 +265,8 @@ static void captured(struct player *r, const struct play_frame *f, size_t index)
     }
     if (f->flags & TCP_FIN)
         r->closing = true;
+    if ((f->flags & (TCP_SYN | TCP_RST)) == 0 && (f->text > 0 || (f->flags & TCP_FIN)))
+        let_go(r, f, index);
     if ((f->flags & (TCP_ACK | TCP_RST | TCP_SYN)) == TCP_ACK) {
         uint64_t w = (uint64_t)f->wnd << r->p->scale[0];
         r->window_max = w > r->window_max ? w : r->window_max;

@@ -259,7 +259,7 @@ static struct entry *add_captured(struct judge *j, td_time at)
     return e;
 }
 
-void judge_captured(struct judge *j, const struct play_frame *f)
+static void take_captured(struct judge *j, const struct play_frame *f)
 {
     struct entry *e = add_captured(j, f->at), *s = twin(j, f);
     e->row.captured = *f;
@@ -271,6 +271,24 @@ void judge_captured(struct judge *j, const struct play_frame *f)
     pair(&e->row, &s->row.sent);
     unhang(j, s);
     s->gone = s->decided = e->decided = true;
+}
+
+/* A super-segment is what the captured host's stack gave to its card, or what the capturing one's
+ * made of several: on the wire were segments. */
+void judge_captured(struct judge *j, const struct play_frame *f)
+{
+    uint32_t mss = j->p->mss, left = f->text;
+    struct play_frame piece = *f;
+    for (; mss > 0 && left > mss; left -= mss) {
+        piece.text = mss;
+        piece.flags = (uint16_t)(f->flags & ~(TCP_PSH | TCP_FIN));
+        take_captured(j, &piece);
+        piece.seq += mss;
+        piece.id++;
+    }
+    piece.text = left;
+    piece.flags = f->flags;
+    take_captured(j, &piece);
 }
 
 void judge_sent(struct judge *j, const struct play_frame *f)

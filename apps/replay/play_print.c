@@ -154,6 +154,11 @@ void play_end_text(const struct play *p, struct text *t)
                     "%" PRIu64
                     " acknowledgements were held until the stack had sent what they acknowledge\n",
                     p->held);
+    if (p->windowed)
+        text_printf(t,
+                    "its congestion window was taken from the capture; the stack's own would have "
+                    "let out less at %" PRIu64 " frames, more at %" PRIu64 "\n",
+                    p->beyond, p->within);
     explain(p, t);
     note(p, t);
 }
@@ -194,6 +199,11 @@ static void json_end(const struct play *p, struct jsonw *w)
         jw_u64(w, play_verdict_names[v], p->count[v]);
     jw_u64(w, "held", p->held);
     jw_u64(w, "lag_ns", p->lag);
+    jw_bool(w, "captured_window", p->windowed);
+    if (p->windowed) {
+        jw_u64(w, "own_window_less", p->beyond);
+        jw_u64(w, "own_window_more", p->within);
+    }
     explain(p, &lesson);
     if (lesson.len > 0 && lesson.s[lesson.len - 1] == '\n')
         lesson.s[lesson.len - 1] = '\0';

@@ -207,6 +207,7 @@ static bool open_host(struct player *r)
     r->mss = theirs != NULL && theirs->o.has_mss ? theirs->o.mss : 536;
     if (syn != NULL && theirs != NULL && syn->o.has_ts && theirs->o.has_ts)
         r->mss -= r->mss > 12 ? 12 : 0;
+    p->mss = r->mss;
     r->lag = p->lag = lag_of(p);
     return true;
 }
@@ -335,7 +336,8 @@ static void look(struct player *r, struct play_sight *s)
         .unacked = i.tcpi_unacked,
         .ssthresh = i.tcpi_snd_ssthresh < 0x7fffffff ? i.tcpi_snd_ssthresh : 0,
         .mss = i.tcpi_snd_mss,
-        .srtt = i.tcpi_rtt};
+        .srtt = i.tcpi_rtt,
+        .pipe = i.tcpi_unacked + i.tcpi_retrans - i.tcpi_sacked - i.tcpi_lost};
     int unsent = 0;
     if (td_ioctl(r->st, r->conn, 0x894b /* SIOCOUTQNSD */, &unsent) == 0)
         s->unsent = (uint32_t)unsent + (uint32_t)r->app->unwritten(r);
@@ -401,6 +403,10 @@ bool player_step(struct player *r, const struct play_frame **frame)
         timers(r, t, true);
         look(r, &sight);
         judge_sight(r->judge, &sight);
+        if (p->windowed && f->text > 0) {
+            p->beyond += sight.pipe > sight.cwnd;
+            p->within += sight.pipe < sight.cwnd && sight.unsent > 0;
+        }
     } else {
         hear(r, f, i);
     }

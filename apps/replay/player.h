@@ -48,6 +48,8 @@ struct player {
     uint8_t *out;
     size_t out_n, out_at, out_room;
     uint64_t window_max; /* the largest captured so far, bytes */
+    bool letting;        /* its congestion window is what the captured host's was: */
+    tcp_seq let;         /* new text may go up to here */
     /* what the other side may acknowledge */
     bool begun; /* the stack has sent something */
     bool reset; /* what it sent last was a reset */

@@ -545,7 +545,7 @@ static void code_datagram(struct record_coder *c, struct td_datagram *d)
     FIELD(c, d->ifindex);
 }
 
-_Static_assert(sizeof(struct td_tcp_pin) == 32, "a field is new: see the top");
+_Static_assert(sizeof(struct td_tcp_pin) == 40, "a field is new: see the top");
 static void code_pin(struct record_coder *c, struct td_tcp_pin *p)
 {
     FIELD(c, p->laddr);
@@ -558,6 +558,8 @@ static void code_pin(struct record_coder *c, struct td_tcp_pin *p)
     FIELD(c, p->id_first);
     FIELD(c, p->id_next);
     FIELD(c, p->id_step);
+    FIELD(c, p->snd_edge);
+    FIELD(c, p->credit);
 }
 
 /* ---- calls ---- */

@@ -107,6 +107,9 @@ static int send_text(struct td_stack *st, struct tcb *t, tcp_seq seq, uint32_t l
         tcp_ack_text_out(st, t, again);
     }
     tcp_ack_sent(st, t);
+    if (st->tcp->pins != NULL) {
+        tcp_pin_spent(st, &t->ep.a, len);
+    }
     t->last_sent = st->now;
     t->segs_out++;
     if (fin) {
@@ -204,6 +207,25 @@ static uint32_t cwnd_room(const struct tcb *t)
     return cwnd > pipe ? (cwnd - pipe) * unit : 0;
 }
 
+/* What was captured of it lets it send so much again (pin.c). */
+static bool pin_lets_again(const struct td_stack *st, const struct tcb *t, uint32_t need)
+{
+    tcp_seq edge;
+    uint32_t credit;
+    return st->tcp->pins != NULL && tcp_pin_window(st, &t->ep.a, &edge, &credit) && credit >= need;
+}
+
+/* How many bytes of new text from pos on cwnd lets out, or what it is pinned to. */
+static uint32_t new_room(const struct td_stack *st, const struct tcb *t, tcp_seq pos)
+{
+    tcp_seq edge;
+    uint32_t credit;
+    if (st->tcp->pins == NULL || !tcp_pin_window(st, &t->ep.a, &edge, &credit)) {
+        return cwnd_room(t);
+    }
+    return seq_gt(edge, pos) ? edge - pos : 0;
+}
+
 /* ---- what was lost ---- */
 
 /* Segments of one burst that are sent again in a row are a burst again: PSH on the last. */
@@ -270,7 +292,7 @@ static bool send_lost(struct td_stack *st, struct tcb *t)
     }
     while (txq_next_lost(q, &n)) {
         uint32_t need = q->by_segments ? t->mss : txq_at(q, n)->len;
-        if (!q->rtx_now && cwnd_room(t) < need) {
+        if (!q->rtx_now && cwnd_room(t) < need && !pin_lets_again(st, t, need)) {
             t->cwnd_limited = true;
             return false;
         }
@@ -411,7 +433,7 @@ static unsigned send_new(struct td_stack *st, struct tcb *t, bool force)
             break;
         }
         bool again = seq_lt(pos, t->snd_nxt);
-        uint32_t by_cwnd = FAULT_ON(st, IGNORE_CWND) ? INT32_MAX : cwnd_room(t);
+        uint32_t by_cwnd = FAULT_ON(st, IGNORE_CWND) ? INT32_MAX : new_room(st, t, pos);
         tcp_seq una = t->snd_una + (t->snd_una == t->iss); /* Fast Open: a SYN takes no window */
         int32_t by_wnd = seq_diff(una + t->snd_wnd, pos);
         uint32_t wnd = by_wnd > 0 ? (uint32_t)by_wnd : 0;

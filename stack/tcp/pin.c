@@ -16,6 +16,10 @@
  * Pins are few (TCP_PINS_MAX) and a plain list. An instance without one has a NULL pointer here, and
  * that is all a segment or a handshake looks at.
  *
+ * The congestion window can be pinned too, to what a captured host's was seen to allow: how far its new text had gone, and
+ * how much it sent. The host that was captured may have had a congestion control that this stack has not; what the other side
+ * says fits only what that one sent. What is lost is judged here all the same.
+ *
  * A SYN cookie takes no pin: it is a sequence number that must carry a secret, and nothing is kept
  * that could remember another clock. The pin waits for a handshake that does.
  */
@@ -33,9 +37,11 @@ struct tcp_pin {
     bool second;         /* the next datagram isn't the first */
     uint32_t iss, ts_offset;
     uint16_t id, id_next, id_step;
+    tcp_seq edge;        /* with TD_PIN_WINDOW */
+    uint32_t credit;
 };
 
-static struct tcp_pin **pin_find(struct td_stack *st, const struct tcp_tuple *a)
+static struct tcp_pin **pin_find(const struct td_stack *st, const struct tcp_tuple *a)
 {
     struct tcp_pin **at = &st->tcp->pins;
     while (*at != NULL && memcmp(&(*at)->a, a, sizeof *a) != 0) {
@@ -52,13 +58,55 @@ static void pin_drop(struct td_stack *st, struct tcp_pin **at)
     mem_free(&st->mem, MEM_TCP, p, sizeof *p);
 }
 
+static int pin_new(struct td_stack *st, struct tcp_pin **at)
+{
+    if (st->tcp->npins == TCP_PINS_MAX) {
+        return -ENOSPC;
+    }
+    *at = mem_alloc(&st->mem, MEM_TCP, sizeof **at);
+    if (*at == NULL) {
+        return -ENOMEM;
+    }
+    **at = (struct tcp_pin){0};
+    st->tcp->npins++;
+    return 0;
+}
+
+static int pin_window(struct td_stack *st, const struct tcp_tuple *a, const struct td_tcp_pin *pin)
+{
+    struct tcp_ep *ep = tcp_ep_find(st, a);
+    if (ep == NULL || ep->kind != TCP_EP_TCB) {
+        return -ENOENT;
+    }
+    struct tcp_pin **at = pin_find(st, a);
+    if (*at == NULL) {
+        int err = pin_new(st, at);
+        if (err != 0) {
+            return err;
+        }
+        (*at)->a = *a;
+        (*at)->taken = true;
+    }
+    struct tcp_pin *p = *at;
+    p->what |= TD_PIN_WINDOW;
+    p->edge = pin->snd_edge;
+    uint32_t room = TD_PIN_CREDIT_MAX - p->credit;
+    p->credit += pin->credit < room ? pin->credit : room;
+    tcp_mark(st, container_of(ep, struct tcb, ep));
+    return 0;
+}
+
 int tcp_pin_set(struct td_stack *st, const struct td_tcp_pin *pin)
 {
     const struct tcp_tuple a = {
         .laddr = pin->laddr, .raddr = pin->raddr, .lport = pin->lport, .rport = pin->rport};
+    bool window = pin->what == TD_PIN_WINDOW;
     if (a.laddr == 0 || a.raddr == 0 || a.lport == 0 || a.rport == 0 ||
-        (pin->what & ~(unsigned)(TD_PIN_ISS | TD_PIN_TS | TD_PIN_ID)) != 0) {
+        (!window && (pin->what & ~(unsigned)(TD_PIN_ISS | TD_PIN_TS | TD_PIN_ID)) != 0)) {
         return -EINVAL;
+    }
+    if (window) {
+        return pin_window(st, &a, pin);
     }
     struct tcp_pin **at = pin_find(st, &a);
     struct tcp_pin *p = *at;
@@ -70,16 +118,11 @@ int tcp_pin_set(struct td_stack *st, const struct td_tcp_pin *pin)
         return 0;
     }
     if (p == NULL) {
-        if (st->tcp->npins == TCP_PINS_MAX) {
-            return -ENOSPC;
+        int err = pin_new(st, at);
+        if (err != 0) {
+            return err;
         }
-        p = mem_alloc(&st->mem, MEM_TCP, sizeof *p);
-        if (p == NULL) {
-            return -ENOMEM;
-        }
-        p->next = NULL;
-        *at = p;
-        st->tcp->npins++;
+        p = *at;
     }
     *p = (struct tcp_pin){
         .next = p->next,
@@ -121,13 +164,32 @@ bool tcp_pin_apply(struct td_stack *st, struct tcb *t)
 bool tcp_pin_next_id(struct td_stack *st, const struct tcp_tuple *a, uint16_t *id)
 {
     struct tcp_pin *p = *pin_find(st, a);
-    if (p == NULL || !p->taken) {
+    if (p == NULL || !p->taken || (p->what & TD_PIN_ID) == 0) {
         return false;
     }
     *id = p->id;
     p->id = p->second ? (uint16_t)(p->id + p->id_step) : p->id_next;
     p->second = true;
     return true;
+}
+
+bool tcp_pin_window(const struct td_stack *st, const struct tcp_tuple *a, tcp_seq *edge, uint32_t *credit)
+{
+    const struct tcp_pin *p = *pin_find(st, a);
+    if (p == NULL || (p->what & TD_PIN_WINDOW) == 0) {
+        return false;
+    }
+    *edge = p->edge;
+    *credit = p->credit;
+    return true;
+}
+
+void tcp_pin_spent(struct td_stack *st, const struct tcp_tuple *a, uint32_t bytes)
+{
+    struct tcp_pin *p = *pin_find(st, a);
+    if (p != NULL) {
+        p->credit -= bytes < p->credit ? bytes : p->credit;
+    }
 }
 
 void tcp_pins_free(struct td_stack *st)

@@ -71,8 +71,10 @@ refused "without --play" --knob net.ipv4.tcp_sack=0 pcaps/sack/sack.pcapng
 reno=pcaps/sawtooth-reno/sawtooth-reno.pcap.gz
 "$BUILD/tapdeck" replay --play server --knob net.ipv4.tcp_congestion_control=reno --knob net.ipv4.tcp_slow_start_after_idle=0 $reno |
     grep -q '^[0-9]* same, 0 later, 0 earlier, 0 split, 0 coalesced, 0 extra, 0 missing' &&
-    ! "$BUILD/tapdeck" replay --play server $reno | grep -q ' 0 extra, 0 missing'
+    ! "$BUILD/tapdeck" replay --play server --knob net.ipv4.tcp_congestion_control=cubic $reno | grep -q ' 0 extra, 0 missing'
 ok "--knob: a sender with Reno is played by Reno, and differs from CUBIC"
+"$BUILD/tapdeck" replay --play server --knob net.ipv4.tcp_slow_start_after_idle=0 $reno | grep -q '^its congestion window was taken from the capture'
+ok "--play: a sender whose congestion control isn't told has the captured window"
 gzip -dc $reno | head -c 20000 >"$work/half.pcap"
 said=$("$BUILD/tapdeck" replay --play server "$work/half.pcap" | tail -2)
 [[ $said == *"packets were cut off when they were captured"*"note: "*"half.pcap"* ]]

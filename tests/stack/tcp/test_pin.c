@@ -141,16 +141,60 @@ START_TEST(no_cookie)
 }
 END_TEST
 
+/* New text goes as far as the pin says, before cwnd would hold it and beyond that; what is lost goes again as far as the credit
+ * does, which new text uses up as well. What is lost the pin doesn't say. */
+START_TEST(window_of_another)
+{
+    struct conv c = reach(EST);
+    struct tcb *t = conv_tcb(&c);
+    struct td_tcp_pin p = pin_of(TD_PIN_WINDOW);
+    uint32_t mss = t->mss, cwnd = t->cc.cwnd;
+    tcp_seq from = t->snd_nxt;
+    p.snd_edge = from + 2 * mss;
+    p.credit = 2 * mss;
+    ck_assert_int_eq(td_tcp_pin(c.h->st, &p), 0);
+    write_pattern(&c, c.nxt, cwnd + 5 * mss);
+    hx_flush(c.h);
+    ck_assert_uint_eq(t->snd_nxt, from + 2 * mss);
+    ck_assert(t->cwnd_limited);
+    p.snd_edge = from + cwnd + 3 * mss;
+    p.credit = 0;
+    ck_assert_int_eq(td_tcp_pin(c.h->st, &p), 0);
+    hx_flush(c.h);
+    ck_assert_uint_eq(t->snd_nxt, p.snd_edge);
+    ck_assert_uint_eq(t->total_retrans, 0);
+    while (t->ca_state != TCPE_LOSS) { /* the timer, and its own window of one segment */
+        hx_until(c.h, td_stack_next_deadline(c.h->st));
+    }
+    uint32_t again = t->total_retrans;
+    hx_flush(c.h);
+    ck_assert_uint_eq(t->total_retrans, again);
+    p.credit = 3 * mss;
+    ck_assert_int_eq(td_tcp_pin(c.h->st, &p), 0);
+    hx_flush(c.h);
+    ck_assert_uint_eq(t->total_retrans, again + 3);
+    hx_flush(c.h);
+    ck_assert_uint_eq(t->total_retrans, again + 3);
+    ck_assert_uint_eq(t->snd_nxt, p.snd_edge);
+    hx_drain(c.h);
+    leave(&c);
+}
+END_TEST
+
 START_TEST(what_cannot_be)
 {
     struct hx *h = hx_new();
     struct td_tcp_pin p = pin_of(TD_PIN_ISS);
     p.rport = 0;
     ck_assert_int_eq(td_tcp_pin(h->st, &p), -EINVAL);
-    p = pin_of(8);
+    p = pin_of(16);
     ck_assert_int_eq(td_tcp_pin(h->st, &p), -EINVAL);
     p = pin_of(0);
     ck_assert_int_eq(td_tcp_pin(h->st, &p), -ENOENT);
+    p = pin_of(TD_PIN_WINDOW);
+    ck_assert_int_eq(td_tcp_pin(h->st, &p), -ENOENT); /* there is no connection that has one */
+    p.what |= TD_PIN_ISS;
+    ck_assert_int_eq(td_tcp_pin(h->st, &p), -EINVAL);
     p = pin_of(TD_PIN_ISS);
     for (unsigned i = 0; i < TCP_PINS_MAX; i++) {
         p.rport = (uint16_t)(40000 + i);
@@ -181,6 +225,7 @@ static Suite *suite(void)
     tcase_add_test(tc, only_what_was_said);
     tcase_add_test(tc, other_tuples);
     tcase_add_test(tc, no_cookie);
+    tcase_add_test(tc, window_of_another);
     tcase_add_test(tc, what_cannot_be);
     suite_add_tcase(s, tc);
     return s;
