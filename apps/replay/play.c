@@ -1,7 +1,10 @@
 /* replay/play.c: what is played is read from its capture (play.h).
  *
- * The frames of one flow are kept, both sides' in their order: what the application wrote can stand
- * in the file long behind the moment when it wrote it.
+ * The frames of one flow are put by, both sides' in their order: what the application wrote can
+ * stand in the file long behind the moment when it wrote it, and who is the client may only come
+ * out at the end. They are not kept in memory but in two spools (spool.h), one of the frames'
+ * numbers, one of their bytes; so a flow may be as long as the disk has room for, and the numbers
+ * alone can be gone through quickly.
  */
 #include "replay/play.h"
 
@@ -17,19 +20,22 @@
 const char *const play_verdict_names[PLAY_VERDICTS] = {"missing", "same",      "later", "earlier",
                                                        "split",   "coalesced", "extra"};
 
-struct play_frame *play_add(struct play_frame **at, size_t *n, size_t *room)
+const struct play_frame *play_scan(struct play *p, size_t i)
 {
-    if (*n == *room) {
-        size_t more = *room == 0 ? 256 : 2 * *room;
-        struct play_frame *grown = realloc(*at, more * sizeof(*grown));
-        if (grown == NULL)
-            return NULL;
-        *at = grown;
-        *room = more;
-    }
-    struct play_frame *f = &(*at)[(*n)++];
-    *f = (struct play_frame){0};
-    return f;
+    if (i == 0)
+        spool_rewind(&p->frames);
+    else if ((i & 0xfff) == 0)
+        spool_forget(&p->frames, i * sizeof(*p->cap));
+    return &p->cap[i];
+}
+
+void play_copy(const struct play *p, const struct play_frame *f, uint32_t from, uint32_t n,
+               uint8_t *dst)
+{
+    uint32_t there = from >= f->kept ? 0 : f->kept - from < n ? f->kept - from : n;
+    if (there > 0)
+        memcpy(dst, p->bytes.map + f->bytes + from, there);
+    memset(dst + there, 0, n - there);
 }
 
 bool play_frame_read(struct play_frame *f, const uint8_t *datagram, size_t n)
@@ -60,27 +66,29 @@ static td_ip4 ip4_of(const uint8_t addr[16])
     return (td_ip4)addr[12] << 24 | (td_ip4)addr[13] << 16 | (td_ip4)addr[14] << 8 | addr[15];
 }
 
+/* The frame's datagram stands at `eth` in the view's. False: there is no room. */
+static bool put_by(struct play *p, struct play_frame *f, const struct view *v, uint32_t eth)
+{
+    uint32_t there = v->frame_len - v->filled;
+    f->bytes = p->bytes.size;
+    f->kept = there <= eth ? 0 : there - eth < f->len ? there - eth : f->len;
+    if (!spool_add(&p->bytes, v->frame + eth, f->kept) || !spool_add(&p->frames, f, sizeof(*f)))
+        return false;
+    p->ncap++;
+    return true;
+}
+
 static bool keep(struct play *p, const struct view *v, td_time at, bool from_first)
 {
     uint32_t eth = (uint32_t)(v->text_at - v->tcp.hlen - v->ip.hlen);
-    struct play_frame *f = play_add(&p->cap, &p->ncap, &p->cap_room);
-    if (f == NULL)
-        return false;
-    f->at = at;
-    f->number = v->number;
-    f->ours = from_first;
-    if (!play_frame_read(f, v->frame + eth, v->frame_len - eth)) {
-        p->ncap--;
+    struct play_frame f;
+    memset(&f, 0, sizeof(f)); /* what lies between its fields goes into a file, too */
+    f.at = at;
+    f.number = v->number;
+    f.ours = from_first;
+    if (!play_frame_read(&f, v->frame + eth, v->frame_len - eth) || f.len > v->frame_len - eth)
         return true;
-    }
-    f->datagram = malloc(f->len);
-    if (f->datagram == NULL || f->len > v->frame_len - eth) {
-        free(f->datagram);
-        p->ncap--;
-        return f->len > v->frame_len - eth;
-    }
-    memcpy(f->datagram, v->frame + eth, f->len);
-    return true;
+    return put_by(p, &f, v, eth);
 }
 
 /* A file may say any times. */
@@ -90,41 +98,45 @@ static td_time elapsed(int64_t first, int64_t now)
     return ns < LATEST ? ns : LATEST;
 }
 
-/* An ICMP error about the flow, for whoever sent what it quotes. `first` is the flow's first frame.
- */
-static bool about_flow(const struct view *v, uint32_t eth, const struct play_frame *first,
+struct first { /* of the flow's frames: who sent it to whom */
+    td_ip4 src, dst;
+    uint16_t sport, dport;
+};
+
+/* An ICMP error about the flow, for whoever sent what it quotes. */
+static bool about_flow(const struct view *v, uint32_t eth, const struct first *first,
                        bool *to_first)
 {
-    const uint8_t *q = v->frame + eth + v->ip.hlen + 8, *d = first->datagram;
+    const uint8_t *q = v->frame + eth + v->ip.hlen + 8;
     uint32_t n = eth + v->ip.hlen + 8u <= v->frame_len ? v->frame_len - (eth + v->ip.hlen + 8u) : 0;
-    uint32_t qh = n > 0 ? (q[0] & 15u) * 4 : 0, dh = (d[0] & 15u) * 4;
+    uint32_t qh = n > 0 ? (q[0] & 15u) * 4 : 0;
     if (n < IPV4_HLEN || qh < IPV4_HLEN || n < qh + 8 || q[0] >> 4 != 4 || q[9] != IPPROTO_TCP_ ||
         v->ip.dst != wire_get32(q + 12))
         return false;
-    *to_first = memcmp(q + 12, d + 12, 8) == 0 && memcmp(q + qh, d + dh, 4) == 0;
-    bool to_other = memcmp(q + 12, d + 16, 4) == 0 && memcmp(q + 16, d + 12, 4) == 0 &&
-                    memcmp(q + qh, d + dh + 2, 2) == 0 && memcmp(q + qh + 2, d + dh, 2) == 0;
-    return *to_first || to_other;
+    td_ip4 src = wire_get32(q + 12), dst = wire_get32(q + 16);
+    uint16_t sport = wire_get16(q + qh), dport = wire_get16(q + qh + 2);
+    *to_first =
+        src == first->src && dst == first->dst && sport == first->sport && dport == first->dport;
+    return *to_first || (src == first->dst && dst == first->src && sport == first->dport &&
+                         dport == first->sport);
 }
 
-static bool keep_error(struct play *p, const struct view *v, td_time at)
+static bool keep_error(struct play *p, const struct view *v, const struct first *first, td_time at)
 {
     uint32_t eth = v->frame_len >= ETH_HLEN ? ETH_HLEN : 0, len = v->ip.total_len;
+    struct play_frame f;
     bool to_first;
     if (v->net != VIEW_IPV4 || v->fragment || v->proto != IPPROTO_ICMP_ || p->ncap == 0 ||
         len > v->frame_len - eth || len < v->ip.hlen + 8u || v->frame[eth + v->ip.hlen] == 0 ||
-        v->frame[eth + v->ip.hlen] == 8 || !about_flow(v, eth, p->cap, &to_first))
+        v->frame[eth + v->ip.hlen] == 8 || !about_flow(v, eth, first, &to_first))
         return true;
-    struct play_frame *f = play_add(&p->cap, &p->ncap, &p->cap_room);
-    if (f == NULL || (f->datagram = malloc(len)) == NULL)
-        return false;
-    memcpy(f->datagram, v->frame + eth, len);
-    f->len = len;
-    f->at = at;
-    f->number = v->number;
-    f->icmp = true;
-    f->ours = !to_first; /* as if its addressee's peer had sent it */
-    return true;
+    memset(&f, 0, sizeof(f));
+    f.len = len;
+    f.at = at;
+    f.number = v->number;
+    f.icmp = true;
+    f.ours = !to_first; /* as if its addressee's peer had sent it */
+    return put_by(p, &f, v, eth);
 }
 
 static int choose_side(const struct flow *f, const char *word)
@@ -142,9 +154,47 @@ static int choose_side(const struct flow *f, const char *word)
     return -1;
 }
 
+/* Now it is known who is played: whose each frame is, and that errors which went to the other end
+ * are none of ours. */
+static bool sort_out(struct play *p, bool first_is_ours)
+{
+    if (!spool_map(&p->frames) || !spool_map(&p->bytes))
+        return false;
+    struct play_frame *all = (struct play_frame *)(void *)p->frames.map;
+    bool begun[2] = {false, false};
+    size_t n = 0;
+    p->cap = all;
+    for (size_t i = 0; i < p->ncap; i++) {
+        bool ours = play_scan(p, i)->ours == first_is_ours, syn = (all[i].flags & TCP_SYN) != 0;
+        if (all[i].icmp && ours)
+            continue;
+        if (n != i)
+            all[n] = all[i];
+        if (all[n].ours != ours)
+            all[n].ours = ours;
+        if (syn && !begun[ours]) {
+            begun[ours] = true;
+            p->base[ours] = all[n].seq;
+        }
+        p->end = all[n++].at;
+    }
+    p->ncap = n;
+    spool_rewind(&p->frames);
+    spool_seal(&p->frames);
+    spool_seal(&p->bytes);
+    return true;
+}
+
+static void no_room(const struct play *p, const char *name, int64_t flow, char *msg,
+                    size_t msg_size)
+{
+    char why[512];
+    spool_why(p->frames.error != 0 ? &p->frames : &p->bytes, why, sizeof(why));
+    (void)snprintf(msg, msg_size, "%s: flow %" PRId64 " can't be kept: %s", name, flow, why);
+}
+
 static int choose(struct play *p, const struct flow *f, const char *name, const char *word,
-                  const struct play_frame *first, td_ip4 first_src, uint16_t first_port, char *msg,
-                  size_t msg_size)
+                  const struct first *first, char *msg, size_t msg_size)
 {
     char a[64], b[64];
     view_endpoint(f->side[0].addr, f->side[0].port, a);
@@ -161,7 +211,7 @@ static int choose(struct play *p, const struct flow *f, const char *name, const 
     if (why == NULL && ((ip4_of(f->side[0].addr) >> 24) == 127 ||
                         ip4_of(f->side[0].addr) == ip4_of(f->side[1].addr)))
         why = "both ends are on one host";
-    if (why != NULL || first == NULL) {
+    if (why != NULL || p->ncap == 0) {
         (void)snprintf(msg, msg_size, "%s: flow %u can't be played: %s", name, f->number,
                        why != NULL ? why : "none of its packets is whole");
         return EXIT_USAGE;
@@ -171,22 +221,10 @@ static int choose(struct play *p, const struct flow *f, const char *name, const 
     p->port = us->port;
     p->peer = ip4_of(peer->addr);
     p->pport = peer->port;
-    bool first_is_ours = first_src == p->us && first_port == p->port;
-    for (size_t i = 0; i < p->ncap; i++)
-        p->cap[i].ours = p->cap[i].ours == first_is_ours;
-    size_t n = 0; /* without errors that went to the other end */
-    for (size_t i = 0; i < p->ncap; i++) {
-        if (p->cap[i].icmp && p->cap[i].ours)
-            free(p->cap[i].datagram);
-        else
-            p->cap[n++] = p->cap[i];
-    }
-    p->ncap = n;
-    p->end = n > 0 ? p->cap[n - 1].at : 0;
-    for (size_t i = n; i > 0; i--)
-        if (p->cap[i - 1].flags & TCP_SYN)
-            p->base[p->cap[i - 1].ours] = p->cap[i - 1].seq;
-    return EXIT_DONE;
+    if (sort_out(p, first->src == p->us && first->sport == p->port))
+        return EXIT_DONE;
+    no_room(p, name, f->number, msg, msg_size);
+    return EXIT_FAILED;
 }
 
 int play_load(struct play *p, struct capture_reader *r, const char *name, int64_t number,
@@ -197,9 +235,8 @@ int play_load(struct play *p, struct capture_reader *r, const char *name, int64_
     struct capture_frame f;
     struct view v;
     uint64_t packets = 0;
-    int64_t first = 0, now = 0;
-    td_ip4 first_src = 0;
-    uint16_t first_port = 0;
+    int64_t began = 0, now = 0;
+    struct first src = {0};
     int got, who, status = EXIT_DONE;
     memset(p, 0, sizeof(*p));
     flows_init(&flows);
@@ -208,18 +245,17 @@ int play_load(struct play *p, struct capture_reader *r, const char *name, int64_
             continue;
         const struct flow *flow = flows_packet(&flows, &v, &who);
         now = v.wall > now && p->ncap > 0 ? v.wall : now;
-        bool kept = flow != NULL || keep_error(p, &v, elapsed(first, now));
+        bool kept = flow != NULL || keep_error(p, &v, &src, elapsed(began, now));
         if (kept && (flow == NULL || flow->number != number || v.net != VIEW_IPV4))
             continue;
         if (kept && p->ncap == 0) {
-            p->wall = first = now = v.wall;
-            first_src = v.ip.src;
-            first_port = v.sport;
+            p->wall = began = now = v.wall;
+            src = (struct first){v.ip.src, v.ip.dst, v.sport, v.dport};
         }
         p->clamped += kept && v.wall < now;
         p->cut += kept && v.text_kept < v.text_len;
         if (!kept ||
-            !keep(p, &v, elapsed(first, now), v.ip.src == first_src && v.sport == first_port)) {
+            !keep(p, &v, elapsed(began, now), v.ip.src == src.src && v.sport == src.sport)) {
             (void)snprintf(msg, msg_size, "%s: flow %" PRId64 " takes more memory than there is",
                            name, number);
             status = EXIT_FAILED;
@@ -243,8 +279,7 @@ int play_load(struct play *p, struct capture_reader *r, const char *name, int64_
                                name, number, flows.count - 1);
             status = EXIT_USAGE;
         } else {
-            status = choose(p, flow, name, side, p->ncap > 0 ? p->cap : NULL, first_src, first_port,
-                            msg, msg_size);
+            status = choose(p, flow, name, side, &src, msg, msg_size);
         }
     }
     flows_done(&flows);
@@ -253,8 +288,7 @@ int play_load(struct play *p, struct capture_reader *r, const char *name, int64_
 
 void play_done(struct play *p)
 {
-    for (size_t i = 0; i < p->ncap; i++)
-        free(p->cap[i].datagram);
-    free(p->cap);
+    spool_free(&p->frames);
+    spool_free(&p->bytes);
     memset(p, 0, sizeof(*p));
 }

@@ -54,6 +54,7 @@
 #include "common/jsonw.h"
 #include "common/text.h"
 #include "replay/flows.h"
+#include "replay/spool.h"
 #include "tapdeck/types.h"
 
 #define PLAY_TOLERANCE (5 * TD_MS)
@@ -90,8 +91,9 @@ struct play_frame {
     uint32_t text; /* bytes */
     uint8_t kinds; /* of options: a bit each */
     struct tcp_opts o;
-    uint8_t *datagram; /* captured: from the IP header on; NULL in sent ones */
-    uint32_t len, text_at;
+    uint64_t bytes;        /* captured: where its datagram is: play_copy */
+    uint32_t len, text_at; /* of the datagram, and where in it the text begins */
+    uint32_t kept;         /* bytes of it that were captured */
 };
 
 struct play_row { /* a captured frame of the played side with what the stack sent in its place, or
@@ -105,8 +107,10 @@ struct play_row { /* a captured frame of the played side with what the stack sen
 };
 
 struct play {
-    struct play_frame *cap;
-    size_t ncap, cap_room;
+    struct spool frames, bytes;
+    const struct play_frame
+        *cap; /* captured, both sides', in their order: in `frames`, a mapping */
+    size_t ncap;
     bool no_memory;
     int side; /* which is played: 0 the client */
     td_ip4 us, peer;
@@ -165,7 +169,13 @@ struct tape *play_tape_open(struct play *p, int *status, char *msg, size_t msg_s
 /* A frame's numbers from an IPv4 datagram of which n bytes are there. False: it is no whole TCP
  * header. */
 bool play_frame_read(struct play_frame *f, const uint8_t *datagram, size_t n);
-struct play_frame *play_add(struct play_frame **at, size_t *n, size_t *room);
+/* n bytes of a captured frame's datagram, from this one on; what the snap length cut off is zeros.
+ */
+void play_copy(const struct play *p, const struct play_frame *f, uint32_t from, uint32_t n,
+               uint8_t *dst);
+/* For those who go through all captured frames: the i-th; those far behind are let go of (spool.h).
+ * Begin with 0; at the end, spool_rewind. */
+const struct play_frame *play_scan(struct play *p, size_t i);
 
 /* ---- verdicts (play_judge.c) ---- */
 

@@ -18,7 +18,8 @@
 #define PIECE    (256u << 10) /* of what is to be written is held, bytes */
 #define GAP_MOST (64u << 20)  /* bytes of text that a capture may miss */
 
-static bool say(struct player *r, const uint8_t *bytes, size_t n)
+/* n bytes more; uncaptured ones are zeros. */
+static bool say(struct player *r, const struct play_frame *f, uint32_t from, size_t n)
 {
     if (r->out_n + n > r->out_room) {
         size_t room = 2 * (r->out_n + n) + 4096;
@@ -28,10 +29,10 @@ static bool say(struct player *r, const uint8_t *bytes, size_t n)
         r->out = grown;
         r->out_room = room;
     }
-    if (bytes != NULL)
-        memcpy(r->out + r->out_n, bytes, n);
+    if (f != NULL)
+        play_copy(r->p, f, from, (uint32_t)n, r->out + r->out_n);
     else
-        memset(r->out + r->out_n, 0, n); /* it wasn't captured */
+        memset(r->out + r->out_n, 0, n);
     r->out_n += n;
     return true;
 }
@@ -65,7 +66,7 @@ static void take(struct player *r)
     while ((r->taking || seq_lt(r->written, r->due)) && r->out_n < PIECE) {
         if (r->take_at == p->ncap) {
             if (r->full &&
-                !say(r, NULL,
+                !say(r, NULL, 0,
                      r->mss)) /* not pushed: there was more, of which the capture has nothing */
                 r->p->no_memory = true;
             r->taking = false;
@@ -80,9 +81,9 @@ static void take(struct player *r)
         uint32_t skip = seq_gt(begin, r->written) ? 0 : r->written - begin;
         if (seq_gt(begin, r->written) && r->out_n + (begin - r->written) > GAP_MOST)
             continue; /* no capture misses so much */
-        if (seq_gt(begin, r->written) && !say(r, NULL, begin - r->written))
+        if (seq_gt(begin, r->written) && !say(r, NULL, 0, begin - r->written))
             r->p->no_memory = true;
-        if (!say(r, f->datagram + f->text_at + skip, f->text - skip))
+        if (!say(r, f, f->text_at + skip, f->text - skip))
             r->p->no_memory = true;
         r->written = end;
         r->full = f->text >= r->mss;
@@ -164,14 +165,14 @@ static bool is_probe(const struct play_frame *f, tcp_seq end)
  * sent before it gave up. */
 static void see_keep_alive(struct player *r)
 {
-    const struct play *p = r->p;
+    struct play *p = r->p;
     td_time quiet = 0, probed = 0;
     tcp_seq end = 0, acked = 0;
     uint16_t window = 0;
     int idle = 0, interval = 0, unanswered = 0, on = 1;
     bool begun = false;
     for (size_t i = 0; i < p->ncap; i++) {
-        const struct play_frame *f = &p->cap[i];
+        const struct play_frame *f = play_scan(p, i);
         if (f->icmp)
             continue;
         bool probe = begun && is_probe(f, end) && acked == end &&
@@ -195,6 +196,7 @@ static void see_keep_alive(struct player *r)
             begun = true;
         }
     }
+    spool_rewind(&p->frames);
     if (idle < 1 || idle > 32767 || interval > 32767)
         return;
     (void)td_setsockopt(r->st, r->conn, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));

@@ -146,13 +146,13 @@ static void pin(struct player *r, const struct play_frame *syn)
 
 /* How far from the played side the capture was made shows in the shortest time it took to
  * acknowledge something. */
-static td_time lag_of(const struct play *p)
+static td_time lag_of(struct play *p)
 {
     td_time least = TD_NEVER, asked = 0;
     tcp_seq end = 0;
     bool open = false, any = false;
     for (size_t i = 0; i < p->ncap; i++) {
-        const struct play_frame *f = &p->cap[i];
+        const struct play_frame *f = play_scan(p, i);
         tcp_seq e = f->seq + f->text + ((f->flags & TCP_SYN) != 0) + ((f->flags & TCP_FIN) != 0);
         if (!f->ours && e != f->seq && (!any || seq_gt(e, end))) {
             open = any = true;
@@ -163,6 +163,7 @@ static td_time lag_of(const struct play *p)
             least = f->at - asked < least ? f->at - asked : least;
         }
     }
+    spool_rewind(&p->frames);
     return least == TD_NEVER || least < LAG_LEAST ? 0 : least;
 }
 
@@ -246,9 +247,10 @@ static const struct eth_hdr to_us = {.dst = {{2, 0, 0, 0, 0, 1}},
 static void inject(struct player *r, const struct play_frame *f, tcp_seq ack, bool only_ack)
 {
     uint8_t *d = r->frame + ETH_HLEN;
-    uint32_t ihl = (f->datagram[0] & 15u) * 4, len = only_ack ? f->text_at : f->len;
+    uint32_t len = only_ack ? f->text_at : f->len;
     (void)eth_emit(&to_us, r->frame);
-    memcpy(d, f->datagram, len);
+    play_copy(r->p, f, 0, len, d);
+    uint32_t ihl = (d[0] & 15u) * 4;
     wire_put16(d + 2, (uint16_t)len);
     if (only_ack) { /* behind all that the frame held */
         wire_put32(d + ihl + 4,
@@ -281,7 +283,7 @@ static void hear(struct player *r, const struct play_frame *f, size_t index)
     tcp_seq ack = f->ack;
     if (f->icmp) {
         (void)eth_emit(&to_us, r->frame);
-        memcpy(r->frame + ETH_HLEN, f->datagram, f->len);
+        play_copy(r->p, f, 0, f->len, r->frame + ETH_HLEN);
         (void)td_stack_input_bytes(r->st, r->eth, r->frame, ETH_HLEN + f->len, td_stack_now(r->st));
         player_flush(r);
         r->app->go(r);
@@ -373,6 +375,8 @@ struct player *player_open(struct play *p, int *status, char *msg, size_t msg_si
     memset(p->count, 0, sizeof(p->count));
     p->diverged = false;
     p->held = 0;
+    spool_rewind(&p->frames);
+    spool_rewind(&p->bytes);
     r->p = p;
     r->app = &play_guess;
     r->listener = r->conn = -1;
@@ -392,6 +396,10 @@ bool player_step(struct player *r, const struct play_frame **frame)
     size_t i;
     if (p->no_memory || !next_event(r, &i))
         return false;
+    if ((i & 0x3ff) == 0) {
+        spool_forget(&p->frames, i * sizeof(*p->cap));
+        spool_forget(&p->bytes, p->cap[i].bytes);
+    }
     const struct play_frame *f = *frame = &p->cap[i];
     td_time t = when(f->at) + (f->ours ? 0 : r->lag);
     timers(r, t, false);

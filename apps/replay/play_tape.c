@@ -31,7 +31,7 @@ static void show(struct play_tape *t, const struct play_frame *f)
                               .type = ETHERTYPE_IPV4,
                               .hlen = ETH_HLEN};
     (void)eth_emit(&h, t->bytes);
-    memcpy(t->bytes + ETH_HLEN, f->datagram, f->len);
+    play_copy(&t->play, f, 0, f->len, t->bytes + ETH_HLEN);
     t->tape.frame = (struct tape_frame){.number = f->number,
                                         .at = f->at,
                                         .wall = t->deck.wall_offset + (int64_t)(PLAY_START + f->at),
