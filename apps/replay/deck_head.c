@@ -257,6 +257,10 @@ static bool step(struct head *h, struct deck_message *m, char *msg, size_t msg_s
 {
     struct tape *t = h->tape;
     char said[512] = "";
+    if (t->total != 0 && t->steps >= t->total) {
+        m->result = REEL_ENDED;
+        return false;
+    }
     h->shared->passed_number = t->frame.number;
     h->shared->under_way = t->steps + 1;
     enum tape_step made = t->ops->step(t, said, sizeof(said));

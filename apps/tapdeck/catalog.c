@@ -44,7 +44,8 @@ const struct catalog *session_catalog(struct session *s)
     session_forget_catalog(s);
     struct catalog *c = calloc(1, sizeof(*c));
     json_t *list = ask_daemon(s, err, sizeof(err));
-    while (local_commands[locals] != NULL)
+    const struct local_command *const *own = session_locals(s);
+    while (own[locals] != NULL)
         locals++;
     if (c == NULL || (c->entry = calloc(json_array_size(list) + locals, sizeof(*c->entry))) == NULL)
         abort();
@@ -53,13 +54,13 @@ const struct catalog *session_catalog(struct session *s)
     json_array_foreach(list, i, item)
     {
         const char *name = member(item, "name");
-        if (*name != '\0' && local_find(name) == NULL)
+        bool offered = s->host == NULL || s->host->offers(name);
+        if (*name != '\0' && session_local(s, name) == NULL && offered)
             c->entry[c->n++] =
                 (struct catalog_entry){name, member(item, "usage"), member(item, "doc"), false};
     }
     for (i = 0; i < locals; i++)
-        c->entry[c->n++] = (struct catalog_entry){local_commands[i]->name, local_commands[i]->usage,
-                                                  local_commands[i]->doc, true};
+        c->entry[c->n++] = (struct catalog_entry){own[i]->name, own[i]->usage, own[i]->doc, true};
     s->catalog = c;
     return c;
 }
@@ -110,7 +111,7 @@ static unsigned help_columns(const struct session *s)
 
 static int help_one(struct session *s, char **argv, bool json)
 {
-    const struct local_command *c = local_find(argv[1]);
+    const struct local_command *c = session_local(s, argv[1]);
     if (c != NULL && json) {
         struct text t = {0};
         struct jsonw w = {.t = &t};
@@ -174,7 +175,7 @@ static int help_list(struct session *s, bool json)
         width = strlen(c->entry[i].name) > width ? (unsigned)strlen(c->entry[i].name) : width;
     for (size_t i = 0; i < c->n; i++) {
         if (i > 0 && c->entry[i].local && !c->entry[i - 1].local)
-            fputs("\nOf the console itself:\n", s->out);
+            fputs(s->host != NULL ? "\nTo move the tape, and of the console itself:\n" : "\nOf the console itself:\n", s->out);
         list_entry(&c->entry[i], width, columns, s->out);
     }
     if (!c->complete)

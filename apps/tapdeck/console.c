@@ -99,11 +99,15 @@ static int on_signal(void)
 }
 
 /* "tapdeck lab.client (paused)> " */
-#define PROMPT_MAX (DAEMON_NAME_MAX + 32)
+#define PROMPT_MAX (DAEMON_NAME_MAX + 64)
 static char prompt[PROMPT_MAX];
 
-static void prompt_make(const struct session *s, char dst[PROMPT_MAX])
+static void prompt_make(struct session *s, char dst[PROMPT_MAX])
 {
+    if (s->host != NULL) {
+        s->host->prompt(s, dst, PROMPT_MAX);
+        return;
+    }
     bool named = strcmp(s->name, DEFAULT_NAME) != 0;
     snprintf(dst, PROMPT_MAX, "tapdeck%s%s%s> ", named ? " " : "", named ? s->name : "",
              s->client.fd >= 0 && s->client.paused ? " (paused)" : "");
@@ -228,8 +232,12 @@ static int interactive(struct session *s)
     s->input = STDIN_FILENO; /* between prompts it is the command's */
     prepare_readline(path);
     client_catch_interrupts();
-    puts("`help` lists the commands, Tab completes, Ctrl-C stops a command, Ctrl-D leaves.");
-    read_rc(s);
+    if (s->host != NULL)
+        puts(s->host->hello);
+    else
+        puts("`help` lists the commands, Tab completes, Ctrl-C stops a command, Ctrl-D leaves.");
+    if (s->host == NULL)
+        read_rc(s);
     while (!s->leave) {
         interrupts = 0;
         prompt_make(s, prompt);

@@ -190,12 +190,12 @@ static int run_into_file(struct session *s, int argc, char **argv, const char *w
 }
 
 /* Goes on until it is stopped, or has the screen: such a command's output isn't paged. */
-static bool follows(int argc, char *const *argv)
+static bool follows(const struct session *s, int argc, char *const *argv)
 {
     static const char *const commands[] = {"ping",    "nc",    "traceroute", "arping",
                                            "tcpdump", "break", "step",       "shutdown",
                                            "topo",    "drill", "wire",       "get"};
-    const struct local_command *c = local_find(argv[0]);
+    const struct local_command *c = session_local(s, argv[0]);
     if (c != NULL && c->screen)
         return true;
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
@@ -212,7 +212,7 @@ static int run_paged(struct session *s, int argc, char **argv, const char *where
 {
     struct pager p;
     struct aside a;
-    int fd = s->interactive && !follows(argc, argv) ? pager_begin(&p) : -1;
+    int fd = s->interactive && !follows(s, argc, argv) ? pager_begin(&p) : -1;
     if (fd < 0)
         return run_words(s, argc, argv, where);
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
@@ -269,9 +269,10 @@ int lines_run(struct session *s, FILE *f, const char *name)
     char *line = NULL, where[600];
     size_t size = 0;
     ssize_t n;
-    int status = EXIT_DONE;
-    for (unsigned number = 1;
-         status == EXIT_DONE && !s->leave && (n = getline(&line, &size, f)) >= 0; number++) {
+    int status = EXIT_DONE, failed = EXIT_DONE;
+    for (unsigned number = 1; (status == EXIT_DONE || s->goes_on) && !s->leave &&
+                              (n = getline(&line, &size, f)) >= 0;
+         number++) {
         while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
             line[--n] = '\0';
         snprintf(where, sizeof(where), "%s:%u", name, number);
@@ -281,9 +282,10 @@ int lines_run(struct session *s, FILE *f, const char *name)
         } else {
             status = line_run(s, line, where);
         }
+        failed = status != EXIT_DONE ? status : failed;
     }
     free(line);
-    return status;
+    return failed;
 }
 
 /* ---- source, exit, quit ---- */
@@ -330,7 +332,8 @@ static int exit_main(struct session *s, int argc, char **argv)
 const struct local_command local_exit = {
     .name = "exit",
     .usage = "exit",
-    .doc = "leaves the console (so does Ctrl-D); the daemon stays",
+    .doc = "leaves the console (so does Ctrl-D)",
+    .more = "A daemon stays.",
     .fn = exit_main,
 };
 

@@ -21,7 +21,7 @@ void line_parse(const char *line, struct line_parts *p);
 /* Runs a line: what it says, an alias's text in place. Sentences begin with `where`. The exit
  * status; `exit` sets s->leave. */
 int line_run(struct session *s, const char *line, const char *where);
-/* Runs the lines of a file until one fails; sentences begin with NAME:LINE. */
+/* Runs the lines of a file until one fails (s->goes_on: all of them); sentences begin with NAME:LINE. */
 int lines_run(struct session *s, FILE *f, const char *name);
 
 #endif

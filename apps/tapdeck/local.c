@@ -3,7 +3,7 @@
  * A line's first word is looked for here first, then sent to the daemon. The client connects when
  * the first command that needs the daemon comes, so `doctor`, `drill` and `topo` work without one.
  * The daemon's commands are learnt by asking it (`help -j`): the client knows none of them itself,
- * and `help` is one list of both.
+ * and `help` is one list of both. A session may have another host than a daemon: then that is asked.
  */
 #include "tapdeck/local.h"
 
@@ -47,12 +47,27 @@ const struct local_command *const local_commands[] = {
 };
 /* clang-format on */
 
+static const struct local_command *find(const struct local_command *const *locals, const char *name)
+{
+    for (size_t i = 0; locals[i] != NULL; i++)
+        if (strcmp(locals[i]->name, name) == 0)
+            return locals[i];
+    return NULL;
+}
+
 const struct local_command *local_find(const char *name)
 {
-    for (size_t i = 0; local_commands[i] != NULL; i++)
-        if (strcmp(local_commands[i]->name, name) == 0)
-            return local_commands[i];
-    return NULL;
+    return find(local_commands, name);
+}
+
+const struct local_command *const *session_locals(const struct session *s)
+{
+    return s->host != NULL ? s->host->locals : local_commands;
+}
+
+const struct local_command *session_local(const struct session *s, const char *name)
+{
+    return find(session_locals(s), name);
 }
 
 /* ---- the session ---- */
@@ -79,7 +94,7 @@ void session_end(struct session *s)
 
 int session_connect(struct session *s, char *msg, size_t msg_size)
 {
-    return s->client.fd >= 0 ? EXIT_DONE : client_connect(&s->client, s->name, msg, msg_size);
+    return s->client.fd >= 0 || s->host != NULL ? EXIT_DONE : client_connect(&s->client, s->name, msg, msg_size);
 }
 
 /* What a client that asks for nothing is sent is news; else what can be read is the end. */
@@ -94,6 +109,8 @@ enum session_news session_look(struct session *s)
 {
     char msg[1024];
     struct timespec t;
+    if (s->host != NULL)
+        return NEWS_NONE;
     if (s->client.fd >= 0 && !closed(s->client.fd)) {
         bool back = s->missed;
         s->missed = false;
@@ -122,6 +139,8 @@ enum session_news session_look(struct session *s)
 int session_run(struct session *s, int argc, char *const *argv, bool json, FILE *out, char *err,
                 size_t err_size)
 {
+    if (s->host != NULL)
+        return s->host->run(s, argc, argv, json, out, err, err_size);
     int status = session_connect(s, err, err_size);
     if (status != EXIT_DONE)
         return status;
@@ -204,7 +223,7 @@ void session_suggest(struct session *s, const char *name, char *err, size_t err_
 
 int session_command(struct session *s, int argc, char **argv, const char *where)
 {
-    const struct local_command *c = local_find(argv[0]);
+    const struct local_command *c = session_local(s, argv[0]);
     char err[1024] = "";
     if (fault_is_local(argc, argv))
         return fault_reveal(s, argc, argv);

@@ -13,8 +13,23 @@
 
 struct alias;
 struct catalog;
+struct local_command;
+struct session;
+
+/* Who is asked instead of a daemon: a tape that is replayed (tapdeck/replay_deck.c). Its session needs no socket, and has
+ * other commands of the client. */
+struct session_host {
+    const struct local_command *const *locals; /* NULL at the end */
+    /* As session_run. */
+    int (*run)(struct session *s, int argc, char *const *argv, bool json, FILE *out, char *err, size_t err_size);
+    bool (*offers)(const char *command); /* is it worth a line in `help`? */
+    void (*prompt)(struct session *s, char *dst, size_t size);
+    const char *hello; /* what the console begins with */
+    void *ctx;
+};
 
 struct session {
+    const struct session_host *host; /* NULL: a daemon */
     const char *name;        /* the daemon's */
     struct client client;    /* client.fd < 0: not connected (yet) */
     bool json;               /* `tapdeck -j`: JSON instead of text */
@@ -27,6 +42,7 @@ struct session {
     bool missed;             /* it has been said that the daemon is gone */
     int64_t looked;          /* when it was looked for, ms */
     bool leave;              /* `exit`: no more lines */
+    bool goes_on;            /* a line that fails doesn't end a script; its status is that of the last that failed */
     unsigned depth;          /* of files that source each other */
     struct alias *aliases;   /* tapdeck/alias.h */
     struct catalog *catalog; /* the daemon's commands, once they have been asked for */
@@ -61,6 +77,9 @@ extern const struct local_command *const local_commands[]; /* NULL at the end */
 /* `more` and `also`, the caller's to free; NULL: there is none. */
 char *local_more(const struct local_command *c);
 const struct local_command *local_find(const char *name);
+/* The client's own commands in this session. */
+const struct local_command *const *session_locals(const struct session *s);
+const struct local_command *session_local(const struct session *s, const char *name);
 /* Text whose lines are folded at blanks to fit so many columns (0: as they are); what is folded is
  * indented as the line was, and `hang` more. */
 void help_fold(const char *text, unsigned columns, unsigned hang, FILE *out);
