@@ -193,8 +193,8 @@ static bool matches(const struct head *h, const struct tape_frame *f)
     return f->bytes != NULL && bpf_filter(code, f->bytes, (u_int)f->len, (u_int)f->len) != 0;
 }
 
-/* Is this what it was to go to? *held: the tape's own idea of the state, before and from now on. */
-static bool reached(struct head *h, bool *held, char *msg, size_t msg_size)
+/* Is this what it was to go to? */
+static bool reached(struct head *h, char *msg, size_t msg_size)
 {
     const struct reel_goal *g = &h->goal;
     const struct tape *t = h->tape;
@@ -209,12 +209,7 @@ static bool reached(struct head *h, bool *held, char *msg, size_t msg_size)
             (void)journal_format(t->deck->st, &h->watch.record, msg, msg_size);
         return h->watch.seen;
     }
-    if (g->state[0] != '\0' && t->ops->in_state != NULL) {
-        bool before = *held;
-        *held = t->ops->in_state(t, g->state);
-        return *held && !before;
-    }
-    return false;
+    return g->state[0] != '\0' && t->ops->in_state != NULL && t->ops->in_state(t, g->state);
 }
 
 /* ---- going forward ---- */
@@ -289,11 +284,8 @@ static bool step(struct head *h, struct deck_message *m, char *msg, size_t msg_s
 static void go(struct head *h, const struct deck_message *order)
 {
     struct deck_message m = {.result = REEL_STOPPED};
-    struct tape *t = h->tape;
     char msg[1024] = "", met[1024] = "";
     h->differs[0] = '\0';
-    bool held =
-        h->goal.state[0] != '\0' && t->ops->in_state != NULL && t->ops->in_state(t, h->goal.state);
     watch_begin(h);
     while (m.passed < h->goal.steps) {
         if (h->shared->stop != 0) {
@@ -306,7 +298,7 @@ static void go(struct head *h, const struct deck_message *order)
             watch_end(h);
             return; /* this one sleeps from here on */
         }
-        if (!step(h, &m, msg, sizeof(msg)) || reached(h, &held, met, sizeof(met)))
+        if (!step(h, &m, msg, sizeof(msg)) || reached(h, met, sizeof(met)))
             break;
     }
     watch_end(h);

@@ -20,7 +20,7 @@
 #define NOTES_MAX 8
 #define LATEST (INT64_C(1) << 61) /* times that a file can't mean are brought into range, for arithmetic */
 
-struct run {
+struct observer {
     const struct observe_options *o;
     const char *name;
     FILE *out;
@@ -35,9 +35,17 @@ struct run {
     char *notes[NOTES_MAX];
     unsigned nnotes;
     bool left_out;       /* this packet, for its checksum */
+    /* the packet that is looked at */
+    struct capture_reader *reader;
+    struct capture_frame frame;
+    struct viewer viewer;
+    struct view view;
+    int got;             /* capture_next's last answer */
+    char broken[512];
+    uint16_t link;       /* of the first */
 };
 
-static void flush(struct run *run, size_t limit)
+static void flush(struct observer *run, size_t limit)
 {
     if (run->text.len < limit || run->text.len == 0)
         return;
@@ -45,7 +53,7 @@ static void flush(struct run *run, size_t limit)
     text_consume(&run->text, run->text.len);
 }
 
-static void write_head(struct run *run)
+static void write_head(struct observer *run)
 {
     if (run->begun || run->o->silent)
         return;
@@ -61,19 +69,19 @@ static void write_head(struct run *run)
     }
 }
 
-static bool asked_for(const struct run *run, uint64_t number)
+static bool asked_for(const struct observer *run, uint64_t number)
 {
     return number >= run->o->from && (run->o->to == 0 || number <= run->o->to);
 }
 
-static void tell_listeners(struct run *run)
+static void tell_listeners(struct observer *run)
 {
     for (struct observe_listener *l = run->o->listener; l != NULL; l = l->next)
         l->packet(l, &run->seen);
     run->seen.frame = NULL; /* once is enough */
 }
 
-static void tell_other(struct run *run, const struct view *v)
+static void tell_other(struct observer *run, const struct view *v)
 {
     struct text line = {0};
     if (run->o->flow >= 0)
@@ -107,7 +115,7 @@ static void tell_other(struct run *run, const struct view *v)
 }
 
 /* A receiver throws away what is damaged; --checksums drop does so before anything is told. */
-static bool thrown_away(struct run *run, const struct view *v)
+static bool thrown_away(struct observer *run, const struct view *v)
 {
     bool bad = v->l4_sum == SUM_BAD || v->ip_sum == SUM_BAD;
     run->bad_sums += bad;
@@ -116,7 +124,7 @@ static bool thrown_away(struct run *run, const struct view *v)
 }
 
 /* A router says that a segment didn't fit (RFC 1191): its sender sends it again in smaller ones. */
-static void too_big(struct run *run, const struct view *v)
+static void too_big(struct observer *run, const struct view *v)
 {
     int side;
     struct flow *f = flows_quoted(&run->flows, v, &side);
@@ -124,7 +132,7 @@ static void too_big(struct run *run, const struct view *v)
         track_too_big(f, side, v->number);
 }
 
-static void take(struct run *run, const struct view *v)
+static void take(struct observer *run, const struct view *v)
 {
     int side;
     struct track_row row;
@@ -164,7 +172,7 @@ static void take(struct run *run, const struct view *v)
 }
 
 /* The packet's time, never before that of the packet before. */
-static void clock_packet(struct run *run, const struct capture_frame *f)
+static void clock_packet(struct observer *run, const struct capture_frame *f)
 {
     int64_t t = f->wall > LATEST ? LATEST : f->wall < -LATEST ? -LATEST : f->wall;
     if (run->packets == 1)
@@ -177,7 +185,7 @@ static void clock_packet(struct run *run, const struct capture_frame *f)
         run->now = t;
 }
 
-static void note(struct run *run, uint64_t n, const char *what)
+static void note(struct observer *run, uint64_t n, const char *what)
 {
     char line[512];
     if (n > 0)
@@ -188,13 +196,13 @@ static void note(struct run *run, uint64_t n, const char *what)
         run->nnotes++;
 }
 
-static void count(struct run *run, uint64_t n, const char *what)
+static void count(struct observer *run, uint64_t n, const char *what)
 {
     if (n > 0)
         note(run, n, what);
 }
 
-static void note_unanswered(struct run *run)
+static void note_unanswered(struct observer *run)
 {
     enum { SOME = 5 };
     uint64_t first[SOME];
@@ -211,7 +219,7 @@ static void note_unanswered(struct run *run)
     text_free(&line);
 }
 
-static void take_notes(struct run *run, const char *broken)
+static void take_notes(struct observer *run, const char *broken)
 {
     count(run, run->clamped, "packets have a time before that of the packet before them: they are taken as simultaneous with it");
     count(run, run->cut, "packets were cut off when they were captured; zeros stand for what is missing");
@@ -225,7 +233,7 @@ static void take_notes(struct run *run, const char *broken)
         note(run, 0, broken);
 }
 
-static void write_tail(struct run *run)
+static void write_tail(struct observer *run)
 {
     write_head(run);
     if (run->o->json) {
@@ -263,7 +271,7 @@ static void write_tail(struct run *run)
     flush(run, 0);
 }
 
-static void finish(struct run *run, const char *broken)
+static void finish(struct observer *run, const char *broken)
 {
     take_notes(run, broken);
     const struct observe_end end = {.first = run->first, .last = run->now, .packets = run->packets, .flows = &run->flows,
@@ -274,7 +282,7 @@ static void finish(struct run *run, const char *broken)
         l->end(l, &end);
 }
 
-static int refuse(struct run *run, int got, const char *broken, uint16_t link, char *msg, size_t msg_size)
+static int refuse(struct observer *run, int got, const char *broken, uint16_t link, char *msg, size_t msg_size)
 {
     if (run->packets == 0) {
         (void)snprintf(msg, msg_size, "%s%s", got < 0 ? "" : run->name, got < 0 ? broken : ": there is no packet in it");
@@ -304,50 +312,83 @@ static int refuse(struct run *run, int got, const char *broken, uint16_t link, c
     return EXIT_DONE;
 }
 
+static void begin(struct observer *run, struct capture_reader *r, const char *name, const struct observe_options *o, FILE *out)
+{
+    *run = (struct observer){.o = o, .name = name, .out = out, .reader = r};
+    run->json.t = &run->text;
+    flows_init(&run->flows);
+    run->recall = recall_new();
+}
+
+static void done(struct observer *run)
+{
+    viewer_done(&run->viewer);
+    for (struct flow *flow = run->flows.head; flow != NULL; flow = flow->next)
+        track_free(flow);
+    flows_done(&run->flows);
+    recall_free(run->recall);
+    text_free(&run->text);
+    for (unsigned i = 0; i < run->nnotes; i++)
+        free(run->notes[i]);
+}
+
+bool observer_next(struct observer *run)
+{
+    run->got = capture_next(run->reader, &run->frame, run->broken, sizeof(run->broken));
+    if (run->got != 1)
+        return false;
+    if (run->packets++ == 0)
+        run->link = run->frame.link;
+    clock_packet(run, &run->frame);
+    run->cut += run->frame.caplen < run->frame.len;
+    run->left_out = false;
+    run->seen = (struct observe_packet){.frame = &run->frame, .number = run->packets, .t = run->now};
+    if (view_make(&run->viewer, &run->frame, run->packets, &run->view) == VIEW_OK)
+        take(run, &run->view);
+    else
+        run->unread++;
+    if (run->seen.frame != NULL) { /* of no use to the tracker; a copy of the capture has it all the same */
+        run->seen.told = run->o->flow < 0 && asked_for(run, run->packets) && !run->left_out;
+        tell_listeners(run);
+    }
+    return true;
+}
+
+struct observer *observer_open(struct capture_reader *r, const char *name, const struct observe_options *o)
+{
+    struct observer *run = malloc(sizeof(*run));
+    if (run != NULL)
+        begin(run, r, name, o, NULL);
+    return run;
+}
+
+const struct flows *observer_flows(const struct observer *run)
+{
+    return &run->flows;
+}
+
+void observer_close(struct observer *run)
+{
+    if (run != NULL)
+        done(run);
+    free(run);
+}
+
 int observe_run(struct capture_reader *r, const char *name, const struct observe_options *o, FILE *out,
                 void (*tick)(void *ctx, uint64_t packets), void *ctx, char *msg, size_t msg_size)
 {
-    struct run run = {.o = o, .name = name, .out = out};
-    struct capture_frame f;
-    struct viewer viewer = {0};
-    struct view v;
-    char broken[512] = "";
-    uint16_t link = 0;
-    int got;
-    run.json.t = &run.text;
-    flows_init(&run.flows);
-    run.recall = recall_new();
-    while ((got = capture_next(r, &f, broken, sizeof(broken))) == 1) {
-        if (run.packets++ == 0)
-            link = f.link;
-        clock_packet(&run, &f);
-        run.cut += f.caplen < f.len;
-        run.left_out = false;
-        run.seen = (struct observe_packet){.frame = &f, .number = run.packets, .t = run.now};
-        if (view_make(&viewer, &f, run.packets, &v) == VIEW_OK)
-            take(&run, &v);
-        else
-            run.unread++;
-        if (run.seen.frame != NULL) { /* of no use to the tracker; a copy of the capture has it all the same */
-            run.seen.told = o->flow < 0 && asked_for(&run, run.packets) && !run.left_out;
-            tell_listeners(&run);
-        }
+    struct observer run;
+    begin(&run, r, name, o, out);
+    while (observer_next(&run)) {
         flush(&run, FLUSH);
         if (tick != NULL && run.packets % TICK == 0)
             tick(ctx, run.packets);
         if (o->to > 0 && run.packets >= o->to)
             break;
     }
-    viewer_done(&viewer);
-    int status = refuse(&run, got, broken, link, msg, msg_size);
+    int status = refuse(&run, run.got, run.broken, run.link, msg, msg_size);
     if (status == EXIT_DONE)
-        finish(&run, broken);
-    for (struct flow *flow = run.flows.head; flow != NULL; flow = flow->next)
-        track_free(flow);
-    flows_done(&run.flows);
-    recall_free(run.recall);
-    text_free(&run.text);
-    for (unsigned i = 0; i < run.nnotes; i++)
-        free(run.notes[i]);
+        finish(&run, run.broken);
+    done(&run);
     return status;
 }

@@ -47,6 +47,13 @@ struct observe_options {
 int observe_run(struct capture_reader *r, const char *name, const struct observe_options *o, FILE *out,
                 void (*tick)(void *ctx, uint64_t packets), void *ctx, char *msg, size_t msg_size);
 
+/* The same packet by packet: only the listeners are told. The reader and the options stay the caller's. NULL: no memory. */
+struct observer;
+struct observer *observer_open(struct capture_reader *r, const char *name, const struct observe_options *o);
+bool observer_next(struct observer *run); /* false: there is none, or the file breaks off */
+const struct flows *observer_flows(const struct observer *run);
+void observer_close(struct observer *run); /* NULL is allowed */
+
 /* observe_print.c: the pieces of it. `first`: the time that rows are relative to, ns since 1970. */
 void observe_row_text(const struct track_row *r, int64_t first, bool with_stream, struct text *out);
 void observe_row_json(const struct track_row *r, int64_t first, struct jsonw *w);

@@ -49,7 +49,8 @@ struct tape_ops {
     enum tape_step (*step)(struct tape *t, char *msg, size_t msg_size);
     /* One line about the frame that the last step came to: what is printed as the tape moves. */
     void (*line)(const struct tape *t, struct text *out);
-    /* Is an end of a connection now in this state ("FIN_WAIT_2", Linux's name)? NULL: the deck's connections are asked. */
+    /* Has an end of a connection come into this state ("FIN_WAIT_2", Linux's name, or the RFC's) with the last step? NULL: the
+     * journal of the deck's stack is asked. */
     bool (*in_state)(const struct tape *t, const char *state);
     /* A command that the tape answers itself (of observed captures: `ss`, `pcb`); false: not its own. NULL: it has none. */
     bool (*command)(struct tape *t, int argc, char *const *argv, bool json, struct text *out, int *status);

@@ -1,9 +1,10 @@
 /* tapdeck/deck_words.c: the words that move a tape.
  *
- * A word asks the reel (replay/deck.h) to go somewhere and says where it is then: the line of the frame it stands
- * at. Between two words nothing moves. `play` alone takes time: it goes frame by frame and sleeps between
- * two as long as there was between them when they were captured, divided by the speed; a gap of more than two
- * seconds on the clock is said rather than slept. It is stopped by Ctrl-C, or by Enter.
+ * A word asks the reel (replay/deck.h) to go somewhere and says where it is then: the line of the
+ * frame it stands at. Between two words nothing moves. `play` alone takes time: it goes frame by
+ * frame and sleeps between two as long as there was between them when they were captured, divided
+ * by the speed; a gap of more than two seconds on the clock is said rather than slept. It is
+ * stopped by Ctrl-C, or by Enter.
  */
 #include "tapdeck/deck_words.h"
 
@@ -20,10 +21,10 @@
 #include "common/parse.h"
 #include "replay/deck_command.h"
 
-#define SLEEP_MOST   (2 * TD_SEC) /* between two frames */
-#define TAKEN_BACK   100u         /* lines that `back` prints */
-#define PATIENCE     6u           /* calls of progress before it is drawn */
-#define SPEED_ONE    1000u
+#define SLEEP_MOST    (2 * TD_SEC) /* between two frames */
+#define TAKEN_BACK    100u         /* lines that `back` prints */
+#define PATIENCE      6u           /* calls of progress before it is drawn */
+#define SPEED_ONE     1000u
 #define SPEED_LARGEST 1000000u
 
 static struct deck_session *of(const struct session *s)
@@ -53,7 +54,8 @@ static bool interrupted(void *ctx)
     return entered(d);
 }
 
-static void print_line(struct deck_session *d, const struct reel_place *at, const char *text, size_t n)
+static void print_line(struct deck_session *d, const struct reel_place *at, const char *text,
+                       size_t n)
 {
     struct session *s = d->s;
     if (!s->json) {
@@ -100,7 +102,8 @@ static void progress(void *ctx, uint64_t step)
         fprintf(stderr, "\rstep %" PRIu64 "\033[K", step);
 }
 
-const struct reel_hooks deck_hooks = {.line = keep_line, .interrupted = interrupted, .progress = progress};
+const struct reel_hooks deck_hooks = {
+    .line = keep_line, .interrupted = interrupted, .progress = progress};
 
 /* Before the tape is moved, and after. */
 static void begin(struct deck_session *d)
@@ -122,7 +125,7 @@ static void end(struct deck_session *d)
 
 static void seconds(td_time t, char dst[32])
 {
-    (void)snprintf(dst, 32, "%llu.%06llu", (unsigned long long)(t / TD_SEC), (unsigned long long)(t % TD_SEC / TD_US));
+    (void)snprintf(dst, 32, "%.6f", (double)t / 1e9); /* as in lines */
 }
 
 /* "packet 42", "the beginning" */
@@ -164,7 +167,8 @@ static void say_differences(struct deck_session *d)
     if (n == 0)
         return;
     fflush(d->s->out);
-    fprintf(stderr, "%s: packet %llu isn't what it was: %s\n", d->s->where, (unsigned long long)n, how);
+    fprintf(stderr, "%s: packet %llu isn't what it was: %s\n", d->s->where, (unsigned long long)n,
+            how);
 }
 
 /* The sentence for a result that isn't what was asked for; the exit status. */
@@ -186,7 +190,8 @@ static int outcome(struct deck_session *d, enum reel_result result, const char *
     case REEL_DIFFERS:
         return EXIT_FAILED;
     case REEL_FAILED:
-        return session_fail(d->s, EXIT_FAILED, "%s; the tape stands before that, at %s", msg, place);
+        return session_fail(d->s, EXIT_FAILED, "%s; the tape stands before that, at %s", msg,
+                            place);
     default:
         return session_fail(d->s, EXIT_FAILED, "%s", msg);
     }
@@ -198,9 +203,12 @@ static int count_word(struct session *s, int argc, char **argv, uint64_t *n)
 {
     *n = 1;
     if (argc > 2)
-        return session_fail(s, EXIT_USAGE, "'%s' after '%s %s': %s takes one number", argv[2], argv[0], argv[1], argv[0]);
+        return session_fail(s, EXIT_USAGE, "'%s' after '%s %s': %s takes one number", argv[2],
+                            argv[0], argv[1], argv[0]);
     if (argc == 2 && (!parse_u64(argv[1], UINT64_MAX - 1, n) || *n == 0))
-        return session_fail(s, EXIT_USAGE, "%s takes a number of packets from 1, for example `%s 10`, not '%s'", argv[0], argv[0], argv[1]);
+        return session_fail(s, EXIT_USAGE,
+                            "%s takes a number of packets from 1, for example `%s 10`, not '%s'",
+                            argv[0], argv[0], argv[1]);
     return EXIT_DONE;
 }
 
@@ -257,8 +265,8 @@ static int back_main(struct session *s, int argc, char **argv)
         d->kept = kept;
         d->nkept = 0;
         (void)reel_peek(d->reel, n, msg, sizeof(msg));
-        d->kept = NULL;
         print_taken_back(d);
+        d->kept = NULL;
         for (unsigned i = 0; i < TAKEN_BACK; i++)
             text_free(&kept[i]);
     } else if (result == REEL_STOPPED) {
@@ -272,13 +280,15 @@ static const struct local_command deck_back = {
     .name = "back",
     .usage = "back [N]",
     .doc = "goes back by a packet, or N, and prints what is taken back",
-    .more = "What is taken back is printed last first, with a minus before it: at most 100 packets.\nExample:\n  back 10",
+    .more = "What is taken back is printed last first, with a minus before it: at most 100 "
+            "packets.\nExample:\n  back 10",
     .screen = true,
     .fn = back_main,
 };
 
 /* Where to: a packet's number, or a time. */
-static int goto_word(struct session *s, const char *word, char *msg, size_t msg_size, enum reel_result *result)
+static int goto_word(struct session *s, const char *word, char *msg, size_t msg_size,
+                     enum reel_result *result)
 {
     struct deck_session *d = of(s);
     uint64_t number, last = reel_last(d->reel);
@@ -292,18 +302,24 @@ static int goto_word(struct session *s, const char *word, char *msg, size_t msg_
             *result = REEL_STOPPED;
     } else if (parse_u64(word, UINT64_MAX, &number)) {
         if (last > 0 && number > last)
-            return session_fail(s, EXIT_USAGE, "there is no packet %s: the last is %llu", word, (unsigned long long)last);
+            return session_fail(s, EXIT_USAGE, "there is no packet %s: the last is %llu", word,
+                                (unsigned long long)last);
         *result = reel_goto_number(d->reel, number, msg, msg_size);
     } else if (parse_time(word, &at)) {
         td_time length = reel_tape(d->reel)->length;
         if (length > 0 && at > length)
-            return session_fail(s, EXIT_USAGE, "there is nothing at %s: the tape is %llu.%06llu s long", word,
-                                (unsigned long long)(length / TD_SEC), (unsigned long long)(length % TD_SEC / TD_US));
+            return session_fail(s, EXIT_USAGE,
+                                "there is nothing at %s: the tape is %llu.%06llu s long", word,
+                                (unsigned long long)(length / TD_SEC),
+                                (unsigned long long)(length % TD_SEC / TD_US));
         *result = reel_goto_time(d->reel, at, msg, msg_size);
         if (*result == REEL_ENDED && length > 0) /* behind its last packet */
             *result = REEL_STOPPED;
     } else {
-        return session_fail(s, EXIT_USAGE, "'%s' is no place on the tape: write a packet's number, a time such as 1.5s, start or end", word);
+        return session_fail(s, EXIT_USAGE,
+                            "'%s' is no place on the tape: write a packet's number, a time such as "
+                            "1.5s, start or end",
+                            word);
     }
     return EXIT_DONE;
 }
@@ -314,7 +330,9 @@ static int goto_main(struct session *s, int argc, char **argv)
     char msg[1024] = "";
     enum reel_result result = REEL_STOPPED;
     if (argc != 2)
-        return session_fail(s, EXIT_USAGE, "goto takes one place: a packet's number, a time such as 1.5s, start or end");
+        return session_fail(
+            s, EXIT_USAGE,
+            "goto takes one place: a packet's number, a time such as 1.5s, start or end");
     begin(d);
     int status = goto_word(s, argv[1], msg, sizeof(msg), &result);
     if (status != EXIT_DONE)
@@ -330,7 +348,8 @@ static const struct local_command deck_goto = {
     .name = "goto",
     .usage = "goto {N | TIME | start | end}",
     .doc = "goes to the packet with this number, or to a time, forward or back",
-    .more = "Times count from the tape's beginning: 1.5s, 20ms. Where no packet has the number or the time, it is the last one before.\n"
+    .more = "Times count from the tape's beginning: 1.5s, 20ms. Where no packet has the number or "
+            "the time, it is the last one before.\n"
             "Examples:\n  goto 42\n  goto 1.5s\n  goto end",
     .screen = true,
     .fn = goto_main,
@@ -341,9 +360,12 @@ static int until_words(struct session *s, int argc, char **argv, struct reel_goa
 {
     const struct reel *r = of(s)->reel;
     char msg[512];
-    bool state = argc > 1 && strncmp(argv[1], "state=", 6) == 0, event = argc > 1 && strncmp(argv[1], "event=", 6) == 0;
+    bool state = argc > 1 && strncmp(argv[1], "state=", 6) == 0,
+         event = argc > 1 && strncmp(argv[1], "event=", 6) == 0;
     if (argc < 2)
-        return session_fail(s, EXIT_USAGE, "until what? state=FIN_WAIT_2, event=tcp-rto, or a filter such as 'tcp[13] & 4 != 0'");
+        return session_fail(
+            s, EXIT_USAGE,
+            "until what? state=FIN_WAIT_2, event=tcp-rto, or a filter such as 'tcp[13] & 4 != 0'");
     if ((state || event) && argc > 2)
         return session_fail(s, EXIT_USAGE, "'%s' doesn't belong after '%s'", argv[2], argv[1]);
     if (state) {
@@ -387,7 +409,9 @@ static int until_main(struct session *s, int argc, char **argv)
     end(d);
     if (result == REEL_ENDED) {
         place_name(reel_place(d->reel), place);
-        return session_fail(s, EXIT_FAILED, "that doesn't come: the tape ends at %s, %llu packets further on", place, (unsigned long long)passed);
+        return session_fail(s, EXIT_FAILED,
+                            "that doesn't come: the tape ends at %s, %llu packets further on",
+                            place, (unsigned long long)passed);
     }
     if (result == REEL_STOPPED || result == REEL_DIFFERS)
         print_here(d);
@@ -402,10 +426,13 @@ static const struct local_command deck_until = {
     .usage = "until state=TCPSTATE\n"
              "until event=EVENT\n"
              "until EXPR...",
-    .doc = "goes on until a connection comes into a state, an event happens, or a packet matches a filter",
-    .more = "States have Linux's names or the RFC's, events those of the journal (* and ? stand for anything), filters are\n"
-            "libpcap's. Where that never comes, the tape ends.\n"
-            "Examples:\n  until state=FIN_WAIT_2\n  until event=tcp-rto*\n  until 'tcp[13] & 4 != 0'",
+    .doc = "goes on until a connection comes into a state, an event happens, or a packet matches a "
+           "filter",
+    .more =
+        "States have Linux's names or the RFC's, events those of the journal (* and ? stand for "
+        "anything), filters are\n"
+        "libpcap's. Where that never comes, the tape ends.\n"
+        "Examples:\n  until state=FIN_WAIT_2\n  until event=tcp-rto*\n  until 'tcp[13] & 4 != 0'",
     .screen = true,
     .fn = until_main,
 };
@@ -447,13 +474,17 @@ static int speed_word(struct session *s, const char *word)
 {
     if (deck_speed(word, &of(s)->speed))
         return EXIT_DONE;
-    return session_fail(s, EXIT_USAGE, "'%s' is no speed: write for example 4x, 0.5x, or max (0.001x to 1000x)", word);
+    return session_fail(s, EXIT_USAGE,
+                        "'%s' is no speed: write for example 4x, 0.5x, or max (0.001x to 1000x)",
+                        word);
 }
 
 static int speed_main(struct session *s, int argc, char **argv)
 {
     char text[32];
-    int status = argc > 2 ? session_fail(s, EXIT_USAGE, "speed takes one word: 4x, 0.5x, max") : argc == 2 ? speed_word(s, argv[1]) : EXIT_DONE;
+    int status = argc > 2    ? session_fail(s, EXIT_USAGE, "speed takes one word: 4x, 0.5x, max")
+                 : argc == 2 ? speed_word(s, argv[1])
+                             : EXIT_DONE;
     if (status != EXIT_DONE || argc == 2)
         return status;
     speed_text(of(s)->speed, text);
@@ -464,7 +495,8 @@ static int speed_main(struct session *s, int argc, char **argv)
 static const struct local_command deck_speed_command = {
     .name = "speed",
     .usage = "speed [SPEED | max]",
-    .doc = "how fast `play` goes: 4x is four times the pace of the capture; max doesn't wait at all",
+    .doc =
+        "how fast `play` goes: 4x is four times the pace of the capture; max doesn't wait at all",
     .more = "Examples:\n  speed 4x\n  speed max",
     .fn = speed_main,
 };
@@ -478,7 +510,8 @@ static bool sleep_for(struct deck_session *d, td_time t)
     for (td_time at = begun; at < over;) {
         struct pollfd p = {.fd = d->s->interactive ? STDIN_FILENO : -1, .events = POLLIN};
         td_time left = over - at;
-        const struct timespec nap = {.tv_sec = (time_t)(left / TD_SEC), .tv_nsec = (long)(left % TD_SEC)};
+        const struct timespec nap = {.tv_sec = (time_t)(left / TD_SEC),
+                                     .tv_nsec = (long)(left % TD_SEC)};
         (void)ppoll(&p, 1, &nap, NULL);
         if (interrupted(d))
             return false;
@@ -544,7 +577,8 @@ static int play_main(struct session *s, int argc, char **argv)
         end(d);
         say_differences(d);
         if (!s->json)
-            fprintf(s->out, "%s %s\n", result == REEL_ENDED ? "the tape ends at" : "stands at", place);
+            fprintf(s->out, "%s %s\n", result == REEL_ENDED ? "the tape ends at" : "stands at",
+                    place);
         return EXIT_DONE;
     }
     return outcome(d, result, msg);
@@ -554,7 +588,8 @@ static const struct local_command deck_play = {
     .name = "play",
     .usage = "play [SPEED | max]",
     .doc = "plays on, at the pace of the capture (or `speed`), until its end, Enter or Ctrl-C",
-    .more = "Each packet is printed when it is due. Gaps of more than two seconds are said, not slept. Without a terminal the speed is\n"
+    .more = "Each packet is printed when it is due. Gaps of more than two seconds are said, not "
+            "slept. Without a terminal the speed is\n"
             "max, unless something else was said.\n"
             "Examples:\n  play\n  play 10x",
     .screen = true,
@@ -586,7 +621,8 @@ static void wall_text(int64_t wall, char dst[64])
     struct tm tm;
     char day[32];
     dst[0] = '\0';
-    if (wall > 0 && gmtime_r(&t, &tm) != NULL && strftime(day, sizeof(day), "%Y-%m-%d %H:%M:%S", &tm) > 0)
+    if (wall > 0 && gmtime_r(&t, &tm) != NULL &&
+        strftime(day, sizeof(day), "%Y-%m-%d %H:%M:%S", &tm) > 0)
         (void)snprintf(dst, 64, "%s.%06lld UTC", day, (long long)(wall % 1000000000 / 1000));
 }
 
@@ -640,9 +676,11 @@ static int where_main(struct session *s, int argc, char **argv)
     if (at.step > 0)
         fprintf(s->out, "%s\n", reel_line(d->reel));
     unsigned n = reel_checkpoints(d->reel, &every, &error);
-    fprintf(s->out, "%u checkpoint%s, one each %llu steps\n", n, n == 1 ? "" : "s", (unsigned long long)every);
+    fprintf(s->out, "%u checkpoint%s, one each %llu steps\n", n, n == 1 ? "" : "s",
+            (unsigned long long)every);
     if (error != 0)
-        fprintf(s->out, "the last one couldn't be made (%s): going back takes longer\n", strerror(error));
+        fprintf(s->out, "the last one couldn't be made (%s): going back takes longer\n",
+                strerror(error));
     return EXIT_DONE;
 }
 
@@ -681,11 +719,15 @@ const struct local_command *const deck_locals[] = {
 
 static int refuse(const char *name, char *err, size_t err_size)
 {
-    (void)snprintf(err, err_size, "`%s` is of no use on a tape: it stands still while one looks, and is moved by step, back, goto, until and play", name);
+    (void)snprintf(err, err_size,
+                   "`%s` is of no use on a tape: it stands still while one looks, and is moved by "
+                   "step, back, goto, until and play",
+                   name);
     return EXIT_FAILED;
 }
 
-int deck_session_run(struct session *s, int argc, char *const *argv, bool json, FILE *out, char *err, size_t err_size)
+int deck_session_run(struct session *s, int argc, char *const *argv, bool json, FILE *out,
+                     char *err, size_t err_size)
 {
     struct deck_session *d = of(s);
     struct text notes = {0};
@@ -693,7 +735,8 @@ int deck_session_run(struct session *s, int argc, char *const *argv, bool json, 
     if (session_local(s, argv[0]) == NULL && local_find(argv[0]) != NULL)
         return refuse(argv[0], err, err_size);
     begin(d);
-    int status = reel_command(d->reel, argc, argv, json, s->tty && out == s->out, out, &notes, &changed, err, err_size);
+    int status = reel_command(d->reel, argc, argv, json, s->tty && out == s->out, out, &notes,
+                              &changed, err, err_size);
     fflush(out);
     if (notes.len > 0)
         fprintf(stderr, "%.*s", (int)notes.len, notes.s);

@@ -11,6 +11,7 @@
 #include "replay/play.h"
 #include "replay/record_read.h"
 #include "tapdeck/local.h"
+#include "tapdeck/replay_deck.h"
 #include "tapdeck/replay_record.h"
 #include "tapdeck/replay_report.h"
 #include "tapdeck/replay_host.h"
@@ -22,9 +23,11 @@ struct words {
     bool list;
     struct observe_options observe; /* its json is for both */
     struct report_words report;
+    struct deck_words deck;
     const char *of_observe;         /* an option that --list hasn't */
     const char *play;               /* the side that the stack is, or NULL */
     const char *not_play;           /* an option that --play hasn't */
+    const char *not_deck;           /* one that -i hasn't */
     const char *knob[KNOBS_MAX];    /* of the played host */
     size_t nknobs;
 };
@@ -50,6 +53,16 @@ static int checksums(struct session *s, const char *word, enum observe_sums *sum
     return session_fail(s, EXIT_USAGE, "--checksums needs honour, repair or drop");
 }
 
+/* -e LINE */
+static int deck_line(struct session *s, const char *line, struct deck_words *o)
+{
+    if (line == NULL || o->nlines == DECK_LINES)
+        return session_fail(s, EXIT_USAGE, "-e needs a line of the console, for example `-e 'goto 42'`, and goes at most %d times", DECK_LINES);
+    o->wanted = true;
+    o->line[o->nlines++] = line;
+    return EXIT_DONE;
+}
+
 /* An option with a value. EXIT_DONE: it was one; -1: it isn't. */
 static int valued(struct session *s, const char *option, const char *value, struct words *w)
 {
@@ -66,6 +79,8 @@ static int valued(struct session *s, const char *option, const char *value, stru
             w->observe.to = n;
     } else if (strcmp(option, "--checksums") == 0) {
         status = checksums(s, value, &w->observe.sums);
+    } else if (strcmp(option, "-e") == 0) {
+        return deck_line(s, value, &w->deck);
     } else if (strcmp(option, "--play") == 0) {
         if (value == NULL)
             return session_fail(s, EXIT_USAGE, "--play needs the side that the stack is: client, server, or ADDR:PORT");
@@ -85,6 +100,8 @@ static int valued(struct session *s, const char *option, const char *value, stru
     w->of_observe = option;
     if (strcmp(option, "--flow") != 0)
         w->not_play = option;
+    if (strcmp(option, "--flow") != 0 && strcmp(option, "--checksums") != 0)
+        w->not_deck = option;
     return status;
 }
 
@@ -117,8 +134,11 @@ static int read_words(struct session *s, int argc, char **argv, struct words *w)
             w->observe.json = true;
         } else if (strcmp(argv[i], "--summary") == 0) {
             w->observe.summary = true;
+            w->not_deck = argv[i];
             w->not_play = argv[i];
             w->of_observe = argv[i];
+        } else if (strcmp(argv[i], "-i") == 0) {
+            w->deck.wanted = true;
         } else if (strcmp(argv[i], "-n") == 0) {
             continue; /* names are never asked for; tcpdump's habit does no harm */
         } else if (argv[i][0] == '-' && argv[i][1] != '\0') {
@@ -137,6 +157,8 @@ static int read_words(struct session *s, int argc, char **argv, struct words *w)
         return session_fail(s, EXIT_USAGE, "--list shows the whole file: %s doesn't go with it", w->of_observe);
     if (w->nknobs > 0 && w->play == NULL)
         return session_fail(s, EXIT_USAGE, "--knob %s: only the stack has knobs, and it isn't asked for without --play", w->knob[0]);
+    if (w->deck.wanted && (w->list || w->not_deck != NULL))
+        return session_fail(s, EXIT_USAGE, "-i and -e are for a tape that is moved by hand: %s doesn't go with it", w->list ? "--list" : w->not_deck);
     w->observe.json = w->observe.json || w->report.form == REPORT_JSON;
     if (w->play != NULL && w->not_play != NULL)
         return session_fail(s, EXIT_USAGE, "--play plays a whole connection: %s doesn't go with it", w->not_play);
@@ -217,6 +239,16 @@ static int replay_main(struct session *s, int argc, char **argv)
     int status = read_words(s, argc, argv, &w);
     if (status != EXIT_DONE)
         return status;
+    if (w.deck.wanted) {
+        w.deck.file = w.file;
+        w.deck.flow = w.observe.flow;
+        w.deck.sums = w.observe.sums;
+        w.deck.play = w.play;
+        w.deck.knob = w.knob;
+        w.deck.nknobs = w.nknobs;
+        w.deck.json = w.observe.json;
+        return replay_deck(s, &w.deck);
+    }
     if (record_is(w.file)) {
         struct replay_record_words of_record = {
             .file = w.file, .list = w.list, .json = w.observe.json};
@@ -248,6 +280,7 @@ static const char *const also[] = {
     "each frame that leaves: the first difference is an error. A run that ended in a crash comes to it again.\n"
     "With --list, what is in the file.\n"
     "\n",
+    REPLAY_DECK_MORE "\n",
     "replay --list shows the connections, numbered as Wireshark's tcp.stream: a SYN with another initial sequence\n"
     "number on the same ports is another one. Bytes are those of the sequence space, so what was sent twice\n"
     "counts once; `begins with` says whether the capture has the handshake.\n"
@@ -257,6 +290,8 @@ static const char *const also[] = {
     "  replay --play server pcaps/sack/sack.pcapng\n"
     "  replay --play server --knob net.ipv4.tcp_congestion_control=reno pcaps/sawtooth-reno/sawtooth-reno.pcap.gz\n"
     "  replay --play 10.0.0.2 pcaps/fragments-out-of-order/fragments-out-of-order.pcapng\n"
+    "  replay -i --play server pcaps/sack/sack.pcapng\n"
+    "  replay -i -e 'until state=FIN_WAIT_2' -e ss capture.pcapng\n"
     "  replay --flow 0 --from 100 --to 200 capture.pcapng\n"
     "  replay --report html -o sack.html pcaps/sack/sack.pcapng\n"
     "  replay -w commented.pcapng capture.pcap\n"
@@ -270,6 +305,7 @@ const struct local_command local_replay = {
              "replay --play {client|server|ADDR:PORT} [--flow N] [--knob NAME=VALUE]...\n"
              "       [-j | --report {text|json|html}] [-o FILE] [-w COPY] FILE\n"
              REPLAY_HOST_USAGE "\n"
+             REPLAY_DECK_USAGE "\n"
              "replay --list [-j] FILE\n"
              "replay [--list] [-j] FILE.deck",
     .doc = "a capture, packet by packet: what both ends of each connection know and do; or what is in it",
