@@ -8,6 +8,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 BUILD=$(realpath "${BUILD:-build}")
+export PCAPS=$PWD/pcaps
 out=
 if [ "${1-}" = -o ]; then out=$(realpath "$2") && shift 2 || exit 2; fi
 status=0
@@ -28,7 +29,8 @@ for name in $([ $# -gt 0 ] && echo "$@" || ls pcaps); do
             bash make.sh
         fi
     ) >"$work/said" 2>&1 </dev/null
-    [ -f "$work/$name.pcap" ] && gzip -9n "$work/$name.pcap" # plain pcap is for the long ones
+    [ -f "$work/$name.pcap" ] && gzip -9n "$work/$name.pcap"
+    [ "$(stat -c %s "$work/$name.pcapng" 2>/dev/null || echo 0)" -gt 40000 ] && gzip -9n "$work/$name.pcapng" # the long ones
     # A ping that is never answered fails, and yet is what was wanted: only the file counts.
     if ! file=$(ls "$work/$name".pcap* 2>/dev/null) || { [ -f "$here/make.pkt" ] && ! grep -q '^ok ' "$work/said"; }; then
         echo "pcaps.sh: $name: no capture came of it:" >&2

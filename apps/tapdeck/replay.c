@@ -288,7 +288,7 @@ static const char *const also[] = {
     "  replay --list capture.pcapng\n"
     "  replay --flow 0 capture.pcapng\n"
     "  replay --play server pcaps/sack/sack.pcapng\n"
-    "  replay --play server --knob net.ipv4.tcp_congestion_control=reno pcaps/sawtooth-reno/sawtooth-reno.pcap.gz\n"
+    "  replay --play server --knob net.ipv4.tcp_congestion_control=reno pcaps/sawtooth-reno/sawtooth-reno.pcapng.gz\n"
     "  replay --play 10.0.0.2 pcaps/fragments-out-of-order/fragments-out-of-order.pcapng\n"
     "  replay -i --play server pcaps/sack/sack.pcapng\n"
     "  replay -i -e 'until state=FIN_WAIT_2' -e ss capture.pcapng\n"

@@ -68,7 +68,7 @@ refused "there is no such knob" --play client --knob net.ipv4.tcp_nothing=1 pcap
 refused "write NAME=VALUE" --play client --knob reno pcaps/sack/sack.pcapng
 refused "it can't have this value" --play client --knob net.ipv4.tcp_sack=many pcaps/sack/sack.pcapng
 refused "without --play" --knob net.ipv4.tcp_sack=0 pcaps/sack/sack.pcapng
-reno=pcaps/sawtooth-reno/sawtooth-reno.pcap.gz
+reno=pcaps/sawtooth-reno/sawtooth-reno.pcapng.gz
 "$BUILD/tapdeck" replay --play server --knob net.ipv4.tcp_congestion_control=reno --knob net.ipv4.tcp_slow_start_after_idle=0 $reno |
     grep -q '^[0-9]* same, 0 later, 0 earlier, 0 split, 0 coalesced, 0 extra, 0 missing' &&
     ! "$BUILD/tapdeck" replay --play server --knob net.ipv4.tcp_congestion_control=cubic $reno | grep -q ' 0 extra, 0 missing'
