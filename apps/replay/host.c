@@ -88,6 +88,10 @@ static int transmit(void *dev, const struct pkt *p)
         return 0;
     }
     uint32_t len = p->len, n = norm_make(h->norm, frame, len);
+    if (h->hops > 0 && n >= ETHER + IPV4_HLEN && wire_get16(h->norm + 12) == ETHERTYPE_IPV4 &&
+        h->norm[ETHER + 8] > h->hops)
+        h->norm[ETHER + 8] =
+            (uint8_t)(h->norm[ETHER + 8] - h->hops); /* as it is where it was captured */
     td_time at = td_stack_now(h->st) - HOST_START;
     answer_later(h, i, frame, len);
     if (h->recording) {
@@ -105,6 +109,8 @@ static int transmit(void *dev, const struct pkt *p)
             r->pkt = p->id;
             r->r.sent_at = at;
             r->r.has_sent = true;
+            if (h->hops > 0 && n > ETHER + 8)
+                frame[ETHER + 8] = h->norm[ETHER + 8];
             if (host_row_frame(h, r, frame, len, len) && !host_row_seen(h, r))
                 host_row_close(h, r);
             describe(frame, len, &r->r.what);
@@ -231,6 +237,12 @@ static void hear(struct host *h, struct item *it, struct host_entry *r)
         h->sum.repaired++;
         text_puts(&r->r.why, "handed in with a checksum that is right\n");
     }
+    if (h->hops > 0 && v->net == VIEW_IPV4 && v->ip.ttl > h->hops) {
+        it->frame[ETHER + 8] = (uint8_t)(v->ip.ttl - h->hops);
+        wire_put16(it->frame + ETHER + 10, 0);
+        wire_put16(it->frame + ETHER + 10,
+                   checksum_finish(checksum_add(0, it->frame + ETHER, v->ip.hlen)));
+    }
     app_before(h, it);
     if (v->net == VIEW_IPV4 && v->fragment)
         host_part_came(h, it);
@@ -255,7 +267,8 @@ static bool said(struct host *h, struct item *it, struct host_entry *r, bool now
     if (!now && !host_row_frame(h, r, it->frame, v->frame_len, v->frame_len - v->filled))
         return false;
     struct host_entry *sent = host_row_twin(h, it->iface, false, r->norm, r->n, r->kept, false);
-    if (sent == NULL && !it->done && !now && h->o.nifs > 1 && h->nlate < HOST_LATE) {
+    if (sent == NULL && !it->done && !now && h->o.nifs > 1 && h->nlate < HOST_LATE &&
+        v->net == VIEW_IPV4 && ip_is_local(h->st, v->ip.src)) {
         h->late[h->nlate++] = (struct late){it, r};
         return true;
     }
@@ -311,6 +324,7 @@ bool host_step(struct host *h)
     td_time at = HOST_START + it->at;
     h->recording = true;
     say_late(h, at);
+    host_do_timed(h, at);
     app_probe(h, it);
     host_run(h, at, it->out);
     host_rows_out(h, it->at);
@@ -434,9 +448,11 @@ static void tape_line(const struct tape *t, struct text *out)
     const struct host_entry *r = h->now_row;
     if (r == NULL || r->r.number != t->frame.number)
         return;
-    struct host_row shown = r->r;
-    shown.why = (struct text){0};
-    host_print_row(&shown, host_iface(h, r->r.iface), out);
+    text_printf(out, "%6" PRIu64 " %11.6f  %-7s  ", r->r.number, (double)r->r.at / 1e9,
+                r->open ? "not yet" : host_verdict_names[r->r.verdict]);
+    if (h->o.nifs > 1)
+        text_printf(out, "%-6s  ", h->iface[r->r.iface].name);
+    text_puts(out, r->r.what.s != NULL ? r->r.what.s : "");
 }
 
 static void tape_close(struct tape *t)

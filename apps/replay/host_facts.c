@@ -64,9 +64,10 @@ void facts_mac(struct facts *f, const struct view *v, bool *sure)
     } else if (v->net == VIEW_IPV4 && v->ip.src == f->addr && !f->found) {
         f->mac = src;
         f->found = true;
-    } else if (v->net == VIEW_IPV4 && v->ip.dst == f->addr && !f->found && !mac_is_multicast(dst)) {
-        f->mac = dst;
-        f->found = true;
+    } else if (v->net == VIEW_IPV4 && v->ip.dst == f->addr && !f->sent_to &&
+               !mac_is_multicast(dst)) {
+        f->target = dst; /* its own, or a router's that leads to it */
+        f->sent_to = true;
     } else if (v->net == VIEW_IPV4 && !f->passes && !mac_is_multicast(dst)) {
         /* A router may never speak for itself: it is whom those on its link send to for elsewhere.
          */
@@ -233,13 +234,62 @@ uint32_t facts_tcp_bit(td_ip4 a, uint16_t ap, td_ip4 b, uint16_t bp)
     return (uint32_t)(x >> 32) % TCP_BITS;
 }
 
+static uint32_t echo_name(const struct view *v)
+{
+    return wire_get32(v->frame + ETHER + v->ip.hlen + 4);
+}
+
+static uint8_t icmp_type(const struct view *v) /* 255: it is none, or a fragment */
+{
+    uint32_t at = ETHER + v->ip.hlen;
+    bool icmp = v->net == VIEW_IPV4 && !v->fragment && v->proto == IPPROTO_ICMP_;
+    return icmp && v->frame_len >= at + 8 ? v->frame[at] : 255;
+}
+
+/* What it must answer by itself: the ends and numbers of it. 0: it needn't. */
+static uint32_t question_name(const struct view *v)
+{
+    if (icmp_type(v) == ICMP_ECHO)
+        return echo_name(v);
+    return v->proto == IPPROTO_UDP_ && !v->fragment ? ((uint32_t)v->sport << 16 | v->dport) : 0;
+}
+
+/* How soon it answers, and with which TTL what it sends by itself is seen here. */
+static void see_question(struct facts *f, const struct view *v)
+{
+    uint32_t name = question_name(v);
+    if (name == 0 || v->ip.dst != f->addr)
+        return;
+    f->echo[f->nechos % 8].name = name;
+    f->echo[f->nechos++ % 8].wall = v->wall;
+}
+
+static void see_answer(struct facts *f, const struct view *v)
+{
+    struct quote q;
+    uint8_t type = icmp_type(v);
+    uint32_t name = 0;
+    if (v->ip.src != f->addr || (type != ICMP_ECHO_REPLY && !icmp_is_error(type)))
+        return;
+    if (type == ICMP_ECHO_REPLY)
+        name = echo_name(v);
+    else if (quote_read(&q, v) && q.type == ICMP_UNREACHABLE && q.code == ICMP_PORT_UNREACH)
+        name = (uint32_t)q.sport << 16 | q.dport;
+    f->ttl = v->ip.ttl > f->ttl ? v->ip.ttl : f->ttl;
+    for (unsigned i = 0; i < 8 && i < f->nechos; i++)
+        if (f->echo[i].name == name && name != 0 && v->wall >= f->echo[i].wall &&
+            (td_time)(v->wall - f->echo[i].wall) < f->soonest)
+            f->soonest = (td_time)(v->wall - f->echo[i].wall);
+}
+
 static void see_sent(struct facts *f, struct ports *p, const struct view *v, struct td_mac dst)
 {
     struct quote q;
     f->spoke = true;
+    see_answer(f, v);
     if (!mac_is_multicast(dst))
         destination_add(f, v->ip.dst, dst, v->number);
-    if ((v->ip.flags & IPV4_MF) && (f->mtu == 0 || v->ip.total_len > f->mtu))
+    if ((v->ip.flags & IPV4_MF) && v->ip.total_len > f->mtu)
         f->mtu = v->ip.total_len;
     if (v->proto == IPPROTO_UDP_ && !v->fragment && v->ip.src == f->addr)
         bit_set(p->sent, v->sport);
@@ -260,6 +310,7 @@ static void see_heard(struct facts *f, const struct view *v, struct td_mac src, 
     if (common(v->ip.src, f->addr) >= 24) /* a neighbour, whatever the netmask is */
         station_add(f, v->ip.src, src, 0);
     f->asked |= v->ip.dst == f->addr;
+    see_question(f, v);
     if (ours(f, dst) && quote_read(&q, v) && q.type == ICMP_REDIRECT && f->nredirects < 16) {
         f->redirect[f->nredirects].dst = q.dst;
         f->redirect[f->nredirects++].via = ip_at(v->frame + ETHER + v->ip.hlen + 4);
@@ -272,6 +323,9 @@ void facts_see(struct facts *f, struct ports *p, const struct view *v)
         return;
     struct td_mac dst = mac_at(v->frame), src = mac_at(v->frame + 6);
     see_seer(f, v, dst, src);
+    if (v->net == VIEW_IPV4 && v->proto != IPPROTO_TCP_ && v->ip.total_len > 1500 &&
+        v->ip.total_len > f->mtu)
+        f->mtu = v->ip.total_len;
     if (v->net == VIEW_ARP)
         see_arp(f, v);
     else if (v->net == VIEW_IPV4 && ours(f, src))

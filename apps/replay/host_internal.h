@@ -15,6 +15,7 @@
 #define HOST_PATIENCE (60 * TD_SEC)    /* then what has no twin gets none */
 #define HOST_LATENESS (4 * TD_MS)
 #define HOST_LATE     64
+#define HOST_TIMED    256
 #define LOOK_TIME     (4 * TD_SEC) /* seen ahead */
 #define LOOK_ITEMS    4096
 #define LOOK_BYTES    (16u << 20)
@@ -36,6 +37,8 @@ struct destination { /* the host sent something to it */
 struct facts {            /* of an interface */
     bool captured, found; /* there is a file of it; its MAC address is known */
     struct td_mac mac;
+    bool sent_to; /* somebody sent something to it: */
+    struct td_mac target;
     bool passes; /* somebody passes on what is for elsewhere: */
     struct td_mac router;
     td_ip4 addr;
@@ -52,9 +55,16 @@ struct facts {            /* of an interface */
     } redirect[16];
     unsigned nredirects;
     struct td_mac seer[2]; /* who may have captured: all unicast frames are from or to it */
-    int nseers;            /* -1: there was no unicast frame yet */
-    bool announced_first;  /* the host's first word is an announcement of its address */
-    bool spoke, asked;     /* it sent something; somebody asked for it */
+    uint8_t ttl;           /* of what it answers by itself; 0: nothing was seen */
+    struct {
+        uint32_t name; /* identifier and number of an echo request */
+        int64_t wall;
+    } echo[8]; /* the last that it was asked */
+    unsigned nechos;
+    td_time soonest;      /* in which it answered one; TD_NEVER: it never did */
+    int nseers;           /* -1: there was no unicast frame yet */
+    bool announced_first; /* the host's first word is an announcement of its address */
+    bool spoke, asked;    /* it sent something; somebody asked for it */
     uint32_t mtu; /* of its fragments, or of what is larger than usual; 0: nothing shows it */
 };
 #define TCP_BITS (1u << 20)
@@ -180,8 +190,16 @@ struct host {
     struct link_observer observer;
     uint64_t in_pkt;    /* the stack's number of the frame that was handed in last */
     bool nat_or_router; /* TCP is handed in too */
-    bool recording;     /* what leaves is compared */
-    bool closed;        /* behind the last captured frame */
+    td_time lag;        /* the capture was made so far from it (there and back), */
+    uint8_t hops;       /* and so many routers */
+    struct {
+        td_time at;       /* since the first packet */
+        const char *text; /* a command; of a knob, NAME=VALUE */
+        bool knob;
+    } timed[HOST_TIMED]; /* in order */
+    unsigned ntimed, next_timed;
+    bool recording; /* what leaves is compared */
+    bool closed;    /* behind the last captured frame */
     int64_t first_wall;
     struct ports *ports;
     struct port port[PORTS_MAX];
@@ -238,6 +256,8 @@ void host_describe(const struct view *v, struct text *out);
 /* ---- host_load.c ---- */
 
 int host_load(struct host *h, char *msg, size_t msg_size);
+/* What a diary in the capture (dev/diary.h) says of the interface's stack; NULL: there is none. */
+const struct diary_stack *host_diary(const struct host *h, unsigned k);
 struct item *host_look_item(struct host *h, unsigned i); /* the i-th ahead; NULL: there is none */
 struct item *
 host_look_take(struct host *h); /* the next one, which is the caller's now; NULL: the end */
@@ -254,6 +274,8 @@ int host_command(struct host *h, const char *line, char *msg, size_t msg_size);
 
 /* host_setup.c */
 int host_setup(struct host *h, char *msg, size_t msg_size);
+void host_timed(struct host *h, td_time at, const char *text, bool knob); /* is done then */
+void host_do_timed(struct host *h, td_time until);
 void host_address(struct host *h, unsigned k); /* its address, and what follows from it */
 
 /* host_app.c */

@@ -12,8 +12,10 @@
 
 #include "common/parse.h"
 
-#define ETHER  14u
-#define LATEST (UINT64_C(1) << 60)
+#define ETHER     14u
+#define LATEST    (UINT64_C(1) << 60)
+#define LAG_LEAST TD_MS  /* a host answers an echo request sooner */
+#define LAG_MOST  TD_SEC /* no path is so long */
 
 /* ---- reading ---- */
 
@@ -71,14 +73,20 @@ static void feed_on(struct host *h, unsigned n)
         struct td_mac dst, src, mac = h->iface[k].f.mac;
         memcpy(dst.b, v.frame, 6);
         memcpy(src.b, v.frame + 6, 6);
-        bool out = mac_eq(src, mac);
-        if (!out && !mac_eq(dst, mac) && !mac_is_multicast(dst)) {
+        bool out = mac_eq(src, mac), to = mac_eq(dst, mac) || mac_is_multicast(dst);
+        if (h->hops > 0) { /* its MAC address is a router's, and others' too */
+            out = v.net == VIEW_IPV4 && v.ip.src == h->iface[k].f.addr;
+            to = v.net == VIEW_IPV4 && v.ip.dst == h->iface[k].f.addr;
+        }
+        if (!out && !to) {
             h->sum.others++;
             continue;
         }
         struct item *it = calloc(1, sizeof(*it));
         if (it != NULL && (it->frame = malloc(v.frame_len)) != NULL) {
             memcpy(it->frame, v.frame, v.frame_len);
+            if (h->hops > 0) /* whichever router stands for it */
+                memcpy(it->frame + (out ? 6 : 0), mac.b, 6);
             it->v = v;
             it->v.frame = it->frame;
             it->iface = k;
@@ -88,6 +96,7 @@ static void feed_on(struct host *h, unsigned n)
             h->sum.cut += v.filled > 0;
             it->at = it->at > d->last ? it->at : d->last;
             d->last = it->at;
+            it->at += out ? 0 : h->lag;
             d->next = it;
         } else {
             host_item_free(it);
@@ -98,6 +107,21 @@ static void feed_on(struct host *h, unsigned n)
 struct item *host_look_item(struct host *h, unsigned i)
 {
     return i < h->look_n ? h->look[(h->look_at + i) % LOOK_ITEMS] : NULL;
+}
+
+/* By time; of several at one time those that arrive go first. What arrives at a distant host is
+ * later than it was captured. */
+static void look_put(struct host *h, struct item *it)
+{
+    unsigned i = h->look_n++;
+    for (; i > 0; i--) {
+        struct item *before = h->look[(h->look_at + i - 1) % LOOK_ITEMS];
+        if (h->lag == 0 || before->at < it->at ||
+            (before->at == it->at && (!before->out || it->out)))
+            break;
+        h->look[(h->look_at + i) % LOOK_ITEMS] = before;
+    }
+    h->look[(h->look_at + i) % LOOK_ITEMS] = it;
 }
 
 static void look_fill(struct host *h)
@@ -116,7 +140,7 @@ static void look_fill(struct host *h)
         if (first == NULL || (front != NULL && first->next->at > front->at + LOOK_TIME))
             return;
         h->look_bytes += first->next->v.frame_len;
-        h->look[(h->look_at + h->look_n++) % LOOK_ITEMS] = first->next;
+        look_put(h, first->next);
         first->next = NULL;
     }
 }
@@ -234,6 +258,52 @@ static void name_interfaces(struct host *h)
     }
 }
 
+const struct diary_stack *host_diary(const struct host *h, unsigned k)
+{
+    const struct diary_stack *s = NULL;
+    for (unsigned n = 0; n < h->o.nfiles && s == NULL; n++)
+        s = diary_of(&h->feed[n].book, h->iface[k].f.addr);
+    return s;
+}
+
+/* A capture that was made at a distance: the soonest echo reply came so late, with a TTL that
+ * routers have lowered. */
+static void find_distance(struct host *h)
+{
+    const struct facts *f = &h->iface[0].f;
+    char a[16];
+    unsigned from = f->ttl > 128 ? 255 : f->ttl > 64 ? 128 : 64;
+    if (h->o.nifs > 1 || f->ttl <= 32)
+        return;
+    h->hops = (uint8_t)(from - f->ttl);
+    if (h->hops > 0)
+        h->iface[0].f.arp = false; /* that of its router isn't its own */
+    h->lag = !f->arp && f->soonest >= LAG_LEAST && f->soonest <= LAG_MOST ? f->soonest : 0;
+    format_ip4(f->addr, a);
+    if (h->lag > 0)
+        host_note(h,
+                  "the capture was made %.3f ms from %s, there and back: what it heard is handed "
+                  "in so much later",
+                  (double)h->lag / 1e6, a);
+    if (h->hops > 0)
+        host_note(
+            h, "the capture was made %u router%s from %s: TTLs are compared as they are seen there",
+            h->hops, h->hops > 1 ? "s" : "", a);
+}
+
+/* What its diary says, if the capture has it. */
+static void read_diary(struct host *h, unsigned k)
+{
+    const struct diary_stack *s = host_diary(h, k);
+    struct facts *f = &h->iface[k].f;
+    for (unsigned i = 0; s != NULL && i < s->naddrs; i++)
+        if (s->addr[i].addr == f->addr && h->o.iface[k].plen > 32 && s->addr[i].plen <= 32)
+            h->o.iface[k].plen = s->addr[i].plen;
+    for (unsigned i = 0; s != NULL && i < s->naddrs; i++)
+        if (s->addr[i].addr == f->addr && s->addr[i].mtu >= 68)
+            f->mtu = s->addr[i].mtu;
+}
+
 int host_load(struct host *h, char *msg, size_t msg_size)
 {
     bool sure[HOST_IFS] = {false};
@@ -250,6 +320,7 @@ int host_load(struct host *h, char *msg, size_t msg_size)
         f->found = sure[k] = h->o.iface[k].has_mac;
         f->plen = 24;
         f->nseers = -1;
+        f->soonest = TD_NEVER;
     }
     for (unsigned n = 0; n < h->o.nfiles && status == EXIT_DONE; n++)
         status = scan(h, n, see_mac, sure, msg, msg_size);
@@ -257,7 +328,10 @@ int host_load(struct host *h, char *msg, size_t msg_size)
         struct facts *f = &h->iface[k].f;
         char a[16];
         format_ip4(f->addr, a);
-        if (!f->found && f->passes) {
+        if (!f->found && f->sent_to) {
+            f->mac = f->target;
+            f->found = true;
+        } else if (!f->found && f->passes) {
             f->mac = f->router;
             f->found = true;
             host_note(h,
@@ -275,8 +349,12 @@ int host_load(struct host *h, char *msg, size_t msg_size)
     }
     for (unsigned n = 0; n < h->o.nfiles && status == EXIT_DONE; n++)
         status = scan(h, n, see_facts, sure, msg, msg_size);
-    for (unsigned k = 0; k < h->o.nifs && status == EXIT_DONE; k++)
+    for (unsigned k = 0; k < h->o.nifs && status == EXIT_DONE; k++) {
+        read_diary(h, k);
         facts_done(&h->iface[k].f, h->o.iface[k].plen);
+    }
+    if (status == EXIT_DONE)
+        find_distance(h);
     for (unsigned n = 0; n < h->o.nfiles && status == EXIT_DONE; n++) {
         h->feed[n].reader = reader(&h->feed[n], msg, msg_size);
         status = h->feed[n].reader == NULL ? EXIT_USAGE : EXIT_DONE;

@@ -43,6 +43,8 @@ void host_row_close(struct host *h, struct host_entry *r)
         return;
     r->open = false;
     r->r.verdict = r->r.number > 0 ? HOST_MISSING : host_row_seen(h, r) ? HOST_EXTRA : HOST_UNSEEN;
+    if (r->r.verdict == HOST_EXTRA && h->hops > 0)
+        text_puts(&r->r.why, "or it was lost on its way to where it would have been captured\n");
 }
 
 static void learn(struct host *h, const struct host_row *r)

@@ -99,6 +99,80 @@ static int knobs(struct host *h, char *msg, size_t msg_size)
     return EXIT_DONE;
 }
 
+/* ---- at their times ---- */
+
+void host_timed(struct host *h, td_time at, const char *text, bool knob)
+{
+    unsigned i = h->ntimed;
+    if (h->ntimed == HOST_TIMED)
+        return;
+    for (; i > 0 && h->timed[i - 1].at > at; i--)
+        h->timed[i] = h->timed[i - 1];
+    h->timed[i].at = at;
+    h->timed[i].text = text;
+    h->timed[i].knob = knob;
+    h->ntimed++;
+}
+
+static void knob_of(struct host *h, const char *word)
+{
+    const char *equals = strchr(word, '=');
+    char name[128];
+    if (equals == NULL || (size_t)(equals - word) >= sizeof(name))
+        return;
+    memcpy(name, word, (size_t)(equals - word));
+    name[equals - word] = '\0';
+    (void)td_knob_set(h->st, name, equals + 1);
+}
+
+void host_do_timed(struct host *h, td_time until)
+{
+    char msg[1024];
+    while (h->next_timed < h->ntimed && HOST_START + h->timed[h->next_timed].at <= until) {
+        unsigned i = h->next_timed++;
+        host_run(h, HOST_START + h->timed[i].at, true);
+        if (h->timed[i].knob)
+            knob_of(h, h->timed[i].text);
+        else if (host_command(h, h->timed[i].text, msg, sizeof(msg)) != EXIT_DONE)
+            host_note(h, "%s", msg);
+        host_settle(h);
+    }
+}
+
+/* "+SECONDS COMMAND". False: it begins otherwise. */
+static bool timed_word(struct host *h, const char *word)
+{
+    char seconds[32];
+    td_time at;
+    size_t n = word[0] == '+' ? strcspn(word + 1, " ") : 0;
+    if (n == 0 || n >= sizeof(seconds) || word[1 + n] != ' ')
+        return false;
+    (void)memcpy(seconds, word + 1, n);
+    seconds[n] = '\0';
+    if (!parse_seconds(seconds, &at))
+        return false;
+    host_timed(h, at, word + 1 + n, false);
+    return true;
+}
+
+/* Its knobs, as the diary in the capture has them: first those it began with, then each when it was
+ * set. */
+static void diary_knobs(struct host *h)
+{
+    const struct diary_stack *s = host_diary(h, 0);
+    if (s == NULL)
+        return;
+    for (size_t i = 0; i < s->nknobs; i++)
+        knob_of(h, s->knob[i]);
+    for (size_t i = 0; i < s->ncalls; i++)
+        if (s->call[i].what == DIARY_KNOB && s->call[i].text != NULL &&
+            s->call[i].wall >= h->first_wall)
+            host_timed(h, (td_time)(s->call[i].wall - h->first_wall), s->call[i].text, true);
+        else if (s->call[i].what == DIARY_KNOB && s->call[i].text != NULL)
+            knob_of(h, s->call[i].text);
+    host_note(h, "its knobs are those that the capture says it had (%zu)", s->nknobs);
+}
+
 /* ---- what the capture shows ---- */
 
 static bool set_if(struct host *h, const char *pattern, const char *who, const char *value)
@@ -197,7 +271,12 @@ void host_address(struct host *h, unsigned k)
     bool has_default = has_words(h, "ip route", "default"),
          ways = !has_words(h, "ip route", NULL) && h->o.config == NULL;
     struct ip_route_result now;
+    char knob[64], probes[16] = "0";
+    (void)snprintf(knob, sizeof(knob), "net.ipv4.conf.%s.arp_acd", i->name);
+    (void)td_knob_get(h->st, knob, probes, sizeof(probes));
+    (void)td_knob_set(h->st, knob, "0"); /* it has had this address for long */
     (void)td_addr_add(h->st, i->index, f->addr, f->plen);
+    (void)td_knob_set(h->st, knob, probes);
     has_default |= ip_route(h->st, TD_IP4(192, 0, 2, 254), 0, 0, &now) == 0;
     for (unsigned n = 0; n < f->ndsts; n++) {
         const struct destination *d = &f->dst[n];
@@ -251,7 +330,6 @@ int host_setup(struct host *h, char *msg, size_t msg_size)
                            i->name, h->o.mtu);
             return EXIT_USAGE;
         }
-        (void)set_if(h, "net.ipv4.conf.%s.arp_acd", i->name, "0");
         if (i->f.redirected) {
             (void)set_if(h, "net.ipv4.conf.%s.accept_redirects", "all", "1");
             (void)set_if(h, "net.ipv4.conf.%s.accept_redirects", i->name, "1");
@@ -264,12 +342,14 @@ int host_setup(struct host *h, char *msg, size_t msg_size)
         (void)td_knob_set(h->st, "net.ipv4.ip_forward", "1");
         host_note(h, "with several interfaces it is a router (net.ipv4.ip_forward=1)");
     }
+    diary_knobs(h);
     status = knobs(h, msg, msg_size);
     for (unsigned k = 0; status == EXIT_DONE && k < h->o.nifs; k++)
         if (!h->iface[k].f.announced_first)
             host_address(h, k);
     for (unsigned i = 0; status == EXIT_DONE && i < h->o.nruns; i++)
-        status = host_command(h, h->o.run[i], msg, msg_size);
+        if (!timed_word(h, h->o.run[i]))
+            status = host_command(h, h->o.run[i], msg, msg_size);
     if (status == EXIT_DONE && h->o.config != NULL)
         status = config(h, msg, msg_size);
     if (status == EXIT_DONE && td_stack_now(h->st) >= HOST_START) {

@@ -193,3 +193,16 @@ int replay_host(struct session *s, int argc, char **argv)
     host_close(out.h);
     return EXIT_DONE;
 }
+
+struct tape *replay_host_tape(struct session *s, int argc, char **argv, int *status)
+{
+    struct words w;
+    char msg[2048];
+    *status = read_words(s, argc, argv, &w);
+    if (*status != EXIT_DONE)
+        return NULL;
+    struct host *h = host_open(&w.o, status, msg, sizeof(msg));
+    if (h == NULL)
+        *status = session_fail(s, *status, "%s", msg);
+    return h != NULL ? host_tape(h) : NULL;
+}

@@ -89,6 +89,7 @@ static const struct {
     {"arp-spoof", "10.0.0.66", 5, 4, NULL, NULL},
     {"icmp-echo", "10.0.1.2", 3, 2, NULL, NULL},
     {"icmp-redirect", "10.0.0.2", 3, 4, NULL, NULL},
+    {"icmp-redirect", "10.0.2.2", 3, 3, NULL, NULL}, /* behind a router, two ways */
     {"icmp-unreachable", "10.0.1.2", 4, 4, NULL, NULL},
     {"traceroute", "10.0.1.2", 5, 6, NULL, NULL},
     {"fragments-in-order", "10.0.0.1", 3, 3, NULL, NULL},
@@ -216,6 +217,39 @@ START_TEST(router)
 }
 END_TEST
 
+/* A command at its time, and a neighbour on the side that wasn't captured who doesn't answer. */
+START_TEST(timed)
+{
+    struct seen s = {0};
+    struct host_options o = asked("icmp-unreachable", "10.0.1.1/24", &s);
+    o.nifs = 2;
+    ck_assert(parse_prefix("10.0.2.1/24", &o.iface[1].addr, &o.iface[1].plen));
+    o.run[o.nruns++] = "+3 iptables -A FORWARD -p icmp --icmp-type echo-request -j REJECT "
+                       "--reject-with icmp-admin-prohibited";
+    struct host_sum sum = play(&o);
+    ck_assert_uint_eq(sum.count[HOST_SAME], 4);
+    ck_assert_str_eq(sum.lesson, "");
+    ck_assert_ptr_nonnull(strstr(why_of(&s, 8), "icmp-error-out"));
+    o.run[0] += 3; /* at once: the second packet is refused already */
+    sum = play(&o);
+    ck_assert_ptr_nonnull(strstr(sum.lesson, "packet 4"));
+}
+END_TEST
+
+/* The capture was made by the client, a router and 40 ms away: so much later it hears, with a
+ * smaller TTL it is seen. */
+START_TEST(distance)
+{
+    struct seen s = {0};
+    struct host_options o = asked("icmp-echo", "10.0.2.2", &s);
+    struct host_sum sum = play(&o);
+    ck_assert_uint_eq(sum.count[HOST_SAME], 2);
+    ck_assert_uint_eq(sum.count[HOST_EXTRA], 1); /* the request was lost on the way */
+    ck_assert_uint_eq(s.row[s.n - 3].number, 0);
+    ck_assert_ptr_nonnull(strstr(s.row[s.n - 3].why, "lost on its way"));
+}
+END_TEST
+
 START_TEST(refused)
 {
     struct seen s = {0};
@@ -274,6 +308,8 @@ static Suite *suite(void)
     tcase_add_test(tc, differences);
     tcase_add_test(tc, nat_box);
     tcase_add_test(tc, router);
+    tcase_add_test(tc, timed);
+    tcase_add_test(tc, distance);
     tcase_add_test(tc, refused);
     tcase_add_test(tc, tape);
     suite_add_tcase(s, tc);
