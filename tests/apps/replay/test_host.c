@@ -229,7 +229,7 @@ START_TEST(timed)
     struct host_sum sum = play(&o);
     ck_assert_uint_eq(sum.count[HOST_SAME], 4);
     ck_assert_str_eq(sum.lesson, "");
-    ck_assert_ptr_nonnull(strstr(why_of(&s, 8), "icmp-error-out"));
+    ck_assert_ptr_nonnull(strstr(why_of(&s, 8), "because packet 7 arrived"));
     o.run[0] += 3; /* at once: the second packet is refused already */
     sum = play(&o);
     ck_assert_ptr_nonnull(strstr(sum.lesson, "packet 4"));
