@@ -34,8 +34,8 @@ printf '%s\n' '# delays of its cables' 'tc qdisc add dev left root netem delay 5
     grep -q '^8 same, 0 later, 1 earlier, 0 differs, 0 extra, [0-9]* unseen, 0 missing' "$work/said" && grep -q 'nf-flow-new: A new flow: TCP' "$work/said"
 ok "a box that translates, a file for each side: $(grep ' same, ' "$work/said")"
 "$BUILD/tapdeck" replay --play 10.0.1.1/24 --play 10.0.2.1/24 --on right pcaps/icmp-unreachable/icmp-unreachable.pcapng \
-    --run '+3 iptables -A FORWARD -p icmp --icmp-type echo-request -j REJECT --reject-with icmp-admin-prohibited' >"$work/said" &&
-    grep -q '^4 same, 0 later, 0 earlier, 0 differs, 0 extra, [0-9]* unseen, 0 missing' "$work/said" && grep -q 'must have come in on right' "$work/said"
+    --run '+3 iptables -A FORWARD -p icmp -s 10.0.1.2 -d 10.0.2.3 -j REJECT --reject-with icmp-proto-unreachable' >"$work/said" &&
+    grep -q 'must have come in on right' "$work/said" && grep -q '^ *6 .* same .*no such protocol there' "$work/said"
 ok "a router of which one side was captured, with a rule that comes later"
 refused "a file for each --play" --play 10.0.0.1 $arp $arp
 refused "no frame in it is from or to 10.9.9.9" --play 10.9.9.9 $arp
