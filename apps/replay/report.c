@@ -324,6 +324,11 @@ static void put_head(struct report *r, const struct observe_end *e)
     for (unsigned i = 0; i < TRACK_NMARKS; i++)
         jw_str(&w, NULL, track_marks[i].json);
     jw_close(&w, ']');
+    jw_open(&w, "again", '['); /* which of them mean that it was sent again */
+    for (unsigned i = 0; i < TRACK_NMARKS; i++)
+        if (TRACK_ANY_RTX >> i & 1)
+            jw_u64(&w, NULL, i);
+    jw_close(&w, ']');
     jw_open(&w, "states", '[');
     for (unsigned i = 0; i <= TRACK_TIME_WAIT; i++)
         jw_str(&w, NULL, track_state_text(i));

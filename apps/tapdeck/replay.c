@@ -327,6 +327,7 @@ const struct local_command local_replay = {
             "                 to complete is known and taken for right); repair = taken for right; drop = left out\n"
             "  -n             as always: numbers, no names\n"
             "  -j             JSON (apps/README.md describes it)\n"
+            "  --report text  behind that for each connection its story in words, its ladder, and tcptrace's statistics\n"
             "  --report html  a page for a browser that needs nothing else: graphs, ladder, packets, statistics\n"
             "  -o FILE        where the report goes to; else the standard output\n"
             "  -w COPY        the capture again, as pcapng, with what is said of each packet as its comments: Wireshark\n"

@@ -15,6 +15,7 @@
 
 #include "common/text.h"
 #include "replay/annotate.h"
+#include "replay/ladder.h"
 #include "replay/report.h"
 #include "replay/verdicts.h"
 
@@ -136,23 +137,33 @@ static int pass(const struct pass *p, FILE *out)
     return observe_run(p->r, p->file, p->o, out, p->tick, p->ctx, p->msg, p->msg_size);
 }
 
-static void listen(struct observe_options *o, struct observe_listener *l)
+/* A pass with one listener more, which comes first. */
+static int pass_with(const struct pass *p, struct observe_listener *l, FILE *out)
 {
-    l->next = o->listener;
-    o->listener = l;
+    l->next = p->o->listener;
+    p->o->listener = l;
+    int status = pass(p, out);
+    p->o->listener = l->next;
+    return status;
 }
 
 static int write_report(const struct pass *p, FILE *out)
 {
     struct report page;
-    if (p->w->form != REPORT_HTML)
+    struct ladder ladder;
+    int status;
+    if (p->w->form == REPORT_HTML) {
+        report_begin(&page, p->file, p->verdicts, out);
+        p->o->silent = true;
+        status = pass_with(p, &page.listener, out);
+        report_done(&page);
+        return status;
+    }
+    if (p->w->form != REPORT_TEXT || p->o->summary)
         return pass(p, out);
-    report_begin(&page, p->file, p->verdicts, out);
-    listen(p->o, &page.listener);
-    p->o->silent = true;
-    int status = pass(p, out);
-    p->o->listener = page.listener.next;
-    report_done(&page);
+    ladder_begin(&ladder, out);
+    status = pass_with(p, &ladder.listener, out);
+    ladder_done(&ladder);
     return status;
 }
 
@@ -188,7 +199,8 @@ static int write_copy(const struct pass *p, FILE *standard)
         a.more = say_verdict;
         a.more_ctx = p->verdicts;
     }
-    listen(p->o, &a.listener);
+    a.listener.next = p->o->listener;
+    p->o->listener = &a.listener;
     p->o->silent = alone;
     int status =
         place_close(&copy, alone ? pass(p, standard) : write_to(p, standard), p->msg, p->msg_size);

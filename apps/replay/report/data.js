@@ -40,8 +40,7 @@ function read_rows() {
   });
 }
 
-const again_marks = new Set(['syn_retransmission', 'rto', 'fast_retransmission', 'sack_retransmission', 'tail_loss_probe',
-  'spurious_retransmission', 'retransmission']);
+const again_marks = new Set(head.again.map((m) => head.marks[m]));
 const rows = read_rows();
 const is = (row, mark) => row.names.includes(mark);
 const state_name = (n) => head.states[n];

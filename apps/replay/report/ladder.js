@@ -72,7 +72,7 @@ function place_rails() {
 /* What stands over an arrow: as much as fits. */
 function arrow_label(r, room) {
   const fits = (s) => s.length * 7.3 < room;
-  if (!r.tcp) return cut(r.words.replace(r.from + ' > ' + r.to + ': ', '').replace(r.from + ' > ' + r.to + ', ', ''), room);
+  if (!r.tcp) return cut(r.words.replace(r.from + ' > ' + r.to + ': ', '').replace(r.from + ' > ' + r.to + ', ', '').replace(/, protocol \d+/, ''), room);
   let text = flags_long(r.flags) + ' ' + (r.len > 0 ? r.seq + ':' + (r.seq + r.len) : r.seq);
   const more = [r.ack !== null ? ' ack ' + r.ack : '', r.sack.length ? ' sack ' + r.sack[0] + ':' + r.sack[1] : '', r.flags.includes('R') ? '' : ' win ' + r.window];
   for (const m of more) if (fits(text + m)) text += m;

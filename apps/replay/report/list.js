@@ -72,7 +72,9 @@ function make_list() {
 /* ---- the rows in sight ---- */
 
 function spacer(height) {
-  return element('tr', { class: 'spacer', 'aria-hidden': 'true' }, element('td', { colspan: columns_shown.length, height }));
+  const td = element('td', { colspan: columns_shown.length });
+  td.style.height = height + 'px';
+  return element('tr', { class: 'spacer', 'aria-hidden': 'true' }, td);
 }
 
 function list_row(r) {

@@ -60,7 +60,7 @@ function fill_statistics() {
   table.append(body);
 }
 
-function draw_graphs() {
+function draw_graphs(stretch) {
   plots.all = [];
   by_id('graphs').hidden = !view.flow;
   if (!view.flow) return;
@@ -68,11 +68,11 @@ function draw_graphs() {
   by_id('side' + view.side).checked = true;
   by_id('side0-name').textContent = 'client ' + f.client.endpoint;
   by_id('side1-name').textContent = 'server ' + f.server.endpoint;
-  [plots.min, plots.max] = whole_time();
+  [plots.min, plots.max] = stretch;
   tsg_plot(view.side);
   windows_plot(view.side);
   rtt_plot(view.side);
-  show_time(...whole_time());
+  show_time(...stretch);
 }
 
 /* what: a connection's number, "other" or "all" */
@@ -84,7 +84,7 @@ function show(what) {
   by_id('summary').textContent = view.flow ? view.flow.summary : everything_words();
   if (head.play) view.side = head.play.side;
   if (view.flow && view.flow.client.unique_bytes + view.flow.server.unique_bytes > 0) view.side = view.flow.server.unique_bytes > view.flow.client.unique_bytes ? 1 : 0;
-  draw_graphs();
+  draw_graphs(whole_time());
   make_list();
   make_ladder();
   fill_statistics();
@@ -105,7 +105,7 @@ function listen() {
     for (const p of plots.all) p.u.redraw(false);
     if (row && row.number) history.replaceState(null, '', '#' + row.number);
   });
-  for (const i of [0, 1]) by_id('side' + i).addEventListener('change', () => { view.side = i; draw_graphs(); });
+  for (const i of [0, 1]) by_id('side' + i).addEventListener('change', () => { view.side = i; draw_graphs([plots.min, plots.max]); });
   const buttons = { 'zoom-in': () => zoom(0.5), 'zoom-out': () => zoom(2), 'pan-left': () => pan(-0.4), 'pan-right': () => pan(0.4), 'zoom-all': () => show_time(...whole_time()) };
   for (const id in buttons) by_id(id).addEventListener('click', buttons[id]);
   const plot_keys = { '+': () => zoom(0.5), '=': () => zoom(0.5), '-': () => zoom(2), ArrowLeft: () => pan(-0.2), ArrowRight: () => pan(0.2), 0: () => show_time(...whole_time()), n: () => step_list(1), p: () => step_list(-1) };

@@ -127,7 +127,7 @@ function nearest_row(u, x, y, value) {
 /* ---- legends: each line by colour and by shape ---- */
 
 function swatch(draw) {
-  const s = svg('svg', { width: 30, height: 16, 'aria-hidden': 'true' });
+  const s = svg('svg', { width: 34, height: 16, 'aria-hidden': 'true' });
   for (const [name, attributes, text] of draw) s.append(svg(name, attributes, text));
   return s;
 }

@@ -1,7 +1,7 @@
 /* The time-sequence graph, in tcptrace's conventions: a segment is an upright line from its first sequence number to its last with
  * arrow heads, what was sent again is red; below runs the line of acknowledgements, above that of the window's edge; SACK blocks are
  * purple, duplicate ACKs ticks, the third of them a 3; SYN, FIN, R (sent again), O (out of order), HD (duplicated on the way),
- * P (probe), Z (window closed), U (urgent), a diamond for PSH. */
+ * P (probe), K (keep-alive), Z (window closed), U (urgent), a diamond for PSH. */
 'use strict';
 
 const tsg = { window: true };
@@ -113,7 +113,7 @@ function tsg_draw(u, p) {
     c.lineWidth = widths[name] * k;
     c.stroke(paint[name]);
   }
-  tsg_letters(c, letters, k);
+  tsg_letters(u, letters, k);
 }
 
 /* To the right, then up: a tick where it stays as it was. */
@@ -143,7 +143,11 @@ function tsg_segment(u, r, x, Y, k, close, pen, letters) {
     path.moveTo(there, Y(r.seq));
     path.lineTo(there, Y(r.end));
   }
-  if (r.end === r.seq) return; /* an ACK alone belongs to the other graph */
+  if (r.end === r.seq) { /* an ACK alone belongs to the other graph */
+    if (is(r, 'window_probe')) letters.push([x, Y(r.seq) - 4 * k, 'P', 'synfin']);
+    else if (is(r, 'keep_alive')) letters.push([x, Y(r.seq) - 4 * k, 'K', 'synfin']);
+    return;
+  }
   const path = pen(name), bottom = Y(r.seq), top = Math.min(Y(r.end), bottom - k);
   path.moveTo(x, bottom);
   path.lineTo(x, top);
@@ -167,18 +171,18 @@ function tsg_segment(u, r, x, Y, k, close, pen, letters) {
 }
 
 /* Letters that would lie on one another are left out. */
-function tsg_letters(c, letters, k) {
-  const taken = [];
+function tsg_letters(u, letters, k) {
+  const c = u.ctx, taken = [], left = u.bbox.left, right = left + u.bbox.width;
   c.font = 'bold ' + 11 * k + 'px system-ui, sans-serif';
   c.textAlign = 'center';
   letters.sort((a, b) => (a[2] === 'S') - (b[2] === 'S')); /* these are many, and purple anyway */
   for (const [x, y, text, name] of letters) {
     if (taken.length > 400) break;
-    const near = 8 * k * text.length + 6 * k;
+    const near = 8 * k * text.length + 6 * k, half = 4.5 * k * text.length;
     if (taken.some(([tx, ty]) => Math.abs(tx - x) < near && Math.abs(ty - y) < 10 * k)) continue;
     taken.push([x, y]);
     c.fillStyle = colour(name);
-    c.fillText(text, x, y);
+    c.fillText(text, Math.max(left + half, Math.min(x, right - half)), y);
   }
 }
 
@@ -196,7 +200,7 @@ function tsg_legend(p, o, far, edge) {
       line_swatch('window'), tsg.window, (on) => { tsg.window = on; show_time(plots.min, plots.max); }),
     legend_line('SACK block', swatch([['path', { d: 'M7 2v12M4 2h6M4 14h6', stroke: 'var(--sack)', 'stroke-width': 2 }],
       ['text', { x: 15, y: 12, fill: 'var(--sack)', 'font-size': 11, 'font-weight': 700 }, 'S']])),
-    legend_line('SYN, FIN, P probe', upright('synfin', '')),
+    legend_line('SYN, FIN, P probe, K keep-alive', upright('synfin', '')),
     legend_line('out of order', upright('late', 'O')),
     legend_line('duplicated on its way', upright('copy', 'HD')),
     ...(head.play && head.play.side === 1 - o ? [
