@@ -8,7 +8,7 @@
 #include "replay/report.h"
 #include "replay/tcptrace.h"
 
-#define SHAFT 50                    /* columns between the margins */
+#define SHAFT 50                       /* columns between the margins */
 #define PAUSE (100 * INT64_C(1000000)) /* ns; from here on it is said how long nothing happened */
 
 struct ladder_flow {
@@ -55,7 +55,8 @@ static void say_segment(const struct track_row *r, struct text *out)
         add_part(out, part);
     }
     if (r->nsack > 0) {
-        (void)snprintf(part, sizeof(part), " sack %" PRId64 ":%" PRId64, r->sack[0].left, r->sack[0].right);
+        (void)snprintf(part, sizeof(part), " sack %" PRId64 ":%" PRId64, r->sack[0].left,
+                       r->sack[0].right);
         add_part(out, part);
     }
     if ((r->flags & TCP_RST) == 0) {
@@ -153,7 +154,8 @@ static void write_flow(const struct ladder_flow *f, const struct flow *flow, FIL
     view_endpoint(flow->side[1].addr, flow->side[1].port, b);
     text_printf(&t, "\n==== connection %u ====\n\n", flow->number);
     report_summary(flow, &t);
-    text_printf(&t, "\n\n%10s %-12s  %-*s%*s\n", "ms", "client", SHAFT / 2, a, SHAFT - SHAFT / 2, b);
+    text_printf(&t, "\n\n%10s %-12s  %-*s%*s\n", "ms", "client", SHAFT / 2, a, SHAFT - SHAFT / 2,
+                b);
     text_puts(&t, f->lines.s);
     if (f->more > 0)
         text_printf(&t, "%24s:  %" PRIu64 " segments more\n", "", f->more);
@@ -174,7 +176,8 @@ static void take_end(struct observe_listener *l, const struct observe_end *e)
             not_drawn++;
     }
     if (not_drawn > 0)
-        fprintf(ladder->out, "\n%u connections more have no ladder here: --flow N draws one\n", not_drawn);
+        fprintf(ladder->out, "\n%u connections more have no ladder here: --flow N draws one\n",
+                not_drawn);
 }
 
 void ladder_begin(struct ladder *l, FILE *out)

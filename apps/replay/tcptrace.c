@@ -71,13 +71,13 @@ static void packets(const struct table *t)
 static void options(const struct table *t)
 {
     char syn[2][48], stamps[2][8], scale[2][16], sack[2][4];
+    bool agreed = t->k[0].syn_seen && t->k[1].syn_seen && t->k[0].scale >= 0 && t->k[1].scale >= 0;
     for (int i = 0; i < 2; i++) {
         const struct track_facts *k = &t->k[i];
         (void)snprintf(syn[i], sizeof(syn[i]), "%" PRIu64 "/%" PRIu64, t->s[i]->syn, t->s[i]->fin);
         (void)snprintf(stamps[i], sizeof(stamps[i]), "%c/%c",
                        k->syn_seen && k->scale >= 0 ? 'Y' : 'N', k->timestamps ? 'Y' : 'N');
-        (void)snprintf(scale[i], sizeof(scale[i]), "%d",
-                       k->syn_seen && k->scale > 0 ? k->scale : 0);
+        (void)snprintf(scale[i], sizeof(scale[i]), "%d", agreed ? k->scale : 0);
         (void)snprintf(sack[i], sizeof(sack[i]), "%c",
                        k->syn_seen && k->sack_permitted ? 'Y' : 'N');
     }
@@ -106,8 +106,8 @@ static void sizes(const struct table *t)
     numbers(t, "max win adv", a->window_max, b->window_max, "bytes");
     numbers(t, "min win adv", a->window_min, b->window_min, "bytes");
     EACH("zero win adv", zero_windows, "times");
-    numbers(t, "avg win adv", average(a->window_sum, a->windows),
-            average(b->window_sum, b->windows), "bytes");
+    numbers(t, "avg win adv", average(a->window_sum, t->s[0]->packets),
+            average(b->window_sum, t->s[1]->packets), "bytes");
     EACH("max owin", max_flight, "bytes");
     EACH("initial window", initial_bytes, "bytes");
     EACH("initial window", initial_packets, "pkts");
@@ -141,7 +141,7 @@ static struct spread spread(uint64_t n, int64_t min, int64_t max, double sum, do
     struct spread p = {0};
     if (n == 0)
         return p;
-    double mean = sum / (double)n, var = squares / (double)n - mean * mean;
+    double mean = sum / (double)n, var = n > 2 ? (squares - sum * mean) / (double)(n - 1) : 0;
     p.min = (double)min / 1e6;
     p.max = (double)max / 1e6;
     p.avg = mean / 1e6;

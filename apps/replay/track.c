@@ -487,7 +487,7 @@ static void count_data(struct seen *p)
         st->idle_max = p->t - st->data_last;
     st->data_last = p->t;
     st->cut_bytes += len - p->v->text_kept;
-    if (!a->acked || seq_le(a->una, a->base + 1)) { /* tcptrace's initial window: before the first ACK of data */
+    if ((!a->acked || seq_le(a->una, a->base + 1)) && (p->row->marks & TRACK_ANY_RTX) == 0) { /* before the first ACK of data */
         st->initial_bytes += len;
         st->initial_packets++;
     }
@@ -504,12 +504,16 @@ static void count_more(struct seen *p)
     m->pushed_data += (p->h->flags & TCP_PSH) != 0 && p->v->text_len > 0;
     m->cut_packets += p->v->text_kept < p->v->text_len;
     m->probe_bytes += p->row->marks & TRACK_BIT(PROBE) ? p->v->text_len : 0;
-    if (p->rst || p->syn)
-        return;
-    m->window_min = m->windows == 0 || window < m->window_min ? window : m->window_min;
-    m->window_max = window > m->window_max ? window : m->window_max;
     m->window_sum += window;
-    m->windows++;
+    if (p->rst)
+        return;
+    if (!p->syn && !m->scaled && p->a->has_wscale && p->b->has_wscale) {
+        m->scaled = true;
+        m->window_min = m->window_max = 0;
+    }
+    if (window > 0 && (m->window_min == 0 || window < m->window_min))
+        m->window_min = window;
+    m->window_max = window > m->window_max ? window : m->window_max;
 }
 
 static void count(struct seen *p)

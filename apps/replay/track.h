@@ -147,7 +147,8 @@ struct track_stats { /* of one side as a sender, in tcptrace's terms */
     int64_t idle_max;
     struct track_more { /* what only tcptrace's table asks for */
         uint64_t pushed_data, cut_packets, probe_bytes, together; /* together: segments that an ACK took with others */
-        uint64_t windows, window_min, window_max, window_sum;     /* without those of SYNs */
+        uint64_t window_min, window_max, window_sum; /* smallest but zero, largest: from the first scaled one on, if that comes */
+        bool scaled;
         int64_t packet_last, quiet_max;                           /* of packets of any kind, ns */
         uint64_t again_count;                                     /* times from one sending to the next */
         int64_t again_min, again_max;
