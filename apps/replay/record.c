@@ -167,6 +167,7 @@ static void before(void *ctx, const struct td_call *call)
     if (!record(rec, fill_call, call))
         return;
     rec->last = call->now;
+    rec->answer_room = record_answer_room(call);
     rec->calls++;
     rec->in += call->kind == TD_CALL_INPUT;
 }
@@ -248,7 +249,7 @@ static void cut_data(struct recorder *rec, int64_t result)
 static void after(void *ctx, const struct td_call *call, int64_t result)
 {
     struct recorder *rec = ctx;
-    struct outcome o = {result, record_answer(call, result)};
+    struct outcome o = {result, record_answer(call, result, rec->answer_room)};
     if (rec->sendmsg != NULL)
         cut_data(rec, result);
     if (o.result != 0 || o.answer != 0)

@@ -24,6 +24,7 @@ struct recorder {
     bool filed;    /* files have been asked for */
     td_time last;  /* of the last call */
     uint64_t calls, in, out;
+    size_t answer_room;     /* of the call that is under way */
     uint32_t owner; /* the last one that was named */
     uint8_t *frame; /* one that isn't in one piece */
     size_t frame_cap;

@@ -1149,11 +1149,24 @@ static uint64_t add_digest(uint64_t h, const void *bytes, size_t len)
     return stir(h, bytes != NULL ? record_digest(bytes, len) : 0);
 }
 
-static uint64_t received(const struct msghdr *m, int64_t result)
+/* Control messages one by one: between them is whatever was there. */
+static uint64_t add_control(uint64_t h, const struct msghdr *m)
 {
-    uint64_t h = add_digest(stir(5, (uint64_t)m->msg_flags), m->msg_name,
-                            m->msg_name != NULL ? m->msg_namelen : 0);
-    h = add_digest(h, m->msg_control, m->msg_control != NULL ? m->msg_controllen : 0);
+    struct msghdr copy = *m;
+    if (m->msg_control == NULL)
+        return stir(h, 0);
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&copy); c != NULL; c = CMSG_NXTHDR(&copy, c)) {
+        size_t left = (size_t)((uint8_t *)m->msg_control + m->msg_controllen - (uint8_t *)c);
+        h = add_digest(h, c, c->cmsg_len < left ? c->cmsg_len : left);
+    }
+    return h;
+}
+
+static uint64_t received(const struct msghdr *m, int64_t result, size_t room)
+{
+    uint64_t h = stir(stir(5, (uint64_t)m->msg_flags), m->msg_namelen);
+    h = add_digest(h, m->msg_name, m->msg_namelen < room ? m->msg_namelen : room);
+    h = add_control(h, m);
     size_t left = (size_t)result;
     for (size_t i = 0; i < m->msg_iovlen && left > 0; i++) {
         size_t n = m->msg_iov[i].iov_len < left ? m->msg_iov[i].iov_len : left;
@@ -1163,7 +1176,24 @@ static uint64_t received(const struct msghdr *m, int64_t result)
     return h;
 }
 
-uint64_t record_answer(const struct td_call *call, int64_t result)
+size_t record_answer_room(const struct td_call *call)
+{
+    const socklen_t *len = call->kind == TD_CALL_ACCEPT       ? call->u.sock.outlen
+                           : call->kind == TD_CALL_GETSOCKOPT ? call->u.opt.outlen
+                                                              : NULL;
+    if (call->kind == TD_CALL_RECVMSG)
+        return call->u.msg.in->msg_name != NULL ? call->u.msg.in->msg_namelen : 0;
+    return len != NULL ? *len : 0;
+}
+
+static uint64_t given(uint64_t h, const void *out, const socklen_t *len, size_t room)
+{
+    if (out == NULL || len == NULL)
+        return 0;
+    return add_digest(stir(h, *len), out, *len < room ? *len : room);
+}
+
+uint64_t record_answer(const struct td_call *call, int64_t result, size_t room)
 {
     if (result < 0)
         return 0;
@@ -1171,18 +1201,11 @@ uint64_t record_answer(const struct td_call *call, int64_t result)
     case TD_CALL_IF_ADD:
         return call->u.if_add.ifindex != NULL ? *call->u.if_add.ifindex : 0;
     case TD_CALL_RECVMSG:
-        return received(call->u.msg.in, result);
+        return received(call->u.msg.in, result, room);
     case TD_CALL_ACCEPT:
-        return call->u.sock.out == NULL || call->u.sock.outlen == NULL
-                   ? 0
-                   : add_digest(6, call->u.sock.out,
-                                sizeof(struct sockaddr_in) < *call->u.sock.outlen
-                                    ? sizeof(struct sockaddr_in)
-                                    : *call->u.sock.outlen);
+        return given(6, call->u.sock.out, call->u.sock.outlen, room);
     case TD_CALL_GETSOCKOPT:
-        return call->u.opt.get == NULL || call->u.opt.outlen == NULL
-                   ? 0
-                   : add_digest(7, call->u.opt.get, *call->u.opt.outlen);
+        return given(7, call->u.opt.get, call->u.opt.outlen, room);
     default:
         return 0;
     }

@@ -47,7 +47,7 @@ static int read_head(const struct record_part *p, const char *name, struct recor
         snprintf(msg, size, "%s is not a recording", name);
         return -1;
     }
-    if (p->len >= 12 && (p->map[8] != RECORD_VERSION || p->map[9] != 0)) {
+    if (p->len >= 12 && (p->map[8] != RECORD_VERSION || p->map[9] != 0 || p->map[10] != 0 || p->map[11] != 0)) {
         snprintf(msg, size, "%s is a recording of format %u; this program reads format %u", name,
                  (unsigned)(p->map[8] | p->map[9] << 8), RECORD_VERSION);
         return -1;

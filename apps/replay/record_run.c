@@ -310,7 +310,8 @@ static bool recorded_result(struct record_run *run, int64_t *result, uint64_t *a
     return code_ok(&c);
 }
 
-static void compare_result(struct record_run *run, const struct td_call *call, int64_t result)
+static void compare_result(struct record_run *run, const struct td_call *call, int64_t result,
+                           size_t room)
 {
     int64_t was;
     uint64_t answered;
@@ -320,7 +321,7 @@ static void compare_result(struct record_run *run, const struct td_call *call, i
         say(run, "it gave %" PRId64 "%s%s%s; recorded was %" PRId64 "%s%s%s", result,
             result < 0 ? " (" : "", result < 0 ? strerror((int)-result) : "", result < 0 ? ")" : "",
             was, was < 0 ? " (" : "", was < 0 ? strerror((int)-was) : "", was < 0 ? ")" : "");
-    else if (record_answer(call, result) != answered)
+    else if (record_answer(call, result, room) != answered)
         say(run, "it gave %" PRId64 " as was recorded, but not the same bytes or names with it",
             result);
 }
@@ -347,11 +348,12 @@ static enum record_step do_call(struct record_run *run, struct td_call *call, ui
     /* As much memory is in use as was then: packets that its devices held are part of that. */
     uint64_t more = run->file.head.memory_limit != 0 ? used - mem->used : 0;
     mem->used += more;
+    size_t room = record_answer_room(call);
     int64_t result = td_stack_replay(run->st, call);
     mem->used -= more;
     if (device != NULL && result == 0)
         device->ifindex = *call->u.if_add.ifindex;
-    compare_result(run, call, result);
+    compare_result(run, call, result, room);
     return run->differs ? RECORD_STEP_DIFFERS : RECORD_STEP_CALL;
 }
 
