@@ -24,9 +24,9 @@ struct recorder {
     bool filed;    /* files have been asked for */
     td_time last;  /* of the last call */
     uint64_t calls, in, out;
-    size_t answer_room;     /* of the call that is under way */
-    uint32_t owner; /* the last one that was named */
-    uint8_t *frame; /* one that isn't in one piece */
+    size_t answer_room; /* of the call that is under way */
+    uint32_t owner;     /* the last one that was named */
+    uint8_t *frame;     /* one that isn't in one piece */
     size_t frame_cap;
     uint8_t *sendmsg;    /* the last record, as long as it is the last and a sendmsg's */
     size_t sendmsg_data; /* in it: where the length of the data stands */

@@ -90,7 +90,8 @@ void code_call(struct record_coder *c, struct td_call *call);
 /* What a call gave back beside its result: a number that stands for all of it, 0 when it gave
  * nothing. */
 uint64_t record_answer(const struct td_call *call, int64_t result, size_t room);
-/* For it, before the call: how many bytes there are for a name or an option, of which the call then says the whole length. */
+/* For it, before the call: how many bytes there are for a name or an option, of which the call then
+ * says the whole length. */
 size_t record_answer_room(const struct td_call *call);
 /* 64 bits that stand for bytes. One byte changed changes it; it is no secret, and no defence
  * against malice. */

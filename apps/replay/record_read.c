@@ -47,7 +47,8 @@ static int read_head(const struct record_part *p, const char *name, struct recor
         snprintf(msg, size, "%s is not a recording", name);
         return -1;
     }
-    if (p->len >= 12 && (p->map[8] != RECORD_VERSION || p->map[9] != 0 || p->map[10] != 0 || p->map[11] != 0)) {
+    if (p->len >= 12 &&
+        (p->map[8] != RECORD_VERSION || p->map[9] != 0 || p->map[10] != 0 || p->map[11] != 0)) {
         snprintf(msg, size, "%s is a recording of format %u; this program reads format %u", name,
                  (unsigned)(p->map[8] | p->map[9] << 8), RECORD_VERSION);
         return -1;
@@ -62,7 +63,7 @@ static int read_head(const struct record_part *p, const char *name, struct recor
     code_head(&c, h);
     if (!code_ok(&c) ||
         get_u32(p->map + 16) != (uint32_t)record_digest(p->map + RECORD_START, len) ||
-        h->profile > TD_PROFILE_RFC) {
+        h->profile > TD_PROFILE_RFC || h->now > TD_NEVER / 4) {
         snprintf(msg, size, "%s is damaged: its header isn't what was written", name);
         return -1;
     }
@@ -214,7 +215,7 @@ enum record_got record_file_next(struct record_file *f, const uint8_t **body, si
         return RECORD_DAMAGED;
     if (left < RECORD_FRAME || n > left - RECORD_FRAME)
         return RECORD_CUT;
-    if (get_u32(record + 4) != (uint32_t)record_digest(record + RECORD_FRAME, n))
+    if (!f->unchecked && get_u32(record + 4) != (uint32_t)record_digest(record + RECORD_FRAME, n))
         return RECORD_DAMAGED;
     *body = record + RECORD_FRAME;
     *len = n;

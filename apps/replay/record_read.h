@@ -20,8 +20,9 @@ struct record_file {
     struct record_head head; /* of the first file */
     struct record_part *part;
     uint32_t parts;
-    bool missing;  /* a file of the set is there, but not the one before it */
-    bool borrowed; /* the bytes are somebody else's */
+    bool missing;   /* a file of the set is there, but not the one before it */
+    bool borrowed;  /* the bytes are somebody else's */
+    bool unchecked; /* checks aren't looked at */
     struct record_place place;
 };
 

@@ -16,7 +16,8 @@
 #include "common/control.h"
 #include "core/stack.h"
 
-#define TRIAL 10 /* seconds that a last call may take */
+#define TIME_MOST (TD_NEVER / 4) /* a century and more */
+#define TRIAL     10             /* seconds that a last call may take */
 
 struct record_device {
     struct record_device *next;
@@ -203,7 +204,7 @@ static bool complete(struct record_run *run, struct td_call *call, struct record
     }
     /* A daemon is at hand when a timer is due, or was stopped for a while. This much at once is a
      * made-up file, and would fire every timer of all that time. */
-    td_time due = td_stack_next_deadline(run->st);
+    td_time due = wheel_next(&run->st->wheel);
     if (call->kind == TD_CALL_TICK && due != TD_NEVER && call->now > due &&
         call->now - due > run->options.patience) {
         say(run,
@@ -375,6 +376,11 @@ static enum record_step next_call(struct record_run *run, const uint8_t *body, s
         code_u64(&c, &used);
     code_call(&c, &call);
     run->at = call.now = run->at + (td_time)later;
+    if (run->at < run->file.head.now || run->at > TIME_MOST) {
+        run->at = run->file.head.now;
+        say(run, "its time can't be: the file is damaged");
+        return fail(run);
+    }
     if (!code_ok(&c) || c.at != c.end) {
         say(run, "its arguments make no sense: the file is damaged");
         return fail(run);
@@ -467,6 +473,7 @@ static int begin(struct record_run *run, const struct record_run_options *option
     const struct record_head *h = &run->file.head;
     if (options != NULL)
         run->options = *options;
+    run->file.unchecked = run->options.unchecked;
     if (hooks != NULL)
         run->hooks = *hooks;
     if (run->options.memory == 0)

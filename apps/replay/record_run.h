@@ -37,6 +37,7 @@ struct record_run_options {
     td_time
         patience; /* no timer that is due may be older than this when time comes to it; 0: a day */
     bool alone;   /* no child processes */
+    bool unchecked; /* for a fuzzer: records count whose check is wrong */
 };
 #define RECORD_MEMORY (UINT64_C(4) << 30)
 

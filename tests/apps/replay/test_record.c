@@ -102,7 +102,6 @@ START_TEST(test_as_a_tape_a_step_is_a_frame)
 }
 END_TEST
 
-
 /* ---- every kind of call ---- */
 
 static uint32_t one_of(struct td_stack *st, const char *name)
@@ -140,15 +139,27 @@ static const struct record_organ organs[] = {{TD_ORGAN_CC, &test_cc}};
 static void links_and_routes(struct recorded *r)
 {
     struct td_stack *st = r->st[0];
-    struct td_link_config br = {.kind = TD_LINK_BRIDGE, .name = "br0", .flags = TD_IF_UP, .bridge = {.what = 1, .ageing = TD_SEC}};
+    struct td_link_config br = {.kind = TD_LINK_BRIDGE,
+                                .name = "br0",
+                                .flags = TD_IF_UP,
+                                .bridge = {.what = 1, .ageing = TD_SEC}};
     struct td_link_config dummy = {.kind = TD_LINK_DUMMY, .name = "d0", .flags = TD_IF_UP};
     struct td_bridge_config conf = {.what = TD_BRIDGE_FDB_MAX, .fdb_max = 99};
     struct td_mac mac = {{2, 9, 8, 7, 6, 5}};
-    struct td_route route = {.prefix = TD_IP4(10, 9, 0, 0), .plen = 16, .gateway = TD_IP4(10, 0, 0, 2)};
-    struct td_change change[3] = {{.kind = TD_CHANGE_RULE_ADD, .rule = {.priority = 77, .from = TD_IP4(10, 3, 0, 0), .from_len = 16, .table = 9, .iif = "eth0"}},
-                                  {.kind = TD_CHANGE_ADD, .route = {.prefix = TD_IP4(10, 8, 0, 0), .plen = 16, .npaths = 2, .table = 9}},
-                                  {.kind = TD_CHANGE_FLUSH_CACHE}};
-    struct td_path path[2] = {{.gateway = TD_IP4(10, 0, 0, 2), .weight = 1}, {.gateway = TD_IP4(10, 0, 0, 3), .weight = 3}};
+    struct td_route route = {
+        .prefix = TD_IP4(10, 9, 0, 0), .plen = 16, .gateway = TD_IP4(10, 0, 0, 2)};
+    struct td_change change[3] = {
+        {.kind = TD_CHANGE_RULE_ADD,
+         .rule = {.priority = 77,
+                  .from = TD_IP4(10, 3, 0, 0),
+                  .from_len = 16,
+                  .table = 9,
+                  .iif = "eth0"}},
+        {.kind = TD_CHANGE_ADD,
+         .route = {.prefix = TD_IP4(10, 8, 0, 0), .plen = 16, .npaths = 2, .table = 9}},
+        {.kind = TD_CHANGE_FLUSH_CACHE}};
+    struct td_path path[2] = {{.gateway = TD_IP4(10, 0, 0, 2), .weight = 1},
+                              {.gateway = TD_IP4(10, 0, 0, 3), .weight = 3}};
     size_t bad = 0;
     ck_assert_int_eq(td_link_add(st, &br, NULL), 0);
     ck_assert_int_eq(td_link_add(st, &dummy, NULL), 0);
@@ -163,7 +174,11 @@ static void links_and_routes(struct recorded *r)
     ck_assert_int_eq(td_route_add(st, &route, false), 0);
     ck_assert_int_eq(td_route_add(st, &route, false), -EEXIST);
     ck_assert_int_eq(td_route_del(st, &route), 0);
-    ck_assert_int_eq(td_route_change(st, &(struct td_change_list){.change = change, .n = 3, .path = path, .npaths = 2}, &bad), 0);
+    ck_assert_int_eq(
+        td_route_change(
+            st, &(struct td_change_list){.change = change, .n = 3, .path = path, .npaths = 2},
+            &bad),
+        0);
     ck_assert_int_eq(td_neigh_add(st, r->index[0], TD_IP4(10, 0, 0, 3), mac, TD_NEIGH_STALE), 0);
     ck_assert_int_eq(td_neigh_del(st, r->index[0], TD_IP4(10, 0, 0, 3)), 0);
     ck_assert_int_eq(td_neigh_flush(st, 0), 0);
@@ -173,10 +188,22 @@ static void links_and_routes(struct recorded *r)
 static void settings(struct recorded *r)
 {
     struct td_stack *st = r->st[0];
-    const struct td_netem netem = {.delay = TD_MS, .jitter = TD_MS / 2, .dist = TD_DIST_NORMAL, .seed = 5};
-    struct td_qdisc_chain chain = {.depth = 2, .q = {{.kind = TD_QDISC_NETEM, .u.netem = netem}, {.kind = TD_QDISC_FQ_CODEL, .u.fq_codel = TD_FQ_CODEL_DEFAULTS}}};
-    struct td_impair rule = {.action = TD_IMPAIR_DROP, .from = 3, .to = 3, .step = 1, .kinds = TD_KIND_TCP | TD_KIND_DATA, .match_len = 1, .code = {{.code = 6, .k = 1}}, .text = "third"};
-    struct td_tcp_pin pin = {.laddr = 1, .raddr = 2, .lport = 3, .rport = 4, .what = TD_PIN_ISS, .iss = 7};
+    const struct td_netem netem = {
+        .delay = TD_MS, .jitter = TD_MS / 2, .dist = TD_DIST_NORMAL, .seed = 5};
+    struct td_qdisc_chain chain = {
+        .depth = 2,
+        .q = {{.kind = TD_QDISC_NETEM, .u.netem = netem},
+              {.kind = TD_QDISC_FQ_CODEL, .u.fq_codel = TD_FQ_CODEL_DEFAULTS}}};
+    struct td_impair rule = {.action = TD_IMPAIR_DROP,
+                             .from = 3,
+                             .to = 3,
+                             .step = 1,
+                             .kinds = TD_KIND_TCP | TD_KIND_DATA,
+                             .match_len = 1,
+                             .code = {{.code = 6, .k = 1}},
+                             .text = "third"};
+    struct td_tcp_pin pin = {
+        .laddr = 1, .raddr = 2, .lport = 3, .rport = 4, .what = TD_PIN_ISS, .iss = 7};
     struct td_datagram d = {.dst = TD_IP4(10, 0, 0, 2), .proto = 253, .ttl = 9};
     char msg[256];
     unsigned line;
@@ -199,10 +226,12 @@ static void settings(struct recorded *r)
     ck_assert_int_eq(td_fault_secret(st, 1), 0);
     ck_assert_int_eq(td_fault_secret(st, -1), 0);
     ck_assert_int_eq(td_tcp_pin(st, &pin), 0);
-    ck_assert_int_eq(td_nf_restore(st, "-A INPUT -p tcp --dport 99 -j DROP", 0, msg, sizeof msg, &line), 0);
+    ck_assert_int_eq(
+        td_nf_restore(st, "-A INPUT -p tcp --dport 99 -j DROP", 0, msg, sizeof msg, &line), 0);
     ck_assert_int_lt(td_nf_restore(st, "-A NOWHERE -j DROP", 0, msg, sizeof msg, &line), 0);
     ck_assert_int_ge(td_nf_forget(st, "", msg, sizeof msg), 0);
-    ck_assert_int_eq(td_send_frame(st, r->index[0], (struct td_mac){{2, 2, 2, 2, 2, 2}}, 0x88b5, "hello", 5), 0);
+    ck_assert_int_eq(
+        td_send_frame(st, r->index[0], (struct td_mac){{2, 2, 2, 2, 2, 2}}, 0x88b5, "hello", 5), 0);
     ck_assert_int_eq(td_send_datagram(st, &d, "hello", 5), 0);
     ck_assert_int_eq(td_organ_add(st, TD_ORGAN_CC, &test_cc), 0);
     ck_assert_int_eq(td_knob_set(st, "net.ipv4.tcp_congestion_control", "testcc"), 0);
@@ -216,7 +245,12 @@ static void sockets(struct recorded *r)
     uint8_t control[256], buf[2][100];
     struct iovec iov[2] = {{text[0], 3}, {text[1], 40}}, in[2] = {{buf[0], 2}, {buf[1], 100}};
     struct msghdr m = {.msg_name = &to, .msg_namelen = sizeof to, .msg_iov = iov, .msg_iovlen = 2};
-    struct msghdr got = {.msg_name = &sa, .msg_namelen = sizeof sa, .msg_iov = in, .msg_iovlen = 2, .msg_control = control, .msg_controllen = sizeof control};
+    struct msghdr got = {.msg_name = &sa,
+                         .msg_namelen = sizeof sa,
+                         .msg_iov = in,
+                         .msg_iovlen = 2,
+                         .msg_control = control,
+                         .msg_controllen = sizeof control};
     struct td_ends ends = {.protocol = IPPROTO_TCP, .laddr = 1, .raddr = 2, .lport = 3, .rport = 4};
     int on = 1, v;
     socklen_t len = sizeof v;
@@ -269,7 +303,8 @@ START_TEST(test_every_kind_of_call_is_recorded_and_replays)
     ck_assert_int_eq(record_file_open(&f, rec_path, msg, sizeof msg), 0);
     record_contents(&f, &c);
     for (unsigned k = 0; k < TD_CALL_KINDS; k++)
-        ck_assert_msg(c.by_kind[k] > 0, "no test records the call %s", td_call_name((enum td_call_kind)k));
+        ck_assert_msg(c.by_kind[k] > 0, "no test records the call %s",
+                      td_call_name((enum td_call_kind)k));
     record_file_close(&f);
     rec_close(&r);
 }
@@ -281,7 +316,8 @@ START_TEST(test_every_kind_has_a_number_of_its_own)
     for (unsigned k = 0; k < TD_CALL_KINDS; k++) {
         enum td_call_kind back;
         uint8_t code = record_code_of((enum td_call_kind)k);
-        ck_assert_msg(code > 0 && code < RECORD_SENT && !used[code], "%s: %u", td_call_name((enum td_call_kind)k), code);
+        ck_assert_msg(code > 0 && code < RECORD_SENT && !used[code], "%s: %u",
+                      td_call_name((enum td_call_kind)k), code);
         used[code] = true;
         ck_assert(record_kind_of(code, &back) && (unsigned)back == k);
     }
@@ -290,9 +326,11 @@ END_TEST
 
 /* ---- every field ---- */
 
-/* Each struct that a call points at is filled with ones, written, and read back into zeros. The bytes that stay zero must
- * be as many as the compiler's padding, and what isn't to be kept: a field that was forgotten shows. */
-static unsigned lost_bytes(struct td_call *call, const void *was, size_t size, const void *(*found)(const struct td_call *c))
+/* Each struct that a call points at is filled with ones, written, and read back into zeros. The
+ * bytes that stay zero must be as many as the compiler's padding, and what isn't to be kept: a
+ * field that was forgotten shows. */
+static unsigned lost_bytes(struct td_call *call, const void *was, size_t size,
+                           const void *(*found)(const struct td_call *c))
 {
     static uint8_t buf[8192];
     struct record_room room = {0}, back = {0};
@@ -312,19 +350,58 @@ static unsigned lost_bytes(struct td_call *call, const void *was, size_t size, c
     return lost;
 }
 
-static const void *of_if_add(const struct td_call *c) { return c->u.if_add.config; }
-static const void *of_qdisc(const struct td_call *c) { return &c->u.iface.qdisc->q[0]; }
-static const void *of_rule(const struct td_call *c) { return c->u.iface.rule; }
-static const void *of_addr(const struct td_call *c) { return c->u.addr.a; }
-static const void *of_link(const struct td_call *c) { return c->u.link.config; }
-static const void *of_bridge(const struct td_call *c) { return c->u.link.bridge; }
-static const void *of_route(const struct td_call *c) { return c->u.route.r; }
-static const void *of_change(const struct td_call *c) { return c->u.change.list->change; }
-static const void *of_path(const struct td_call *c) { return c->u.change.list->path; }
-static const void *of_pin(const struct td_call *c) { return c->u.pin; }
-static const void *of_datagram(const struct td_call *c) { return c->u.send.datagram; }
-static const void *of_ends(const struct td_call *c) { return &c->u.ends; }
-static const void *of_meta(const struct td_call *c) { return &c->u.input.meta; }
+static const void *of_if_add(const struct td_call *c)
+{
+    return c->u.if_add.config;
+}
+static const void *of_qdisc(const struct td_call *c)
+{
+    return &c->u.iface.qdisc->q[0];
+}
+static const void *of_rule(const struct td_call *c)
+{
+    return c->u.iface.rule;
+}
+static const void *of_addr(const struct td_call *c)
+{
+    return c->u.addr.a;
+}
+static const void *of_link(const struct td_call *c)
+{
+    return c->u.link.config;
+}
+static const void *of_bridge(const struct td_call *c)
+{
+    return c->u.link.bridge;
+}
+static const void *of_route(const struct td_call *c)
+{
+    return c->u.route.r;
+}
+static const void *of_change(const struct td_call *c)
+{
+    return c->u.change.list->change;
+}
+static const void *of_path(const struct td_call *c)
+{
+    return c->u.change.list->path;
+}
+static const void *of_pin(const struct td_call *c)
+{
+    return c->u.pin;
+}
+static const void *of_datagram(const struct td_call *c)
+{
+    return c->u.send.datagram;
+}
+static const void *of_ends(const struct td_call *c)
+{
+    return &c->u.ends;
+}
+static const void *of_meta(const struct td_call *c)
+{
+    return &c->u.input.meta;
+}
 
 #define ONES(x) memset(&(x), 1, sizeof(x))
 #define NAME(x) (x)[sizeof(x) - 1] = '\0'
@@ -343,14 +420,18 @@ START_TEST(test_no_field_is_forgotten)
     struct td_datagram datagram;
     ONES(config), NAME(config.name);
     struct td_call c = {.kind = TD_CALL_IF_ADD, .u.if_add.config = &config};
-    ck_assert_uint_eq(lost_bytes(&c, &config, sizeof config, of_if_add), 16 + 6); /* ops, dev, padding */
+    ck_assert_uint_eq(lost_bytes(&c, &config, sizeof config, of_if_add),
+                      16 + 6); /* ops, dev, padding */
     static const struct {
         enum td_qdisc_kind kind;
         size_t size;
         unsigned padding;
-    } q[] = {{TD_QDISC_PFIFO, sizeof(struct td_fifo), 0},   {TD_QDISC_BFIFO, sizeof(struct td_fifo), 0},
-             {TD_QDISC_NETEM, sizeof(struct td_netem), 6},  {TD_QDISC_TBF, sizeof(struct td_tbf), 4},
-             {TD_QDISC_RED, sizeof(struct td_red), 3 + 4 + 5},  {TD_QDISC_FQ_CODEL, sizeof(struct td_fq_codel), 4 + 7}};
+    } q[] = {{TD_QDISC_PFIFO, sizeof(struct td_fifo), 0},
+             {TD_QDISC_BFIFO, sizeof(struct td_fifo), 0},
+             {TD_QDISC_NETEM, sizeof(struct td_netem), 6},
+             {TD_QDISC_TBF, sizeof(struct td_tbf), 4},
+             {TD_QDISC_RED, sizeof(struct td_red), 3 + 4 + 5},
+             {TD_QDISC_FQ_CODEL, sizeof(struct td_fq_codel), 4 + 7}};
     _Static_assert(sizeof q / sizeof q[0] == TD_QDISC_KINDS, "a queue discipline isn't tested");
     for (size_t i = 0; i < TD_QDISC_KINDS; i++) {
         struct td_qdisc_chain chain = {.depth = 1};
@@ -512,7 +593,8 @@ static void short_run(struct recorded *r)
     recorder_stop(&r->rec);
 }
 
-static enum record_step replay_bytes(const uint8_t *b, size_t len, struct record_run *run, char msg[512])
+static enum record_step replay_bytes(const uint8_t *b, size_t len, struct record_run *run,
+                                     char msg[512])
 {
     const struct record_run_options o = {.alone = true};
     enum record_step s = RECORD_STEP_FAILED;
@@ -544,7 +626,9 @@ START_TEST(test_a_changed_byte_is_noticed)
     /* And named: the place. */
     b[len / 2] ^= 1;
     ck_assert_int_ne(replay_bytes(b, len, &run, msg), RECORD_STEP_END);
-    ck_assert_msg(strstr(msg, "behind call") != NULL || strstr(msg, "isn't what was written") != NULL, "%s", msg);
+    ck_assert_msg(strstr(msg, "behind call") != NULL ||
+                      strstr(msg, "isn't what was written") != NULL,
+                  "%s", msg);
     ck_assert_int_eq(run.status, EXIT_USAGE);
     record_run_close(&run);
     free(b);
@@ -602,10 +686,13 @@ START_TEST(test_the_first_difference_is_named)
     check = (uint32_t)record_digest(b + RECORD_START, n);
     memcpy(b + 16, &check, 4);
     ck_assert_int_eq(replay_bytes(b, len, &run, msg), RECORD_STEP_DIFFERS);
-    ck_assert_msg(strncmp(msg, "call ", 5) == 0 && strstr(msg, "recorded") != NULL && strstr(msg, " s): ") != NULL, "%s", msg);
+    ck_assert_msg(strncmp(msg, "call ", 5) == 0 && strstr(msg, "recorded") != NULL &&
+                      strstr(msg, " s): ") != NULL,
+                  "%s", msg);
     /* One may go on from there. */
     enum record_step s;
-    while ((s = record_run_next(&run, msg, sizeof msg)) == RECORD_STEP_CALL || s == RECORD_STEP_DIFFERS)
+    while ((s = record_run_next(&run, msg, sizeof msg)) == RECORD_STEP_CALL ||
+           s == RECORD_STEP_DIFFERS)
         ;
     ck_assert_int_eq(s, RECORD_STEP_END);
     ck_assert_uint_eq(run.calls, r.rec.calls);
@@ -752,7 +839,9 @@ START_TEST(test_an_organ_must_be_at_hand_in_its_build)
     record_run_close(&run);
     ck_assert_int_eq(rec_replay(&run, NULL, msg), RECORD_STEP_FAILED);
     ck_assert_int_eq(run.status, EXIT_USAGE);
-    ck_assert_msg(strstr(msg, "'testcc' (congestion control, build id ") != NULL && strstr(msg, "isn't here") != NULL, "%s", msg);
+    ck_assert_msg(strstr(msg, "'testcc' (congestion control, build id ") != NULL &&
+                      strstr(msg, "isn't here") != NULL,
+                  "%s", msg);
     record_run_close(&run);
     uint32_t n = record_build_id(&test_cc, id);
     uint8_t *b = slurp(&len), *at = n > 0 ? memmem(b + 300, len - 300, id, n) : NULL;
@@ -817,7 +906,8 @@ START_TEST(test_a_crash_is_come_to_again)
     ck_assert_int_eq(run.status, EXIT_FAILED);
     ck_assert_int_eq(run.signal, SIGABRT);
     ck_assert_int_eq(run.kind, TD_CALL_INPUT);
-    ck_assert_msg(strstr(msg, "(input, ") != NULL && strstr(msg, "signal 6 (Aborted)") != NULL, "%s", msg);
+    ck_assert_msg(strstr(msg, "(input, ") != NULL && strstr(msg, "signal 6 (Aborted)") != NULL,
+                  "%s", msg);
     ck_assert_uint_gt(run.out, 20);
     /* What was before it can be looked at: the stack is as it was when the frame came. */
     ck_assert_uint_eq(td_stack_now(run.st) <= run.at, 1);

@@ -1,0 +1,107 @@
+#!/bin/bash
+# A daemon's run is recorded with real traffic and done again, the same: by command and from the start, with a pause, with
+# losses, beyond a hundred thousand packets; after kill -9; and when the disk is full.
+. "$(dirname "$0")/lib.sh"
+needs curl "recording"
+needs nc "recording"
+needs jq "recording"
+mkdir "$work/srv"
+head -c 3000000 /dev/urandom >"$work/srv/file"
+
+stop_daemon() {
+    kill -TERM "$daemon" 2>/dev/null
+    wait "$daemon"
+    daemon=
+    rm -f "$work/ready"
+}
+# of FILE KEY: from the replay's JSON
+of() { "$BUILD/tapdeck" -j replay "$1" | jq -r ".$2"; }
+recorded() { deck -j record status | jq -r ".$1"; }
+
+# ---- begun by a command, in a daemon that has already run ----
+start_daemon "app start httpd -p 80 $work/srv" 'app start discard -p 9' 'app start echo -p 7'
+ping -c 3 -i 0.02 10.0.0.2 >/dev/null
+equal "before: all is kept" "$(recorded state)" kept
+check "record start" deck record start "$work/a.deck"
+equal "... as a file that is the user's alone" "$(stat -c %a "$work/a.deck")" 600
+check "a download" curl -sf --max-time 20 -o "$work/got" http://10.0.0.2/file
+check "... that is whole" cmp "$work/got" "$work/srv/file"
+deck pause >/dev/null
+ping -c 1 -W 1 10.0.0.2 >/dev/null # is held
+deck resume >/dev/null
+deck tc qdisc add dev eth0 root netem delay 1ms loss 2%
+head -c 1000000 /dev/zero | timeout 20 nc -N 10.0.0.2 9
+deck tc qdisc del dev eth0 root
+deck iptables -A INPUT -p tcp --dport 99 -j DROP
+deck ping -c 2 -i 0.1 10.0.0.1 >/dev/null
+deck sysctl -w net.ipv4.tcp_congestion_control=reno >/dev/null
+echo hello | timeout 5 nc -N 10.0.0.2 7 >/dev/null
+in=$(recorded in) out=$(recorded out)
+check "record stop" deck record stop
+equal "... and then it has ended" "$(recorded state)" ended
+deck record start "$work/b.deck" 2>"$work/late" && not_ok "a second recording of the same run"
+check "a second one would lack what came between" grep -q 'has ended, and what came since' "$work/late"
+stop_daemon
+check "the replay is identical" "$BUILD/tapdeck" replay "$work/a.deck"
+equal "... all frames of it" "$(of "$work/a.deck" in) $(of "$work/a.deck" out) $(of "$work/a.deck" identical)" "$in $out true"
+check "its contents can be listed" "$BUILD/tapdeck" replay --list "$work/a.deck"
+
+# ---- from the start, killed in the middle ----
+daemon_options="--record $work/k.deck"
+start_daemon 'app start discard -p 9'
+head -c 3000000 /dev/zero | timeout 20 nc -N 10.0.0.2 9
+timeout 5 nc 10.0.0.2 9 </dev/zero >/dev/null 2>&1 &
+feeder=$!
+moved() { [ "$(recorded in)" -gt 3000 ]; }
+eventually 10 moved
+kill -KILL "$daemon"
+wait "$daemon" 2>/dev/null
+daemon=
+rm -f "$work/ready"
+kill "$feeder" 2>/dev/null
+wait "$feeder" 2>/dev/null
+check "after kill -9 the file is there, and replays" "$BUILD/tapdeck" replay "$work/k.deck"
+equal "... as far as it went" "$(of "$work/k.deck" end)" "it has no end: the daemon was killed, or still records"
+
+# ---- a changed byte ----
+cp "$work/a.deck" "$work/c.deck"
+printf '\125' | dd of="$work/c.deck" bs=1 seek=500000 conv=notrunc 2>/dev/null
+"$BUILD/tapdeck" replay "$work/c.deck" >/dev/null 2>"$work/changed"
+equal "a changed byte: status 2" $? 2
+check "... and the place" grep -q "behind call [0-9]*: what stands there isn't what was written" "$work/changed"
+
+# ---- more than a hundred thousand packets, bounded files ----
+daemon_options=
+start_daemon 'app start discard -p 9' "record start $work/big.deck --size 64m --files 8"
+many() { [ $(($(recorded in) + $(recorded out))) -gt 100000 ]; }
+while ! many; do head -c 40000000 /dev/zero | timeout 20 nc -N 10.0.0.2 9 || break; done
+stop_daemon
+start=$(date +%s%N)
+check "100,000 packets and more replay identically" "$BUILD/tapdeck" replay "$work/big.deck"
+echo "# $(of "$work/big.deck" in) frames in, $(of "$work/big.deck" out) out, $(du -sm "$work/" | cut -f1) MB; $((($(date +%s%N) - start) / 1000000)) ms, three times"
+
+# ---- bounds ----
+daemon_options="--keep 300k"
+start_daemon 'app start discard -p 9'
+head -c 3000000 /dev/zero | timeout 20 nc -N 10.0.0.2 9
+equal "more than is kept" "$(recorded state)" off
+deck record start "$work/late.deck" 2>"$work/late"
+equal "... is too late: status 1" $? 1
+check "... and how to do it" grep -q -e '--record FILE' "$work/late"
+stop_daemon
+daemon_options=
+mkdir "$work/disk"
+if mount -t tmpfs -o size=3m tmpfs "$work/disk" 2>/dev/null; then
+    daemon_options="--record $work/disk/full.deck"
+    start_daemon 'app start discard -p 9'
+    head -c 6000000 /dev/zero | timeout 20 nc -N 10.0.0.2 9
+    equal "a full disk ends the recording" "$(recorded state): $(recorded ended)" "ended: no more could be written: No space left on device"
+    check "... not the daemon" ping -c 1 -W 2 10.0.0.2
+    check "... and is in the journal" sh -c "$BUILD/tapdeck -n e2e why record-ended | grep -q 'recording ended'"
+    check "... and what was written replays" "$BUILD/tapdeck" replay "$work/disk/full.deck"
+    umount "$work/disk"
+else
+    skip "a full disk" "no tmpfs may be mounted here"
+    start_daemon
+fi
+finish
