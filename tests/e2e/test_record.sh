@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 needs curl "recording"
 needs nc "recording"
-needs jq "recording"
+needs python3 "recording"
 mkdir "$work/srv"
 head -c 3000000 /dev/urandom >"$work/srv/file"
 
@@ -15,8 +15,9 @@ stop_daemon() {
     rm -f "$work/ready"
 }
 # of FILE KEY: from the replay's JSON
-of() { "$BUILD/tapdeck" -j replay "$1" | jq -r ".$2"; }
-recorded() { deck -j record status | jq -r ".$1"; }
+key() { python3 -c 'import json, sys; v = json.load(sys.stdin)[sys.argv[1]]; print(str(v).lower() if v is True else v)' "$1"; }
+of() { "$BUILD/tapdeck" -j replay "$1" | key "$2"; }
+recorded() { deck -j record status | key "$1"; }
 
 # ---- begun by a command, in a daemon that has already run ----
 start_daemon "app start httpd -p 80 $work/srv" 'app start discard -p 9' 'app start echo -p 7'
