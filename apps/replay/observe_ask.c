@@ -533,8 +533,10 @@ static int values_main(struct ask *a)
                                  "CLOSE_WAIT CLOSING LAST_ACK TIME_WAIT CLOSED ";
     const char *class = a->argc > 1 ? a->argv[1] : "";
     if (strcmp(class, "TCPSTATE") == 0)
-        for (const char *s = states; *s != '\0'; s += strcspn(s, " ") + 1)
-            text_printf(a->out, "%.*s\n", (int)strcspn(s, " "), s);
+        for (const char *s = states; *s != '\0'; s += strcspn(s, " ") + 1) {
+            text_add(a->out, s, strcspn(s, " "));
+            text_puts(a->out, "\n");
+        }
     if (strcmp(class, "FLOW") == 0 || strcmp(class, "CONN") == 0)
         for (const struct flow *f = observer_flows(a->t->observer)->head;
              f != NULL && f->number < 1000; f = f->next)
