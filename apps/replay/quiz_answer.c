@@ -109,7 +109,8 @@ static uint16_t flag_letter(char c)
 {
     static const char letters[] = "FSRPAUEW";
     const char *at = strchr(letters, toupper((unsigned char)c));
-    return c == '.' ? TCP_ACK : at != NULL && *at != '\0' ? (uint16_t)(1u << (at - letters)) : 0;
+    unsigned bit = c == '.' ? TCP_ACK : at != NULL && *at != '\0' ? 1u << (at - letters) : 0;
+    return (uint16_t)bit;
 }
 
 static bool read_flags(const char *s, struct value *v)
