@@ -53,18 +53,18 @@ static bool hole(struct live *l, uint64_t from, uint64_t to)
 }
 
 /* Both streams, by sequence numbers. What lies in a gap until the end of the capture is a hole; for who writes, zeros. */
-static bool read_streams(struct live *l, const struct play *p)
+static bool read_streams(struct live *l, struct play *p)
 {
     uint64_t room[2] = {0};
     for (size_t i = 0; i < p->ncap; i++) {
-        const struct play_frame *f = &p->cap[i];
+        const struct play_frame *f = play_scan(p, i);
         int64_t at = offset(p, f);
         if (f->icmp || f->text == 0 || (f->flags & TCP_RST) || at < 0 || (uint64_t)at > l->n[f->ours] + GAP_MOST)
             continue;
         uint64_t from = (uint64_t)at, end = from + f->text;
         if (!room_for(l, f->ours, end, &room[f->ours]))
             return false;
-        memcpy(l->text[f->ours] + from, f->datagram + f->text_at, f->text);
+        play_copy(p, f, f->text_at, f->text, l->text[f->ours] + from);
         if (end > l->n[f->ours])
             l->n[f->ours] = end;
     }
@@ -72,16 +72,17 @@ static bool read_streams(struct live *l, const struct play *p)
 }
 
 /* What of the peer's stream no frame holds. Frames that fill a gap later come in any order: so a bit a byte, once. */
-static bool read_holes(struct live *l, const struct play *p)
+static bool read_holes(struct live *l, struct play *p)
 {
     uint8_t *there = calloc(1, l->n[0] / 8 + 1);
     bool ok = there != NULL;
     for (size_t i = 0; ok && i < p->ncap; i++) {
-        const struct play_frame *f = &p->cap[i];
+        const struct play_frame *f = play_scan(p, i);
         int64_t at = offset(p, f);
         if (f->icmp || f->ours || f->text == 0 || (f->flags & TCP_RST) || at < 0 || (uint64_t)at + f->text > l->n[0])
             continue;
-        for (uint64_t b = (uint64_t)at; b < (uint64_t)at + f->text; b++)
+        uint32_t kept = f->kept <= f->text_at ? 0 : f->kept - f->text_at;
+        for (uint64_t b = (uint64_t)at; b < (uint64_t)at + (kept < f->text ? kept : f->text); b++)
             there[b / 8] |= (uint8_t)(1u << b % 8);
     }
     for (uint64_t b = 0; ok && b < l->n[0];) {
@@ -93,8 +94,7 @@ static bool read_holes(struct live *l, const struct play *p)
         while (b < l->n[0] && (there[b / 8] >> b % 8 & 1) != 0)
             b++;
     }
-    if (ok && p->cut > 0 && l->nholes == 0 && l->n[0] > 0)
-        ok = hole(l, 0, l->n[0]); /* zeros stand for some of it, and nobody knows which */
+    spool_rewind(&p->frames);
     free(there);
     return ok;
 }
@@ -201,7 +201,7 @@ static bool read_events(struct live *l, const struct play *p)
     return true;
 }
 
-int live_load(struct live *l, const struct play *p, const char *name, char *msg, size_t msg_size)
+int live_load(struct live *l, struct play *p, const char *name, char *msg, size_t msg_size)
 {
     *l = (struct live){.server = p->side == 1, .listener = -1, .conn = -1, .peer_closed = TD_NEVER};
     if (connected_at(p) == 0 && p->ncap > 0 && p->cap[0].at == 0) {
@@ -299,7 +299,8 @@ static void reset(struct live *l)
 static void fail(struct live *l, td_time now, int error)
 {
     l->error = error;
-    finish(l, now, error == ECONNRESET || error == ECONNREFUSED ? LIVE_PEER_RESET : LIVE_OPEN);
+    /* EPIPE: it was reset before, and what had come until then was read. */
+    finish(l, now, error == ECONNRESET || error == ECONNREFUSED || error == EPIPE ? LIVE_PEER_RESET : LIVE_OPEN);
 }
 
 static bool pending_error(struct live *l, td_time now)

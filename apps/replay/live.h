@@ -82,7 +82,7 @@ struct live {
 };
 
 /* Reads the script off a loaded flow. 0, or an exit status and a sentence. */
-int live_load(struct live *l, const struct play *p, const char *name, char *msg, size_t msg_size);
+int live_load(struct live *l, struct play *p, const char *name, char *msg, size_t msg_size);
 /* Begins: connects or listens. 0, or an exit status and a sentence. */
 int live_begin(struct live *l, struct td_stack *st, const struct live_options *o, td_time now, char *msg, size_t msg_size);
 /* What is due now, after the stack was given frames and time. Returns when it wants to be called again at the latest;

@@ -1,4 +1,5 @@
 /* replay/live_print.c: what was captured beside what happened here (live.h). */
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -83,8 +84,10 @@ static void put_head(const struct live *l, const char *device, struct text *out)
     format_ip4(l->o.us, us);
     format_ip4(l->connected ? l->peer : l->o.to, peer);
     uint16_t port = l->connected ? l->pport : l->o.port;
-    if (l->server && !l->connected)
+    if (!l->connected && l->server)
         text_printf(out, "server %s:%u on %s\n", us, l->o.port, device);
+    else if (!l->connected)
+        text_printf(out, "client %s and %s:%u on %s\n", us, peer, port, device);
     else
         text_printf(out, "%s %s:%u and %s:%u on %s\n", l->server ? "server" : "client", us, l->server ? l->o.port : l->lport, peer, port, device);
 }
@@ -120,7 +123,7 @@ void live_print(const struct live *l, const char *device, const uint64_t frames[
     text_printf(&t, "end: %s (captured: %s)", ends[l->end], ends[l->captured_end]);
     if (l->broken != NULL)
         text_printf(&t, "; %s", l->broken);
-    else if (l->error != 0)
+    else if (l->error != 0 && l->error != EPIPE)
         text_printf(&t, "; %s", strerror(l->error));
     text_printf(&t, "\n%" PRIu64 " frames out, %" PRIu64 " in, %u segments sent again, round trip %.3f ms\n", frames[0], frames[1], l->retransmits,
                 (double)l->rtt_us / 1e3);
@@ -148,7 +151,7 @@ void live_json(const struct live *l, const char *name, const char *device, const
     jw_str(&w, "played", l->server ? "server" : "client");
     format_ip4(l->o.us, addr);
     (void)snprintf(end, sizeof(end), "%s:%u", addr, l->server ? l->o.port : l->lport);
-    jw_str(&w, "local", end);
+    jw_str(&w, "local", l->server || l->connected ? end : addr);
     if (l->connected || !l->server) {
         format_ip4(l->connected ? l->peer : l->o.to, addr);
         (void)snprintf(end, sizeof(end), "%s:%u", addr, l->connected ? l->pport : l->o.port);

@@ -12,6 +12,7 @@
 #include "replay/record_read.h"
 #include "tapdeck/local.h"
 #include "tapdeck/replay_deck.h"
+#include "tapdeck/replay_live.h"
 #include "tapdeck/replay_record.h"
 #include "tapdeck/replay_report.h"
 #include "tapdeck/replay_host.h"
@@ -234,6 +235,8 @@ static int replay_main(struct session *s, int argc, char **argv)
 {
     struct words w;
     char msg[1024];
+    if (replay_is_live(argc, argv))
+        return replay_live(s, argc, argv);
     if (replay_is_host(argc, argv))
         return replay_host(s, argc, argv);
     int status = read_words(s, argc, argv, &w);
@@ -281,6 +284,7 @@ static const char *const also[] = {
     "With --list, what is in the file.\n"
     "\n",
     REPLAY_DECK_MORE "\n",
+    REPLAY_LIVE_MORE,
     "replay --list shows the connections, numbered as Wireshark's tcp.stream: a SYN with another initial sequence\n"
     "number on the same ports is another one. Bytes are those of the sequence space, so what was sent twice\n"
     "counts once; `begins with` says whether the capture has the handshake.\n"
@@ -295,6 +299,7 @@ static const char *const also[] = {
     "  replay --flow 0 --from 100 --to 200 capture.pcapng\n"
     "  replay --report html -o sack.html pcaps/sack/sack.pcapng\n"
     "  replay -w commented.pcapng capture.pcap\n"
+    REPLAY_LIVE_EXAMPLES
     "  replay --summary --checksums repair capture.pcapng",
     NULL};
 
@@ -306,11 +311,11 @@ const struct local_command local_replay = {
              "       [-j | --report {text|json|html}] [-o FILE] [-w COPY] FILE\n"
              REPLAY_HOST_USAGE "\n"
              REPLAY_DECK_USAGE "\n"
-             "replay --list [-j] FILE\n"
+             REPLAY_LIVE_USAGE "replay --list [-j] FILE\n"
              "replay [--list] [-j] FILE.deck",
     .doc = "a capture, packet by packet: what both ends of each connection know and do; or what is in it",
-    .more = "FILE is a pcap or pcapng file, also compressed with gzip; - is the standard input. Nothing is sent, and no\n"
-            "daemon is needed. A file that breaks off is read as far as it goes.\n"
+    .more = "FILE is a pcap or pcapng file, also compressed with gzip; - is the standard input. No daemon is\n"
+            "needed, and nothing is sent but by --live and --inject. A file that breaks off is read as far as it goes.\n"
             "\n"
             "replay FILE takes both directions of each connection into a passive tracker. A line for each packet: its\n"
             "number, seconds, connection (tcp.stream), direction (--> is from the client), flags, sequence and\n"

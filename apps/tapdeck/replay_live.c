@@ -7,11 +7,14 @@
 #include "tapdeck/replay_live.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -218,6 +221,18 @@ static int read_words(struct session *s, int argc, char **argv, struct words *w)
     return go_together(s, w);
 }
 
+/* A device that is there keeps its MTU; 0: there is none yet. */
+static uint32_t mtu_of(const char *device)
+{
+    struct ifreq ifr = {0};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    (void)snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%.15s", device);
+    bool there = fd >= 0 && ioctl(fd, SIOCGIFMTU, &ifr) == 0 && ifr.ifr_mtu > 0;
+    if (fd >= 0)
+        close(fd);
+    return there ? (uint32_t)ifr.ifr_mtu : 0;
+}
+
 /* ---- live ---- */
 
 static bool within(td_ip4 a, td_ip4 net, unsigned len)
@@ -281,7 +296,7 @@ static void run(struct live *l, struct td_stack *st, struct tap *tap)
 static int live_on(struct session *s, const struct words *w, const struct play *p, struct live *l)
 {
     struct td_stack_config config = {.now = clock_now()};
-    struct tap_config device = {.name = w->device, .stack_name = "eth0"};
+    struct tap_config device = {.name = w->device, .stack_name = "eth0", .mtu = mtu_of(w->device)};
     struct live_options o = {.us = w->has_as ? w->as : p->us, .to = w->has_to ? w->to : p->peer, .speed = w->max ? 0 : w->speed,
                              .patience = w->patience, .wait = w->wait};
     struct sigaction old[2];
@@ -512,7 +527,7 @@ static void inject_report(struct session *s, const struct words *w, const struct
 static int inject_main(struct session *s, const struct words *w)
 {
     struct injection in = {0};
-    struct tap_config device = {.name = w->device};
+    struct tap_config device = {.name = w->device, .mtu = mtu_of(w->device)};
     struct sigaction old[2];
     char msg[1024], name[16] = "";
     uint32_t mtu = 0, round = 0;
