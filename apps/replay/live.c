@@ -11,14 +11,14 @@
 #include "tapdeck/socket.h"
 #include "tapdeck/stack.h"
 
-#define GAP_MOST (64u << 20) /* bytes of text that a capture may miss at once */
+#define GAP_MOST (64u << 20)  /* bytes of text that a capture may miss at once */
 #define SETTLE   (20 * TD_MS) /* a last acknowledgement leaves */
 
 /* ---- the script ---- */
 
-struct reading { /* of one end's frames, in their order */
-    uint64_t end;  /* of the text that has been seen without a gap, */
-    td_time at;    /* and since when */
+struct reading {  /* of one end's frames, in their order */
+    uint64_t end; /* of the text that has been seen without a gap, */
+    td_time at;   /* and since when */
     bool fin, rst;
     td_time closed;
 };
@@ -52,14 +52,16 @@ static bool hole(struct live *l, uint64_t from, uint64_t to)
     return true;
 }
 
-/* Both streams, by sequence numbers. What lies in a gap until the end of the capture is a hole; for who writes, zeros. */
+/* Both streams, by sequence numbers. What lies in a gap until the end of the capture is a hole; for
+ * who writes, zeros. */
 static bool read_streams(struct live *l, struct play *p)
 {
     uint64_t room[2] = {0};
     for (size_t i = 0; i < p->ncap; i++) {
         const struct play_frame *f = play_scan(p, i);
         int64_t at = offset(p, f);
-        if (f->icmp || f->text == 0 || (f->flags & TCP_RST) || at < 0 || (uint64_t)at > l->n[f->ours] + GAP_MOST)
+        if (f->icmp || f->text == 0 || (f->flags & TCP_RST) || at < 0 ||
+            (uint64_t)at > l->n[f->ours] + GAP_MOST)
             continue;
         uint64_t from = (uint64_t)at, end = from + f->text;
         if (!room_for(l, f->ours, end, &room[f->ours]))
@@ -71,7 +73,8 @@ static bool read_streams(struct live *l, struct play *p)
     return true;
 }
 
-/* What of the peer's stream no frame holds. Frames that fill a gap later come in any order: so a bit a byte, once. */
+/* What of the peer's stream no frame holds. Frames that fill a gap later come in any order: so a
+ * bit a byte, once. */
 static bool read_holes(struct live *l, struct play *p)
 {
     uint8_t *there = calloc(1, l->n[0] / 8 + 1);
@@ -79,7 +82,8 @@ static bool read_holes(struct live *l, struct play *p)
     for (size_t i = 0; ok && i < p->ncap; i++) {
         const struct play_frame *f = play_scan(p, i);
         int64_t at = offset(p, f);
-        if (f->icmp || f->ours || f->text == 0 || (f->flags & TCP_RST) || at < 0 || (uint64_t)at + f->text > l->n[0])
+        if (f->icmp || f->ours || f->text == 0 || (f->flags & TCP_RST) || at < 0 ||
+            (uint64_t)at + f->text > l->n[0])
             continue;
         uint32_t kept = f->kept <= f->text_at ? 0 : f->kept - f->text_at;
         for (uint64_t b = (uint64_t)at; b < (uint64_t)at + (kept < f->text ? kept : f->text); b++)
@@ -161,7 +165,8 @@ static bool read_events(struct live *l, const struct play *p)
             peer.rst = peer.rst || (f->flags & TCP_RST);
             continue;
         }
-        bool closes = (f->flags & (TCP_FIN | TCP_RST)) != 0 && !ended && !((f->flags & TCP_RST) && peer.rst);
+        bool closes =
+            (f->flags & (TCP_FIN | TCP_RST)) != 0 && !ended && !((f->flags & TCP_RST) && peer.rst);
         bool writes = f->text > 0 && end > written && end <= l->n[1] && (f->flags & TCP_RST) == 0;
         if (writes && open) {
             l->event[l->nevents - 1].to = end;
@@ -170,7 +175,9 @@ static bool read_events(struct live *l, const struct play *p)
             if (e == NULL)
                 return false;
             td_time before = last > peer.at ? last : peer.at;
-            *e = (struct live_event){LIVE_WRITE, written, end, peer.end, less(f->at, there), less(f->at, before), TD_NEVER, false};
+            *e = (struct live_event){
+                LIVE_WRITE,          written,  end,  peer.end, less(f->at, there),
+                less(f->at, before), TD_NEVER, false};
             last = f->at;
         }
         if (writes) {
@@ -182,8 +189,14 @@ static bool read_events(struct live *l, const struct play *p)
             if (e == NULL)
                 return false;
             td_time before = last > peer.at ? last : peer.at;
-            *e = (struct live_event){f->flags & TCP_RST ? LIVE_RESET : LIVE_CLOSE, written, written, peer.end, less(f->at, there), less(f->at, before),
-                                     TD_NEVER, false};
+            *e = (struct live_event){f->flags & TCP_RST ? LIVE_RESET : LIVE_CLOSE,
+                                     written,
+                                     written,
+                                     peer.end,
+                                     less(f->at, there),
+                                     less(f->at, before),
+                                     TD_NEVER,
+                                     false};
             last = f->at;
             ended = true;
         }
@@ -196,7 +209,10 @@ static bool read_events(struct live *l, const struct play *p)
     if (peer.rst)
         l->captured_end = LIVE_PEER_RESET;
     else if (l->captured_end != LIVE_WE_RESET)
-        l->captured_end = we && peer.fin ? LIVE_CLOSED : we ? LIVE_WE_CLOSED : peer.fin ? LIVE_PEER_CLOSED : LIVE_OPEN;
+        l->captured_end = we && peer.fin ? LIVE_CLOSED
+                          : we           ? LIVE_WE_CLOSED
+                          : peer.fin     ? LIVE_PEER_CLOSED
+                                         : LIVE_OPEN;
     l->captured_length = less(p->end, there);
     return true;
 }
@@ -207,9 +223,13 @@ int live_load(struct live *l, struct play *p, const char *name, char *msg, size_
     if (connected_at(p) == 0 && p->ncap > 0 && p->cap[0].at == 0) {
         bool answered = false;
         for (size_t i = 0; i < p->ncap; i++)
-            answered = answered || (!p->cap[i].icmp && (p->cap[i].flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK));
+            answered = answered || (!p->cap[i].icmp &&
+                                    (p->cap[i].flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK));
         if (!answered) {
-            (void)snprintf(msg, msg_size, "%s: the connection was never there: nothing was said over it that could be said again", name);
+            (void)snprintf(msg, msg_size,
+                           "%s: the connection was never there: nothing was said over it that "
+                           "could be said again",
+                           name);
             return EXIT_USAGE;
         }
     }
@@ -241,9 +261,11 @@ static td_time since(const struct live *l, td_time now)
     return less(now, l->there);
 }
 
-int live_begin(struct live *l, struct td_stack *st, const struct live_options *o, td_time now, char *msg, size_t msg_size)
+int live_begin(struct live *l, struct td_stack *st, const struct live_options *o, td_time now,
+               char *msg, size_t msg_size)
 {
-    struct sockaddr_in us = td_sockaddr(o->us, l->server ? o->port : 0), to = td_sockaddr(o->to, o->port);
+    struct sockaddr_in us = td_sockaddr(o->us, l->server ? o->port : 0),
+                       to = td_sockaddr(o->to, o->port);
     int err;
     l->o = *o;
     l->st = st;
@@ -251,8 +273,13 @@ int live_begin(struct live *l, struct td_stack *st, const struct live_options *o
     td_stack_clock(st, now);
     int s = td_socket(st, AF_INET, SOCK_STREAM, 0);
     if (s < 0 || (err = td_bind(st, s, (struct sockaddr *)&us, sizeof(us))) != 0 ||
-        (l->server ? td_listen(st, s, 4) != 0 : ((err = td_connect(st, s, (struct sockaddr *)&to, sizeof(to))) != 0 && err != -EINPROGRESS))) {
-        (void)snprintf(msg, msg_size, l->server ? "the stack can't listen there" : "the stack can't connect from there: %s", strerror(s < 0 ? -s : -err));
+        (l->server ? td_listen(st, s, 4) != 0
+                   : ((err = td_connect(st, s, (struct sockaddr *)&to, sizeof(to))) != 0 &&
+                      err != -EINPROGRESS))) {
+        (void)snprintf(msg, msg_size,
+                       l->server ? "the stack can't listen there"
+                                 : "the stack can't connect from there: %s",
+                       strerror(s < 0 ? -s : -err));
         return EXIT_FAILED;
     }
     if (l->server)
@@ -300,7 +327,9 @@ static void fail(struct live *l, td_time now, int error)
 {
     l->error = error;
     /* EPIPE: it was reset before, and what had come until then was read. */
-    finish(l, now, error == ECONNRESET || error == ECONNREFUSED || error == EPIPE ? LIVE_PEER_RESET : LIVE_OPEN);
+    finish(l, now,
+           error == ECONNRESET || error == ECONNREFUSED || error == EPIPE ? LIVE_PEER_RESET
+                                                                          : LIVE_OPEN);
 }
 
 static bool pending_error(struct live *l, td_time now)
@@ -340,7 +369,8 @@ static void connecting(struct live *l, td_time now)
     }
     if (l->conn >= 0) {
         int state = state_of(l);
-        if (state != TCP_SYN_SENT && state != TCP_SYN_RECV && state != TCP_CLOSE && state != TCP_LISTEN) {
+        if (state != TCP_SYN_SENT && state != TCP_SYN_RECV && state != TCP_CLOSE &&
+            state != TCP_LISTEN) {
             is_there(l, now);
             return;
         }
@@ -451,7 +481,8 @@ static td_time closing(struct live *l, td_time now)
         l->heard = now > l->heard ? now : l->heard;
     }
     td_time limit = l->heard + l->o.patience;
-    bool more = !l->fin_seen && (l->received < l->n[0] || l->captured_end == LIVE_CLOSED || l->captured_end == LIVE_PEER_CLOSED);
+    bool more = !l->fin_seen && (l->received < l->n[0] || l->captured_end == LIVE_CLOSED ||
+                                 l->captured_end == LIVE_PEER_CLOSED);
     if (more && now < limit && state != TCP_CLOSE)
         return limit;
     if (!l->shut) { /* the capture leaves it open */
@@ -489,7 +520,8 @@ td_time live_turn(struct live *l, td_time now)
         td_time again = now + TD_SEC;
         if (!may_go_on(l, e, now, &again))
             return again;
-        td_time from = l->last > l->satisfied ? l->last : l->satisfied, due = from + paced(l, e->gap);
+        td_time from = l->last > l->satisfied ? l->last : l->satisfied,
+                due = from + paced(l, e->gap);
         if (now < due)
             return due;
         if (!act(l, e, now))

@@ -9,10 +9,14 @@
 
 #define ROWS_MOST 40u
 
-static const char *const ends[] = {
-    [LIVE_OPEN] = "left open",          [LIVE_CLOSED] = "both closed",        [LIVE_PEER_CLOSED] = "only the peer closed",
-    [LIVE_WE_CLOSED] = "only this end closed", [LIVE_PEER_RESET] = "the peer reset it", [LIVE_WE_RESET] = "this end reset it"};
-static const char *const end_words[] = {"open", "closed", "peer_closed", "closed_here", "peer_reset", "reset_here"};
+static const char *const ends[] = {[LIVE_OPEN] = "left open",
+                                   [LIVE_CLOSED] = "both closed",
+                                   [LIVE_PEER_CLOSED] = "only the peer closed",
+                                   [LIVE_WE_CLOSED] = "only this end closed",
+                                   [LIVE_PEER_RESET] = "the peer reset it",
+                                   [LIVE_WE_RESET] = "this end reset it"};
+static const char *const end_words[] = {"open",        "closed",     "peer_closed",
+                                        "closed_here", "peer_reset", "reset_here"};
 
 static void put_bytes(const uint8_t *b, size_t n, struct text *out)
 {
@@ -48,7 +52,8 @@ static void put_difference(const struct live *l, struct text *out)
     if (left == 0)
         text_puts(out, "nothing more");
     else
-        put_bytes(l->text[0] + l->difference, left < sizeof(l->got) ? (size_t)left : sizeof(l->got), out);
+        put_bytes(l->text[0] + l->difference, left < sizeof(l->got) ? (size_t)left : sizeof(l->got),
+                  out);
     text_puts(out, ", received ");
     put_bytes(l->got, l->ngot, out);
 }
@@ -57,7 +62,8 @@ static void event_text(const struct live_event *e, struct text *out)
 {
     char what[64];
     if (e->kind == LIVE_WRITE)
-        (void)snprintf(what, sizeof(what), "wrote %" PRIu64 " bytes, to %" PRIu64, e->to - e->from, e->to);
+        (void)snprintf(what, sizeof(what), "wrote %" PRIu64 " bytes, to %" PRIu64, e->to - e->from,
+                       e->to);
     else
         (void)snprintf(what, sizeof(what), e->kind == LIVE_CLOSE ? "closed" : "reset");
     text_printf(out, "  %-32s %12.6f", what, (double)e->at / 1e9);
@@ -66,7 +72,8 @@ static void event_text(const struct live_event *e, struct text *out)
     else
         text_printf(out, " %12.6f", (double)e->done / 1e9);
     if (e->impatient)
-        text_printf(out, "  %" PRIu64 " bytes of the peer were to come first, and didn't", e->after);
+        text_printf(out, "  %" PRIu64 " bytes of the peer were to come first, and didn't",
+                    e->after);
     text_puts(out, "\n");
 }
 
@@ -89,7 +96,8 @@ static void put_head(const struct live *l, const char *device, struct text *out)
     else if (!l->connected)
         text_printf(out, "client %s and %s:%u on %s\n", us, peer, port, device);
     else
-        text_printf(out, "%s %s:%u and %s:%u on %s\n", l->server ? "server" : "client", us, l->server ? l->o.port : l->lport, peer, port, device);
+        text_printf(out, "%s %s:%u and %s:%u on %s\n", l->server ? "server" : "client", us,
+                    l->server ? l->o.port : l->lport, peer, port, device);
 }
 
 void live_print(const struct live *l, const char *device, const uint64_t frames[2], FILE *out)
@@ -97,7 +105,8 @@ void live_print(const struct live *l, const char *device, const uint64_t frames[
     struct text t = {0};
     put_head(l, device, &t);
     if (l->connected) {
-        text_printf(&t, "  %-32s %12s %12s\n", "seconds since it was connected", "captured", "here");
+        text_printf(&t, "  %-32s %12s %12s\n", "seconds since it was connected", "captured",
+                    "here");
         for (size_t i = 0; i < l->nevents; i++) {
             if (l->nevents > ROWS_MOST && i == ROWS_MOST - 5) {
                 text_printf(&t, "  ... %zu more\n", l->nevents - ROWS_MOST);
@@ -108,9 +117,15 @@ void live_print(const struct live *l, const char *device, const uint64_t frames[
         text_printf(&t, "  %-32s", "the peer was at its end");
         put_time(l->captured_peer_closed, &t);
         put_time(l->peer_closed, &t);
-        text_printf(&t, "\nconnecting took %.3f ms (captured: %.3f ms)\n", (double)(l->there - l->began) / 1e6, (double)l->captured_handshake / 1e6);
+        text_puts(&t, "\n");
+        if (!l->server)
+            text_printf(&t, "connecting took %.3f ms (captured: %.3f ms)\n",
+                        (double)(l->there - l->began) / 1e6, (double)l->captured_handshake / 1e6);
     }
-    text_printf(&t, "sent %" PRIu64 " of %" PRIu64 " bytes, received %" PRIu64 " where %" PRIu64 " were captured", l->sent, l->n[1], l->received, l->n[0]);
+    text_printf(&t,
+                "sent %" PRIu64 " of %" PRIu64 " bytes, received %" PRIu64 " where %" PRIu64
+                " were captured",
+                l->sent, l->n[1], l->received, l->n[0]);
     if (l->connected && same(l))
         text_puts(&t, unknown(l) == l->n[0] && l->n[0] > 0 ? ": as many" : ": the same");
     text_puts(&t, "\n");
@@ -119,14 +134,20 @@ void live_print(const struct live *l, const char *device, const uint64_t frames[
         text_puts(&t, "\n");
     }
     if (unknown(l) > 0)
-        text_printf(&t, "note: %" PRIu64 " bytes of the peer are not in the capture, and couldn't be compared\n", unknown(l));
-    text_printf(&t, "end: %s (captured: %s)", ends[l->end], ends[l->captured_end]);
+        text_printf(&t,
+                    "note: %" PRIu64
+                    " bytes of the peer are not in the capture, and couldn't be compared\n",
+                    unknown(l));
+    text_printf(&t, "end: %s (captured: %s)",
+                l->connected ? ends[l->end] : "there was no connection", ends[l->captured_end]);
     if (l->broken != NULL)
         text_printf(&t, "; %s", l->broken);
     else if (l->error != 0 && l->error != EPIPE)
         text_printf(&t, "; %s", strerror(l->error));
-    text_printf(&t, "\n%" PRIu64 " frames out, %" PRIu64 " in, %u segments sent again, round trip %.3f ms\n", frames[0], frames[1], l->retransmits,
-                (double)l->rtt_us / 1e3);
+    text_printf(&t,
+                "\n%" PRIu64 " frames out, %" PRIu64
+                " in, %u segments sent again, round trip %.3f ms\n",
+                frames[0], frames[1], l->retransmits, (double)l->rtt_us / 1e3);
     (void)fwrite(t.s, 1, t.len, out);
     text_free(&t);
 }
@@ -139,7 +160,8 @@ static void time_json(struct jsonw *w, const char *key, td_time t)
         jw_u64(w, key, t);
 }
 
-void live_json(const struct live *l, const char *name, const char *device, const uint64_t frames[2], FILE *out)
+void live_json(const struct live *l, const char *name, const char *device, const uint64_t frames[2],
+               FILE *out)
 {
     static const char *const kinds[] = {"write", "close", "reset"};
     struct text t = {0}, words = {0};
@@ -192,7 +214,7 @@ void live_json(const struct live *l, const char *name, const char *device, const
         put_difference(l, &words);
         jw_str(&w, "difference", words.s);
     }
-    jw_str(&w, "end", end_words[l->end]);
+    jw_str(&w, "end", l->connected ? end_words[l->end] : "none");
     jw_str(&w, "captured_end", end_words[l->captured_end]);
     if (l->broken != NULL || l->error != 0)
         jw_str(&w, "error", l->broken != NULL ? l->broken : strerror(l->error));

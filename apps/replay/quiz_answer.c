@@ -1,6 +1,7 @@
 /* replay/quiz_answer.c: is an answer right? (quiz.h)
  *
- * Answers are written by people: what means the same is taken for the same. A key's answers are read in the same way.
+ * Answers are written by people: what means the same is taken for the same. A key's answers are
+ * read in the same way.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 
 struct value { /* what an answer was read as */
     bool none;
-    int64_t n;       /* a number; ns; flags */
+    int64_t n; /* a number; ns; flags */
     char word[48];
 };
 
@@ -37,17 +38,22 @@ static void squeeze(const char *s, char dst[48])
 /* 1,234 and 1_234 and 1 234 are numbers too, and may have their unit behind them. */
 static bool read_number(const char *s, struct value *v)
 {
-    static const char *const units[] = {"", "b", "byte", "bytes", "segment", "segments", "seg", "mss", "routers", "router", "hops"};
+    static const char *const units[] = {"",    "b",   "byte",    "bytes",  "segment", "segments",
+                                        "seg", "mss", "routers", "router", "hops"};
     char digits[24], unit[48];
     size_t n = 0;
     squeeze(s, unit);
-    if (strcmp(unit, "none") == 0 || strcmp(unit, "unlimited") == 0 || strcmp(unit, "infinite") == 0) {
+    if (strcmp(unit, "none") == 0 || strcmp(unit, "unlimited") == 0 ||
+        strcmp(unit, "infinite") == 0) {
         v->none = true;
         return true;
     }
     if (*s == '+')
         s++;
-    for (; isdigit((unsigned char)*s) || (n > 0 && (*s == ',' || *s == '_' || *s == '\'' || *s == ' ') && isdigit((unsigned char)s[1])); s++)
+    for (; isdigit((unsigned char)*s) ||
+           (n > 0 && (*s == ',' || *s == '_' || *s == '\'' || *s == ' ') &&
+            isdigit((unsigned char)s[1]));
+         s++)
         if (isdigit((unsigned char)*s) && n < 18)
             digits[n++] = *s;
         else if (isdigit((unsigned char)*s))
@@ -72,8 +78,10 @@ static bool read_time(const char *s, struct value *v)
     static const struct {
         const char *name;
         double ns;
-    } units[] = {{"s", 1e9}, {"sec", 1e9}, {"second", 1e9}, {"seconds", 1e9}, {"ms", 1e6}, {"msec", 1e6}, {"milliseconds", 1e6},
-                 {"us", 1e3}, {"usec", 1e3}, {"\xc2\xb5s", 1e3}, {"ns", 1}};
+    } units[] = {
+        {"s", 1e9},    {"sec", 1e9},          {"second", 1e9}, {"seconds", 1e9}, {"ms", 1e6},
+        {"msec", 1e6}, {"milliseconds", 1e6}, {"us", 1e3},     {"usec", 1e3},    {"\xc2\xb5s", 1e3},
+        {"ns", 1}};
     char word[48], number[32];
     size_t n = 0;
     squeeze(s, word);
@@ -102,8 +110,9 @@ static bool read_time(const char *s, struct value *v)
 static const struct {
     const char *name;
     uint16_t bit;
-} flag_names[] = {{"fin", TCP_FIN}, {"syn", TCP_SYN}, {"rst", TCP_RST}, {"psh", TCP_PSH}, {"push", TCP_PSH}, {"ack", TCP_ACK},
-                  {"urg", TCP_URG}, {"ece", TCP_ECE}, {"cwr", TCP_CWR}};
+} flag_names[] = {{"fin", TCP_FIN}, {"syn", TCP_SYN},  {"rst", TCP_RST},
+                  {"psh", TCP_PSH}, {"push", TCP_PSH}, {"ack", TCP_ACK},
+                  {"urg", TCP_URG}, {"ece", TCP_ECE},  {"cwr", TCP_CWR}};
 
 static uint16_t flag_letter(char c)
 {
@@ -118,7 +127,8 @@ static bool read_flags(const char *s, struct value *v)
     uint16_t flags = 0;
     while (*s != '\0') {
         size_t n = strcspn(s, " ,+|/;-&\t[]"), k = 0;
-        while (k < sizeof(flag_names) / sizeof(*flag_names) && (strlen(flag_names[k].name) != n || strncasecmp(s, flag_names[k].name, n) != 0))
+        while (k < sizeof(flag_names) / sizeof(*flag_names) &&
+               (strlen(flag_names[k].name) != n || strncasecmp(s, flag_names[k].name, n) != 0))
             k++;
         if (k < sizeof(flag_names) / sizeof(*flag_names)) {
             flags |= flag_names[k].bit;
@@ -146,11 +156,25 @@ static bool read_state(const char *s, struct value *v)
 {
     static const struct {
         const char *said, *state;
-    } names[] = {{"closed", "closed"},       {"close", "closed"},         {"listen", "listen"},         {"synsent", "synsent"},
-                 {"synreceived", "synrcvd"}, {"synrecv", "synrcvd"},      {"synrcvd", "synrcvd"},       {"established", "established"},
-                 {"estab", "established"},   {"finwait1", "finwait1"},    {"finwait2", "finwait2"},     {"closewait", "closewait"},
-                 {"closing", "closing"},     {"lastack", "lastack"},      {"timewait", "timewait"},     {"newsynrecv", "synrcvd"},
-                 {"tcpestablished", "established"}, {"finwaiti", "finwait1"}, {"finwaitii", "finwait2"}};
+    } names[] = {{"closed", "closed"},
+                 {"close", "closed"},
+                 {"listen", "listen"},
+                 {"synsent", "synsent"},
+                 {"synreceived", "synrcvd"},
+                 {"synrecv", "synrcvd"},
+                 {"synrcvd", "synrcvd"},
+                 {"established", "established"},
+                 {"estab", "established"},
+                 {"finwait1", "finwait1"},
+                 {"finwait2", "finwait2"},
+                 {"closewait", "closewait"},
+                 {"closing", "closing"},
+                 {"lastack", "lastack"},
+                 {"timewait", "timewait"},
+                 {"newsynrecv", "synrcvd"},
+                 {"tcpestablished", "established"},
+                 {"finwaiti", "finwait1"},
+                 {"finwaitii", "finwait2"}};
     char word[48];
     squeeze(s, word);
     for (size_t k = 0; k < sizeof(names) / sizeof(*names); k++) {
@@ -166,13 +190,40 @@ static bool read_word(const char *s, struct value *v)
 {
     static const struct {
         const char *said, *word;
-    } words[] = {{"newdata", "newdata"}, {"data", "newdata"}, {"new", "newdata"}, {"ack", "ack"}, {"dupack", "dupack"}, {"duplicateack", "dupack"},
-                 {"duplicateacknowledgment", "dupack"}, {"duplicate", "dupack"}, {"rto", "rto"}, {"timeout", "rto"}, {"retransmissiontimeout", "rto"},
-                 {"fastretransmit", "fastretransmit"}, {"fast", "fastretransmit"}, {"fastretransmission", "fastretransmit"}, {"recovery", "recovery"},
-                 {"taillossprobe", "taillossprobe"}, {"tlp", "taillossprobe"}, {"needless", "needless"}, {"spurious", "needless"},
-                 {"outoforder", "outoforder"}, {"windowprobe", "windowprobe"}, {"probe", "windowprobe"}, {"zerowindowprobe", "windowprobe"},
-                 {"keepalive", "keepalive"}, {"zerowindow", "zerowindow"}, {"windowupdate", "windowupdate"}, {"synack", "synack"},
-                 {"retransmission", "retransmission"}, {"retransmit", "retransmission"}, {"fin", "fin"}, {"finack", "fin"}, {"rst", "rst"}, {"rstack", "rst"}, {"reset", "rst"}};
+    } words[] = {{"newdata", "newdata"},
+                 {"data", "newdata"},
+                 {"new", "newdata"},
+                 {"ack", "ack"},
+                 {"dupack", "dupack"},
+                 {"duplicateack", "dupack"},
+                 {"duplicateacknowledgment", "dupack"},
+                 {"duplicate", "dupack"},
+                 {"rto", "rto"},
+                 {"timeout", "rto"},
+                 {"retransmissiontimeout", "rto"},
+                 {"fastretransmit", "fastretransmit"},
+                 {"fast", "fastretransmit"},
+                 {"fastretransmission", "fastretransmit"},
+                 {"recovery", "recovery"},
+                 {"taillossprobe", "taillossprobe"},
+                 {"tlp", "taillossprobe"},
+                 {"needless", "needless"},
+                 {"spurious", "needless"},
+                 {"outoforder", "outoforder"},
+                 {"windowprobe", "windowprobe"},
+                 {"probe", "windowprobe"},
+                 {"zerowindowprobe", "windowprobe"},
+                 {"keepalive", "keepalive"},
+                 {"zerowindow", "zerowindow"},
+                 {"windowupdate", "windowupdate"},
+                 {"synack", "synack"},
+                 {"retransmission", "retransmission"},
+                 {"retransmit", "retransmission"},
+                 {"fin", "fin"},
+                 {"finack", "fin"},
+                 {"rst", "rst"},
+                 {"rstack", "rst"},
+                 {"reset", "rst"}};
     char word[48];
     squeeze(s, word);
     for (size_t k = 0; k < sizeof(words) / sizeof(*words); k++) {

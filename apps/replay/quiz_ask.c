@@ -1,8 +1,9 @@
 /* replay/quiz_ask.c: which questions are asked (quiz.h).
  *
- * The fields take turns. A field's turn draws packets in an order of its own until one gives a question that goes with
- * those that have been taken: the cells it needs are visible, what it hides nobody needs, what it tells nobody
- * asks. Dull questions wait until nothing better is left, and behind them second ones with the same answer; none is both.
+ * The fields take turns. A field's turn draws packets in an order of its own until one gives a
+ * question that goes with those that have been taken: the cells it needs are visible, what it hides
+ * nobody needs, what it tells nobody asks. Dull questions wait until nothing better is left, and
+ * behind them second ones with the same answer; none is both.
  */
 #include <inttypes.h>
 #include <nettle/sha2.h>
@@ -17,49 +18,75 @@ const char *const quiz_who[2] = {"client", "server"};
 
 const struct quiz_field_info quiz_fields[QUIZ_FIELDS] = {
     [QUIZ_SEQ] = {"tcp.seq", "seq", "a sequence number, relative as in the list or absolute",
-                  "Sequence numbers count bytes: new data begins where the sender's last segment ended; what is sent again has its old number."},
+                  "Sequence numbers count bytes: new data begins where the sender's last segment "
+                  "ended; what is sent again has its old number."},
     [QUIZ_ACK] = {"tcp.ack", "ack", "a sequence number, relative as in the list or absolute",
-                  "An acknowledgment number names the next byte that its sender expects of the other end: everything before it has arrived."},
-    [QUIZ_FLAGS] = {"tcp.flags", "flags", "flags by name or letter, in any order: SYN,ACK or SA; PSH may be left out",
-                    "Ask what the segment does: does it open, close or break off, and does it acknowledge anything?"},
+                  "An acknowledgment number names the next byte that its sender expects of the "
+                  "other end: everything before it has arrived."},
+    [QUIZ_FLAGS] = {"tcp.flags", "flags",
+                    "flags by name or letter, in any order: SYN,ACK or SA; PSH may be left out",
+                    "Ask what the segment does: does it open, close or break off, and does it "
+                    "acknowledge anything?"},
     [QUIZ_LEN] = {"tcp.len", "len", "bytes of text",
-                  "The text reaches from this segment's sequence number to where the next one begins; SYN and FIN take a number, but are no text."},
+                  "The text reaches from this segment's sequence number to where the next one "
+                  "begins; SYN and FIN take a number, but are no text."},
     [QUIZ_WINDOW] = {"tcp.window", "window", "bytes",
-                     "The field counts units that its sender announced in its SYN, if both ends offered to scale; a SYN's own window is never scaled."},
-    [QUIZ_STATE] = {"state", "tcp.state", "a state by the RFC's name or Linux's: FIN-WAIT-1, FIN_WAIT1; upper or lower case",
-                    "Walk through the diagram of RFC 9293 figure 5 from the beginning, a SYN, FIN or ACK at a time."},
+                     "The field counts units that its sender announced in its SYN, if both ends "
+                     "offered to scale; a SYN's own window is never scaled."},
+    [QUIZ_STATE] =
+        {"state", "tcp.state",
+         "a state by the RFC's name or Linux's: FIN-WAIT-1, FIN_WAIT1; upper or lower case",
+         "Walk through the diagram of RFC 9293 figure 5 from the beginning, a SYN, FIN or ACK at a "
+         "time."},
     [QUIZ_FLIGHT] = {"in_flight", "flight", "bytes; a SYN and a FIN count as one each",
-                     "In flight is what lies between the highest acknowledgment number that was heard and the end of the highest segment that was sent."},
+                     "In flight is what lies between the highest acknowledgment number that was "
+                     "heard and the end of the highest segment that was sent."},
     [QUIZ_RTT] = {"rtt", "tcp.rtt", "a time with its unit: 12.5 ms, 0.0125 s; or none",
-                  "A sample is the time from a segment's leaving to its acknowledgment: find the segment whose end the acknowledgment names."},
+                  "A sample is the time from a segment's leaving to its acknowledgment: find the "
+                  "segment whose end the acknowledgment names."},
     [QUIZ_MARK] = {"mark", "kind",
-                   "one of: new-data, ack, dup-ack, rto, fast-retransmit, recovery, tail-loss-probe, needless, out-of-order, window-probe,\n"
+                   "one of: new-data, ack, dup-ack, rto, fast-retransmit, recovery, "
+                   "tail-loss-probe, needless, out-of-order, window-probe,\n"
                    "                 keep-alive, zero-window, window-update",
-                   "Compare its numbers with those before it: is anything new? Then look at the time since its sender was last silent, and at what it had heard."},
+                   "Compare its numbers with those before it: is anything new? Then look at the "
+                   "time since its sender was last silent, and at what it had heard."},
     [QUIZ_NEXT] = {"next", "", "one of: syn-ack, ack, dup-ack, data, retransmission, fin, rst",
                    "Think of what RFC 9293 3.10.7 makes the receiver of this segment do at once."},
-    [QUIZ_CWND] = {"cwnd", "", "segments", "Which phase is it in, and what does this packet tell it: news, nothing, or a loss?"},
+    [QUIZ_CWND] =
+        {"cwnd", "", "segments",
+         "Which phase is it in, and what does this packet tell it: news, nothing, or a loss?"},
     [QUIZ_SSTHRESH] = {"ssthresh", "", "segments, rounded down; or none",
-                       "It is set when a loss is found, and by what the window was then; else it stays as it is."},
+                       "It is set when a loss is found, and by what the window was then; else it "
+                       "stays as it is."},
     [QUIZ_RTO] = {"rto", "", "a time from this packet on, with its unit: 300 ms, 0.3 s",
-                  "The timeout is the smoothed round trip and four times its variation, which counts as 200 ms at least; each time it runs out it doubles."},
-    [QUIZ_ARP] = {"arp", "", "an IPv4 address", "A request asks for the hardware address of one IPv4 address: only its owner answers."},
-    [QUIZ_TTL] = {"ip.ttl", "ttl", "a number", "Each router on the way takes one from the time to live."},
+                  "The timeout is the smoothed round trip and four times its variation, which "
+                  "counts as 200 ms at least; each time it runs out it doubles."},
+    [QUIZ_ARP] =
+        {"arp", "", "an IPv4 address",
+         "A request asks for the hardware address of one IPv4 address: only its owner answers."},
+    [QUIZ_TTL] = {"ip.ttl", "ttl", "a number",
+                  "Each router on the way takes one from the time to live."},
     [QUIZ_FRAG] = {"ip.frag", "frag", "bytes from the beginning of the datagram's payload",
-                   "A fragment begins where the one before it ended; the field counts eights, the list bytes."},
+                   "A fragment begins where the one before it ended; the field counts eights, the "
+                   "list bytes."},
 };
 
 static quiz_builder *const builders[QUIZ_FIELDS] = {
-    [QUIZ_SEQ] = quiz_ask_seq,       [QUIZ_ACK] = quiz_ask_ack,   [QUIZ_FLAGS] = quiz_ask_flags, [QUIZ_LEN] = quiz_ask_len,
-    [QUIZ_WINDOW] = quiz_ask_window, [QUIZ_STATE] = quiz_ask_state, [QUIZ_FLIGHT] = quiz_ask_flight, [QUIZ_RTT] = quiz_ask_rtt,
-    [QUIZ_MARK] = quiz_ask_mark,     [QUIZ_NEXT] = quiz_ask_next, [QUIZ_CWND] = quiz_ask_cwnd, [QUIZ_SSTHRESH] = quiz_ask_ssthresh,
-    [QUIZ_RTO] = quiz_ask_rto,       [QUIZ_ARP] = quiz_ask_arp,   [QUIZ_TTL] = quiz_ask_ttl,   [QUIZ_FRAG] = quiz_ask_frag,
+    [QUIZ_SEQ] = quiz_ask_seq,       [QUIZ_ACK] = quiz_ask_ack,
+    [QUIZ_FLAGS] = quiz_ask_flags,   [QUIZ_LEN] = quiz_ask_len,
+    [QUIZ_WINDOW] = quiz_ask_window, [QUIZ_STATE] = quiz_ask_state,
+    [QUIZ_FLIGHT] = quiz_ask_flight, [QUIZ_RTT] = quiz_ask_rtt,
+    [QUIZ_MARK] = quiz_ask_mark,     [QUIZ_NEXT] = quiz_ask_next,
+    [QUIZ_CWND] = quiz_ask_cwnd,     [QUIZ_SSTHRESH] = quiz_ask_ssthresh,
+    [QUIZ_RTO] = quiz_ask_rto,       [QUIZ_ARP] = quiz_ask_arp,
+    [QUIZ_TTL] = quiz_ask_ttl,       [QUIZ_FRAG] = quiz_ask_frag,
 };
 
 enum quiz_field quiz_field(const char *name)
 {
     unsigned f = 0;
-    while (f < QUIZ_FIELDS && strcmp(name, quiz_fields[f].name) != 0 && (quiz_fields[f].other[0] == '\0' || strcmp(name, quiz_fields[f].other) != 0))
+    while (f < QUIZ_FIELDS && strcmp(name, quiz_fields[f].name) != 0 &&
+           (quiz_fields[f].other[0] == '\0' || strcmp(name, quiz_fields[f].other) != 0))
         f++;
     return (enum quiz_field)f;
 }
@@ -143,7 +170,8 @@ static bool fits(const struct quiz *q, const struct question *x, const struct ce
             return false;
     for (unsigned i = 0; i < c->nneed; i++) {
         const struct quiz_row *r = &q->row[c->need[i].row];
-        if ((r->hidden & c->need[i].cols) != 0 || (c->need[i].row == x->hides_row && (c->need[i].cols & x->cells) != 0))
+        if ((r->hidden & c->need[i].cols) != 0 ||
+            (c->need[i].row == x->hides_row && (c->need[i].cols & x->cells) != 0))
             return false;
         for (unsigned k = 0; k < c->nleak; k++)
             if (c->leak[k].row == c->need[i].row && (c->leak[k].cols & c->need[i].cols) != 0)
@@ -184,7 +212,8 @@ static bool asked_already(const struct quiz *q, const struct question *x, bool *
     return false;
 }
 
-/* One more of this field, if there is any. pass 0: only a good one, with a new answer; 1: a dull one too; 2: a good one, with any answer. */
+/* One more of this field, if there is any. pass 0: only a good one, with a new answer; 1: a dull
+ * one too; 2: a good one, with any answer. */
 static bool ask_one(struct quiz *q, unsigned field, const size_t *order, size_t *at, unsigned pass)
 {
     while (*at < q->nrows) {
@@ -193,7 +222,8 @@ static bool ask_one(struct quiz *q, unsigned field, const size_t *order, size_t 
         bool same = false;
         x.row = x.hides_row = order[(*at)++];
         x.packet = q->row[x.row].r.number;
-        if (!builders[field](q, x.row, &x, &c) || (c.dull && pass != 1) || asked_already(q, &x, &same) || (same && pass != 2) || !fits(q, &x, &c))
+        if (!builders[field](q, x.row, &x, &c) || (c.dull && pass != 1) ||
+            asked_already(q, &x, &same) || (same && pass != 2) || !fits(q, &x, &c))
             continue;
         take(q, &x, &c);
         return true;
@@ -220,15 +250,18 @@ static void shuffle(struct quiz *q, size_t *order)
     }
 }
 
-/* The quiz's words and what its sheet's head says make its name and its generator: neither tells of what is hidden. */
+/* The quiz's words and what its sheet's head says make its name and its generator: neither tells of
+ * what is hidden. */
 static void seed(struct quiz *q)
 {
     struct sha256_ctx sum;
     struct text words = {0};
     uint8_t digest[32];
     const struct quiz_options *o = &q->o;
-    text_printf(&words, "quiz 1\n%s %s %u %u %zu\n%u\n%" PRIu64 " %" PRIu64 "\n%d\n%" PRIx32 "\n%u\n", q->end[0], q->end[1], q->isn[0], q->isn[1],
-                q->nrows, q->flow, o->from, o->to, q->played, o->fields, o->count);
+    text_printf(&words,
+                "quiz 1\n%s %s %u %u %zu\n%u\n%" PRIu64 " %" PRIu64 "\n%d\n%" PRIx32 "\n%u\n",
+                q->end[0], q->end[1], q->isn[0], q->isn[1], q->nrows, q->flow, o->from, o->to,
+                q->played, o->fields, o->count);
     for (size_t i = 0; i < o->nknobs; i++)
         text_printf(&words, "%s\n", o->knob[i]);
     text_printf(&words, "%s", o->seed);
@@ -239,7 +272,8 @@ static void seed(struct quiz *q)
     sha256_init(&sum);
     sha256_update(&sum, sizeof(digest), digest);
     sha256_digest(&sum, sizeof(digest), digest);
-    (void)snprintf(q->id, sizeof(q->id), "%02x%02x%02x%02x", digest[0], digest[1], digest[2], digest[3]);
+    (void)snprintf(q->id, sizeof(q->id), "%02x%02x%02x%02x", digest[0], digest[1], digest[2],
+                   digest[3]);
     text_free(&words);
 }
 
@@ -267,7 +301,10 @@ int quiz_choose(struct quiz *q, char *msg, size_t msg_size)
     }
     free(order);
     if (q->nq == 0) {
-        (void)snprintf(msg, msg_size, "%s: none of its packets has a question about these fields whose answer can be worked out from the others", q->o.file);
+        (void)snprintf(msg, msg_size,
+                       "%s: none of its packets has a question about these fields whose answer can "
+                       "be worked out from the others",
+                       q->o.file);
         return EXIT_FAILED;
     }
     qsort(q->q, q->nq, sizeof(*q->q), by_packet);
@@ -280,8 +317,9 @@ int quiz_choose(struct quiz *q, char *msg, size_t msg_size)
     return EXIT_DONE;
 }
 
-int quiz_make(struct quiz *q, const struct quiz_options *o, struct capture_reader *(*again)(void *ctx, char *msg, size_t msg_size),
-              void *ctx, char *msg, size_t msg_size)
+int quiz_make(struct quiz *q, const struct quiz_options *o,
+              struct capture_reader *(*again)(void *ctx, char *msg, size_t msg_size), void *ctx,
+              char *msg, size_t msg_size)
 {
     int status = EXIT_USAGE;
     memset(q, 0, sizeof(*q));

@@ -1,8 +1,8 @@
 /* replay/quiz_grade.c: files of answers, and marks as text, JSON and CSV (quiz.h).
  *
- * An answers file is lines `1: 501`; `quiz:`, `seed:` and `student:` stand in it too. What can't be read is said, and the
- * rest is marked. A table for a spreadsheet must not bring formulas with it: text is quoted, and gets an
- * apostrophe before a character that would begin one.
+ * An answers file is lines `1: 501`; `quiz:`, `seed:` and `student:` stand in it too. What can't be
+ * read is said, and the rest is marked. A table for a spreadsheet must not bring formulas with it:
+ * text is quoted, and gets an apostrophe before a character that would begin one.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -26,10 +26,14 @@ static bool slurp(const char *path, struct text *out, char *msg, size_t msg_size
     }
     while ((n = fread(piece, 1, sizeof(piece), f)) > 0 && out->len < FILE_MOST)
         text_add(out, piece, n);
-    bool ok = ferror(f) == 0 && out->len < FILE_MOST && (out->len == 0 || memchr(out->s, '\0', out->len) == NULL);
+    bool ok = ferror(f) == 0 && out->len < FILE_MOST &&
+              (out->len == 0 || memchr(out->s, '\0', out->len) == NULL);
     if (!ok)
         (void)snprintf(msg, msg_size, "%s: %s", path,
-                       ferror(f) ? strerror(errno) : out->len >= FILE_MOST ? "it is too large for answers: a line each is enough" : "this is no text: answers are lines such as `1: 501`");
+                       ferror(f) ? strerror(errno)
+                       : out->len >= FILE_MOST
+                           ? "it is too large for answers: a line each is enough"
+                           : "this is no text: answers are lines such as `1: 501`");
     (void)fclose(f);
     if (!ok)
         text_free(out);
@@ -58,7 +62,8 @@ static char *next_line(char **rest, unsigned *number)
         for (char *c = line; *c != '\0'; c++)
             if (*c == '#' && (c == line || isspace((unsigned char)c[-1])))
                 *c = '\0';
-        if ((unsigned char)line[0] == 0xef && (unsigned char)line[1] == 0xbb && (unsigned char)line[2] == 0xbf)
+        if ((unsigned char)line[0] == 0xef && (unsigned char)line[1] == 0xbb &&
+            (unsigned char)line[2] == 0xbf)
             line += 3; /* what some editors begin a file with */
         line = trim(line);
         if (*line != '\0')
@@ -126,14 +131,18 @@ static void read_line(struct quiz_paper *p, const struct quiz_key *k, unsigned n
         return;
     unsigned long n = strtoul(line, &end, 10);
     if (value == NULL || end == line || *end != '\0' || !isdigit((unsigned char)*line)) {
-        (void)snprintf(what, sizeof(what), "'%.60s' is no answer: write the question's number, a colon and the answer, such as `1: 501`", said);
+        (void)snprintf(what, sizeof(what),
+                       "'%.60s' is no answer: write the question's number, a colon and the answer, "
+                       "such as `1: 501`",
+                       said);
         complain(p, number, what);
         return;
     }
     while (at < k->nq && k->q[at].n != n)
         at++;
     if (at == k->nq) {
-        (void)snprintf(what, sizeof(what), "there is no question %lu: they are numbered 1 to %u", n, k->nq);
+        (void)snprintf(what, sizeof(what), "there is no question %lu: they are numbered 1 to %u", n,
+                       k->nq);
         complain(p, number, what);
         return;
     }
@@ -141,19 +150,22 @@ static void read_line(struct quiz_paper *p, const struct quiz_key *k, unsigned n
     if (*value == '\0')
         return;
     if (a->given[0] != '\0') {
-        (void)snprintf(what, sizeof(what), "question %lu has an answer already: the first one counts", n);
+        (void)snprintf(what, sizeof(what),
+                       "question %lu has an answer already: the first one counts", n);
         complain(p, number, what);
         return;
     }
     (void)snprintf(a->given, sizeof(a->given), "%s", value);
     a->mark = quiz_mark(&k->q[at], value, &a->feedback);
     if (a->mark == ANSWER_MALFORMED) {
-        (void)snprintf(what, sizeof(what), "question %lu: '%.60s' can't be read: %s", n, value, a->feedback);
+        (void)snprintf(what, sizeof(what), "question %lu: '%.60s' can't be read: %s", n, value,
+                       a->feedback);
         complain(p, number, what);
     }
 }
 
-bool paper_mark(struct quiz_paper *p, const char *path, const struct quiz_key *k, char *msg, size_t msg_size)
+bool paper_mark(struct quiz_paper *p, const char *path, const struct quiz_key *k, char *msg,
+                size_t msg_size)
 {
     struct text all = {0};
     unsigned number = 0;
@@ -181,7 +193,9 @@ bool paper_mark(struct quiz_paper *p, const char *path, const struct quiz_key *k
             *dot = '\0';
     }
     if (p->id[0] != '\0' && strcmp(p->id, k->id) != 0) {
-        (void)snprintf(msg, msg_size, "%s: these are answers to quiz %s, and the key is that of quiz %s", path, p->id, k->id);
+        (void)snprintf(msg, msg_size,
+                       "%s: these are answers to quiz %s, and the key is that of quiz %s", path,
+                       p->id, k->id);
         paper_done(p);
         return false;
     }
@@ -212,9 +226,11 @@ static unsigned percent(const struct quiz_paper *p)
     return p->nq > 0 ? (200 * p->right + p->nq) / (2 * p->nq) : 0;
 }
 
-void paper_text(const struct quiz_paper *p, const struct quiz_key *k, bool explain, struct text *out)
+void paper_text(const struct quiz_paper *p, const struct quiz_key *k, bool explain,
+                struct text *out)
 {
-    text_printf(out, "%s: %u of %u (%u %%), quiz %s\n", p->student, p->right, p->nq, percent(p), p->id);
+    text_printf(out, "%s: %u of %u (%u %%), quiz %s\n", p->student, p->right, p->nq, percent(p),
+                p->id);
     for (unsigned f = 0; f < QUIZ_FIELDS; f++)
         if (p->asked[f] > 0)
             text_printf(out, "  %-12s %u of %u\n", quiz_fields[f].name, p->got[f], p->asked[f]);
@@ -290,7 +306,10 @@ static void csv_text(const char *s, struct text *out)
     if (strchr("=+-@\t\r\n|%", *s) != NULL && *s != '\0')
         text_puts(out, "'");
     for (; *s != '\0'; s++)
-        text_printf(out, "%s", *s == '"' ? "\"\"" : *s == '\n' || *s == '\r' ? " " : (const char[]){*s, '\0'});
+        text_printf(out, "%s",
+                    *s == '"'                  ? "\"\""
+                    : *s == '\n' || *s == '\r' ? " "
+                                               : (const char[]){*s, '\0'});
     text_puts(out, "\"");
 }
 
@@ -321,7 +340,9 @@ void papers_csv(const struct quiz_paper *p, size_t n, struct text *out)
             if (field[f])
                 text_printf(out, ",%u,%u", p[i].got[f], p[i].asked[f]);
         for (unsigned k = 0; k < most; k++)
-            text_puts(out, k >= p[i].nq || p[i].a[k].mark == ANSWER_NONE ? "," : p[i].a[k].mark == ANSWER_RIGHT ? ",1" : ",0");
+            text_puts(out, k >= p[i].nq || p[i].a[k].mark == ANSWER_NONE ? ","
+                           : p[i].a[k].mark == ANSWER_RIGHT              ? ",1"
+                                                                         : ",0");
         text_puts(out, "\r\n");
     }
 }

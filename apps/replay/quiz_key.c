@@ -1,4 +1,5 @@
-/* replay/quiz_key.c: the key as a file, written and read (quiz.h). It is the teacher's: the sheet has nothing of it. */
+/* replay/quiz_key.c: the key as a file, written and read (quiz.h). It is the teacher's: the sheet
+ * has nothing of it. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +74,8 @@ static bool read_question(const json_t *o, struct question *x)
     char word[32];
     const json_t *list = json_object_get(o, "accepted"), *wrong = json_object_get(o, "wrong");
     json_int_t n = json_integer_value(json_object_get(o, "question"));
-    *x = (struct question){.n = (unsigned)n, .packet = (uint64_t)json_integer_value(json_object_get(o, "packet"))};
+    *x = (struct question){.n = (unsigned)n,
+                           .packet = (uint64_t)json_integer_value(json_object_get(o, "packet"))};
     if (n < 1 || n > QUIZ_COUNT_MAX || !copy(o, "field", word, sizeof(word)))
         return false;
     x->field = (uint8_t)quiz_field(word);
@@ -81,7 +83,8 @@ static bool read_question(const json_t *o, struct question *x)
         return false;
     while (x->form < FORMS && strcmp(word, forms[x->form]) != 0)
         x->form++;
-    if (x->form == FORMS || !copy(o, "ask", x->ask, sizeof(x->ask)) || !copy(o, "explanation", x->explanation, sizeof(x->explanation)) ||
+    if (x->form == FORMS || !copy(o, "ask", x->ask, sizeof(x->ask)) ||
+        !copy(o, "explanation", x->explanation, sizeof(x->explanation)) ||
         !copy(o, "clause", x->clause, sizeof(x->clause)))
         return false;
     for (size_t k = 0; k < json_array_size(list) && k < QUIZ_ACCEPTED; k++) {
@@ -110,13 +113,15 @@ int quiz_key_read(struct quiz_key *k, const char *path, char *msg, size_t msg_si
         if (e.line < 0)
             (void)snprintf(msg, msg_size, "%s", e.text);
         else
-            (void)snprintf(msg, msg_size, "%s:%d: this is no key of a quiz (`quiz FILE --key KEY` writes one): %s", path, e.line, e.text);
+            (void)snprintf(msg, msg_size,
+                           "%s:%d: this is no key of a quiz (`quiz FILE --key KEY` writes one): %s",
+                           path, e.line, e.text);
         return EXIT_USAGE;
     }
     const json_t *list = json_object_get(o, "questions");
     size_t n = json_array_size(list);
-    bool ok = json_object_get(o, "tapdeck_quiz_key") != NULL && n > 0 && n <= QUIZ_COUNT_MAX && copy(o, "quiz", k->id, sizeof(k->id)) &&
-              copy(o, "seed", k->seed, sizeof(k->seed));
+    bool ok = json_object_get(o, "tapdeck_quiz_key") != NULL && n > 0 && n <= QUIZ_COUNT_MAX &&
+              copy(o, "quiz", k->id, sizeof(k->id)) && copy(o, "seed", k->seed, sizeof(k->seed));
     k->q = ok ? calloc(n, sizeof(*k->q)) : NULL;
     for (size_t i = 0; k->q != NULL && ok && i < n; i++)
         ok = read_question(json_array_get(list, i), &k->q[k->nq++]);
@@ -124,9 +129,12 @@ int quiz_key_read(struct quiz_key *k, const char *path, char *msg, size_t msg_si
     if (k->q != NULL && ok)
         return EXIT_DONE;
     if (k->nq > 0)
-        (void)snprintf(msg, msg_size, "%s: question %u of this key is not as `quiz FILE --key KEY` writes it", path, k->nq);
+        (void)snprintf(msg, msg_size,
+                       "%s: question %u of this key is not as `quiz FILE --key KEY` writes it",
+                       path, k->nq);
     else
-        (void)snprintf(msg, msg_size, "%s: this is no key of a quiz: `quiz FILE --key KEY` writes one", path);
+        (void)snprintf(msg, msg_size,
+                       "%s: this is no key of a quiz: `quiz FILE --key KEY` writes one", path);
     quiz_key_done(k);
     return EXIT_USAGE;
 }

@@ -1,7 +1,7 @@
 /* replay/quiz_read.c: a capture as the rows of a quiz (quiz.h).
  *
- * The tracker needs the flow from its beginning, so everything before the list is read too, and nothing behind it.
- * A capture without TCP is a list of all its packets.
+ * The tracker needs the flow from its beginning, so everything before the list is read too, and
+ * nothing behind it. A capture without TCP is a list of all its packets.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -18,10 +18,10 @@
 struct reading {
     struct quiz *q;
     struct flows flows;
-    const struct flow *flow;  /* the one that is asked about, once it has been met */
+    const struct flow *flow;          /* the one that is asked about, once it has been met */
     uint64_t packets, readable, seen; /* seen: of the flow, or of what isn't TCP */
     int64_t now, first;
-    struct flow *last;        /* the flow that the last row is of */
+    struct flow *last; /* the flow that the last row is of */
     bool any_tcp;
 };
 
@@ -130,8 +130,10 @@ static int take_other(struct reading *g, const struct view *v)
         read_arp(v, r);
     if (v->net == VIEW_IPV4) {
         r->ip = true;
-        (void)snprintf(r->from, sizeof(r->from), "%u.%u.%u.%u", v->src[12], v->src[13], v->src[14], v->src[15]);
-        (void)snprintf(r->to, sizeof(r->to), "%u.%u.%u.%u", v->dst[12], v->dst[13], v->dst[14], v->dst[15]);
+        (void)snprintf(r->from, sizeof(r->from), "%u.%u.%u.%u", v->src[12], v->src[13], v->src[14],
+                       v->src[15]);
+        (void)snprintf(r->to, sizeof(r->to), "%u.%u.%u.%u", v->dst[12], v->dst[13], v->dst[14],
+                       v->dst[15]);
         r->ttl = v->ip.ttl;
         r->id = v->ip.id;
         r->offset = v->ip.frag_off;
@@ -175,16 +177,26 @@ static int finish(struct reading *g, char *msg, size_t msg_size)
     q->tcp = g->any_tcp && !about_other(q);
     q->more = g->seen - q->nrows;
     if (q->nrows == 0 && g->readable == 0)
-        (void)snprintf(msg, msg_size, "%s: there is no packet in it whose headers can be read", q->o.file);
-    else if (q->o.flow >= 0 && flows_number(&g->flows, (uint32_t)q->o.flow) == NULL && g->flows.count == 0)
+        (void)snprintf(msg, msg_size, "%s: there is no packet in it whose headers can be read",
+                       q->o.file);
+    else if (q->o.flow >= 0 && flows_number(&g->flows, (uint32_t)q->o.flow) == NULL &&
+             g->flows.count == 0)
         (void)snprintf(msg, msg_size, "%s: there is no TCP connection in it", q->o.file);
     else if (q->o.flow >= 0 && flows_number(&g->flows, (uint32_t)q->o.flow) == NULL)
-        (void)snprintf(msg, msg_size, "%s: there is no flow %" PRId64 "; the last is %u: `replay --list` shows them", q->o.file, q->o.flow,
-                       g->flows.count - 1);
+        (void)snprintf(msg, msg_size,
+                       "%s: there is no flow %" PRId64
+                       "; the last is %u: `replay --list` shows them",
+                       q->o.file, q->o.flow, g->flows.count - 1);
     else if (q->nrows == 0)
-        (void)snprintf(msg, msg_size, "%s: none of its packets that could be asked about lies between --from and --to", q->o.file);
+        (void)snprintf(
+            msg, msg_size,
+            "%s: none of its packets that could be asked about lies between --from and --to",
+            q->o.file);
     else if (!q->tcp && (q->o.fields & QUIZ_OTHER) == 0)
-        (void)snprintf(msg, msg_size, "%s: there is no TCP connection in it: --hide arp, ip.ttl or ip.frag can be asked", q->o.file);
+        (void)snprintf(
+            msg, msg_size,
+            "%s: there is no TCP connection in it: --hide arp, ip.ttl or ip.frag can be asked",
+            q->o.file);
     else {
         const struct flow *f = g->last;
         for (int i = 0; f != NULL && i < 2; i++) {
@@ -260,7 +272,8 @@ static void look(struct td_stack *st, struct quiz_truth *x)
         const struct value *thresh = column(t, &row, "ssthresh");
         if (strcmp(word(t, &row, "state"), "LISTEN") == 0 || number(t, &row, "cwnd") == 0)
             continue;
-        *x = (struct quiz_truth){.known = true, .never_lost = thresh == NULL || thresh->type == VAL_NONE};
+        *x = (struct quiz_truth){.known = true,
+                                 .never_lost = thresh == NULL || thresh->type == VAL_NONE};
         x->cwnd = (uint32_t)number(t, &row, "cwnd");
         x->ssthresh = (uint32_t)number(t, &row, "ssthresh");
         x->mss = (uint32_t)number(t, &row, "mss");
@@ -275,7 +288,8 @@ static void look(struct td_stack *st, struct quiz_truth *x)
     }
 }
 
-/* Frames come in the order of the file, one end's a little later if the capture was made at a distance. */
+/* Frames come in the order of the file, one end's a little later if the capture was made at a
+ * distance. */
 static struct quiz_row *row_of(struct quiz *q, uint64_t number, size_t *at)
 {
     for (size_t i = 0; i < q->nrows && i <= 64; i++) {
@@ -288,15 +302,17 @@ static struct quiz_row *row_of(struct quiz *q, uint64_t number, size_t *at)
     return NULL;
 }
 
-/* A frame that the stack would not have sent so changes what comes after it. */
-static void believe(struct quiz *q, const struct play *p)
+/* A frame that the stack would not have sent so changes what comes after it; so does one that only
+ * the captured host's window let it send (play_app.c): its own isn't that host's then. */
+static void believe(struct quiz *q, struct play *p, uint64_t beyond)
 {
-    if (!p->diverged)
-        return;
     td_time from = p->first.captured.number != 0 ? p->first.captured.at : p->first.sent.at;
-    for (size_t i = 0; i < p->ncap && q->differs == 0; i++)
-        if (p->cap[i].at >= from)
-            q->differs = p->cap[i].number;
+    uint64_t number = 0;
+    for (size_t i = 0; p->diverged && number == 0 && i < p->ncap; i++)
+        if (play_scan(p, i)->at >= from)
+            number = p->cap[i].number;
+    spool_rewind(&p->frames);
+    q->differs = beyond != 0 && (number == 0 || beyond < number) ? beyond : number;
     for (size_t i = 0; i < q->nrows; i++)
         if (q->differs != 0 && q->row[i].r.number >= q->differs)
             q->row[i].truth.known = false;
@@ -307,8 +323,10 @@ int quiz_play(struct quiz *q, struct capture_reader *r, char *msg, size_t msg_si
     struct play p;
     const struct play_frame *f;
     size_t at = 0;
+    uint64_t beyond = 0; /* the first frame that its own window would have held back */
     if (!q->tcp) {
-        (void)snprintf(msg, msg_size, "%s: there is no TCP connection in it, and so no end to --play", q->o.file);
+        (void)snprintf(msg, msg_size,
+                       "%s: there is no TCP connection in it, and so no end to --play", q->o.file);
         return EXIT_USAGE;
     }
     int status = play_load(&p, r, q->o.file, q->flow, q->o.play, msg, msg_size);
@@ -319,11 +337,13 @@ int quiz_play(struct quiz *q, struct capture_reader *r, char *msg, size_t msg_si
         struct quiz_row *row = row_of(q, f->number, &at);
         if (row != NULL)
             look(player_stack(player), &row->truth);
+        if (beyond == 0 && p.beyond > 0)
+            beyond = f->number;
     }
     if (player != NULL) {
         player_finish(player);
         q->played = p.side;
-        believe(q, &p);
+        believe(q, &p, beyond);
         player_close(player);
     }
     if (status == EXIT_DONE && p.no_memory) {

@@ -1,7 +1,9 @@
-/* replay/quiz_sheet.c: what the student is given: the sheet as text and JSON, and a file for the answers (quiz.h).
+/* replay/quiz_sheet.c: what the student is given: the sheet as text and JSON, and a file for the
+ * answers (quiz.h).
  *
- * The list of packets has what a header holds and nothing that was worked out from it, except that sequence numbers
- * are relative. ?7 stands for the answer to question 7; a cell that would give an answer away is a dot.
+ * The list of packets has what a header holds and nothing that was worked out from it, except that
+ * sequence numbers are relative. ?7 stands for the answer to question 7; a cell that would give an
+ * answer away is a dot.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -28,7 +30,8 @@ static void letters(uint16_t flags, char dst[12])
 }
 
 /* The cell's text, or what stands in its place. */
-static const char *shown(const struct quiz_row *r, enum quiz_col col, const char *text, char dst[16])
+static const char *shown(const struct quiz_row *r, enum quiz_col col, const char *text,
+                         char dst[16])
 {
     if (r->asked[col] != 0)
         (void)snprintf(dst, 16, "?%u", r->asked[col]);
@@ -61,7 +64,8 @@ static void options_text(const struct quiz *q, const struct quiz_row *r, struct 
     }
     (void)q;
     for (unsigned i = 0; i < t->nsack; i++) {
-        text_printf(out, "%s%lld-%lld", before, (long long)t->sack[i].left, (long long)t->sack[i].right);
+        text_printf(out, "%s%lld-%lld", before, (long long)t->sack[i].left,
+                    (long long)t->sack[i].right);
         before = ", ";
     }
 }
@@ -80,13 +84,18 @@ static void tcp_row(const struct quiz *q, const struct quiz_row *r, struct text 
     if (fields)
         (void)snprintf(window, sizeof(window), "%u", r->wnd);
     else
-        (void)snprintf(window, sizeof(window), "%llu%s", (unsigned long long)t->window, t->scaled ? "" : "?");
+        (void)snprintf(window, sizeof(window), "%llu%s", (unsigned long long)t->window,
+                       t->scaled ? "" : "?");
     (void)snprintf(at, sizeof(at), "%.6f", (double)t->t / 1e9);
     options_text(q, r, &options);
-    text_printf(out, "%6llu %12s %s %-5s %10s %10s %6s %8s  %s\n", (unsigned long long)t->number, shown(r, COL_TIME, at, cell[0]),
-                t->side == 0 ? "-->" : "<--", shown(r, COL_FLAGS, flags, cell[1]), shown(r, COL_SEQ, seq, cell[2]), shown(r, COL_ACK, ack, cell[3]),
-                shown(r, COL_LEN, len, cell[4]), shown(r, COL_WINDOW, window, cell[5]),
-                (r->hidden & COL_BIT(COL_OPTIONS)) != 0 ? "....." : options.len > 0 ? options.s : "");
+    text_printf(out, "%6llu %12s %s %-5s %10s %10s %6s %8s  %s\n", (unsigned long long)t->number,
+                shown(r, COL_TIME, at, cell[0]), t->side == 0 ? "-->" : "<--",
+                shown(r, COL_FLAGS, flags, cell[1]), shown(r, COL_SEQ, seq, cell[2]),
+                shown(r, COL_ACK, ack, cell[3]), shown(r, COL_LEN, len, cell[4]),
+                shown(r, COL_WINDOW, window, cell[5]),
+                (r->hidden & COL_BIT(COL_OPTIONS)) != 0 ? "....."
+                : options.len > 0                       ? options.s
+                                                        : "");
     while (out->len > 1 && out->s[out->len - 2] == ' ') { /* no blanks at the end of a line */
         out->len--;
         out->s[out->len - 1] = '\n';
@@ -106,9 +115,11 @@ static void other_row(const struct quiz_row *r, struct text *out)
     }
     if (fragment)
         (void)snprintf(offset, sizeof(offset), "%u", r->offset);
-    text_printf(out, "%6llu %12.6f %6s %7s %6s %4s  ", (unsigned long long)r->r.number, (double)r->r.t / 1e9, id, shown(r, COL_OFFSET, offset, cell[0]), len, ttl);
+    text_printf(out, "%6llu %12.6f %6s %7s %6s %4s  ", (unsigned long long)r->r.number,
+                (double)r->r.t / 1e9, id, shown(r, COL_OFFSET, offset, cell[0]), len, ttl);
     if (fragment)
-        text_printf(out, "%s > %s, fragment%s\n", r->from, r->to, r->more ? ", more follow" : ", the last");
+        text_printf(out, "%s > %s, fragment%s\n", r->from, r->to,
+                    r->more ? ", more follow" : ", the last");
     else
         text_printf(out, "%s\n", shown(r, COL_WHAT, r->what != NULL ? r->what : "", cell[1]));
 }
@@ -116,10 +127,12 @@ static void other_row(const struct quiz_row *r, struct text *out)
 void quiz_list(const struct quiz *q, struct text *out)
 {
     if (q->tcp)
-        text_printf(out, "%6s %12s %3s %-5s %10s %10s %6s %8s  %s\n", "packet", "seconds", "", "flags", "seq", "ack", "len",
+        text_printf(out, "%6s %12s %3s %-5s %10s %10s %6s %8s  %s\n", "packet", "seconds", "",
+                    "flags", "seq", "ack", "len",
                     q->o.fields & QUIZ_BIT(QUIZ_WINDOW) ? "win field" : "window", "options");
     else
-        text_printf(out, "%6s %12s %6s %7s %6s %4s\n", "packet", "seconds", "id", "offset", "bytes", "ttl");
+        text_printf(out, "%6s %12s %6s %7s %6s %4s\n", "packet", "seconds", "id", "offset", "bytes",
+                    "ttl");
     for (size_t i = 0; i < q->nrows; i++) {
         if (q->tcp)
             tcp_row(q, &q->row[i], out);
@@ -139,15 +152,17 @@ static void put_ends(const struct quiz *q, struct text *out)
             text_printf(out, ": MSS %u", f->mss);
             if (f->scale >= 0)
                 text_printf(out, ", window scale %d", f->scale);
-            text_printf(out, "%s%s", f->sack_permitted ? ", SACK" : "", f->timestamps ? ", timestamps" : "");
+            text_printf(out, "%s%s", f->sack_permitted ? ", SACK" : "",
+                        f->timestamps ? ", timestamps" : "");
         }
         if (q->isn_known[i])
             text_printf(out, "; initial sequence number %u", q->isn[i]);
         text_puts(out, "\n");
     }
     if (!q->begins)
-        text_printf(out, "Before the first packet of the list the client was in %s and the server in %s.\n", track_state_text(q->first_state[0]),
-                    track_state_text(q->first_state[1]));
+        text_printf(
+            out, "Before the first packet of the list the client was in %s and the server in %s.\n",
+            track_state_text(q->first_state[0]), track_state_text(q->first_state[1]));
 }
 
 static uint32_t asked_fields(const struct quiz *q)
@@ -160,7 +175,9 @@ static uint32_t asked_fields(const struct quiz *q)
 
 static const char *tolerance(unsigned field)
 {
-    return field == QUIZ_RTO ? "; within 2 %" : field == QUIZ_RTT ? "; within 1 %, 0.05 ms at least" : "";
+    return field == QUIZ_RTO   ? "; within 2 %"
+           : field == QUIZ_RTT ? "; within 1 %, 0.05 ms at least"
+                               : "";
 }
 
 void quiz_sheet(const struct quiz *q, struct text *out)
@@ -172,31 +189,41 @@ void quiz_sheet(const struct quiz *q, struct text *out)
     text_printf(out, ": %u question%s\n\n", q->nq, q->nq == 1 ? "" : "s");
     if (q->tcp) {
         put_ends(q, out);
-        text_puts(out, "Sequence and acknowledgment numbers are relative to the initial ones. Flags: S SYN, F FIN, R RST, P PSH, . ACK. len is text in bytes.\n"
-                       "A packet is taken to arrive when it is captured. ?7 is what question 7 asks for; a cell with dots would give an answer away.\n\n");
+        text_puts(out, "Sequence and acknowledgment numbers are relative to the initial ones. "
+                       "Flags: S SYN, F FIN, R RST, P PSH, . ACK. len is text in bytes.\n"
+                       "A packet is taken to arrive when it is captured. ?7 is what question 7 "
+                       "asks for; a cell with dots would give an answer away.\n\n");
     } else {
-        text_puts(out, "bytes and offset are of the IP payload. ?7 is what question 7 asks for; a cell with dots would give an answer away.\n\n");
+        text_puts(out, "bytes and offset are of the IP payload. ?7 is what question 7 asks for; a "
+                       "cell with dots would give an answer away.\n\n");
     }
     quiz_list(q, out);
     text_puts(out, "\nQuestions\n\n");
     for (unsigned i = 0; i < q->nq; i++)
         text_printf(out, "%3u. [%s] %s\n", q->q[i].n, quiz_fields[q->q[i].field].name, q->q[i].ask);
-    text_puts(out, "\nAnswers: one a line in a file, the question's number, a colon, the answer. What they look like:\n\n");
+    text_puts(out, "\nAnswers: one a line in a file, the question's number, a colon, the answer. "
+                   "What they look like:\n\n");
     for (unsigned f = 0; f < QUIZ_FIELDS; f++)
         if (fields >> f & 1)
-            text_printf(out, "  %-14s %s%s\n", quiz_fields[f].name, quiz_fields[f].form, tolerance(f));
+            text_printf(out, "  %-14s %s%s\n", quiz_fields[f].name, quiz_fields[f].form,
+                        tolerance(f));
 }
 
 void quiz_template(const struct quiz *q, struct text *out)
 {
-    text_printf(out, "# Answers to quiz %s. Write each behind its colon; lines that begin with # are comments.\nquiz: %s\nseed: %s\nstudent: \n\n", q->id, q->id, q->o.seed);
+    text_printf(out,
+                "# Answers to quiz %s. Write each behind its colon; lines that begin with # are "
+                "comments.\nquiz: %s\nseed: %s\nstudent: \n\n",
+                q->id, q->id, q->o.seed);
     for (unsigned i = 0; i < q->nq; i++)
-        text_printf(out, "# packet %" PRIu64 ", %s\n%u: \n", q->q[i].packet, quiz_fields[q->q[i].field].name, q->q[i].n);
+        text_printf(out, "# packet %" PRIu64 ", %s\n%u: \n", q->q[i].packet,
+                    quiz_fields[q->q[i].field].name, q->q[i].n);
 }
 
 /* ---- JSON ---- */
 
-static bool cell_json(const struct quiz_row *r, enum quiz_col col, const char *name, struct jsonw *w)
+static bool cell_json(const struct quiz_row *r, enum quiz_col col, const char *name,
+                      struct jsonw *w)
 {
     char said[16];
     if (r->asked[col] == 0 && (r->hidden & COL_BIT(col)) == 0)

@@ -21,16 +21,18 @@ struct words {
     const char *out, *key, *answers, *capture, *seed;
     const char *make_only; /* an option that doesn't go with --key, when marking */
     const char *knob[KNOBS_MAX];
-    char **file;           /* those without an option before them */
+    char **file; /* those without an option before them */
     size_t nfiles;
 };
 
 /* ---- words ---- */
 
-static int number(struct session *s, const char *option, const char *word, uint32_t from, uint32_t to, uint32_t *n)
+static int number(struct session *s, const char *option, const char *word, uint32_t from,
+                  uint32_t to, uint32_t *n)
 {
     if (word == NULL || !parse_u32(word, to, n) || *n < from)
-        return session_fail(s, EXIT_USAGE, "%s needs a number from %u to %u, for example `%s %u`", option, from, to, option, from + 3);
+        return session_fail(s, EXIT_USAGE, "%s needs a number from %u to %u, for example `%s %u`",
+                            option, from, to, option, from + 3);
     return EXIT_DONE;
 }
 
@@ -47,30 +49,39 @@ static int fields(struct session *s, const char *list, uint32_t *bits)
             for (unsigned k = 0; k < QUIZ_FIELDS; k++)
                 nearest_offer(&near, quiz_fields[k].name);
             if (near.best[0] != '\0')
-                return session_fail(s, EXIT_USAGE, "--hide %s: there is no such field: did you mean '%s'?", name, near.best);
-            return session_fail(s, EXIT_USAGE, "--hide %s: there is no such field: `help quiz` lists them", name);
+                return session_fail(s, EXIT_USAGE,
+                                    "--hide %s: there is no such field: did you mean '%s'?", name,
+                                    near.best);
+            return session_fail(s, EXIT_USAGE,
+                                "--hide %s: there is no such field: `help quiz` lists them", name);
         }
         got |= QUIZ_BIT(f);
         list += n + (list[n] == ',');
     }
     if (got == 0)
-        return session_fail(s, EXIT_USAGE, "--hide needs fields, for example `--hide tcp.ack,state`");
+        return session_fail(s, EXIT_USAGE,
+                            "--hide needs fields, for example `--hide tcp.ack,state`");
     *bits = got;
     return EXIT_DONE;
 }
 
 static int seed(struct session *s, const char *word, const char **to)
 {
-    bool ok = word != NULL && *word != '\0' && strlen(word) <= QUIZ_SEED_MAX && text_is_utf8(word, strlen(word));
+    bool ok = word != NULL && *word != '\0' && strlen(word) <= QUIZ_SEED_MAX &&
+              text_is_utf8(word, strlen(word));
     for (const char *c = word; ok && *c != '\0'; c++)
         ok = (unsigned char)*c >= ' ' && *c != '#';
     if (!ok)
-        return session_fail(s, EXIT_USAGE, "--seed needs a word of at most %d characters, for example a student's name", QUIZ_SEED_MAX);
+        return session_fail(
+            s, EXIT_USAGE,
+            "--seed needs a word of at most %d characters, for example a student's name",
+            QUIZ_SEED_MAX);
     *to = word;
     return EXIT_DONE;
 }
 
-static int text_option(struct session *s, const char *option, const char *value, const char *what, const char **to)
+static int text_option(struct session *s, const char *option, const char *value, const char *what,
+                       const char **to)
 {
     if (value == NULL || *value == '\0')
         return session_fail(s, EXIT_USAGE, "%s needs %s", option, what);
@@ -90,7 +101,9 @@ static int valued(struct session *s, const char *option, const char *value, stru
     if (strcmp(option, "--seed") == 0)
         return seed(s, value, &w->seed);
     if (strcmp(option, "--answers") == 0)
-        return text_option(s, option, value, "the file that is to be written, for the student to fill in", &w->answers);
+        return text_option(s, option, value,
+                           "the file that is to be written, for the student to fill in",
+                           &w->answers);
     if (strcmp(option, "--capture") == 0)
         return text_option(s, option, value, "the capture that the quiz was made of", &w->capture);
     if (strcmp(option, "--hide") == 0) {
@@ -108,10 +121,13 @@ static int valued(struct session *s, const char *option, const char *value, stru
         if ((status = number(s, option, value, 1, QUIZ_COUNT_MAX, &n)) == EXIT_DONE)
             w->o.count = n;
     } else if (strcmp(option, "--play") == 0) {
-        status = text_option(s, option, value, "the side that the stack is: client, server, or ADDR:PORT", &w->o.play);
+        status =
+            text_option(s, option, value,
+                        "the side that the stack is: client, server, or ADDR:PORT", &w->o.play);
     } else if (strcmp(option, "--knob") == 0) {
         if (value == NULL || w->o.nknobs == KNOBS_MAX)
-            return session_fail(s, EXIT_USAGE, "--knob needs NAME=VALUE, and goes at most %d times", KNOBS_MAX);
+            return session_fail(s, EXIT_USAGE, "--knob needs NAME=VALUE, and goes at most %d times",
+                                KNOBS_MAX);
         w->knob[w->o.nknobs++] = value;
         status = EXIT_DONE;
     } else {
@@ -125,47 +141,74 @@ static int go_together(struct session *s, const struct words *w)
 {
     if (w->grade) {
         if (w->nfiles == 0)
-            return session_fail(s, EXIT_USAGE, "--grade needs files of answers: `quiz --grade --key KEY ANSWERS...`");
+            return session_fail(
+                s, EXIT_USAGE,
+                "--grade needs files of answers: `quiz --grade --key KEY ANSWERS...`");
         if ((w->key != NULL) == (w->capture != NULL))
-            return session_fail(s, EXIT_USAGE, "--grade needs the key (--key KEY), or else the capture (--capture FILE) and what the quiz was made with");
+            return session_fail(s, EXIT_USAGE,
+                                "--grade needs the key (--key KEY), or else the capture (--capture "
+                                "FILE) and what the quiz was made with");
         if (w->key != NULL && (w->make_only != NULL || w->seed != NULL))
-            return session_fail(s, EXIT_USAGE, "the key knows what the quiz was made with: %s doesn't go with it", w->make_only != NULL ? w->make_only : "--seed");
+            return session_fail(s, EXIT_USAGE,
+                                "the key knows what the quiz was made with: %s doesn't go with it",
+                                w->make_only != NULL ? w->make_only : "--seed");
         if (w->ask || w->answers != NULL)
-            return session_fail(s, EXIT_USAGE, "--grade marks what was answered: %s doesn't go with it", w->ask ? "-i" : "--answers");
+            return session_fail(s, EXIT_USAGE,
+                                "--grade marks what was answered: %s doesn't go with it",
+                                w->ask ? "-i" : "--answers");
     } else {
         if (w->capture != NULL)
             return session_fail(s, EXIT_USAGE, "--capture is for --grade: write `quiz FILE`");
         if (w->nfiles == 0)
-            return session_fail(s, EXIT_USAGE, "which capture? write `quiz FILE`, or `quiz --grade --key KEY ANSWERS...`");
+            return session_fail(
+                s, EXIT_USAGE,
+                "which capture? write `quiz FILE`, or `quiz --grade --key KEY ANSWERS...`");
         if (w->nfiles > 1)
-            return session_fail(s, EXIT_USAGE, "'%s' after '%s': a quiz is made of one capture", w->file[1], w->file[0]);
+            return session_fail(s, EXIT_USAGE, "'%s' after '%s': a quiz is made of one capture",
+                                w->file[1], w->file[0]);
         if (w->explain && !w->ask)
-            return session_fail(s, EXIT_USAGE, "--explain goes with -i or --grade: a sheet has no answers");
+            return session_fail(s, EXIT_USAGE,
+                                "--explain goes with -i or --grade: a sheet has no answers");
         if (w->ask && (w->out != NULL || w->answers != NULL || w->json))
-            return session_fail(s, EXIT_USAGE, "-i asks here and now: %s doesn't go with it", w->out != NULL ? "-o" : w->answers != NULL ? "--answers" : "-j");
+            return session_fail(s, EXIT_USAGE, "-i asks here and now: %s doesn't go with it",
+                                w->out != NULL       ? "-o"
+                                : w->answers != NULL ? "--answers"
+                                                     : "-j");
         if (w->out != NULL && w->key != NULL && strcmp(w->out, w->key) == 0)
-            return session_fail(s, EXIT_USAGE, "%s can't be both the sheet and the key: the key is not for students", w->out);
+            return session_fail(
+                s, EXIT_USAGE,
+                "%s can't be both the sheet and the key: the key is not for students", w->out);
     }
     const char *file = w->grade ? w->capture : w->file[0];
     if (w->o.play != NULL && file != NULL && strcmp(file, "-") == 0)
         return session_fail(s, EXIT_USAGE, "--play reads the capture twice: give it as a file");
     if (file != NULL && w->o.play == NULL && (w->o.fields & QUIZ_PLAYED) != 0) {
-        const char *name = quiz_fields[w->o.fields & QUIZ_BIT(QUIZ_CWND) ? QUIZ_CWND : w->o.fields & QUIZ_BIT(QUIZ_SSTHRESH) ? QUIZ_SSTHRESH : QUIZ_RTO].name;
+        const char *name = quiz_fields[w->o.fields & QUIZ_BIT(QUIZ_CWND)       ? QUIZ_CWND
+                                       : w->o.fields & QUIZ_BIT(QUIZ_SSTHRESH) ? QUIZ_SSTHRESH
+                                                                               : QUIZ_RTO]
+                               .name;
         return session_fail(s, EXIT_USAGE,
-                            "--hide %s: no packet carries it, and what could be inferred is no key for a quiz: let the stack play that end, "
+                            "--hide %s: no packet carries it, and what could be inferred is no key "
+                            "for a quiz: let the stack play that end, "
                             "with --play client or --play server",
                             name);
     }
     if (w->o.nknobs > 0 && w->o.play == NULL)
-        return session_fail(s, EXIT_USAGE, "--knob %s: only the stack has knobs, and it isn't asked for without --play", w->knob[0]);
+        return session_fail(
+            s, EXIT_USAGE,
+            "--knob %s: only the stack has knobs, and it isn't asked for without --play",
+            w->knob[0]);
     if (w->o.to > 0 && w->o.to < w->o.from)
-        return session_fail(s, EXIT_USAGE, "--to %llu is before --from %llu", (unsigned long long)w->o.to, (unsigned long long)w->o.from);
+        return session_fail(s, EXIT_USAGE, "--to %llu is before --from %llu",
+                            (unsigned long long)w->o.to, (unsigned long long)w->o.from);
     return EXIT_DONE;
 }
 
 static int read_words(struct session *s, int argc, char **argv, struct words *w)
 {
-    *w = (struct words){.json = s->json, .o = {.flow = -1, .count = 10}, .file = calloc((size_t)argc + 1, sizeof(char *))};
+    *w = (struct words){.json = s->json,
+                        .o = {.flow = -1, .count = 10},
+                        .file = calloc((size_t)argc + 1, sizeof(char *))};
     if (w->file == NULL)
         return session_fail(s, EXIT_FAILED, "out of memory");
     for (int i = 1; i < argc; i++) {
@@ -183,7 +226,8 @@ static int read_words(struct session *s, int argc, char **argv, struct words *w)
         else if (strcmp(argv[i], "-j") == 0)
             w->json = true;
         else if (argv[i][0] == '-' && argv[i][1] != '\0')
-            return session_fail(s, EXIT_USAGE, "quiz has no option '%s': `help quiz` lists them", argv[i]);
+            return session_fail(s, EXIT_USAGE, "quiz has no option '%s': `help quiz` lists them",
+                                argv[i]);
         else
             w->file[w->nfiles++] = argv[i];
     }
@@ -200,7 +244,8 @@ static struct capture_reader *open_again(void *ctx, char *msg, size_t msg_size)
     return capture_open(ctx, msg, msg_size);
 }
 
-static int make(const struct words *w, const char *file, const char *id, struct quiz *q, char *msg, size_t msg_size)
+static int make(const struct words *w, const char *file, const char *id, struct quiz *q, char *msg,
+                size_t msg_size)
 {
     struct quiz_options o = w->o;
     o.file = file;
@@ -228,9 +273,14 @@ static int write_file(struct session *s, const char *path, const struct text *t,
 static void notes(const struct quiz *q)
 {
     if (q->nq < q->o.count)
-        fprintf(stderr, "note: %u questions, not %u: no more of them have an answer that can be worked out from the rest of the list\n", q->nq, q->o.count);
+        fprintf(stderr,
+                "note: %u questions, not %u: no more of them have an answer that can be worked out "
+                "from the rest of the list\n",
+                q->nq, q->o.count);
     if (q->played >= 0 && q->differs != 0)
-        fprintf(stderr, "note: from packet %llu on the stack would have done something else: cwnd, ssthresh and rto are asked before it\n",
+        fprintf(stderr,
+                "note: from packet %llu on the stack would have done something else: cwnd, "
+                "ssthresh and rto are asked before it\n",
                 (unsigned long long)q->differs);
 }
 
@@ -281,7 +331,8 @@ static char *read_answer(unsigned n)
     return line;
 }
 
-static void score(struct session *s, const struct quiz *q, const unsigned *got, const unsigned *asked, unsigned right, unsigned done)
+static void score(struct session *s, const struct quiz *q, const unsigned *got,
+                  const unsigned *asked, unsigned right, unsigned done)
 {
     fprintf(s->out, "\n%u of %u", right, q->nq);
     if (done < q->nq)
@@ -300,12 +351,16 @@ static int ask_all(struct session *s, const struct words *w, const struct quiz *
     bool leave = false;
     quiz_sheet(q, &sheet);
     char *questions = strstr(sheet.s, "\nQuestions\n");
-    fprintf(s->out, "%.*s\nAn answer a question; nothing leaves it out, `back` shows the packets again, `quit` ends.\n", (int)(questions - sheet.s), sheet.s);
+    fprintf(s->out,
+            "%.*s\nAn answer a question; nothing leaves it out, `back` shows the packets again, "
+            "`quit` ends.\n",
+            (int)(questions - sheet.s), sheet.s);
     text_free(&sheet);
     for (unsigned i = 0; i < q->nq && !leave; i++) {
         const struct question *x = &q->q[i];
         const char *said;
-        fprintf(s->out, "\n%u. [%s] %s\n   (%s)\n", x->n, quiz_fields[x->field].name, x->ask, quiz_fields[x->field].form);
+        fprintf(s->out, "\n%u. [%s] %s\n   (%s)\n", x->n, quiz_fields[x->field].name, x->ask,
+                quiz_fields[x->field].form);
         for (bool again = true; again;) {
             char *line = read_answer(x->n);
             again = false;
@@ -326,7 +381,8 @@ static int ask_all(struct session *s, const struct words *w, const struct quiz *
                     done++;
                     right += m == ANSWER_RIGHT;
                     got[x->field] += m == ANSWER_RIGHT;
-                    fprintf(s->out, "%s%s%s\n", m == ANSWER_RIGHT ? "Right." : "No. ", m == ANSWER_RIGHT ? "" : said, "");
+                    fprintf(s->out, "%s%s%s\n", m == ANSWER_RIGHT ? "Right." : "No. ",
+                            m == ANSWER_RIGHT ? "" : said, "");
                 }
             }
             if (!again && !leave && w->explain)
@@ -357,14 +413,18 @@ static int make_quiz(struct session *s, const struct words *w)
 /* ---- marking ---- */
 
 /* The paper's own key: the one that was given, or one that is made again of capture and seed. */
-static int key_for(const struct words *w, const char *path, struct quiz *q, struct quiz_key *k, char *msg, size_t msg_size)
+static int key_for(const struct words *w, const char *path, struct quiz *q, struct quiz_key *k,
+                   char *msg, size_t msg_size)
 {
     struct quiz_paper head;
     if (!paper_head(&head, path, msg, msg_size))
         return EXIT_USAGE;
     const char *id = w->seed != NULL ? w->seed : head.seed;
     if (*id == '\0') {
-        (void)snprintf(msg, msg_size, "%s: for whom was the quiz made? It has no line `seed: ID`, and --seed isn't given", path);
+        (void)snprintf(
+            msg, msg_size,
+            "%s: for whom was the quiz made? It has no line `seed: ID`, and --seed isn't given",
+            path);
         return EXIT_USAGE;
     }
     int status = make(w, w->capture, id, q, msg, msg_size);
@@ -373,8 +433,8 @@ static int key_for(const struct words *w, const char *path, struct quiz *q, stru
     return status;
 }
 
-static int mark_one(struct session *s, const struct words *w, const struct quiz_key *given, const char *path, struct quiz_paper *p, struct text *out,
-                    struct jsonw *json)
+static int mark_one(struct session *s, const struct words *w, const struct quiz_key *given,
+                    const char *path, struct quiz_paper *p, struct text *out, struct jsonw *json)
 {
     struct quiz q = {0};
     struct quiz_key own = {0};
@@ -467,46 +527,73 @@ static int quiz_main(struct session *s, int argc, char **argv)
 const struct local_command local_quiz = {
     .name = "quiz",
     .usage = "quiz [--hide FIELDS] [--seed ID] [--count N] [--flow N] [--from N] [--to N]\n"
-             "     [--play {client|server|ADDR:PORT}] [--knob NAME=VALUE]... [-o FILE] [--key FILE] [--answers FILE] [-j] FILE\n"
-             "quiz -i [--explain] [--hide FIELDS] [--seed ID] [--count N] [--flow N] [--from N] [--to N]\n"
+             "     [--play {client|server|ADDR:PORT}] [--knob NAME=VALUE]... [-o FILE] [--key "
+             "FILE] [--answers FILE] [-j] FILE\n"
+             "quiz -i [--explain] [--hide FIELDS] [--seed ID] [--count N] [--flow N] [--from N] "
+             "[--to N]\n"
              "     [--play {client|server|ADDR:PORT}] [--knob NAME=VALUE]... FILE\n"
              "quiz --grade --key FILE [-o FILE] [--explain] [-j] FILE...\n"
-             "quiz --grade --capture FILE [--hide FIELDS] [--seed ID] [--count N] [--flow N] [--from N] [--to N]\n"
-             "     [--play {client|server|ADDR:PORT}] [--knob NAME=VALUE]... [-o FILE] [--explain] [-j] FILE...",
+             "quiz --grade --capture FILE [--hide FIELDS] [--seed ID] [--count N] [--flow N] "
+             "[--from N] [--to N]\n"
+             "     [--play {client|server|ADDR:PORT}] [--knob NAME=VALUE]... [-o FILE] [--explain] "
+             "[-j] FILE...",
     .doc = "questions about a capture, their key, and the marking of answers",
-    .more = "quiz FILE makes a sheet: the packets of a connection, with cells blanked, and questions about them. Each\n"
-            "can be worked out from the rest of the sheet, which has no answer in it. The same capture, words and seed make\n"
-            "the same sheet, another seed asks about other packets: give each student another one. Who has the capture, this\n"
-            "program and the seed can make the key as well, so give out the sheet and not the capture.\n"
-            "\n"
-            "  --hide     what is asked, joined by commas: tcp.seq, tcp.ack, tcp.flags, tcp.len, tcp.window, state,\n"
-            "             in_flight (bytes), rtt (samples), mark (what kind of packet), next (what is sent in answer);\n"
-            "             cwnd, ssthresh and rto (when does it fire) with --play; arp, ip.ttl and ip.frag of a capture\n"
-            "             without TCP. Without it tcp.seq, tcp.ack, tcp.flags, state and in_flight\n"
-            "  --seed     an ID of the student or the class; 1 without it\n"
-            "  --count    how many questions, 10 without it; fewer if the packets don't have as many\n"
-            "  --flow     the connection (replay --list); without it the first\n"
-            "  --from, --to  numbers of packets: which are listed; without them the connection's first 60\n"
-            "  --play     the end that the stack plays, as in replay: its own congestion window, threshold and timer are\n"
-            "             known, and can be asked, up to the first packet that the stack wouldn't have sent so\n"
-            "  -o         the sheet goes to this file (with -j as JSON); --answers: a file for the student to fill in\n"
-            "  --key      the key: answers, what is accepted, tolerances, wrong answers and what to say to them, clauses\n"
-            "  -i         asks here, a question at a time, and says what is wrong with an answer; --explain: and the right one\n"
-            "\n"
-            "quiz --grade marks files of answers: a line `1: 501` for each question, `student:`, `quiz:` and `seed:` lines as in\n"
-            "the file that --answers wrote; # begins a comment. Relative and absolute sequence numbers, flags by letter or\n"
-            "name in any order, states as the RFC or Linux call them and times in any unit are all taken. With --capture\n"
-            "instead of --key the key is made again for the seed in each file: one call for a class of different quizzes,\n"
-            "with the same words as they were made with. Each wrong answer gets what is wrong about it, and with --explain the\n"
-            "right one. -o writes a table for a spreadsheet (CSV: a line a student, a column a question: 1 right, 0 wrong,\n"
-            "empty not answered), -j prints JSON. Exit status 1: something in an answers file couldn't be read; a sentence says\n"
-            "where, and the rest is marked. 2: a file couldn't be read at all.\n"
-            "Examples:\n"
-            "  quiz pcaps/half-close/half-close.pcapng\n"
-            "  quiz --hide tcp.ack,tcp.flags,cwnd --play server --seed alice -o alice.txt --answers alice.ans --key alice.key pcaps/fast-retransmit/fast-retransmit.pcapng\n"
-            "  quiz --grade --key alice.key --explain alice.ans\n"
-            "  quiz --grade --capture pcaps/half-close/half-close.pcapng -o results.csv alice.ans bob.ans\n"
-            "  quiz -i --hide mark,next,rtt pcaps/fast-retransmit/fast-retransmit.pcapng",
+    .more =
+        "quiz FILE makes a sheet: the packets of a connection, with cells blanked, and questions "
+        "about them. Each\n"
+        "can be worked out from the rest of the sheet, which has no answer in it. The same "
+        "capture, words and seed make\n"
+        "the same sheet, another seed asks about other packets: give each student another one. Who "
+        "has the capture, this\n"
+        "program and the seed can make the key as well, so give out the sheet and not the "
+        "capture.\n"
+        "\n"
+        "  --hide     what is asked, joined by commas: tcp.seq, tcp.ack, tcp.flags, tcp.len, "
+        "tcp.window, state,\n"
+        "             in_flight (bytes), rtt (samples), mark (what kind of packet), next (what is "
+        "sent in answer);\n"
+        "             cwnd, ssthresh and rto (when does it fire) with --play; arp, ip.ttl and "
+        "ip.frag of a capture\n"
+        "             without TCP. Without it tcp.seq, tcp.ack, tcp.flags, state and in_flight\n"
+        "  --seed     an ID of the student or the class; 1 without it\n"
+        "  --count    how many questions, 10 without it; fewer if the packets don't have as many\n"
+        "  --flow     the connection (replay --list); without it the first\n"
+        "  --from, --to  numbers of packets: which are listed; without them the connection's first "
+        "60\n"
+        "  --play     the end that the stack plays, as in replay: its own congestion window, "
+        "threshold and timer are\n"
+        "             known, and can be asked, up to the first packet that the stack wouldn't have "
+        "sent so\n"
+        "  -o         the sheet goes to this file (with -j as JSON); --answers: a file for the "
+        "student to fill in\n"
+        "  --key      the key: answers, what is accepted, tolerances, wrong answers and what to "
+        "say to them, clauses\n"
+        "  -i         asks here, a question at a time, and says what is wrong with an answer; "
+        "--explain: and the right one\n"
+        "\n"
+        "quiz --grade marks files of answers: a line `1: 501` for each question, `student:`, "
+        "`quiz:` and `seed:` lines as in\n"
+        "the file that --answers wrote; # begins a comment. Relative and absolute sequence "
+        "numbers, flags by letter or\n"
+        "name in any order, states as the RFC or Linux call them and times in any unit are all "
+        "taken. With --capture\n"
+        "instead of --key the key is made again for the seed in each file: one call for a class of "
+        "different quizzes,\n"
+        "with the same words as they were made with. Each wrong answer gets what is wrong about "
+        "it, and with --explain the\n"
+        "right one. -o writes a table for a spreadsheet (CSV: a line a student, a column a "
+        "question: 1 right, 0 wrong,\n"
+        "empty not answered), -j prints JSON. Exit status 1: something in an answers file couldn't "
+        "be read; a sentence says\n"
+        "where, and the rest is marked. 2: a file couldn't be read at all.\n"
+        "Examples:\n"
+        "  quiz pcaps/half-close/half-close.pcapng\n"
+        "  quiz --hide tcp.ack,tcp.flags,cwnd --play server --seed alice -o alice.txt --answers "
+        "alice.ans --key alice.key pcaps/fast-retransmit/fast-retransmit.pcapng\n"
+        "  quiz --grade --key alice.key --explain alice.ans\n"
+        "  quiz --grade --capture pcaps/half-close/half-close.pcapng -o results.csv alice.ans "
+        "bob.ans\n"
+        "  quiz -i --hide mark,next,rtt pcaps/fast-retransmit/fast-retransmit.pcapng",
     .fn = quiz_main,
     .screen = true,
 };

@@ -1,8 +1,9 @@
-/* tapdeck/replay_live.c: `replay --live`: a TAP device, the stack on it, and a captured end's script (replay/live.h).
- * `replay --inject`: captured frames written to a TAP device as they are, at their pace.
+/* tapdeck/replay_live.c: `replay --live`: a TAP device, the stack on it, and a captured end's
+ * script (replay/live.h). `replay --inject`: captured frames written to a TAP device as they are,
+ * at their pace.
  *
- * Both open the device as the daemon does (dev/tap.h): the kernel has its other side. Time is the monotonic
- * clock; a signal ends either, and what was done by then is reported.
+ * Both open the device as the daemon does (dev/tap.h): the kernel has its other side. Time is the
+ * monotonic clock; a signal ends either, and what was done by then is reported.
  */
 #include "tapdeck/replay_live.h"
 
@@ -23,9 +24,9 @@
 #include "replay/live.h"
 #include "tapdeck/stack.h"
 
-#define KNOBS_MAX 32
+#define KNOBS_MAX     32
 #define FRAMES_A_TURN 64
-#define ETHERNET 1u
+#define ETHERNET      1u
 
 struct words {
     const char *file, *device;
@@ -106,12 +107,16 @@ static int valued_live(struct session *s, const char *option, const char *value,
         w->play = value;
     } else if (strcmp(option, "--as") == 0) {
         const char *slash = value != NULL ? strchr(value, '/') : NULL;
-        if (value == NULL || slash == NULL || strlen(value) >= sizeof(addr) || !parse_prefix(value, &w->as, &w->as_len) || w->as_len > 30)
-            return needs(s, option, "the stack's own address with its prefix length, for example `--as 10.0.0.2/24`");
+        if (value == NULL || slash == NULL || strlen(value) >= sizeof(addr) ||
+            !parse_prefix(value, &w->as, &w->as_len) || w->as_len > 30)
+            return needs(
+                s, option,
+                "the stack's own address with its prefix length, for example `--as 10.0.0.2/24`");
         w->has_as = true;
     } else if (strcmp(option, "--to") == 0) {
         if (value == NULL || !parse_endpoint(value, &w->to, &w->port) || w->to == 0)
-            return needs(s, option, "the peer's address, or address and port, for example `--to 10.0.0.1:80`");
+            return needs(s, option,
+                         "the peer's address, or address and port, for example `--to 10.0.0.1:80`");
         w->has_to = true;
     } else if (strcmp(option, "--via") == 0) {
         if (value == NULL || !parse_ip4(value, &w->via) || w->via == 0)
@@ -119,20 +124,24 @@ static int valued_live(struct session *s, const char *option, const char *value,
         w->has_via = true;
     } else if (strcmp(option, "--port") == 0) {
         if (value == NULL || !parse_u32(value, 65535, &port) || port == 0)
-            return needs(s, option, "the port that the stack listens on, for example `--port 8080`");
+            return needs(s, option,
+                         "the port that the stack listens on, for example `--port 8080`");
         w->as_port = (uint16_t)port;
     } else if (strcmp(option, "--wait") == 0) {
-        if (value == NULL || !parse_seconds(value, &w->wait) || w->wait == 0 || w->wait > 86400 * TD_SEC)
+        if (value == NULL || !parse_seconds(value, &w->wait) || w->wait == 0 ||
+            w->wait > 86400 * TD_SEC)
             return needs(s, option, "seconds, for example `--wait 30`");
         w->patience = w->wait < w->patience ? w->wait : w->patience;
     } else if (strcmp(option, "--knob") == 0) {
         if (value == NULL || strchr(value, '=') == NULL || w->nknobs == KNOBS_MAX)
-            return session_fail(s, EXIT_USAGE, "--knob needs NAME=VALUE, and goes at most %d times", KNOBS_MAX);
+            return session_fail(s, EXIT_USAGE, "--knob needs NAME=VALUE, and goes at most %d times",
+                                KNOBS_MAX);
         w->knob[w->nknobs++] = value;
     } else if (strcmp(option, "--flow") == 0) {
         uint32_t flow;
         if (value == NULL || !parse_u32(value, UINT32_MAX, &flow))
-            return session_fail(s, EXIT_USAGE, "--flow needs a number from 0, for example `--flow 3`");
+            return session_fail(s, EXIT_USAGE,
+                                "--flow needs a number from 0, for example `--flow 3`");
         w->flow = flow;
     } else {
         return -1;
@@ -166,7 +175,8 @@ static int valued(struct session *s, const char *option, const char *value, stru
         if (value == NULL || *value == '\0' || *value == '-')
             return needs(s, option, "the name of a TAP device, for example tap0");
         if (w->device != NULL)
-            return session_fail(s, EXIT_USAGE, "%s %s: the device is %s already", option, value, w->device);
+            return session_fail(s, EXIT_USAGE, "%s %s: the device is %s already", option, value,
+                                w->device);
         w->device = value;
         w->live = strcmp(option, "--live") == 0;
         return EXIT_DONE;
@@ -184,23 +194,36 @@ static int valued(struct session *s, const char *option, const char *value, stru
 static int go_together(struct session *s, const struct words *w)
 {
     if (w->file == NULL)
-        return session_fail(s, EXIT_USAGE, "which capture? write `replay %s FILE`", w->live ? "--live TAP --play client" : "--inject TAP");
+        return session_fail(s, EXIT_USAGE, "which capture? write `replay %s FILE`",
+                            w->live ? "--live TAP --play client" : "--inject TAP");
     if (strlen(w->device) > 15)
-        return session_fail(s, EXIT_USAGE, "%s: a device's name has at most 15 characters", w->device);
+        return session_fail(s, EXIT_USAGE, "%s: a device's name has at most 15 characters",
+                            w->device);
     if (w->live && w->only_inject != NULL)
-        return session_fail(s, EXIT_USAGE, "%s goes with --inject: --live has --speed", w->only_inject);
+        return session_fail(s, EXIT_USAGE, "%s goes with --inject: --live has --speed",
+                            w->only_inject);
     if (!w->live && w->only_live != NULL)
-        return session_fail(s, EXIT_USAGE, "%s goes with --live: --inject writes all frames as they are", w->only_live);
+        return session_fail(s, EXIT_USAGE,
+                            "%s goes with --live: --inject writes all frames as they are",
+                            w->only_live);
     if ((w->pps > 0) + (w->gap > 0) + w->has_speed + w->max > 1)
-        return session_fail(s, EXIT_USAGE, "--speed, --pps, --gap and --max are four paces: choose one");
+        return session_fail(s, EXIT_USAGE,
+                            "--speed, --pps, --gap and --max are four paces: choose one");
     if (w->live && w->play == NULL)
-        return session_fail(s, EXIT_USAGE, "--live needs the side that the stack is: --play client or --play server");
+        return session_fail(
+            s, EXIT_USAGE,
+            "--live needs the side that the stack is: --play client or --play server");
     return EXIT_DONE;
 }
 
 static int read_words(struct session *s, int argc, char **argv, struct words *w)
 {
-    *w = (struct words){.json = s->json, .speed = 1, .loop = 1, .wait = 30 * TD_SEC, .patience = 5 * TD_SEC, .flow = 0};
+    *w = (struct words){.json = s->json,
+                        .speed = 1,
+                        .loop = 1,
+                        .wait = 30 * TD_SEC,
+                        .patience = 5 * TD_SEC,
+                        .flow = 0};
     for (int i = 1; i < argc; i++) {
         int status = argv[i][0] == '-' ? valued(s, argv[i], argv[i + 1], w) : -1;
         if (status > 0)
@@ -212,9 +235,12 @@ static int read_words(struct session *s, int argc, char **argv, struct words *w)
         else if (strcmp(argv[i], "--max") == 0)
             w->max = true;
         else if (argv[i][0] == '-' && argv[i][1] != '\0')
-            return session_fail(s, EXIT_USAGE, "%s doesn't go with --live or --inject: `help replay` has their words", argv[i]);
+            return session_fail(
+                s, EXIT_USAGE,
+                "%s doesn't go with --live or --inject: `help replay` has their words", argv[i]);
         else if (w->file != NULL)
-            return session_fail(s, EXIT_USAGE, "'%s' after '%s': replay takes one capture", argv[i], w->file);
+            return session_fail(s, EXIT_USAGE, "'%s' after '%s': replay takes one capture", argv[i],
+                                w->file);
         else
             w->file = argv[i];
     }
@@ -240,7 +266,8 @@ static bool within(td_ip4 a, td_ip4 net, unsigned len)
     return len == 0 || (a ^ net) >> (32 - len) == 0;
 }
 
-static int set_up(struct session *s, const struct words *w, struct td_stack *st, const struct tap *tap, struct live_options *o, const struct live *l)
+static int set_up(struct session *s, const struct words *w, struct td_stack *st,
+                  const struct tap *tap, struct live_options *o, const struct live *l)
 {
     char us[16], to[16];
     format_ip4(o->us, us);
@@ -250,19 +277,29 @@ static int set_up(struct session *s, const struct words *w, struct td_stack *st,
     for (size_t i = 0; i < w->nknobs; i++) {
         char name[128];
         const char *equals = strchr(w->knob[i], '=');
-        (void)snprintf(name, sizeof(name), "%.*s", (int)(equals - w->knob[i] < 127 ? equals - w->knob[i] : 127), w->knob[i]);
+        (void)snprintf(name, sizeof(name), "%.*s",
+                       (int)(equals - w->knob[i] < 127 ? equals - w->knob[i] : 127), w->knob[i]);
         int err = td_knob_set(st, name, equals + 1);
         if (err != 0)
-            return session_fail(s, EXIT_USAGE, "--knob %s: %s", w->knob[i], err == -ENOENT ? "there is no such knob: `sysctl -a` lists them" : "it can't have this value");
+            return session_fail(s, EXIT_USAGE, "--knob %s: %s", w->knob[i],
+                                err == -ENOENT ? "there is no such knob: `sysctl -a` lists them"
+                                               : "it can't have this value");
     }
     if (td_addr_add(st, tap_ifindex(tap), o->us, w->as_len) != 0)
-        return session_fail(s, EXIT_USAGE, "%s/%u can't be a host's address: choose another one with --as ADDR/LEN", us, w->as_len);
+        return session_fail(
+            s, EXIT_USAGE, "%s/%u can't be a host's address: choose another one with --as ADDR/LEN",
+            us, w->as_len);
     if (w->has_via) {
         struct td_route all = {.gateway = w->via, .ifindex = tap_ifindex(tap)};
         if (!within(w->via, o->us, w->as_len) || td_route_add(st, &all, true) != 0)
-            return session_fail(s, EXIT_USAGE, "--via: a gateway is a neighbour, and this one isn't in %s/%u", us, w->as_len);
+            return session_fail(s, EXIT_USAGE,
+                                "--via: a gateway is a neighbour, and this one isn't in %s/%u", us,
+                                w->as_len);
     } else if (!l->server && !within(o->to, o->us, w->as_len)) {
-        return session_fail(s, EXIT_USAGE, "%s isn't in %s/%u, where the stack is: give --as ADDR/LEN, --to ADDR:PORT, or a gateway with --via ADDR", to, us, w->as_len);
+        return session_fail(s, EXIT_USAGE,
+                            "%s isn't in %s/%u, where the stack is: give --as ADDR/LEN, --to "
+                            "ADDR:PORT, or a gateway with --via ADDR",
+                            to, us, w->as_len);
     }
     return EXIT_DONE;
 }
@@ -283,8 +320,10 @@ static void run(struct live *l, struct td_stack *st, struct tap *tap)
         now = clock_now();
         if (l->over || due <= now)
             continue;
-        struct timespec t = {.tv_sec = (time_t)((due - now) / TD_SEC), .tv_nsec = (long)((due - now) % TD_SEC)};
-        struct pollfd f = {.fd = tap_fd(tap), .events = (short)(POLLIN | (tap_wants_write(tap) ? POLLOUT : 0))};
+        struct timespec t = {.tv_sec = (time_t)((due - now) / TD_SEC),
+                             .tv_nsec = (long)((due - now) % TD_SEC)};
+        struct pollfd f = {.fd = tap_fd(tap),
+                           .events = (short)(POLLIN | (tap_wants_write(tap) ? POLLOUT : 0))};
         if (t.tv_sec > 1)
             t.tv_sec = 1; /* a signal that came just before is noticed */
         (void)ppoll(&f, 1, &t, NULL);
@@ -297,34 +336,41 @@ static int live_on(struct session *s, const struct words *w, const struct play *
 {
     struct td_stack_config config = {.now = clock_now()};
     struct tap_config device = {.name = w->device, .stack_name = "eth0", .mtu = mtu_of(w->device)};
-    struct live_options o = {.us = w->has_as ? w->as : p->us, .to = w->has_to ? w->to : p->peer, .speed = w->max ? 0 : w->speed,
-                             .patience = w->patience, .wait = w->wait};
+    struct live_options o = {.us = w->has_as ? w->as : p->us,
+                             .to = w->has_to ? w->to : p->peer,
+                             .speed = w->max ? 0 : w->speed,
+                             .patience = w->patience,
+                             .wait = w->wait};
     struct sigaction old[2];
     char msg[512];
     int err;
     if (l->server && w->has_to)
-        return session_fail(s, EXIT_USAGE, "--to is whom a client connects to: a server is connected to");
+        return session_fail(s, EXIT_USAGE,
+                            "--to is whom a client connects to: a server is connected to");
     if (!l->server && w->as_port != 0)
-        return session_fail(s, EXIT_USAGE, "--port is where a server listens: a client has --to ADDR:PORT");
-    o.port = l->server ? (w->as_port != 0 ? w->as_port : p->port) : (w->port != 0 ? w->port : p->pport);
+        return session_fail(s, EXIT_USAGE,
+                            "--port is where a server listens: a client has --to ADDR:PORT");
+    o.port =
+        l->server ? (w->as_port != 0 ? w->as_port : p->port) : (w->port != 0 ? w->port : p->pport);
     if (getrandom(config.seed, sizeof(config.seed), 0) != (ssize_t)sizeof(config.seed))
-        return session_fail(s, EXIT_FAILED, "the system has no random numbers: %s", strerror(errno));
+        return session_fail(s, EXIT_FAILED, "the system has no random numbers: %s",
+                            strerror(errno));
     struct td_stack *st = td_stack_new(&config);
     struct tap *tap = st != NULL ? tap_open(st, &device, &err, msg, sizeof(msg)) : NULL;
     int status = EXIT_DONE;
     if (tap == NULL) {
         status = session_fail(s, EXIT_FAILED, "%s", st != NULL ? msg : "out of memory");
     } else if ((status = set_up(s, w, st, tap, &o, l)) == EXIT_DONE) {
-        if (l->server && !w->json) {
-            char us[16];
-            format_ip4(o.us, us);
-            fprintf(s->out, "listening on %s:%u\n", us, o.port);
-            fflush(s->out);
-        }
         hear_signals(old);
         if ((status = live_begin(l, st, &o, clock_now(), msg, sizeof(msg))) != EXIT_DONE) {
             (void)session_fail(s, status, "%s", msg);
         } else {
+            if (l->server && !w->json) {
+                char us[16];
+                format_ip4(o.us, us);
+                fprintf(s->out, "listening on %s:%u\n", us, o.port);
+                fflush(s->out);
+            }
             run(l, st, tap);
             struct tap_stats stats = tap_stats(tap);
             const uint64_t frames[2] = {stats.tx_frames, stats.rx_frames};
@@ -378,7 +424,8 @@ static void sleep_until(td_time at)
         ;
 }
 
-static void write_frame(struct injection *in, int fd, uint32_t mtu, const uint8_t *b, uint32_t n, unsigned tags)
+static void write_frame(struct injection *in, int fd, uint32_t mtu, const uint8_t *b, uint32_t n,
+                        unsigned tags)
 {
     struct pollfd f = {.fd = fd, .events = POLLOUT};
     if (n > mtu + 14 + 4 * tags) {
@@ -405,13 +452,18 @@ static void write_frame(struct injection *in, int fd, uint32_t mtu, const uint8_
 static unsigned tags_of(const uint8_t *b, uint32_t n)
 {
     unsigned tags = 0;
-    for (uint32_t at = 12; at + 4 <= n && tags < 2 && ((b[at] == 0x81 && b[at + 1] == 0) || (b[at] == 0x88 && b[at + 1] == 0xa8)); at += 4)
+    for (uint32_t at = 12;
+         at + 4 <= n && tags < 2 &&
+         ((b[at] == 0x81 && b[at + 1] == 0) || (b[at] == 0x88 && b[at + 1] == 0xa8));
+         at += 4)
         tags++;
     return tags;
 }
 
-/* The frame as it was captured; what isn't Ethernet gets such a header (view.h). Bytes that were cut off are zeros. */
-static const uint8_t *whole_frame(struct injection *in, struct viewer *v, struct viewer *own, const struct capture_frame *f, uint32_t *n)
+/* The frame as it was captured; what isn't Ethernet gets such a header (view.h). Bytes that were
+ * cut off are zeros. */
+static const uint8_t *whole_frame(struct injection *in, struct viewer *v, struct viewer *own,
+                                  const struct capture_frame *f, uint32_t *n)
 {
     struct view view;
     if (f->link == ETHERNET && f->caplen == f->len) {
@@ -440,7 +492,8 @@ static const uint8_t *whole_frame(struct injection *in, struct viewer *v, struct
 }
 
 /* Once through the file. False: it can't be opened. */
-static bool inject_once(struct injection *in, const struct words *w, int fd, uint32_t mtu, td_time *next, char *msg, size_t msg_size)
+static bool inject_once(struct injection *in, const struct words *w, int fd, uint32_t mtu,
+                        td_time *next, char *msg, size_t msg_size)
 {
     struct capture_frame f;
     struct viewer viewer = {0}, own = {0};
@@ -457,7 +510,8 @@ static bool inject_once(struct injection *in, const struct words *w, int fd, uin
             *next += TD_SEC / w->pps;
         else if (any && w->gap > 0)
             *next += w->gap;
-        else if (any && !w->max && f.wall > last && (uint64_t)f.wall - (uint64_t)last < (uint64_t)1 << 60)
+        else if (any && !w->max && f.wall > last &&
+                 (uint64_t)f.wall - (uint64_t)last < (uint64_t)1 << 60)
             *next += (td_time)((double)((uint64_t)f.wall - (uint64_t)last) / w->speed);
         last = !any || f.wall > last ? f.wall : last;
         any = true;
@@ -481,7 +535,8 @@ static bool inject_once(struct injection *in, const struct words *w, int fd, uin
     return true;
 }
 
-static void inject_report(struct session *s, const struct words *w, const struct injection *in, const char *device, uint32_t mtu, uint32_t rounds)
+static void inject_report(struct session *s, const struct words *w, const struct injection *in,
+                          const char *device, uint32_t mtu, uint32_t rounds)
 {
     double seconds = (double)(in->ended - in->began) / 1e9;
     if (w->json) {
@@ -507,17 +562,27 @@ static void inject_report(struct session *s, const struct words *w, const struct
         text_free(&t);
         return;
     }
-    fprintf(s->out, "%llu frames, %llu bytes to %s in %.3f s\n", (unsigned long long)in->frames, (unsigned long long)in->bytes, device, seconds);
+    fprintf(s->out, "%llu frames, %llu bytes to %s in %.3f s\n", (unsigned long long)in->frames,
+            (unsigned long long)in->bytes, device, seconds);
     if (in->large > 0)
-        fprintf(s->out, "%llu frames are too large for its MTU of %u: not sent\n", (unsigned long long)in->large, mtu);
+        fprintf(s->out, "%llu frames are too large for its MTU of %u: not sent\n",
+                (unsigned long long)in->large, mtu);
     if (in->refused > 0)
-        fprintf(s->out, "%llu frames were refused: %s%s\n", (unsigned long long)in->refused, strerror(in->error), in->error == EIO ? " (is the device up?)" : "");
+        fprintf(s->out, "%llu frames were refused: %s%s\n", (unsigned long long)in->refused,
+                strerror(in->error), in->error == EIO ? " (is the device up?)" : "");
     if (in->filled > 0)
-        fprintf(s->out, "note: %llu frames were cut off when they were captured; zeros stand for what is missing\n", (unsigned long long)in->filled);
+        fprintf(s->out,
+                "note: %llu frames were cut off when they were captured; zeros stand for what is "
+                "missing\n",
+                (unsigned long long)in->filled);
     if (in->unread > 0)
-        fprintf(s->out, "note: %llu packets are of a link layer that can't be read, or too short: not sent\n", (unsigned long long)in->unread);
+        fprintf(
+            s->out,
+            "note: %llu packets are of a link layer that can't be read, or too short: not sent\n",
+            (unsigned long long)in->unread);
     if (in->late > 0)
-        fprintf(s->out, "note: %llu frames left more than a millisecond late\n", (unsigned long long)in->late);
+        fprintf(s->out, "note: %llu frames left more than a millisecond late\n",
+                (unsigned long long)in->late);
     if (in->broken[0] != '\0')
         fprintf(s->out, "note: %s\n", in->broken);
     if (stopped)
@@ -548,7 +613,9 @@ static int inject_main(struct session *s, const struct words *w)
         inject_report(s, w, &in, name, mtu, round);
     leave_signals(old);
     close(fd);
-    return !ok ? EXIT_USAGE : in.frames > 0 && in.refused == 0 && in.large == 0 && !stopped ? EXIT_DONE : EXIT_FAILED;
+    return !ok                                                             ? EXIT_USAGE
+           : in.frames > 0 && in.refused == 0 && in.large == 0 && !stopped ? EXIT_DONE
+                                                                           : EXIT_FAILED;
 }
 
 /* ---- the command ---- */
@@ -568,7 +635,8 @@ int replay_live(struct session *s, int argc, char **argv)
     int status = read_words(s, argc, argv, &w);
     if (status != EXIT_DONE)
         return status;
-    struct capture_reader *r = strcmp(w.file, "-") == 0 && !w.live ? NULL : capture_open(w.file, msg, sizeof(msg));
+    struct capture_reader *r =
+        strcmp(w.file, "-") == 0 && !w.live ? NULL : capture_open(w.file, msg, sizeof(msg));
     if (r == NULL && (w.live || strcmp(w.file, "-") != 0))
         return session_fail(s, EXIT_USAGE, "%s", msg);
     status = w.live ? live_main(s, &w, r) : inject_main(s, &w);

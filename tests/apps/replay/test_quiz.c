@@ -1,4 +1,5 @@
-/* replay/quiz*.c: what is taken for the same answer, what is asked and hidden, and tables of marks. The captures are pcaps/. */
+/* replay/quiz*.c: what is taken for the same answer, what is asked and hidden, and tables of marks.
+ * The captures are pcaps/. */
 #include "check_main.h"
 #include "common/control.h"
 #include "replay/quiz.h"
@@ -13,7 +14,8 @@ static struct capture_reader *open_file(void *ctx, char *m, size_t m_size)
     return capture_open(ctx, m, m_size);
 }
 
-static int make(struct quiz *q, const char *name, const char *fields, const char *seed, const char *play, unsigned count)
+static int make(struct quiz *q, const char *name, const char *fields, const char *seed,
+                const char *play, unsigned count)
 {
     static char path[256];
     struct quiz_options o = {.file = path, .flow = -1, .seed = seed, .count = count, .play = play};
@@ -34,29 +36,50 @@ static const struct {
     const char *key, *answer;
     enum quiz_mark mark;
 } answers[] = {
-    {FORM_NUMBER, "1501", "1501", ANSWER_RIGHT},       {FORM_NUMBER, "1501", "  1,501 bytes ", ANSWER_RIGHT},
-    {FORM_NUMBER, "1501", "1,501 bytes", ANSWER_RIGHT}, {FORM_NUMBER, "1501", "1_501", ANSWER_RIGHT},
-    {FORM_NUMBER, "1501", "1502", ANSWER_WRONG},       {FORM_NUMBER, "1501", "1501x", ANSWER_MALFORMED},
-    {FORM_NUMBER, "1501", "-1501", ANSWER_MALFORMED},  {FORM_NUMBER, "1501", "1501.0", ANSWER_MALFORMED},
-    {FORM_NUMBER, "1501", "99999999999999999999", ANSWER_MALFORMED}, {FORM_NUMBER, "1501", "none", ANSWER_WRONG},
+    {FORM_NUMBER, "1501", "1501", ANSWER_RIGHT},
+    {FORM_NUMBER, "1501", "  1,501 bytes ", ANSWER_RIGHT},
+    {FORM_NUMBER, "1501", "1,501 bytes", ANSWER_RIGHT},
+    {FORM_NUMBER, "1501", "1_501", ANSWER_RIGHT},
+    {FORM_NUMBER, "1501", "1502", ANSWER_WRONG},
+    {FORM_NUMBER, "1501", "1501x", ANSWER_MALFORMED},
+    {FORM_NUMBER, "1501", "-1501", ANSWER_MALFORMED},
+    {FORM_NUMBER, "1501", "1501.0", ANSWER_MALFORMED},
+    {FORM_NUMBER, "1501", "99999999999999999999", ANSWER_MALFORMED},
+    {FORM_NUMBER, "1501", "none", ANSWER_WRONG},
     {FORM_NUMBER, "4294967295", "4 294 967 295", ANSWER_RIGHT},
-    {FORM_TIME, "300.000 ms", "0.3 s", ANSWER_RIGHT},  {FORM_TIME, "300.000 ms", "300ms", ANSWER_RIGHT},
-    {FORM_TIME, "300.000 ms", "306 ms", ANSWER_RIGHT}, {FORM_TIME, "300.000 ms", "307 ms", ANSWER_WRONG},
-    {FORM_TIME, "300.000 ms", "300000 us", ANSWER_RIGHT}, {FORM_TIME, "300.000 ms", "300", ANSWER_MALFORMED},
-    {FORM_TIME, "none", "None", ANSWER_RIGHT},         {FORM_TIME, "300.000 ms", "none", ANSWER_WRONG},
-    {FORM_FLAGS, "SYN,ACK", "SA", ANSWER_RIGHT},       {FORM_FLAGS, "SYN,ACK", "ack|syn", ANSWER_RIGHT},
-    {FORM_FLAGS, "SYN,ACK", "S.", ANSWER_RIGHT},       {FORM_FLAGS, "SYN,ACK", "SYN-ACK", ANSWER_RIGHT},
-    {FORM_FLAGS, "SYN,ACK", "[SYN, ACK]", ANSWER_RIGHT}, {FORM_FLAGS, "SYN,ACK", "SYN", ANSWER_WRONG},
-    {FORM_FLAGS, "ACK", "PA", ANSWER_RIGHT},           {FORM_FLAGS, "ACK", "xyz", ANSWER_MALFORMED},
-    {FORM_FLAGS, "FIN,ACK", "FINACK", ANSWER_RIGHT},   {FORM_FLAGS, "FIN,ACK", "FIN,RST,ACK", ANSWER_WRONG},
-    {FORM_STATE, "FIN-WAIT-1", "fin_wait1", ANSWER_RIGHT}, {FORM_STATE, "FIN-WAIT-1", "FIN_WAIT_2", ANSWER_WRONG},
-    {FORM_STATE, "SYN-RECEIVED", "SYN_RECV", ANSWER_RIGHT}, {FORM_STATE, "SYN-RECEIVED", "syn-rcvd", ANSWER_RIGHT},
-    {FORM_STATE, "ESTABLISHED", "ESTAB", ANSWER_RIGHT}, {FORM_STATE, "CLOSED", "open", ANSWER_MALFORMED},
-    {FORM_WORD, "dup-ack", "duplicate ACK", ANSWER_RIGHT}, {FORM_WORD, "rto", "timeout", ANSWER_RIGHT},
-    {FORM_WORD, "fast-retransmit", "fast", ANSWER_RIGHT}, {FORM_WORD, "rto", "fast", ANSWER_WRONG},
+    {FORM_TIME, "300.000 ms", "0.3 s", ANSWER_RIGHT},
+    {FORM_TIME, "300.000 ms", "300ms", ANSWER_RIGHT},
+    {FORM_TIME, "300.000 ms", "306 ms", ANSWER_RIGHT},
+    {FORM_TIME, "300.000 ms", "307 ms", ANSWER_WRONG},
+    {FORM_TIME, "300.000 ms", "300000 us", ANSWER_RIGHT},
+    {FORM_TIME, "300.000 ms", "300", ANSWER_MALFORMED},
+    {FORM_TIME, "none", "None", ANSWER_RIGHT},
+    {FORM_TIME, "300.000 ms", "none", ANSWER_WRONG},
+    {FORM_FLAGS, "SYN,ACK", "SA", ANSWER_RIGHT},
+    {FORM_FLAGS, "SYN,ACK", "ack|syn", ANSWER_RIGHT},
+    {FORM_FLAGS, "SYN,ACK", "S.", ANSWER_RIGHT},
+    {FORM_FLAGS, "SYN,ACK", "SYN-ACK", ANSWER_RIGHT},
+    {FORM_FLAGS, "SYN,ACK", "[SYN, ACK]", ANSWER_RIGHT},
+    {FORM_FLAGS, "SYN,ACK", "SYN", ANSWER_WRONG},
+    {FORM_FLAGS, "ACK", "PA", ANSWER_RIGHT},
+    {FORM_FLAGS, "ACK", "xyz", ANSWER_MALFORMED},
+    {FORM_FLAGS, "FIN,ACK", "FINACK", ANSWER_RIGHT},
+    {FORM_FLAGS, "FIN,ACK", "FIN,RST,ACK", ANSWER_WRONG},
+    {FORM_STATE, "FIN-WAIT-1", "fin_wait1", ANSWER_RIGHT},
+    {FORM_STATE, "FIN-WAIT-1", "FIN_WAIT_2", ANSWER_WRONG},
+    {FORM_STATE, "SYN-RECEIVED", "SYN_RECV", ANSWER_RIGHT},
+    {FORM_STATE, "SYN-RECEIVED", "syn-rcvd", ANSWER_RIGHT},
+    {FORM_STATE, "ESTABLISHED", "ESTAB", ANSWER_RIGHT},
+    {FORM_STATE, "CLOSED", "open", ANSWER_MALFORMED},
+    {FORM_WORD, "dup-ack", "duplicate ACK", ANSWER_RIGHT},
+    {FORM_WORD, "rto", "timeout", ANSWER_RIGHT},
+    {FORM_WORD, "fast-retransmit", "fast", ANSWER_RIGHT},
+    {FORM_WORD, "rto", "fast", ANSWER_WRONG},
     {FORM_WORD, "rto", "dunno", ANSWER_MALFORMED},
-    {FORM_ADDRESS, "10.0.0.1", "10.0.0.1", ANSWER_RIGHT}, {FORM_ADDRESS, "10.0.0.1", "10.0.0.2", ANSWER_WRONG},
-    {FORM_ADDRESS, "10.0.0.1", "10.0.0.256", ANSWER_MALFORMED}, {FORM_ADDRESS, "10.0.0.1", "10.0.0.1.1", ANSWER_MALFORMED},
+    {FORM_ADDRESS, "10.0.0.1", "10.0.0.1", ANSWER_RIGHT},
+    {FORM_ADDRESS, "10.0.0.1", "10.0.0.2", ANSWER_WRONG},
+    {FORM_ADDRESS, "10.0.0.1", "10.0.0.256", ANSWER_MALFORMED},
+    {FORM_ADDRESS, "10.0.0.1", "10.0.0.1.1", ANSWER_MALFORMED},
 };
 
 START_TEST(what_is_the_same)
@@ -64,8 +87,8 @@ START_TEST(what_is_the_same)
     struct question q = {.form = answers[_i].form, .tolerance = 6000000, .ignore = TCP_PSH};
     const char *said;
     question_accept(&q, "%s", answers[_i].key);
-    ck_assert_msg(quiz_mark(&q, answers[_i].answer, &said) == answers[_i].mark, "%s for %s: not %d", answers[_i].answer, answers[_i].key,
-                  answers[_i].mark);
+    ck_assert_msg(quiz_mark(&q, answers[_i].answer, &said) == answers[_i].mark, "%s for %s: not %d",
+                  answers[_i].answer, answers[_i].key, answers[_i].mark);
     ck_assert_int_eq(*said == '\0', answers[_i].mark == ANSWER_RIGHT);
 }
 END_TEST
@@ -98,12 +121,14 @@ START_TEST(cells_are_hidden)
     for (unsigned i = 0; i < q.nq; i++) {
         const struct quiz_row *asked = &q.row[q.q[i].row];
         ck_assert_uint_eq(asked->asked[COL_ACK], i + 1);
-        for (size_t k = q.q[i].row + 1; k < q.nrows; k++) /* later rows with the same number are hidden too */
+        for (size_t k = q.q[i].row + 1; k < q.nrows;
+             k++) /* later rows with the same number are hidden too */
             if (q.row[k].r.side == asked->r.side && q.row[k].r.ack == asked->r.ack)
                 ck_assert(q.row[k].hidden & COL_BIT(COL_ACK));
     }
     ck_assert_ptr_nonnull(strstr(sheet.s, " ?1 "));
-    ck_assert_ptr_null(strstr(sheet.s, " 902 ")); /* that of packet 12, which acknowledges the FIN: it is nowhere else */
+    ck_assert_ptr_null(strstr(
+        sheet.s, " 902 ")); /* that of packet 12, which acknowledges the FIN: it is nowhere else */
     text_free(&sheet);
     quiz_done(&q);
 }
@@ -113,7 +138,8 @@ START_TEST(played_values)
 {
     struct quiz q;
     unsigned cwnd = 0, rto = 0;
-    ck_assert_msg(make(&q, "rto-backoff", "cwnd,ssthresh,rto", "1", "server", 20) == EXIT_DONE, "%s", msg);
+    ck_assert_msg(make(&q, "rto-backoff", "cwnd,ssthresh,rto", "1", "server", 20) == EXIT_DONE,
+                  "%s", msg);
     ck_assert_int_eq(q.played, 1);
     ck_assert_uint_eq(q.differs, 0);
     for (unsigned i = 0; i < q.nq; i++) {
@@ -124,8 +150,12 @@ START_TEST(played_values)
         }
         if (x->field == QUIZ_SSTHRESH && x->packet == 5)
             ck_assert_str_eq(x->accepted[0], "7"); /* 0.7 of 10 */
-        if (x->field == QUIZ_RTO) { /* SRTT 100 ms, and 200 ms at least; doubled */
-            static const char *const at[] = {[4] = "300.000 ms", [5] = "600.000 ms", [6] = "1200.000 ms", [7] = "2400.000 ms", [8] = "4800.000 ms"};
+        if (x->field == QUIZ_RTO) {                /* SRTT 100 ms, and 200 ms at least; doubled */
+            static const char *const at[] = {[4] = "300.000 ms",
+                                             [5] = "600.000 ms",
+                                             [6] = "1200.000 ms",
+                                             [7] = "2400.000 ms",
+                                             [8] = "4800.000 ms"};
             rto++;
             if (x->packet < 9)
                 ck_assert_str_eq(x->accepted[0], at[x->packet]);
@@ -206,7 +236,8 @@ START_TEST(keys_and_papers)
     ck_assert(!paper_mark(&p, paper, &k, msg, sizeof(msg)));
     ck_assert_ptr_nonnull(strstr(msg, "answers to quiz 00000000"));
     quiz_key_done(&k);
-    put_file(path, "{\"tapdeck_quiz_key\": \"1\", \"quiz\": \"x\", \"seed\": \"1\", \"questions\": [{\"question\": 1}]}");
+    put_file(path, "{\"tapdeck_quiz_key\": \"1\", \"quiz\": \"x\", \"seed\": \"1\", \"questions\": "
+                   "[{\"question\": 1}]}");
     ck_assert_int_eq(quiz_key_read(&k, path, msg, sizeof(msg)), EXIT_USAGE);
     ck_assert_ptr_nonnull(strstr(msg, "question 1 of this key"));
     (void)remove(path);
