@@ -337,7 +337,7 @@ bool host_step(struct host *h)
         hear(h, it, r);
     host_settle(h);
     h->tape.steps++;
-    h->tape.frame = (struct tape_frame){.number = it->v.number,
+    h->tape.frame = (struct tape_frame){.number = h->o.nifs > 1 ? h->tape.steps : it->v.number,
                                         .at = it->at,
                                         .wall = it->v.wall,
                                         .dir = it->out ? TAPE_OUT : TAPE_IN,
@@ -446,7 +446,7 @@ static void tape_line(const struct tape *t, struct text *out)
 {
     const struct host *h = of(t);
     const struct host_entry *r = h->now_row;
-    if (r == NULL || r->r.number != t->frame.number)
+    if (r == NULL || t->frame.number == 0)
         return;
     text_printf(out, "%6" PRIu64 " %11.6f  %-7s  ", r->r.number, (double)r->r.at / 1e9,
                 r->open ? "not yet" : host_verdict_names[r->r.verdict]);

@@ -110,9 +110,12 @@ int replay_deck(struct session *outer, const struct deck_words *w)
                                       .prompt = deck_session_prompt,
                                       .hello = hello,
                                       .ctx = &d};
-    if (w->nlines == 0 && strcmp(w->file, "-") == 0)
+    if (w->nlines == 0 && strcmp(w->file, "-") == 0) {
+        if (w->tape != NULL)
+            w->tape->ops->close(w->tape);
         return session_fail(outer, EXIT_USAGE, "the standard input can't be the capture and the console's lines at once: write -e LINE");
-    struct tape *t = open_tape(w, &status, msg, sizeof(msg));
+    }
+    struct tape *t = w->tape != NULL ? w->tape : open_tape(w, &status, msg, sizeof(msg));
     if (t == NULL)
         return session_fail(outer, status, "%s", msg);
     hello_text(t, w->file, hello, sizeof(hello));

@@ -12,6 +12,7 @@ struct deck_words {
     const char *line[DECK_LINES]; /* -e: run instead of what standard input has */
     size_t nlines;
     /* which tape */
+    struct tape *tape; /* it is open already: taken over; NULL: what follows tells */
     const char *file;
     int64_t flow; /* -1: all */
     enum observe_sums sums;
@@ -27,6 +28,8 @@ int replay_deck(struct session *s, const struct deck_words *w);
     "replay -i [-e LINE]... [--flow N] [--checksums {honour|repair|drop}] [-j] FILE\n"             \
     "replay -i [-e LINE]... --play {client|server|ADDR:PORT} [--flow N] [--knob NAME=VALUE]... "   \
     "[-j] FILE\n"                                                                                  \
+    "replay -i [-e LINE]... {--play ADDR[/LEN] [--on IFACE] [--mac MAC]}... [--run COMMAND]...\n"   \
+    "       [--config FILE] [--knob NAME=VALUE]... [--mtu N] [--checksums {honour|repair|drop}] FILE...\n" \
     "replay -i [-e LINE]... [-j] FILE.deck"
 #define REPLAY_DECK_MORE                                                                           \
     "replay -i is a console in which the file is a tape: play, step, back, goto, until move it, "  \

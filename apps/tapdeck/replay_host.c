@@ -8,9 +8,11 @@
 #include "common/jsonw.h"
 #include "common/parse.h"
 #include "replay/host.h"
+#include "tapdeck/replay_deck.h"
 
 struct words {
     struct host_options o;
+    struct deck_words deck;
     bool json;
 };
 
@@ -56,7 +58,7 @@ static int sums(struct session *s, const char *word, enum observe_sums *v)
 static int valued(struct session *s, const char *option, const char *value, struct words *w)
 {
     static const char *const all[] = {"--play", "--on",        "--run",    "--config", "--knob",
-                                      "--mtu",  "--checksums", "--report", "--mac"};
+                                      "--mtu",  "--checksums", "--report", "--mac",    "-e"};
     struct host_options *o = &w->o;
     unsigned k = 0;
     while (k < sizeof(all) / sizeof(*all) && strcmp(option, all[k]) != 0)
@@ -95,6 +97,10 @@ static int valued(struct session *s, const char *option, const char *value, stru
             value);
     else if (k == 8)
         o->iface[o->nifs - 1].has_mac = true;
+    else if (k == 9 && w->deck.nlines < DECK_LINES)
+        w->deck.line[w->deck.nlines++] = value;
+    else if (k == 9)
+        return session_fail(s, EXIT_USAGE, "-e goes at most %d times", DECK_LINES);
     else if (k == 7)
         w->json = strcmp(value, "json") == 0;
     return EXIT_DONE;
@@ -111,6 +117,8 @@ static int read_words(struct session *s, int argc, char **argv, struct words *w)
             i++;
         else if (strcmp(argv[i], "-j") == 0)
             w->json = true;
+        else if (strcmp(argv[i], "-i") == 0)
+            w->deck.wanted = true;
         else if (strcmp(argv[i], "-n") == 0)
             continue;
         else if (argv[i][0] == '-' && argv[i][1] != '\0')
@@ -123,6 +131,10 @@ static int read_words(struct session *s, int argc, char **argv, struct words *w)
         else
             w->o.file[w->o.nfiles++] = argv[i];
     }
+    if (w->deck.nlines > 0 && !w->deck.wanted)
+        return session_fail(s, EXIT_USAGE,
+                            "-e %s: only the console has lines, and it isn't asked for without -i",
+                            w->deck.line[0]);
     if (w->o.nfiles == 0)
         return session_fail(s, EXIT_USAGE, "which capture? write `replay --play ADDR FILE`");
     if (w->o.nfiles > w->o.nifs)
@@ -163,6 +175,15 @@ int replay_host(struct session *s, int argc, char **argv)
     int status = read_words(s, argc, argv, &w);
     if (status != EXIT_DONE)
         return status;
+    if (w.deck.wanted) {
+        struct host *h = host_open(&w.o, &status, msg, sizeof(msg));
+        if (h == NULL)
+            return session_fail(s, status, "%s", msg);
+        w.deck.tape = host_tape(h);
+        w.deck.file = w.o.file[0];
+        w.deck.json = w.json;
+        return replay_deck(s, &w.deck);
+    }
     struct output out = {.w = &w, .to = s->out};
     out.jw.t = &out.t;
     w.o.row = row;
@@ -192,17 +213,4 @@ int replay_host(struct session *s, int argc, char **argv)
     text_free(&out.t);
     host_close(out.h);
     return EXIT_DONE;
-}
-
-struct tape *replay_host_tape(struct session *s, int argc, char **argv, int *status)
-{
-    struct words w;
-    char msg[2048];
-    *status = read_words(s, argc, argv, &w);
-    if (*status != EXIT_DONE)
-        return NULL;
-    struct host *h = host_open(&w.o, status, msg, sizeof(msg));
-    if (h == NULL)
-        *status = session_fail(s, *status, "%s", msg);
-    return h != NULL ? host_tape(h) : NULL;
 }

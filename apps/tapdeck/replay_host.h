@@ -7,9 +7,6 @@
 /* Do the words ask for a host (an address without a port), not for an end of a connection? */
 bool replay_is_host(int argc, char **argv);
 int replay_host(struct session *s, int argc, char **argv);
-/* The same as a tape; argv must outlive it. NULL: *status, and it has said why. */
-struct tape;
-struct tape *replay_host_tape(struct session *s, int argc, char **argv, int *status);
 #define REPLAY_HOST_USAGE                                                                          \
     "replay {--play ADDR[/LEN] [--on IFACE] [--mac MAC]}... [--run COMMAND]... [--config FILE]\n"  \
     "       [--knob NAME=VALUE]... [--mtu N] [--checksums {honour|repair|drop}] [-j] FILE..."
