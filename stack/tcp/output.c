@@ -211,15 +211,15 @@ static uint32_t cwnd_room(const struct tcb *t)
 static bool pin_lets_again(const struct td_stack *st, const struct tcb *t, uint32_t need)
 {
     tcp_seq edge;
-    uint32_t credit;
-    return st->tcp->pins != NULL && tcp_pin_window(st, &t->ep.a, &edge, &credit) && credit >= need;
+    int32_t credit;
+    return st->tcp->pins != NULL && tcp_pin_window(st, &t->ep.a, &edge, &credit) && credit >= (int32_t)need;
 }
 
 /* How many bytes of new text from pos on cwnd lets out, or what it is pinned to. */
 static uint32_t new_room(const struct td_stack *st, const struct tcb *t, tcp_seq pos)
 {
     tcp_seq edge;
-    uint32_t credit;
+    int32_t credit;
     if (st->tcp->pins == NULL || !tcp_pin_window(st, &t->ep.a, &edge, &credit)) {
         return cwnd_room(t);
     }

@@ -29,6 +29,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define DEBT_MOST 65536
+
 struct tcp_pin {
     struct tcp_pin *next;
     struct tcp_tuple a;
@@ -38,7 +40,7 @@ struct tcp_pin {
     uint32_t iss, ts_offset;
     uint16_t id, id_next, id_step;
     tcp_seq edge;        /* with TD_PIN_WINDOW */
-    uint32_t credit;
+    int32_t credit;      /* below 0: more was sent than was captured */
 };
 
 static struct tcp_pin **pin_find(const struct td_stack *st, const struct tcp_tuple *a)
@@ -90,8 +92,12 @@ static int pin_window(struct td_stack *st, const struct tcp_tuple *a, const stru
     struct tcp_pin *p = *at;
     p->what |= TD_PIN_WINDOW;
     p->edge = pin->snd_edge;
-    uint32_t room = TD_PIN_CREDIT_MAX - p->credit;
-    p->credit += pin->credit < room ? pin->credit : room;
+    const struct tcb *t = container_of(ep, struct tcb, ep);
+    if (t->snd_una == t->snd_nxt) { /* settled */
+        p->credit = 0;
+    }
+    uint32_t room = (uint32_t)((int32_t)TD_PIN_CREDIT_MAX - p->credit);
+    p->credit += (int32_t)(pin->credit < room ? pin->credit : room);
     tcp_mark(st, container_of(ep, struct tcb, ep));
     return 0;
 }
@@ -173,7 +179,7 @@ bool tcp_pin_next_id(struct td_stack *st, const struct tcp_tuple *a, uint16_t *i
     return true;
 }
 
-bool tcp_pin_window(const struct td_stack *st, const struct tcp_tuple *a, tcp_seq *edge, uint32_t *credit)
+bool tcp_pin_window(const struct td_stack *st, const struct tcp_tuple *a, tcp_seq *edge, int32_t *credit)
 {
     const struct tcp_pin *p = *pin_find(st, a);
     if (p == NULL || (p->what & TD_PIN_WINDOW) == 0) {
@@ -188,7 +194,8 @@ void tcp_pin_spent(struct td_stack *st, const struct tcp_tuple *a, uint32_t byte
 {
     struct tcp_pin *p = *pin_find(st, a);
     if (p != NULL) {
-        p->credit -= bytes < p->credit ? bytes : p->credit;
+        p->credit -= (int32_t)(bytes < TD_PIN_CREDIT_MAX ? bytes : TD_PIN_CREDIT_MAX);
+        p->credit = p->credit > -DEBT_MOST ? p->credit : -DEBT_MOST;
     }
 }
 

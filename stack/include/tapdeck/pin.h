@@ -13,7 +13,8 @@ struct td_stack;
 /*
  * TD_PIN_WINDOW, alone: what the captured host's congestion window let it do, for the connection there is. Its new text goes
  * as far as snd_edge, whatever its own cwnd says, and no further, as if cwnd held it; what it believes lost may go again whatever cwnd
- * says, as far as `credit` goes: each such pin adds to it, all that is sent takes from it. What is lost, and when its timers
+ * says, as far as `credit` goes: each such pin adds to it, all text that is sent takes from it (also below 0; with nothing in flight it is 0
+ * again). What is lost, and when its timers
  * expire, stays the stack's own judgement. -ENOENT: there is no such connection. */
 enum td_tcp_pin_what { TD_PIN_ISS = 1, TD_PIN_TS = 2, TD_PIN_ID = 4, TD_PIN_WINDOW = 8 };
 #define TD_PIN_CREDIT_MAX (1u << 20)
