@@ -239,6 +239,8 @@ static void let_go(struct player *r, const struct play_frame *f, size_t index)
         if (g->flags & (TCP_SYN | TCP_RST))
             break;
         end = seq_gt(e, end) ? e : end;
+        if (g->flags & TCP_PSH)
+            break; /* Linux pushes at the end of what it hands over at once */
     }
     r->let = !r->letting || seq_gt(end, r->let) ? end : r->let;
     r->letting = true;

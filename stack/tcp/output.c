@@ -365,6 +365,11 @@ struct burst {
 
 static uint32_t burst_size(const struct td_stack *st, const struct tcb *t)
 {
+    tcp_seq edge;
+    int32_t credit;
+    if (st->tcp->pins != NULL && tcp_pin_window(st, &t->ep.a, &edge, &credit)) {
+        return UINT16_MAX; /* a pin lets go one burst */
+    }
     uint64_t rate = t->cc.pacing_rate, mss = t->mss;
     uint64_t bytes = rate == 0 || rate >> 10 > UINT16_MAX ? UINT16_MAX : rate >> 10;
     uint64_t shift = t->cc.min_rtt / TD_US >> 9; /* on a short path larger ones do no harm */

@@ -12,7 +12,7 @@ struct td_stack;
  * -EINVAL (an address or port is missing), -ENOSPC (16 of them wait), -ENOMEM. */
 /*
  * TD_PIN_WINDOW, alone: what the captured host's congestion window let it do, for the connection there is. Its new text goes
- * as far as snd_edge, whatever its own cwnd says, and no further, as if cwnd held it; what it believes lost may go again whatever cwnd
+ * as far as snd_edge, whatever its own cwnd says, and no further, as if cwnd held it, in one burst; what it believes lost may go again whatever cwnd
  * says, as far as `credit` goes: each such pin adds to it, all text that is sent takes from it (also below 0; with nothing in flight it is 0
  * again). What is lost, and when its timers
  * expire, stays the stack's own judgement. -ENOENT: there is no such connection. */
