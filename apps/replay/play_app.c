@@ -239,6 +239,7 @@ static void let_go(struct player *r, const struct play_frame *f, size_t index)
         if (g->flags & (TCP_SYN | TCP_RST))
             break;
         end = seq_gt(e, end) ? e : end;
+        pin.what = (g->flags & TCP_PSH) ? TD_PIN_WINDOW | TD_PIN_BURST : TD_PIN_WINDOW;
         if (g->flags & TCP_PSH)
             break; /* Linux pushes at the end of what it hands over at once */
     }

@@ -365,10 +365,8 @@ struct burst {
 
 static uint32_t burst_size(const struct td_stack *st, const struct tcb *t)
 {
-    tcp_seq edge;
-    int32_t credit;
-    if (st->tcp->pins != NULL && tcp_pin_window(st, &t->ep.a, &edge, &credit)) {
-        return UINT16_MAX; /* a pin lets go one burst */
+    if (st->tcp->pins != NULL && tcp_pin_burst(st, &t->ep.a)) {
+        return UINT16_MAX; /* as far as the pin lets it */
     }
     uint64_t rate = t->cc.pacing_rate, mss = t->mss;
     uint64_t bytes = rate == 0 || rate >> 10 > UINT16_MAX ? UINT16_MAX : rate >> 10;

@@ -40,6 +40,7 @@ struct tcp_pin {
     uint32_t iss, ts_offset;
     uint16_t id, id_next, id_step;
     tcp_seq edge;        /* with TD_PIN_WINDOW */
+    bool burst;
     int32_t credit;      /* below 0: more was sent than was captured */
 };
 
@@ -92,6 +93,7 @@ static int pin_window(struct td_stack *st, const struct tcp_tuple *a, const stru
     struct tcp_pin *p = *at;
     p->what |= TD_PIN_WINDOW;
     p->edge = pin->snd_edge;
+    p->burst = (pin->what & TD_PIN_BURST) != 0;
     const struct tcb *t = container_of(ep, struct tcb, ep);
     if (t->snd_una == t->snd_nxt) { /* settled */
         p->credit = 0;
@@ -106,7 +108,7 @@ int tcp_pin_set(struct td_stack *st, const struct td_tcp_pin *pin)
 {
     const struct tcp_tuple a = {
         .laddr = pin->laddr, .raddr = pin->raddr, .lport = pin->lport, .rport = pin->rport};
-    bool window = pin->what == TD_PIN_WINDOW;
+    bool window = (pin->what & ~(unsigned)TD_PIN_BURST) == TD_PIN_WINDOW;
     if (a.laddr == 0 || a.raddr == 0 || a.lport == 0 || a.rport == 0 ||
         (!window && (pin->what & ~(unsigned)(TD_PIN_ISS | TD_PIN_TS | TD_PIN_ID)) != 0)) {
         return -EINVAL;
@@ -188,6 +190,12 @@ bool tcp_pin_window(const struct td_stack *st, const struct tcp_tuple *a, tcp_se
     *edge = p->edge;
     *credit = p->credit;
     return true;
+}
+
+bool tcp_pin_burst(const struct td_stack *st, const struct tcp_tuple *a)
+{
+    const struct tcp_pin *p = *pin_find(st, a);
+    return p != NULL && p->burst;
 }
 
 void tcp_pin_spent(struct td_stack *st, const struct tcp_tuple *a, uint32_t bytes)

@@ -510,6 +510,7 @@ bool tcp_pin_next_id(struct td_stack *st, const struct tcp_tuple *a, uint16_t *i
 /* How far its new text may go, and how many bytes that are believed lost may go again, whatever cwnd says. False: neither
  * is pinned. */
 bool tcp_pin_window(const struct td_stack *st, const struct tcp_tuple *a, tcp_seq *edge, int32_t *credit);
+bool tcp_pin_burst(const struct td_stack *st, const struct tcp_tuple *a);
 void tcp_pin_spent(struct td_stack *st, const struct tcp_tuple *a, uint32_t bytes);
 void tcp_pins_free(struct td_stack *st);
 /* ---- synopts.c ---- */

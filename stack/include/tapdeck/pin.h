@@ -11,12 +11,12 @@ struct td_stack;
  * takes a pin back (-ENOENT), a second one replaces the first. A SYN cookie takes none.
  * -EINVAL (an address or port is missing), -ENOSPC (16 of them wait), -ENOMEM. */
 /*
- * TD_PIN_WINDOW, alone: what the captured host's congestion window let it do, for the connection there is. Its new text goes
- * as far as snd_edge, whatever its own cwnd says, and no further, as if cwnd held it, in one burst; what it believes lost may go again whatever cwnd
+ * TD_PIN_WINDOW, without those: what the captured host's congestion window let it do, for the connection there is. Its new text goes
+ * as far as snd_edge, whatever its own cwnd says, and no further, as if cwnd held it; with TD_PIN_BURST too, in one burst, which is pushed at its end; what it believes lost may go again whatever cwnd
  * says, as far as `credit` goes: each such pin adds to it, all text that is sent takes from it (also below 0; with nothing in flight it is 0
  * again). What is lost, and when its timers
  * expire, stays the stack's own judgement. -ENOENT: there is no such connection. */
-enum td_tcp_pin_what { TD_PIN_ISS = 1, TD_PIN_TS = 2, TD_PIN_ID = 4, TD_PIN_WINDOW = 8 };
+enum td_tcp_pin_what { TD_PIN_ISS = 1, TD_PIN_TS = 2, TD_PIN_ID = 4, TD_PIN_WINDOW = 8, TD_PIN_BURST = 16 };
 #define TD_PIN_CREDIT_MAX (1u << 20)
 struct td_tcp_pin {
     td_ip4 laddr, raddr;

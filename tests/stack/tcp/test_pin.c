@@ -189,6 +189,8 @@ START_TEST(what_cannot_be)
     ck_assert_int_eq(td_tcp_pin(h->st, &p), -EINVAL);
     p = pin_of(16);
     ck_assert_int_eq(td_tcp_pin(h->st, &p), -EINVAL);
+    p = pin_of(32);
+    ck_assert_int_eq(td_tcp_pin(h->st, &p), -EINVAL);
     p = pin_of(0);
     ck_assert_int_eq(td_tcp_pin(h->st, &p), -ENOENT);
     p = pin_of(TD_PIN_WINDOW);
