@@ -29,7 +29,7 @@ static int load_file(struct play *p, const char *name, const char *side)
     msg[0] = '\0';
     (void)snprintf(path, sizeof(path), "pcaps/%s/%s.pcapng", name, name);
     if (strncmp(name, "sawtooth", 8) == 0)
-        (void)snprintf(path, sizeof(path), "pcaps/%s/%s.pcap.gz", name, name);
+        (void)snprintf(path, sizeof(path), "pcaps/%s/%s.pcapng.gz", name, name);
     struct capture_reader *r = capture_open(path, msg, sizeof(msg));
     ck_assert_msg(r != NULL, "%s", msg);
     int status = play_load(p, r, path, 0, side, msg, sizeof(msg));
