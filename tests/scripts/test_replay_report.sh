@@ -144,7 +144,7 @@ refused "-w needs the file" $sack -w
 
 # ---- --play: verdicts beside the packets ----
 
-reno=pcaps/sawtooth-reno/sawtooth-reno.pcap.gz
+reno=$(echo pcaps/sawtooth-reno/sawtooth-reno.pcap*)
 "$BUILD/tapdeck" replay --play server --report json $reno >"$work/play.json" &&
     "$BUILD/tapdeck" replay --play server --report html -o "$work/play.html" -w "$work/play.pcapng" $reno && page "$work/play.html" "
 d = json.load(open('$work/play.json'))
@@ -197,7 +197,7 @@ PY
 pairs=()
 for name in sack fast-retransmit tail-loss dsack zero-window rst-middle half-close sawtooth-reno; do
     file=$(echo pcaps/$name/$name.pcap*)
-    if [[ $file == *.gz ]]; then gzip -dc "$file"; else tshark -F pcap -r "$file" -w - 2>/dev/null; fi >"$work/$name.pcap"
+    tshark -F pcap -r "$file" -w - 2>/dev/null >"$work/$name.pcap"
     "$BUILD/tapdeck" replay --report html -o "$work/$name.html" "$file"
     pairs+=("$work/$name.pcap=$work/$name.html=$name")
 done
