@@ -89,6 +89,7 @@ struct play_frame {
     uint16_t flags, wnd, id;
     tcp_seq seq, ack;
     uint32_t text; /* bytes */
+    bool again;    /* it is a retransmission; set by the judge */
     uint8_t kinds; /* of options: a bit each */
     struct tcp_opts o;
     uint64_t bytes;        /* captured: where its datagram is: play_copy */
@@ -132,6 +133,8 @@ struct play {
     uint8_t scale[3];      /* of windows: captured, the stack's, the other side's */
     tcp_seq base[2]; /* captured initial sequence numbers: the other side's, the played one's */
     td_time end;     /* of the last captured frame */
+    uint64_t again_captured, again_sent, again_both; /* retransmissions: captured; the stack's; of the
+                                                        captured ones, those that the stack sent too */
     bool windowed;   /* the stack's congestion window is what the captured host's was seen to be: */
     uint64_t beyond, within; /* its own would have let out less; more: captured frames with text */
     uint32_t mss;            /* text of a full segment of the played side; 0 = not known */

@@ -9,7 +9,7 @@
  * piece was split, or coalesced; and the older half of the ring is decided. Rows are told from the
  * ring's head as far as they are decided.
  */
-#include "replay/play.h"
+#include "replay/play_again.h"
 
 #include <stdlib.h>
 
@@ -30,6 +30,7 @@ struct judge {
     uint64_t head, tail; /* counted on; modulo ROWS their places */
     uint64_t told;       /* the first that hasn't been told */
     uint64_t last;       /* the captured frame given last, +1 */
+    struct again again;
     uint32_t first[BUCKETS], final[BUCKETS];
     struct entry *cap[ROWS], *sent[ROWS]; /* of a sweep */
 };
@@ -279,6 +280,7 @@ void judge_captured(struct judge *j, const struct play_frame *f)
 {
     uint32_t mss = j->p->mss, left = f->text;
     struct play_frame piece = *f;
+    piece.again = again_frame(&j->again, j->p, f, false);
     for (; mss > 0 && left > mss; left -= mss) {
         piece.text = mss;
         piece.flags = (uint16_t)(f->flags & ~(TCP_PSH | TCP_FIN));
@@ -291,8 +293,10 @@ void judge_captured(struct judge *j, const struct play_frame *f)
     take_captured(j, &piece);
 }
 
-void judge_sent(struct judge *j, const struct play_frame *f)
+void judge_sent(struct judge *j, const struct play_frame *frame)
 {
+    struct play_frame kept = *frame, *f = &kept;
+    kept.again = again_frame(&j->again, j->p, frame, true);
     struct entry *c = twin(j, f);
     if (c != NULL) {
         pair(&c->row, f);

@@ -144,6 +144,14 @@ void play_end_text(const struct play *p, struct text *t)
         text_printf(t, "%s%" PRIu64 " %s", v == 1 ? "" : ", ", p->count[v % PLAY_VERDICTS],
                     play_verdict_names[v % PLAY_VERDICTS]);
     text_puts(t, "\n");
+    if (p->again_captured > 0 || p->again_sent > 0)
+        text_printf(t,
+                    "retransmissions: captured %" PRIu64 ", of these the stack sent %" PRIu64
+                    " (%.1f %%); the stack sent %" PRIu64 " in all\n",
+                    p->again_captured, p->again_both,
+                    p->again_captured > 0 ? 100.0 * (double)p->again_both / (double)p->again_captured
+                                          : 100.0,
+                    p->again_sent);
     if (p->lag > 0)
         text_printf(t,
                     "the capture was made %.3f ms from the played side, there and back: what it "
@@ -177,6 +185,8 @@ static void frame_json(const struct play *p, struct jsonw *w, const char *key,
     jw_u64(w, "ack", f->ack);
     jw_u64(w, "len", f->text);
     jw_u64(w, "window", window(p, f, sent));
+    if (f->again)
+        jw_bool(w, "retransmission", true);
     jw_close(w, '}');
 }
 
@@ -198,6 +208,11 @@ static void json_end(const struct play *p, struct jsonw *w)
     for (unsigned v = 0; v < PLAY_VERDICTS; v++)
         jw_u64(w, play_verdict_names[v], p->count[v]);
     jw_u64(w, "held", p->held);
+    jw_open(w, "retransmissions", '{');
+    jw_u64(w, "captured", p->again_captured);
+    jw_u64(w, "reproduced", p->again_both);
+    jw_u64(w, "sent", p->again_sent);
+    jw_close(w, '}');
     jw_u64(w, "lag_ns", p->lag);
     jw_bool(w, "captured_window", p->windowed);
     if (p->windowed) {

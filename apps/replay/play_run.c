@@ -375,6 +375,9 @@ struct player *player_open(struct play *p, int *status, char *msg, size_t msg_si
     memset(p->count, 0, sizeof(p->count));
     p->diverged = false;
     p->held = 0;
+    p->again_captured = p->again_sent = p->again_both = 0;
+    p->windowed = false;
+    p->beyond = p->within = 0;
     spool_rewind(&p->frames);
     spool_rewind(&p->bytes);
     r->p = p;
