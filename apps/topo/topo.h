@@ -47,7 +47,6 @@
 #define TOPO_NAME_MAX  32      /* bytes: of a topology, a node */
 #define TOPO_IF_MAX    15      /* bytes: of an interface */
 #define TOPO_NODES_MAX 250
-#define TOPO_FILE_MAX  1048576 /* bytes */
 
 struct topo_words { /* a command, an address: text with its line in the file */
     struct topo_words *next;

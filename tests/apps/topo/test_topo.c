@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/yaml.h"
 #include "topo/topo.h"
 
 static char msg[1024];
@@ -185,7 +186,7 @@ START_TEST(test_files)
     ck_assert_msg(t != NULL, "%s", msg);
     ck_assert_str_eq(t->file, path);
     topo_free(t);
-    ck_assert_int_eq(ftruncate(fd, TOPO_FILE_MAX + 1), 0);
+    ck_assert_int_eq(ftruncate(fd, YAML_FILE_MAX + 1), 0);
     ck_assert_ptr_null(topo_load(path, msg, sizeof(msg)));
     ck_assert_ptr_nonnull(strstr(msg, "has at most 1048576 bytes"));
     close(fd);
