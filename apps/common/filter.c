@@ -9,7 +9,10 @@
 #include <ctype.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define FILTER_MOST 4096 /* instructions */
 
 static const char *const language[] = {
     "src",      "dst",       "host",       "net",       "mask",      "port",     "portrange",
@@ -98,4 +101,22 @@ bool filter_compile(const char *expr, struct td_bpf_insn *code, uint32_t room, u
     pcap_freecode(&program);
     pcap_close(p);
     return fits;
+}
+
+struct bpf_insn *filter_program(const char *expr, char *msg, size_t msg_size)
+{
+    struct td_bpf_insn *code = calloc(FILTER_MOST, sizeof(*code));
+    struct bpf_insn *program = calloc(FILTER_MOST, sizeof(*program));
+    uint32_t n = 0;
+    bool ok = code != NULL && program != NULL;
+    if (!ok)
+        snprintf(msg, msg_size, "out of memory");
+    ok = ok && filter_compile(expr, code, FILTER_MOST, &n, msg, msg_size);
+    for (uint32_t i = 0; ok && i < n; i++)
+        program[i] = (struct bpf_insn){code[i].code, code[i].jt, code[i].jf, code[i].k};
+    free(code);
+    if (ok)
+        return program;
+    free(program);
+    return NULL;
 }

@@ -12,4 +12,9 @@
 bool filter_compile(const char *expr, struct td_bpf_insn *code, uint32_t room, uint32_t *len,
                     char *msg, size_t msg_size);
 
+struct bpf_insn;
+/* The same for libpcap's bpf_filter(), which runs over packets in a buffer: malloc()ed, its caller's to free. NULL: msg is
+ * one sentence. */
+struct bpf_insn *filter_program(const char *expr, char *msg, size_t msg_size);
+
 #endif

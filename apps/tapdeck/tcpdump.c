@@ -32,7 +32,6 @@
 #include "tapdeck/local.h"
 
 #define LETTERS    "AC:DG:KNOQ:SUW:Xc:ehi:lnpqr:s:tuvw:x#"
-#define FILTER_MAX 4096
 
 /* A word of an argument vector that nobody will change. */
 static char *word(const char *s)
@@ -584,18 +583,10 @@ static int file_to_file(struct session *s, struct reading *r)
 /* The expression for packets of a file, whatever their link type; false: msg. */
 static bool file_filter(struct reading *r, const char *expression, char *msg, size_t msg_size)
 {
-    struct td_bpf_insn *code;
-    uint32_t n = 0;
     if (*expression == '\0')
         return true;
-    code = calloc(FILTER_MAX, sizeof *code);
-    r->code = calloc(FILTER_MAX, sizeof *r->code);
-    bool ok = code != NULL && r->code != NULL &&
-              filter_compile(expression, code, FILTER_MAX, &n, msg, msg_size);
-    for (uint32_t i = 0; ok && i < n; i++)
-        r->code[i] = (struct bpf_insn){code[i].code, code[i].jt, code[i].jf, code[i].k};
-    free(code);
-    return ok;
+    r->code = filter_program(expression, msg, msg_size);
+    return r->code != NULL;
 }
 
 static int from_file(struct session *s, struct tcpdump_options *o)

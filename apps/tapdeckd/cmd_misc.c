@@ -14,7 +14,7 @@ const struct command *const commands[] = {
     &command_bridge, &command_nstat,  &command_app,  &command_tap,     &command_tc,       &command_ethtool,       &command_capture,
     &command_iptables, &command_iptables_save, &command_iptables_restore, &command_conntrack,
     &command_pcb,    &command_states,    &command_ladder,
-    &command_pause, &command_step, &command_resume, &command_break,
+    &command_pause, &command_step, &command_resume, &command_break, &command_sleep,
     &command_timers, &command_table, &command_fault, &command_record, &command_values, &command_help, &command_version, &command_shutdown, NULL,
 };
 

@@ -12,6 +12,7 @@
 
 #include "common/frame.h"
 
+#define SLEEP_MAX (86400 * TD_SEC)
 #define TOLD_MAX 200 /* packets and events that a step tells; it counts the rest */
 
 /* Stack time as people count it: seconds since the daemon's start. */
@@ -374,4 +375,30 @@ const struct command command_step = {
             "together.\n"
             "Examples:\n  step\n  step 3 packets\n  step timer\n  step 10 event",
     .fn = step_main,
+};
+
+/* ---- sleep ---- */
+
+static int sleep_step(struct run *r, td_time now)
+{
+    return now >= r->wake ? EXIT_DONE : RUN_MORE;
+}
+
+static int sleep_main(struct run *r)
+{
+    td_time t;
+    if (r->argc != 2 || !parse_time(r->argv[1], &t) || t > SLEEP_MAX)
+        return run_fail(r, EXIT_USAGE, "sleep needs a time such as 5s or 200ms, at most a day");
+    r->wake = deck_now(r->deck) + t;
+    r->step = sleep_step;
+    return RUN_MORE;
+}
+
+const struct command command_sleep = {
+    .name = "sleep",
+    .usage = "sleep TIME",
+    .doc = "waits: the next command is run so much later",
+    .more = "It is the stack's time that passes: none does while it is paused, and where time is virtual nobody waits.\n"
+            "Examples:\n  sleep 5s\n  sleep 200ms",
+    .fn = sleep_main,
 };

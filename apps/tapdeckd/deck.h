@@ -231,7 +231,7 @@ uint32_t run_interface(struct run *r, const char *name);
 const char *error_text(int err);
 
 extern const struct command command_pcb, command_states, command_ladder;
-extern const struct command command_pause, command_step, command_resume, command_break;
+extern const struct command command_pause, command_step, command_resume, command_break, command_sleep;
 extern const struct command command_ip, command_ss, command_ping, command_nc, command_get, command_traceroute, command_arping, command_why, command_events, command_metrics, command_sysctl,
     command_nstat, command_table, command_app, command_tap, command_tc, command_ethtool, command_capture, command_timers,
     command_fault, command_bridge, command_iptables, command_iptables_save, command_iptables_restore, command_conntrack,

@@ -246,7 +246,7 @@ static int build(struct net *n, const struct net_options *o, char *msg, size_t m
 int net_open(struct net *n, const struct net_options *o, char *msg, size_t msg_size)
 {
     memset(n, 0, sizeof(*n));
-    n->topo = topo_load(o->file, msg, msg_size);
+    n->topo = o->bytes != NULL ? topo_parse(o->file, o->bytes, o->len, msg, msg_size) : topo_load(o->file, msg, msg_size);
     if (n->topo == NULL)
         return EXIT_USAGE;
     const struct topo_node *linux_node = topo_has(n->topo, TOPO_LINUX);

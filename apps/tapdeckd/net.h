@@ -25,6 +25,8 @@
 
 struct net_options {
     const char *file;
+    const char *bytes;  /* what stands in the file; NULL: it is read */
+    size_t len;
     const char *name;   /* NULL: the file's */
     bool virtual_time;  /* also if the file doesn't say so */
     bool real_time;     /* even if it does */

@@ -1,0 +1,123 @@
+/* lab/params.c: what differs from student to student (theory of operation: lab/lab.h).
+ *
+ * A draw is HMAC-SHA256 (RFC 2104, FIPS 180-4), keyed with the salt, of "LAB/PARAMETER/ID": its first 8 octets as a
+ * big-endian number, modulo how many there are to choose from. Whoever has the salt can compute it by hand:
+ *
+ *     printf %s 05-three-routers/hops/alice | openssl dgst -sha256 -hmac "$(cat salt)"
+ */
+#include "lab/lab.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <nettle/hmac.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/parse.h"
+
+uint64_t lab_draw(const struct lab_who *who, const char *lab, const char *param, uint64_t n)
+{
+    struct hmac_sha256_ctx h;
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    uint64_t v = 0;
+    hmac_sha256_set_key(&h, who->salt != NULL ? who->salt->len : 0, who->salt != NULL ? who->salt->bytes : (const uint8_t *)"");
+    const char *const parts[] = {lab, "/", param, "/", who->id};
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+        hmac_sha256_update(&h, strlen(parts[i]), (const uint8_t *)parts[i]);
+    hmac_sha256_digest(&h, sizeof(digest), digest);
+    for (int i = 0; i < 8; i++)
+        v = v << 8 | digest[i];
+    return n == 0 ? 0 : v % n;
+}
+
+static void put_ip(struct text *out, td_ip4 a)
+{
+    text_printf(out, "%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
+}
+
+/* "1", "last", "broadcast" … of a network. */
+static bool network_part(const char *value, const char *part, struct text *out)
+{
+    td_ip4 net;
+    uint8_t len;
+    uint32_t n;
+    if (!parse_prefix(value, &net, &len))
+        return false;
+    uint32_t hosts = len >= 31 ? 1 : (UINT32_C(1) << (32 - len)) - 2; /* that can be counted from 1 */
+    td_ip4 mask = len == 0 ? 0 : UINT32_MAX << (32 - len);
+    if (strcmp(part, "address") == 0)
+        put_ip(out, net);
+    else if (strcmp(part, "broadcast") == 0)
+        put_ip(out, net | ~mask);
+    else if (strcmp(part, "last") == 0)
+        put_ip(out, net + hosts);
+    else if (strcmp(part, "mask") == 0)
+        put_ip(out, mask);
+    else if (strcmp(part, "length") == 0)
+        text_printf(out, "%u", len);
+    else if (parse_u32(part, hosts, &n) && n > 0)
+        put_ip(out, net + n);
+    else
+        return false;
+    return true;
+}
+
+static bool number_part(const char *value, const char *part, struct text *out)
+{
+    uint64_t n;
+    if (!parse_u64(value, UINT64_MAX - 1, &n))
+        return false;
+    if (strcmp(part, "more") == 0)
+        text_printf(out, "%" PRIu64, n + 1);
+    else if (strcmp(part, "less") == 0 && n > 0)
+        text_printf(out, "%" PRIu64, n - 1);
+    else
+        return false;
+    return true;
+}
+
+/* What stands between the braces, n bytes. */
+static bool put_value(const struct lab_param *params, const char *name, size_t n, struct text *out)
+{
+    const char *dot = memchr(name, '.', n);
+    size_t base = dot != NULL ? (size_t)(dot - name) : n;
+    char part[LAB_NAME_MAX + 1] = "";
+    if (n - base > LAB_NAME_MAX)
+        return false;
+    if (dot != NULL)
+        snprintf(part, sizeof(part), "%.*s", (int)(n - base - 1), dot + 1);
+    for (const struct lab_param *p = params; p != NULL; p = p->next) {
+        if (strlen(p->name) != base || memcmp(p->name, name, base) != 0)
+            continue;
+        if (dot != NULL)
+            return p->kind == LAB_NETWORK  ? network_part(p->value, part, out)
+                   : p->kind == LAB_NUMBER ? number_part(p->value, part, out)
+                                           : false;
+        text_puts(out, p->value);
+        return true;
+    }
+    return false;
+}
+
+bool lab_expand(const struct lab_param *params, const char *file, const char *bytes, size_t len, struct text *out, char *msg,
+                size_t msg_size)
+{
+    unsigned line = 1;
+    for (size_t i = 0; i < len; i++) {
+        const char *end = bytes[i] == '$' && i + 1 < len && bytes[i + 1] == '{' ? memchr(bytes + i, '}', len - i) : NULL;
+        if (bytes[i] == '\n')
+            line++;
+        if (end == NULL || !isalpha((unsigned char)bytes[i + 2])) {
+            text_add(out, bytes + i, 1);
+            continue;
+        }
+        size_t n = (size_t)(end - bytes) - i - 2;
+        if (!put_value(params, bytes + i + 2, n, out)) {
+            snprintf(msg, msg_size, "%s:%u: ${%.*s}: no such parameter, or it has no such part: `params:` in lab.yaml names them", file,
+                     line, (int)(n < 60 ? n : 60), bytes + i + 2);
+            return false;
+        }
+        i += n + 2;
+    }
+    return true;
+}
