@@ -51,7 +51,13 @@ static void close_virtual(struct world *w)
     free(v);
 }
 
-static const struct world_ops ops = {run, close_virtual};
+static const char *node_name(struct world *w, unsigned n)
+{
+    struct virtual_world *v = (struct virtual_world *)w;
+    return n < v->net.topo->nnodes ? v->net.nodes[n].topo->name : NULL;
+}
+
+static const struct world_ops ops = {run, node_name, close_virtual};
 
 /* DIR/NAME with the parameters in place. False: a sentence, or (optional) it isn't there and out stays empty. */
 static bool read_expanded(const struct lab *l, const char *path, const char *kind, bool optional, struct text *out, char *msg,

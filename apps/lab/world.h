@@ -15,6 +15,7 @@ struct world_ops {
     /* Runs a line at a node to its end; the exit status, its output into out (cleared before) and its sentence into msg. A
      * node that isn't there, or a world that broke: EXIT_USAGE. */
     int (*run)(struct world *w, const char *node, const char *line, struct text *out, char *msg, size_t msg_size);
+    const char *(*node)(struct world *w, unsigned n); /* the n-th node's name, from 0; NULL: there are fewer */
     void (*close)(struct world *w);
 };
 struct world {

@@ -37,6 +37,7 @@ const struct local_command *const local_commands[] = {
     &local_doctor,
     &local_drill,
     &local_extcap,
+    &local_lab,
     &local_replay,
     &local_series,
     &local_graph,

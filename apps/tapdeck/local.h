@@ -97,7 +97,7 @@ int session_command(struct session *s, int argc, char **argv, const char *where)
 extern const struct local_command local_alias, local_complete, local_exit, local_quit, local_source,
     local_unalias, local_watch;
 extern const struct local_command local_extcap, local_graph, local_tcpdump;
-extern const struct local_command local_help, local_doctor, local_drill, local_quiz, local_replay, local_series,
+extern const struct local_command local_help, local_lab, local_doctor, local_drill, local_quiz, local_replay, local_series,
     local_topo, local_wire;
 
 #endif
