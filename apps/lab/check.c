@@ -270,14 +270,20 @@ static void add_answer(struct lab_work *w, const struct lab *l, unsigned line, c
     (*at)->is = must_copy(answer);
 }
 
-void lab_work_open(struct lab_work *w, const struct lab *l, const char *dir)
+void lab_work_open(struct lab_work *w, const struct lab *l, const char *dir, bool model)
 {
-    struct text bytes = {0};
-    char why[256];
+    struct text bytes = {0}, made = {0};
+    char why[512];
     unsigned line = 0;
     *w = (struct lab_work){.dir = dir};
     if (!read_work(w, "answers.txt", &bytes, why, sizeof(why)))
         return;
+    if (model) {
+        if (!lab_expand(l->params, "answers.txt", bytes.s != NULL ? bytes.s : "", bytes.len, &made, why, sizeof(why)))
+            text_printf(&w->said, "%s\n", why);
+        text_free(&bytes);
+        bytes = made;
+    }
     for (char *s = bytes.s, *next; s != NULL && (size_t)(s - bytes.s) < bytes.len; s = next) {
         char *end = memchr(s, '\n', bytes.len - (size_t)(s - bytes.s));
         next = end != NULL ? end + 1 : bytes.s + bytes.len;
@@ -303,7 +309,7 @@ void lab_work_done(struct lab_work *w)
 /* ---- kinds of check ---- */
 
 struct look {
-    struct world *w;
+    struct lab_world *w;
     const struct lab_check *c;
     const struct lab_work *work;
     struct text *came;
@@ -656,7 +662,7 @@ static void judge_answer(const struct lab_work *work, const struct lab_task *t, 
 
 /* ---- a task ---- */
 
-void lab_judge(struct world *w, const struct lab_work *work, const struct lab_task *t, struct lab_verdict *v)
+void lab_judge(struct lab_world *w, const struct lab_work *work, const struct lab_task *t, struct lab_verdict *v)
 {
     *v = (struct lab_verdict){.hint = t->hint};
     if (t->answer != NULL) {

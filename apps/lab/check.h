@@ -9,8 +9,9 @@ struct lab_work {              /* what a student handed in, or has made so far *
     struct lab_where *answers; /* column: the task's id, is: the answer */
     struct text said;          /* lines of answers.txt that are none */
 };
-/* Reads DIR/answers.txt: `id: answer` a line, # begins a comment. That it isn't there is no mistake. */
-void lab_work_open(struct lab_work *w, const struct lab *l, const char *dir);
+/* Reads DIR/answers.txt: `id: answer` a line, # begins a comment. That it isn't there is no mistake. model: it is the lab's own,
+ * and parameters are put in place. */
+void lab_work_open(struct lab_work *w, const struct lab *l, const char *dir, bool model);
 void lab_work_done(struct lab_work *w);
 
 struct lab_verdict {
@@ -22,7 +23,7 @@ struct lab_verdict {
     const char *hint;              /* NULL: there is none; the lab's */
 };
 /* Does the checks in their order, to the first that doesn't hold. */
-void lab_judge(struct world *w, const struct lab_work *work, const struct lab_task *t, struct lab_verdict *v);
+void lab_judge(struct lab_world *w, const struct lab_work *work, const struct lab_task *t, struct lab_verdict *v);
 void lab_verdict_done(struct lab_verdict *v);
 
 /* "3", ">= 3", "< 3", "2..4" */

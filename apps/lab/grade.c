@@ -21,6 +21,7 @@
 #define RESULT_MAX (1u << 20)
 #define MEMORY     (UINT64_C(1) << 30)
 #define JOBS_MAX   64
+#define SAID_MOST  100 /* lines */
 #define BAD_LAB    97 /* exit status: what came over the pipe is a sentence about the lab */
 
 struct place { /* shared with the process: where it is */
@@ -36,8 +37,23 @@ static int64_t clock_ms(void)
 
 /* ---- in the process ---- */
 
-/* The submission's commands for a node, with the parameters in place: so the model solution is a submission too. */
-static void configure(struct world *w, const struct lab *l, const char *dir, const char *node, struct place *place, json_t *said)
+static json_t *text_or_null(const char *s)
+{
+    json_t *j = s != NULL && text_is_utf8(s, strlen(s)) ? json_string(s) : NULL;
+    return j != NULL ? j : s != NULL ? json_string("(not text)") : json_null();
+}
+
+static void say_lines(json_t *said, char *lines)
+{
+    char *save = NULL;
+    for (char *s = lines != NULL ? strtok_r(lines, "\n", &save) : NULL; s != NULL && json_array_size(said) < SAID_MOST;
+         s = strtok_r(NULL, "\n", &save))
+        json_array_append_new(said, text_or_null(s));
+}
+
+/* The submission's commands for a node. `model`: parameters are put in place, which a student's own file isn't given: it could
+ * ask for the answers. */
+static void configure(struct lab_world *w, const struct lab *l, bool model, const char *dir, const char *node, struct place *place, json_t *said)
 {
     struct text path = {0}, bytes = {0}, made = {0}, told = {0};
     char msg[512], name[TOPO_NAME_MAX + 8];
@@ -48,38 +64,27 @@ static void configure(struct world *w, const struct lab *l, const char *dir, con
     bool there = lstat(path.s, &st) == 0;
     if (there && !S_ISREG(st.st_mode))
         json_array_append_new(said, json_sprintf("%s: this is no plain file", name));
-    else if (there && (!yaml_file_read(path.s, "configuration", &bytes, msg, sizeof(msg)) ||
-                       !lab_expand(l->params, name, bytes.s != NULL ? bytes.s : "", bytes.len, &made, msg, sizeof(msg))))
+    else if (there && !yaml_file_read(path.s, "configuration", &bytes, msg, sizeof(msg)))
+        json_array_append_new(said, json_sprintf("%s can't be read", name));
+    else if (model && !lab_expand(l->params, name, bytes.s != NULL ? bytes.s : "", bytes.len, &made, msg, sizeof(msg)))
         json_array_append_new(said, json_string(msg));
+    else if (!model)
+        text_add(&made, bytes.s != NULL ? bytes.s : "", bytes.len);
     for (size_t i = 0; i < made.len;) { /* a line at a time: whoever ends this process is told which it was */
         const char *end = memchr(made.s + i, '\n', made.len - i);
         size_t n = end != NULL ? (size_t)(end - made.s) - i : made.len - i;
-        char where[64];
-        snprintf(where, sizeof(where), "%s:%u", name, ++number);
-        snprintf(place->text, sizeof(place->text), "%s: %.*s", where, (int)(n < 160 ? n : 160), made.s + i);
-        (void)world_configure(w, node, where, made.s + i, n, &told);
+        snprintf(place->text, sizeof(place->text), "%s:%u: %.*s", name, ++number, (int)(n < 160 ? n : 160), made.s + i);
+        (void)lab_world_configure(w, node, name, number, made.s + i, n, &told);
         i += n + 1;
     }
-    for (char *s = told.s, *save = NULL; (s = strtok_r(s, "\n", &save)) != NULL; s = NULL) {
-        /* FILE:LINE:1: of a text of one line */
-        char *one = strstr(s, ":1: ");
-        json_array_append_new(said, one != NULL ? json_sprintf("%.*s: %s", (int)(one - s), s, one + 4) : json_string(s));
-        if (json_array_size(said) > 100)
-            break;
-    }
+    say_lines(said, told.s);
     text_free(&path);
     text_free(&bytes);
     text_free(&made);
     text_free(&told);
 }
 
-static json_t *text_or_null(const char *s)
-{
-    json_t *j = s != NULL && text_is_utf8(s, strlen(s)) ? json_string(s) : NULL;
-    return j != NULL ? j : s != NULL ? json_string("(not text)") : json_null();
-}
-
-static json_t *judge(struct world *w, const struct lab *l, const struct lab_work *work, struct place *place)
+static json_t *judge(struct lab_world *w, const struct lab *l, const struct lab_work *work, struct place *place)
 {
     json_t *tasks = json_array();
     for (const struct lab_task *t = l->tasks; t != NULL; t = t->next) {
@@ -96,24 +101,23 @@ static json_t *judge(struct world *w, const struct lab *l, const struct lab_work
 }
 
 /* All of it; the exit status, with the JSON or a sentence written to fd. */
-static int work_through(const struct grade_options *o, const char *lab_dir, const char *dir, const char *id, struct place *place, int fd)
+static int work_through(const struct grade_options *o, const char *lab_dir, bool model, const char *dir, const char *id, struct place *place, int fd)
 {
     struct lab_who who = {.id = id, .salt = o->salt};
     struct lab_work work;
     char msg[1024];
     struct lab *l = lab_load(lab_dir, &who, msg, sizeof(msg));
-    struct world *w = l != NULL ? world_virtual(l, &who, msg, sizeof(msg)) : NULL;
+    struct lab_world *w = l != NULL ? lab_world_virtual(l, &who, msg, sizeof(msg)) : NULL;
     if (w == NULL) {
         (void)!write(fd, msg, strlen(msg));
         lab_free(l);
         return BAD_LAB;
     }
     json_t *said = json_array();
-    lab_work_open(&work, l, dir);
-    for (char *s = work.said.s, *save = NULL; (s = strtok_r(s, "\n", &save)) != NULL; s = NULL)
-        json_array_append_new(said, text_or_null(s));
+    lab_work_open(&work, l, dir, model);
+    say_lines(said, work.said.s);
     for (unsigned i = 0; w->ops->node(w, i) != NULL; i++)
-        configure(w, l, dir, w->ops->node(w, i), place, said);
+        configure(w, l, model, dir, w->ops->node(w, i), place, said);
     json_t *tasks = judge(w, l, &work, place), *t;
     size_t i;
     json_int_t points = 0;
@@ -131,7 +135,7 @@ static int work_through(const struct grade_options *o, const char *lab_dir, cons
     free(text);
     json_decref(result);
     lab_work_done(&work);
-    world_close(w);
+    lab_world_close(w);
     lab_free(l);
     return ok ? EXIT_DONE : EXIT_FAILED;
 }
@@ -159,6 +163,16 @@ static void folder_name(const char *dir, char *dst, size_t size)
     snprintf(dst, size, "%.*s", (int)(n - from), dir + from);
 }
 
+/* The lab's own solution, or one of its wrong ones. */
+static bool is_model(const char *lab, const char *dir)
+{
+    char a[4096], b[4096];
+    if (realpath(lab, a) == NULL || realpath(dir, b) == NULL)
+        return false;
+    size_t n = strlen(a);
+    return strncmp(a, b, n) == 0 && (strcmp(b + n, "/solution") == 0 || strncmp(b + n, "/wrong/", 7) == 0);
+}
+
 static bool start(struct job *j, const struct grade_options *o, const char *dir, char *msg, size_t msg_size)
 {
     int fds[2];
@@ -171,6 +185,7 @@ static bool start(struct job *j, const struct grade_options *o, const char *dir,
         snprintf(msg, msg_size, "no process can be made: %s", strerror(errno));
         return false;
     }
+    bool model = is_model(o->lab, dir);
     fflush(NULL);
     j->pid = fork();
     if (j->pid == 0) {
@@ -192,7 +207,7 @@ static bool start(struct job *j, const struct grade_options *o, const char *dir,
             sandbox_limit(&box);
         char lab[320] = "/lab/";
         folder_name(o->lab, lab + strlen(lab), sizeof(lab) - strlen(lab));
-        _exit(work_through(o, o->open ? o->lab : lab, o->open ? dir : "/work", j->id, j->place, fds[1]));
+        _exit(work_through(o, o->open ? o->lab : lab, model, o->open ? dir : "/work", j->id, j->place, fds[1]));
     }
     close(fds[1]);
     j->fd = fds[0];

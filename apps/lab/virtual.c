@@ -12,13 +12,13 @@
 #include "tapdeckd/net.h"
 
 struct virtual_world {
-    struct world w; /* first */
+    struct lab_world w; /* first */
     struct net net;
     bool open;
     char scratch[64];
 };
 
-static int run(struct world *w, const char *node, const char *line, struct text *out, char *msg, size_t msg_size)
+static int run(struct lab_world *w, const char *node, const char *line, struct text *out, char *msg, size_t msg_size)
 {
     struct virtual_world *v = (struct virtual_world *)w;
     struct net_node *n = net_node(&v->net, node);
@@ -41,7 +41,7 @@ static int run(struct world *w, const char *node, const char *line, struct text 
     return status;
 }
 
-static void close_virtual(struct world *w)
+static void close_virtual(struct lab_world *w)
 {
     struct virtual_world *v = (struct virtual_world *)w;
     if (v->open)
@@ -51,13 +51,13 @@ static void close_virtual(struct world *w)
     free(v);
 }
 
-static const char *node_name(struct world *w, unsigned n)
+static const char *node_name(struct lab_world *w, unsigned n)
 {
     struct virtual_world *v = (struct virtual_world *)w;
     return n < v->net.topo->nnodes ? v->net.nodes[n].topo->name : NULL;
 }
 
-static const struct world_ops ops = {run, node_name, close_virtual};
+static const struct lab_world_ops ops = {run, node_name, close_virtual};
 
 /* DIR/NAME with the parameters in place. False: a sentence, or (optional) it isn't there and out stays empty. */
 static bool read_expanded(const struct lab *l, const char *path, const char *kind, bool optional, struct text *out, char *msg,
@@ -76,7 +76,7 @@ static bool start_node(struct virtual_world *v, const struct lab *l, const char 
     struct text path = {0}, bytes = {0}, said = {0};
     text_printf(&path, "%s/start/%s.conf", l->dir, node);
     bool ok = read_expanded(l, path.s, "configuration", true, &bytes, msg, msg_size);
-    if (ok && bytes.s != NULL && world_configure(&v->w, node, path.s, bytes.s, bytes.len, &said) > 0) {
+    if (ok && bytes.s != NULL && lab_world_configure(&v->w, node, path.s, 1, bytes.s, bytes.len, &said) > 0) {
         snprintf(msg, msg_size, "%.*s", (int)strcspn(said.s, "\n"), said.s);
         ok = false;
     }
@@ -111,7 +111,7 @@ static bool set_secrets(struct virtual_world *v, const struct lab *l, const stru
     return true;
 }
 
-struct world *world_virtual(const struct lab *l, const struct lab_who *who, char *msg, size_t msg_size)
+struct lab_world *lab_world_virtual(const struct lab *l, const struct lab_who *who, char *msg, size_t msg_size)
 {
     struct virtual_world *v = calloc(1, sizeof(*v));
     struct text path = {0}, bytes = {0};
@@ -147,17 +147,17 @@ struct world *world_virtual(const struct lab *l, const struct lab_who *who, char
     return NULL;
 }
 
-unsigned world_configure(struct world *w, const char *node, const char *file, const char *bytes, size_t len, struct text *said)
+unsigned lab_world_configure(struct lab_world *w, const char *node, const char *file, unsigned number, const char *bytes, size_t len,
+                             struct text *said)
 {
     struct text line = {0}, out = {0};
     char msg[768];
-    unsigned number = 0, failed = 0;
-    for (size_t i = 0; i < len;) {
+    unsigned failed = 0;
+    for (size_t i = 0; i < len; number++) {
         const char *end = memchr(bytes + i, '\n', len - i);
         size_t n = end != NULL ? (size_t)(end - bytes) - i : len - i;
         text_consume(&line, line.len);
         text_add(&line, bytes + i, n);
-        number++;
         i += n + 1;
         size_t blank = strspn(line.s != NULL ? line.s : "", " \t\r");
         if (n == 0 || line.s[blank] == '\0' || line.s[blank] == '#')
@@ -175,7 +175,7 @@ unsigned world_configure(struct world *w, const char *node, const char *file, co
     return failed;
 }
 
-void world_close(struct world *w)
+void lab_world_close(struct lab_world *w)
 {
     if (w != NULL)
         w->ops->close(w);
