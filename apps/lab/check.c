@@ -41,9 +41,13 @@ static const char *skip(const char *s)
 /* A number, maybe with what is compared before it: the operator is 0 for none. */
 static bool number_after(const char *s, char op[3], double *n)
 {
+    static const char *const ops[] = {"", "<", ">", "<=", ">=", "!="};
     size_t k = strspn(s, "<>=!");
+    bool known = false;
     char *end;
-    if (k > 2)
+    for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++)
+        known = known || (strlen(ops[i]) == k && memcmp(ops[i], s, k) == 0);
+    if (!known)
         return false;
     memcpy(op, s, k);
     op[k] = '\0';
@@ -83,7 +87,7 @@ bool lab_count_ok(const char *s)
     uint64_t a, b;
     char op[3];
     double n;
-    return span(s, &a, &b) || (number_after(s, op, &n) && n >= 0 && strcmp(op, "!") != 0 && strcmp(op, "=") != 0);
+    return span(s, &a, &b) || (number_after(s, op, &n) && n >= 0);
 }
 
 bool lab_count_holds(const char *s, uint64_t n)
@@ -171,10 +175,22 @@ static bool row_is(const json_t *row, const struct lab_where *w)
     return ok;
 }
 
-/* How many rows of a JSON array (or objects, one after the other) are so. False: it isn't JSON. */
-static bool count_rows(const char *json, const struct lab_where *where, uint64_t *n)
+/* A column that is asked for and that this row hasn't. */
+static const char *lacking(const json_t *row, const struct lab_where *w)
 {
+    for (; w != NULL; w = w->next)
+        if (column(row, w->column) == NULL)
+            return w->column;
+    return NULL;
+}
+
+/* How many rows of a JSON array (or objects, one after the other) are so; *lacks: a column that none of them has. False: it isn't
+ * JSON. */
+static bool count_rows(const char *json, const struct lab_where *where, uint64_t *n, const char **lacks)
+{
+    bool any = false;
     *n = 0;
+    *lacks = NULL;
     while (*json != '\0') {
         json_error_t e;
         json_t *j = json_loads(json, JSON_DISABLE_EOF_CHECK, &e);
@@ -183,10 +199,15 @@ static bool count_rows(const char *json, const struct lab_where *where, uint64_t
         if (j == NULL)
             return false;
         if (json_is_array(j)) {
-            json_array_foreach(j, i, row)
+            json_array_foreach(j, i, row) {
                 *n += row_is(row, where);
+                *lacks = any && *lacks == NULL ? NULL : lacking(row, where);
+                any = true;
+            }
         } else {
             *n += row_is(j, where);
+            *lacks = any && *lacks == NULL ? NULL : lacking(j, where);
+            any = true;
         }
         json_decref(j);
         json += e.position;
@@ -362,11 +383,15 @@ static bool counted(struct look *k, uint64_t n, const char *of)
 static bool rows_hold(struct look *k, const char *of)
 {
     uint64_t n;
-    if (!count_rows(k->out.s != NULL ? k->out.s : "", k->c->where, &n)) {
+    const char *lacks;
+    if (!count_rows(k->out.s != NULL ? k->out.s : "", k->c->where, &n, &lacks)) {
         show_output(k);
         return false;
     }
-    return counted(k, n, of);
+    bool ok = counted(k, n, of);
+    if (!ok && lacks != NULL)
+        text_printf(k->came, ": none has a column '%s'", lacks);
+    return ok;
 }
 
 static bool check_run(struct look *k)
@@ -384,7 +409,7 @@ static bool check_run(struct look *k)
 
 static bool check_table(struct look *k, bool events)
 {
-    int status = events ? do_line(k, k->c->node, "why -j -n 100000 event %s", k->c->command)
+    int status = events ? do_line(k, k->c->node, "why -j -n 10000 event %s", k->c->command)
                         : do_line(k, k->c->node, "table %s -j", k->c->command);
     if (status != EXIT_DONE && !(events && status == EXIT_FAILED && k->out.len == 0)) {
         show_output(k);
@@ -423,7 +448,7 @@ static bool check_connect(struct look *k)
 {
     static const char *const states[] = {"open", "closed", "filtered", "unreachable"};
     static const char *const words[] = {"it is open", "it is refused", "nobody answers", "it is unreachable"};
-    const char *colon = strrchr(k->c->command, ':');
+    const char *colon = strrchr(k->c->command, ':'), *lacks;
     uint64_t n = 0;
     if (colon == NULL) {
         text_printf(k->came, "'%s' is no ADDR:PORT", k->c->command);
@@ -432,7 +457,7 @@ static bool check_connect(struct look *k)
     (void)do_line(k, k->c->node, "nc -z -j -w %d %.*s %s", WHEN_OPEN, (int)(colon - k->c->command), k->c->command, colon + 1);
     for (unsigned i = 0; i < 4; i++) {
         struct lab_where is = {.column = (char *)"state", .is = (char *)states[i]};
-        if (count_rows(k->out.s != NULL ? k->out.s : "", &is, &n) && n > 0) {
+        if (count_rows(k->out.s != NULL ? k->out.s : "", &is, &n, &lacks) && n > 0) {
             if (i == k->c->gives)
                 return true;
             text_printf(k->came, "a connection to %s: %s", k->c->command, words[i]);
@@ -544,7 +569,7 @@ static bool check_one(struct look *k)
     case LAB_FILE:
         return check_file(k);
     case LAB_WAIT:
-        if (do_line(k, k->c->node, "sleep %" PRIu64 "ns", k->c->time) == EXIT_DONE)
+        if (do_line(k, k->w->ops->node(k->w, 0), "sleep %" PRIu64 "ns", k->c->time) == EXIT_DONE)
             return true;
         show_output(k);
         return false;

@@ -6,7 +6,7 @@
 
 #include "common/parse.h"
 #include "lab/find.h"
-#include "lab/grade.h"
+#include "lab/lint.h"
 #include "tapdeck/local.h"
 
 #define SECONDS 60
@@ -209,6 +209,31 @@ static int lab_grade(struct session *s, const struct lab_words *w)
     return status;
 }
 
+/* ---- lint ---- */
+
+static int lab_lints(struct session *s, const struct lab_words *w)
+{
+    char msg[1024];
+    unsigned mistakes = 0;
+    if (w->lab == NULL)
+        return session_fail(s, EXIT_USAGE, "which lab? write `lab lint LAB...`");
+    for (int i = -1; i < w->ndirs; i++) {
+        struct text said = {0};
+        char *dir = lab_find(i < 0 ? w->lab : w->dirs[i], msg, sizeof(msg));
+        if (dir == NULL)
+            return session_fail(s, EXIT_USAGE, "%s", msg);
+        unsigned n = lab_lint(dir, w->open, &said);
+        if (n == 0)
+            fprintf(s->out, "%s: all right\n", dir);
+        else
+            fputs(said.s, s->out);
+        mistakes += n;
+        text_free(&said);
+        free(dir);
+    }
+    return mistakes == 0 ? EXIT_DONE : session_fail(s, EXIT_FAILED, "%u mistake%s", mistakes, mistakes == 1 ? "" : "s");
+}
+
 static int lab_main(struct session *s, int argc, char **argv)
 {
     struct lab_words w;
@@ -221,14 +246,17 @@ static int lab_main(struct session *s, int argc, char **argv)
         return w.lab == NULL ? lab_list(s, &w) : session_fail(s, EXIT_USAGE, "'%s' after 'lab list': it takes no more words", w.lab);
     if (strcmp(argv[1], "grade") == 0)
         return lab_grade(s, &w);
-    return session_fail(s, EXIT_USAGE, "lab knows no '%s': write list or grade", argv[1]);
+    if (strcmp(argv[1], "lint") == 0)
+        return lab_lints(s, &w);
+    return session_fail(s, EXIT_USAGE, "lab knows no '%s': write list, grade or lint", argv[1]);
 }
 
 const struct local_command local_lab = {
     .name = "lab",
     .usage = "lab list [-j]\n"
              "lab grade LAB [--id ID] [--salt FILE] [--hints] [--open] [--jobs N] [--seconds N] [-o FILE] [--junit FILE]\n"
-             "          [--gradescope FILE] [-j] DIR...",
+             "          [--gradescope FILE] [-j] DIR...\n"
+             "lab lint [--open] LAB...",
     .doc = "exercises: a network, tasks in it, and marks for what was handed in",
     .more = "LAB is a lab's folder, its number or the beginning of its name; labs are looked for in $TAPDECK_LABS, in ./labs and\n"
             "where they were installed. A submission DIR holds answers.txt (`TASK: answer` a line), NODE.conf (console commands\n"
@@ -248,10 +276,15 @@ const struct local_command local_lab = {
             "  --jobs N      at once (as many as there are processors)\n"
             "  --open        without the sandbox: for your own work, where the machine allows no namespaces\n"
             "\n"
-            "Exit status: 0 graded (of one submission: all points), 1 it lacks points, 2 bad usage or a lab with a mistake.\n"
+            "lint is for whoever writes a lab (labs/README.md says how): it reads its files, and looks that nobody gets points for\n"
+            "doing nothing, that its solution gets them all, and that each wrong one is told what expect.txt says.\n"
+            "\n"
+            "Exit status: 0 graded (of one submission: all points), 1 it lacks points, 2 bad usage or a lab that\n"
+            "can't be read. lint: 0 no mistake, 1 mistakes.\n"
             "Examples:\n"
             "  lab list\n"
             "  lab grade 5 --hints my-work\n"
+            "  lab lint labs/05-three-routers\n"
             "  lab grade three-routers --salt salt -o marks.csv handed-in/*",
     .fn = lab_main,
 };
