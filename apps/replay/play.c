@@ -227,6 +227,18 @@ static int choose(struct play *p, const struct flow *f, const char *name, const 
     return EXIT_FAILED;
 }
 
+/* Does the capture say what this side's application did? */
+static void find_calls(struct play *p)
+{
+    const struct diary_end us = {p->us, p->port}, peer = {p->peer, p->pport};
+    p->diary = diary_of(&p->book, p->us);
+    if (p->diary == NULL || p->diary->cut)
+        return;
+    p->calls = diary_connection(p->diary, us, peer, p->wall, &p->ncalls);
+    for (size_t i = 0; i < p->ncalls && !p->scripted; i++)
+        p->scripted = p->calls[i].s == 1;
+}
+
 int play_load(struct play *p, struct capture_reader *r, const char *name, int64_t number,
               const char *side, char *msg, size_t msg_size)
 {
@@ -240,6 +252,7 @@ int play_load(struct play *p, struct capture_reader *r, const char *name, int64_
     int got, who, status = EXIT_DONE;
     memset(p, 0, sizeof(*p));
     flows_init(&flows);
+    capture_on_custom(r, diary_read, &p->book);
     while ((got = capture_next(r, &f, msg, msg_size)) == 1) {
         if (view_make(&viewer, &f, ++packets, &v) != VIEW_OK)
             continue;
@@ -282,12 +295,17 @@ int play_load(struct play *p, struct capture_reader *r, const char *name, int64_
             status = choose(p, flow, name, side, &src, msg, msg_size);
         }
     }
+    capture_on_custom(r, NULL, NULL);
+    if (status == EXIT_DONE)
+        find_calls(p);
     flows_done(&flows);
     return status;
 }
 
 void play_done(struct play *p)
 {
+    free(p->calls);
+    diary_book_free(&p->book);
     spool_free(&p->frames);
     spool_free(&p->bytes);
     memset(p, 0, sizeof(*p));

@@ -53,6 +53,7 @@
 
 #include "common/jsonw.h"
 #include "common/text.h"
+#include "dev/diary.h"
 #include "replay/flows.h"
 #include "replay/spool.h"
 #include "tapdeck/types.h"
@@ -116,6 +117,11 @@ struct play {
     int side; /* which is played: 0 the client */
     td_ip4 us, peer;
     uint16_t port, pport;
+    struct diary_book book;          /* what the capture says of the stacks in it */
+    const struct diary_stack *diary; /* the played host's, or NULL */
+    struct diary_call *calls;        /* its application's, of this connection: with `scripted` */
+    size_t ncalls;
+    bool scripted;
     const char *const *knob; /* NAME=VALUE each: what is known of the host; borrowed */
     size_t nknobs;
     uint64_t clamped,

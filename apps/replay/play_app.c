@@ -58,6 +58,23 @@ static bool write_ends(const struct player *r, size_t at)
     return true;
 }
 
+/* Puts into `out` what a captured frame has of the text that comes next. */
+static bool take_frame(struct player *r, const struct play_frame *f)
+{
+    tcp_seq begin = f->seq + ((f->flags & TCP_SYN) != 0), end = begin + f->text;
+    if (!f->ours || (f->flags & TCP_RST) || f->text == 0 || !seq_gt(end, r->written))
+        return false;
+    uint32_t skip = seq_gt(begin, r->written) ? 0 : r->written - begin;
+    if (seq_gt(begin, r->written) && r->out_n + (begin - r->written) > GAP_MOST)
+        return false; /* no capture misses so much */
+    if (seq_gt(begin, r->written) && !say(r, NULL, 0, begin - r->written))
+        r->p->no_memory = true;
+    if (!say(r, f, f->text_at + skip, f->text - skip))
+        r->p->no_memory = true;
+    r->written = end;
+    return true;
+}
+
 /* Puts into `out` what is to be written next, a piece at a time: up to the end of the write that
  * goes on, or of the last that a captured frame shows to have begun. */
 static void take(struct player *r)
@@ -74,22 +91,24 @@ static void take(struct player *r)
             return;
         }
         size_t i = r->take_at++;
-        const struct play_frame *f = &p->cap[i];
-        tcp_seq begin = f->seq + ((f->flags & TCP_SYN) != 0), end = begin + f->text;
-        if (!f->ours || (f->flags & TCP_RST) || f->text == 0 || !seq_gt(end, r->written))
+        if (!take_frame(r, &p->cap[i]))
             continue;
-        uint32_t skip = seq_gt(begin, r->written) ? 0 : r->written - begin;
-        if (seq_gt(begin, r->written) && r->out_n + (begin - r->written) > GAP_MOST)
-            continue; /* no capture misses so much */
-        if (seq_gt(begin, r->written) && !say(r, NULL, 0, begin - r->written))
-            r->p->no_memory = true;
-        if (!say(r, f, f->text_at + skip, f->text - skip))
-            r->p->no_memory = true;
-        r->written = end;
-        r->full = f->text >= r->mss;
+        r->full = p->cap[i].text >= r->mss;
         r->taking = !write_ends(r, i);
         r->full = r->full && r->taking;
     }
+}
+
+bool player_text(struct player *r, size_t n)
+{
+    memmove(r->out, r->out + r->out_at, r->out_n - r->out_at);
+    r->out_n -= r->out_at;
+    r->out_at = 0;
+    while (r->out_n < n && r->take_at < r->p->ncap)
+        (void)take_frame(r, &r->p->cap[r->take_at++]);
+    if (r->out_n < n && !say(r, NULL, 0, n - r->out_n))
+        r->p->no_memory = true;
+    return !r->p->no_memory;
 }
 
 static void write_on(struct player *r)
@@ -299,6 +318,24 @@ static void coming(struct player *r, const struct play_frame *f)
     (void)td_listen(r->st, r->listener, 16);
 }
 
+static td_time next_time(const struct player *r)
+{
+    (void)r;
+    return TD_NEVER;
+}
+
+static void due(struct player *r)
+{
+    (void)r;
+}
+
+static td_time read_at(struct player *r, uint32_t bytes)
+{
+    (void)r;
+    (void)bytes;
+    return TD_NEVER;
+}
+
 static uint64_t unwritten(const struct player *r)
 {
     return r->out_n - r->out_at;
@@ -309,5 +346,11 @@ static void done(struct player *r)
     free(r->out);
 }
 
-const struct play_app play_guess = {
-    .captured = captured, .coming = coming, .go = go, .unwritten = unwritten, .done = done};
+const struct play_app play_guess = {.captured = captured,
+                                    .coming = coming,
+                                    .go = go,
+                                    .next = next_time,
+                                    .due = due,
+                                    .read_at = read_at,
+                                    .unwritten = unwritten,
+                                    .done = done};

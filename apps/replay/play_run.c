@@ -26,7 +26,10 @@
 #include "wire/eth.h"
 
 #define SETTLE        (250 * TD_MS) /* run on behind the last captured frame: what is only late */
-#define LAG_LEAST     TD_MS         /* a host answers a SYN sooner */
+#define FIRST_CALLS   1000 /* of a diary, and frames, in which their distance is looked for */
+#define FIRST_FRAMES  10000
+#define LOOK          256    /* frames of the played side in which an answer is looked for */
+#define LAG_LEAST     TD_MS  /* a host answers a SYN sooner */
 #define STEPS_AT_ONCE 100000 /* timers at one instant: more is a stack that goes in a circle */
 
 static td_time when(td_time at)
@@ -74,17 +77,26 @@ static void knob_number(struct td_stack *st, const char *name, const char *value
     (void)td_knob_set(st, name, value);
 }
 
+/* A word NAME=VALUE. 0 or -errno. */
+static int set_knob(struct td_stack *st, const char *word)
+{
+    char name[128];
+    const char *equals = strchr(word, '=');
+    if (equals == NULL || (size_t)(equals - word) >= sizeof(name))
+        return -ENOENT;
+    memcpy(name, word, (size_t)(equals - word));
+    name[equals - word] = '\0';
+    return td_knob_set(st, name, equals + 1);
+}
+
 static int set_knobs(struct player *r, char *msg, size_t msg_size)
 {
+    for (size_t i = 0; r->p->diary != NULL && i < r->p->diary->nknobs; i++)
+        (void)set_knob(r->st, r->p->diary->knob[i]);    /* of interfaces that aren't here, too */
+    knob_number(r->st, "net.ipv4.tcp_syncookies", "0"); /* a cookie holds no number that is given */
     for (size_t i = 0; i < r->p->nknobs; i++) {
         const char *word = r->p->knob[i], *equals = strchr(word, '=');
-        char name[128];
-        int err = -ENOENT;
-        if (equals != NULL && (size_t)(equals - word) < sizeof(name)) {
-            memcpy(name, word, (size_t)(equals - word));
-            name[equals - word] = '\0';
-            err = td_knob_set(r->st, name, equals + 1);
-        }
+        int err = set_knob(r->st, word);
         if (err != 0) {
             (void)snprintf(
                 msg, msg_size, "--knob %s: %s", word,
@@ -103,9 +115,11 @@ static int set_knobs(struct player *r, char *msg, size_t msg_size)
 static void configure(struct player *r, const struct play_frame *syn,
                       const struct play_frame *theirs)
 {
-    bool answers = (syn->flags & TCP_ACK) != 0 && theirs != NULL;
+    bool answers = syn != NULL && (syn->flags & TCP_ACK) != 0 && theirs != NULL;
     knob_number(r->st, "net.ipv4.conf.all.arp_acd", "0");
     knob_number(r->st, "net.ipv4.conf.default.arp_acd", "0");
+    if (r->p->diary != NULL || syn == NULL)
+        return;
     knob_number(r->st, "net.ipv4.tcp_syncookies", "0");
     knob_number(r->st, "net.ipv4.tcp_wmem", "4096 4194304 67108864");
     if (!syn->o.has_ts && (!answers || theirs->o.has_ts))
@@ -167,6 +181,42 @@ static td_time lag_of(struct play *p)
     return least == TD_NEVER || least < LAG_LEAST ? 0 : least;
 }
 
+/* Of the played address's interface, as its diary has it; 0: it doesn't say. */
+static uint32_t mtu_of(const struct player *r)
+{
+    const struct diary_stack *d = r->p->diary;
+    for (unsigned i = 0; i < d->naddrs; i++)
+        if (d->addr[i].addr == r->p->us)
+            return d->addr[i].mtu;
+    return 0;
+}
+
+/* How long what a call did took to where it was captured. */
+static td_time ahead_of(const struct play *p)
+{
+    td_time least = TD_NEVER;
+    size_t at = 0;
+    for (size_t i = 0; i < p->ncalls && i < FIRST_CALLS; i++) {
+        const struct diary_call *c = &p->calls[i];
+        uint16_t flag = c->what == DIARY_CONNECT                              ? TCP_SYN
+                        : c->what == DIARY_SHUTDOWN || c->what == DIARY_CLOSE ? TCP_FIN
+                                                                              : 0;
+        if (c->s != 1 || (flag == 0 && c->what != DIARY_WRITE))
+            continue;
+        int64_t made = c->wall - p->wall;
+        for (at = 0; at < p->ncap && at < FIRST_FRAMES; at++) {
+            const struct play_frame *f = &p->cap[at];
+            if (!f->ours || (flag != 0 ? (f->flags & flag) == 0 : f->text == 0) ||
+                (int64_t)f->at < made)
+                continue;
+            td_time took = (td_time)((int64_t)f->at - made);
+            least = took < least ? took : least;
+            break;
+        }
+    }
+    return least == TD_NEVER ? 0 : least;
+}
+
 static bool open_host(struct player *r)
 {
     struct play *p = r->p;
@@ -179,12 +229,15 @@ static bool open_host(struct player *r)
                                .dev = r};
     const struct td_mac peer = {{2, 0, 0, 0, 0, 2}};
     memset(sc.seed, 7, sizeof(sc.seed));
+    if (p->diary != NULL)
+        sc.profile = p->diary->profile;
     r->st = td_stack_new(&sc);
     if (r->st == NULL)
         return false;
-    if (syn != NULL)
-        configure(r, syn, theirs);
-    if (syn != NULL && syn->o.has_mss)
+    configure(r, syn, theirs);
+    if (p->diary != NULL)
+        eth.mtu = mtu_of(r);
+    else if (syn != NULL && syn->o.has_mss)
         eth.mtu = syn->o.mss < 536 ? 576 : syn->o.mss > 65495 ? 65535 : syn->o.mss + 40u;
     const struct td_route to_peer = {.prefix = p->peer, .plen = 32};
     if (td_if_add(r->st, &eth, &r->eth) != 0 || td_addr_add(r->st, r->eth, p->us, 32) != 0)
@@ -198,7 +251,7 @@ static bool open_host(struct player *r)
     r->active = syn != NULL && (syn->flags & TCP_ACK) == 0;
     r->passive = syn != NULL && !r->active;
     if (syn != NULL) {
-        r->written = r->due = syn->seq + 1;
+        r->written = r->due = r->put = syn->seq + 1;
         pin(r, syn);
     }
     if (syn != NULL && syn->o.has_wscale && theirs != NULL && theirs->o.has_wscale) {
@@ -210,6 +263,12 @@ static bool open_host(struct player *r)
         r->mss -= r->mss > 12 ? 12 : 0;
     p->mss = r->mss;
     r->lag = p->lag = lag_of(p);
+    if (p->scripted) {
+        r->ahead = ahead_of(p);
+        r->ahead = r->ahead < r->lag ? r->ahead : r->lag;
+        (void)snprintf(r->interface, sizeof(r->interface), "%s",
+                       p->diary->ninterfaces > 0 ? p->diary->interface[0].name : "");
+    }
     return true;
 }
 
@@ -312,11 +371,19 @@ static void timers(struct player *r, td_time until, bool at)
 {
     td_time last = 0, next;
     unsigned same = 0;
-    while ((next = td_stack_next_deadline(r->st)) != TD_NEVER &&
-           (next < until || (at && next == until))) {
+    while (!r->p->no_memory) {
+        td_time call = r->app->next(r);
+        next = td_stack_next_deadline(r->st);
+        if (call < until && call < next) {
+            td_stack_clock(r->st, call > td_stack_now(r->st) ? call : td_stack_now(r->st));
+            r->app->due(r);
+            continue;
+        }
+        if (next == TD_NEVER || next > until || (!at && next == until))
+            return;
         same = next == last ? same + 1 : 0;
         last = next;
-        if (same > STEPS_AT_ONCE || r->p->no_memory)
+        if (same > STEPS_AT_ONCE)
             return;
         td_stack_tick(r->st, next);
         player_flush(r);
@@ -332,17 +399,66 @@ static void look(struct player *r, struct play_sight *s)
     memset(&i, 0, sizeof(i));
     if (r->conn < 0 || td_getsockopt(r->st, r->conn, IPPROTO_TCP, TCP_INFO, &i, &n) != 0)
         return;
-    *s = (struct play_sight){
-        .state = i.tcpi_state,
-        .cwnd = i.tcpi_snd_cwnd,
-        .unacked = i.tcpi_unacked,
-        .ssthresh = i.tcpi_snd_ssthresh < 0x7fffffff ? i.tcpi_snd_ssthresh : 0,
-        .mss = i.tcpi_snd_mss,
-        .srtt = i.tcpi_rtt,
-        .pipe = i.tcpi_unacked + i.tcpi_retrans - i.tcpi_sacked - i.tcpi_lost};
+    *s = (struct play_sight){.state = i.tcpi_state,
+                             .cwnd = i.tcpi_snd_cwnd,
+                             .unacked = i.tcpi_unacked,
+                             .ssthresh = i.tcpi_snd_ssthresh < 0x7fffffff ? i.tcpi_snd_ssthresh : 0,
+                             .mss = i.tcpi_snd_mss,
+                             .srtt = i.tcpi_rtt,
+                             .pipe = i.tcpi_unacked + i.tcpi_retrans - i.tcpi_sacked - i.tcpi_lost};
     int unsent = 0;
     if (td_ioctl(r->st, r->conn, 0x894b /* SIOCOUTQNSD */, &unsent) == 0)
         s->unsent = (uint32_t)unsent + (uint32_t)r->app->unwritten(r);
+}
+
+/* Does this frame of the played side show that it had heard that text? */
+static bool reflects(const struct play_frame *ours, const struct play_frame *f)
+{
+    tcp_seq end = f->seq + f->text + ((f->flags & TCP_FIN) != 0);
+    if ((ours->flags & TCP_ACK) == 0)
+        return false;
+    for (unsigned i = 0; i < ours->o.nsack; i++)
+        if (seq_le(ours->o.sack[i].left, f->seq) && seq_ge(ours->o.sack[i].right, end))
+            return true;
+    return seq_ge(ours->ack, end);
+}
+
+/* The first frame of the played side, not before `from`, that shows that it had heard the other
+ * side's: when it left. */
+static td_time answered_at(const struct player *r, const struct play_frame *f, td_time from)
+{
+    const struct play *p = r->p;
+    bool syn = (f->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+    for (size_t i = r->next[1], n = 0; i < p->ncap && n < LOOK; i++) {
+        const struct play_frame *ours = &p->cap[i];
+        n += ours->ours;
+        if (ours->ours && ours->at >= from &&
+            (syn ? (ours->flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) : reflects(ours, f)))
+            return ours->at;
+    }
+    return TD_NEVER;
+}
+
+/* When the played side heard the other side's frame, which was captured `lag` before at most. A SYN
+ * is answered at once. What else took how long on its way, in a queue, is known with a diary: by
+ * then it was read, or acknowledged. */
+static td_time heard_at(struct player *r, size_t index)
+{
+    const struct play_frame *f = &r->p->cap[index];
+    td_time t = f->at + r->lag, answer, read;
+    if (r->lag == 0 || r->heard_of == index + 1)
+        return r->lag == 0 ? t : r->heard_then;
+    bool text = f->text > 0 || (f->flags & TCP_FIN);
+    if (!f->icmp &&
+        ((f->flags & TCP_SYN) || (r->p->scripted && text && (f->flags & TCP_RST) == 0))) {
+        answer = answered_at(r, f, t);
+        read = f->text > 0 ? r->app->read_at(r, f->seq + f->text - (r->p->base[0] + 1)) : TD_NEVER;
+        answer = read < answer ? read : answer;
+        t = answer != TD_NEVER && answer > t ? answer : t;
+    }
+    r->heard_of = index + 1;
+    r->heard_then = t > r->heard_then ? t : r->heard_then;
+    return r->heard_then;
 }
 
 /* The captured frame that is the next in the played side's time. */
@@ -357,8 +473,8 @@ static bool next_event(struct player *r, size_t *i)
         return false;
     bool ours = a == p->ncap;
     if (a < p->ncap && b < p->ncap)
-        ours = p->cap[a].at + r->lag > p->cap[b].at ||
-               (p->cap[a].at + r->lag == p->cap[b].at && r->lag == 0 && b < a);
+        ours = heard_at(r, a) > p->cap[b].at ||
+               (heard_at(r, a) == p->cap[b].at && r->lag == 0 && b < a);
     *i = r->next[ours]++;
     return true;
 }
@@ -381,7 +497,7 @@ struct player *player_open(struct play *p, int *status, char *msg, size_t msg_si
     spool_rewind(&p->frames);
     spool_rewind(&p->bytes);
     r->p = p;
-    r->app = &play_guess;
+    r->app = p->scripted ? &play_script : &play_guess;
     r->listener = r->conn = -1;
     if (!open_host(r))
         (void)snprintf(msg, msg_size, "out of memory");
@@ -404,7 +520,7 @@ bool player_step(struct player *r, const struct play_frame **frame)
         spool_forget(&p->bytes, p->cap[i].bytes);
     }
     const struct play_frame *f = *frame = &p->cap[i];
-    td_time t = when(f->at) + (f->ours ? 0 : r->lag);
+    td_time t = when(f->ours ? f->at : heard_at(r, i));
     timers(r, t, false);
     td_stack_clock(r->st, t);
     if (f->ours) {

@@ -18,10 +18,15 @@ struct play_app {
     /* A frame of the other side is about to be handed in. */
     void (*coming)(struct player *r, const struct play_frame *f);
     void (*go)(struct player *r); /* something happened: it writes and reads what it can */
+    /* A call that it makes at a time of its own: when the next is; it is made. */
+    td_time (*next)(const struct player *r);
+    void (*due)(struct player *r);
+    /* When it had read so many bytes; TD_NEVER: that isn't known. Asked for ever more. */
+    td_time (*read_at)(struct player *r, uint32_t bytes);
     uint64_t (*unwritten)(const struct player *r); /* bytes that it wants to write, and can't yet */
     void (*done)(struct player *r);
 };
-extern const struct play_app play_guess; /* play_app.c */
+extern const struct play_app play_guess, play_script; /* play_app.c, play_script.c */
 
 struct player {
     struct play *p;
@@ -32,11 +37,13 @@ struct player {
     int listener, conn; /* handles, -1 = none */
     bool passive;       /* it answered a SYN */
     bool active, closing, shut, aborted;
-    size_t next[2];    /* captured frames: the other side's, the played one's that come next */
-    size_t next_ack;   /* of the latter, the first that shows a window */
-    td_time lag;       /* from where the capture was made to the played side and back, ns */
-    tcp_seq heard;     /* the other side's highest acknowledgement so far, */
-    tcp_seq small_end; /* and the end of the last short segment of the played side */
+    size_t next[2];     /* captured frames: the other side's, the played one's that come next */
+    size_t next_ack;    /* of the latter, the first that shows a window */
+    td_time lag;        /* from where the capture was made to the played side and back, ns */
+    size_t heard_of;    /* the other side's frame, +1, that is heard next: */
+    td_time heard_then; /* when, after the first captured one */
+    tcp_seq heard;      /* the other side's highest acknowledgement so far, */
+    tcp_seq small_end;  /* and the end of the last short segment of the played side */
     bool small, no_delay;
     uint32_t mss; /* text of a full segment */
     /* the application's text */
@@ -50,6 +57,18 @@ struct player {
     uint64_t window_max; /* the largest captured so far, bytes */
     bool letting;        /* its congestion window is what the captured host's was: */
     tcp_seq let;         /* new text may go up to here */
+    /* the calls of a diary */
+    size_t call;           /* the next */
+    td_time ahead;         /* so much later than it was made: as the capture saw what came of it */
+    uint64_t owes, unread; /* bytes that it should have written and read by now */
+    unsigned copies;       /* of its socket */
+    bool gone;             /* closed */
+    int how;               /* it shut down */
+    uint8_t *in;
+    tcp_seq put;        /* the sequence number behind what the stack was given to send */
+    size_t reading;     /* the calls before it read: */
+    uint64_t was_read;  /* bytes */
+    char interface[16]; /* its name there */
     /* what the other side may acknowledge */
     bool begun; /* the stack has sent something */
     bool reset; /* what it sent last was a reset */
@@ -62,5 +81,8 @@ struct player {
 
 /* Sends, and lets the other side say what it held back until it had been sent. */
 void player_flush(struct player *r);
+/* The next n bytes that the played side said are in `out`, from out_at on; what wasn't captured is
+ * zeros. False: no memory. */
+bool player_text(struct player *r, size_t n);
 
 #endif
