@@ -150,7 +150,7 @@ static int read_words(struct session *s, int argc, char **argv, struct words *w)
             w->file = argv[i];
         }
     }
-    if (w->file != NULL && record_is(w->file))
+    if (w->file != NULL && !w->deck.wanted && record_is(w->file))
         return record_words(s, argc, argv, w->file);
     if (w->file == NULL)
         return session_fail(s, EXIT_USAGE, "which capture? write `replay FILE`, or `replay --list FILE`");
