@@ -282,6 +282,7 @@ int lines_run(struct session *s, FILE *f, const char *name)
         } else {
             status = line_run(s, line, where);
         }
+        fflush(stdout); /* whoever writes the lines may wait for what they say */
         failed = status != EXIT_DONE ? status : failed;
     }
     free(line);
