@@ -198,6 +198,7 @@ static bool read_word(const char *s, struct value *v)
                  {"duplicateack", "dupack"},
                  {"duplicateacknowledgment", "dupack"},
                  {"duplicate", "dupack"},
+                 {"dsack", "dsack"},
                  {"rto", "rto"},
                  {"timeout", "rto"},
                  {"retransmissiontimeout", "rto"},

@@ -45,7 +45,7 @@ const struct quiz_field_info quiz_fields[QUIZ_FIELDS] = {
                   "A sample is the time from a segment's leaving to its acknowledgment: find the "
                   "segment whose end the acknowledgment names."},
     [QUIZ_MARK] = {"mark", "kind",
-                   "one of: new-data, ack, dup-ack, rto, fast-retransmit, recovery, "
+                   "one of: new-data, ack, dup-ack, d-sack, rto, fast-retransmit, recovery, "
                    "tail-loss-probe, needless, out-of-order, window-probe,\n"
                    "                 keep-alive, zero-window, window-update",
                    "Compare its numbers with those before it: is anything new? Then look at the "
@@ -294,7 +294,8 @@ int quiz_choose(struct quiz *q, char *msg, size_t msg_size)
         memset(at, 0, sizeof(at));
         while (any && q->nq < q->o.count) {
             any = false;
-            for (unsigned f = 0; f < QUIZ_FIELDS && q->nq < q->o.count; f++)
+            /* From the last one on: what needs many cells before what hides them. */
+            for (unsigned f = QUIZ_FIELDS; f-- > 0 && q->nq < q->o.count;)
                 if ((q->o.fields >> f & 1) != 0)
                     any = ask_one(q, f, order + f * q->nrows, &at[f], pass) || any;
         }

@@ -287,6 +287,9 @@ bool quiz_ask_flags(struct quiz *q, size_t i, struct question *x, struct cells *
         CLAUSE("RFC 9293 3.5");
     } else if (flags & TCP_RST) {
         bool refused = i > 0 && row(q, i - 1)->side == other && row(q, i - 1)->flags == TCP_SYN;
+        if (!refused &&
+            ((r->marks & TRACK_BIT(RST_OK)) == 0 || r->before[other] == r->after[other]))
+            return false; /* what it does is seen by nobody, or it is only challenged */
         premise = refused ? "Nothing listens on that port. "
                           : "After it the connection is gone at once: nothing answers it. ";
         x->ignore |= refused ? 0u : TCP_ACK;
@@ -315,6 +318,11 @@ bool quiz_ask_flags(struct quiz *q, size_t i, struct question *x, struct cells *
         why = "every segment behind the first SYN acknowledges, and this one does nothing else to "
               "the connection.";
     }
+    /* Which of those that end there takes the number for its FIN? The others' flags tell. */
+    for (size_t k = 0; k < q->nrows; k++)
+        if (k != i && row(q, k)->side == r->side &&
+            row(q, k)->seq + row(q, k)->len == r->seq + r->len)
+            cells_need(c, k, COL_BIT(COL_FLAGS));
     quiz_flags_text(flags, text);
     question_accept(x, "%s", text);
     ASK("%sWhich flags does packet %llu carry?", premise, P(i));
@@ -444,13 +452,26 @@ static bool shapes_state(const struct track_row *r)
            r->moved[1] != NULL;
 }
 
+/* Its FIN and the other's crossed on their way: this one, by its acknowledgment number, had not
+ * heard the other. Until it came that couldn't be known, and the end was thought to be in
+ * CLOSE-WAIT. The row of it, or QUIZ_NONE. */
+static size_t crossed(const struct quiz *q, int who)
+{
+    for (size_t k = 0; k < q->nrows; k++)
+        if (row(q, k)->before[who] == TRACK_CLOSE_WAIT && row(q, k)->after[who] == TRACK_CLOSING)
+            return k;
+    return QUIZ_NONE;
+}
+
 bool quiz_ask_state(struct quiz *q, size_t i, struct question *x, struct cells *c)
 {
     const struct track_row *r = row(q, i);
     bool moved[2] = {r->before[0] != r->after[0], r->before[1] != r->after[1]};
     int who = moved[0] == moved[1] ? (int)rng_below(&q->rng, 2) : moved[1];
     size_t at = QUIZ_NONE;
-    if (r->assumed[who] || r->after[who] == TRACK_UNSEEN || (r->marks & BAD))
+    size_t cross = crossed(q, who);
+    if (r->assumed[who] || r->after[who] == TRACK_UNSEEN || (r->marks & BAD) ||
+        (cross != QUIZ_NONE && i < cross && r->after[who] == TRACK_CLOSE_WAIT))
         return false;
     c->dull = !moved[0] && !moved[1];
     for (size_t k = 0; k <= i; k++) {
@@ -464,10 +485,15 @@ bool quiz_ask_state(struct quiz *q, size_t i, struct question *x, struct cells *
     x->form = FORM_STATE;
     x->cells = COL_BIT(COL_STATE);
     question_accept(x, "%s", track_state_text(r->after[who]));
-    ASK("In which state is the %s behind packet %llu?", quiz_who[who], P(i));
+    ASK("In which state is the %s behind packet %llu?%s", quiz_who[who], P(i),
+        cross != QUIZ_NONE && i >= cross ? " (The two FINs crossed on their way.)" : "");
     if (at == QUIZ_NONE)
         EXPLAIN("%s, as before the first packet of the list: nothing has moved it.",
                 track_state_text(r->after[who]));
+    else if (at == cross)
+        EXPLAIN("CLOSING: packet %llu, its FIN, doesn't acknowledge the other's: both had closed "
+                "before they heard of it.",
+                P(at));
     else
         EXPLAIN("%s: packet %llu moved it there from %s.", track_state_text(r->after[who]), P(at),
                 track_state_text(row(q, at)->before[who]));
@@ -603,6 +629,8 @@ static const struct {
     {TRACK_BIT(PROBE), "window-probe", "the window is closed: it asks whether that still holds"},
     {TRACK_BIT(KEEP_ALIVE), "keep-alive",
      "an old byte, after a long silence: is the other end still there?"},
+    {TRACK_BIT(DSACK), "d-sack",
+     "its first block names what lies below its acknowledgment number: that has come twice"},
     {TRACK_BIT(DUP_ACK), "dup-ack", "it repeats number and window of the one before, with no text"},
     {TRACK_BIT(WINDOW_UPDATE), "window-update", "only its window is new"},
     {TRACK_BIT(ZERO_WINDOW), "zero-window", "its window is closed"},
@@ -734,6 +762,7 @@ bool quiz_ask_next(struct quiz *q, size_t i, struct question *x, struct cells *c
     } else {
         return false;
     }
+    c->dull = (r->flags & TCP_SYN) != 0; /* and the row that it hides is needed for every state */
     x->hides_row = m;
     x->cells = COL_BIT(COL_FLAGS) | COL_BIT(COL_SEQ) | COL_BIT(COL_ACK) | COL_BIT(COL_LEN) |
                COL_BIT(COL_WINDOW) | COL_BIT(COL_OPTIONS) | COL_BIT(COL_MARK);

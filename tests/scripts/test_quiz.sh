@@ -65,6 +65,8 @@ def answer(q):
         if p["seq"] == 0:
             return "SA" if p.get("ack") else "S"
         last = p["seq"] + p["len"]
+        if any(rows[m]["from"] == p["from"] and m > n and known(m, "flags", "seq", "len") and "F" in rows[m]["flags"] and rows[m]["seq"] + rows[m]["len"] == last for m in rows):
+            return "A"
         return "FA" if last + 1 in later and last not in mine and all(m < last for m in mine) else "A"
     if q["field"] == "rtt":
         times = [m for m in rows if m < n and rows[m]["from"] == other and known(m, "seq", "len", "flags") and end(m) == p["ack"] and end(m) > rows[m]["seq"]]
@@ -86,13 +88,15 @@ def state(who, n):
             continue
         if "S" in f:
             s[a] = "SYN-SENT" if "." not in f else "SYN-RECEIVED"
-            if "." not in f and s[b] == "LISTEN":
+            if "." not in f and s[b] in ("LISTEN", "SYN-SENT"):
                 s[b] = "SYN-RECEIVED"
         if "." in f and s[b] == "SYN-SENT" and "S" in f:
             s[b] = "ESTABLISHED"
         elif "." in f and s[b] == "SYN-RECEIVED":
             s[b] = "ESTABLISHED"
         if "F" in f:
+            if b in fin and known(m, "ack") and p["ack"] < fin[b]:
+                s[a] = "CLOSING" # it hadn't heard the other's
             s[a] = {"ESTABLISHED": "FIN-WAIT-1", "CLOSE-WAIT": "LAST-ACK"}.get(s[a], s[a])
             fin[a] = end(m)
         if "." in f and b in fin and known(m, "ack") and p["ack"] >= fin[b]:
@@ -107,7 +111,7 @@ for q in sheet["questions"]:
         print(f"{q['question']}: {said}")
 PY
 asked=0
-for capture in half-close fast-retransmit zero-window simultaneous-close silly-window rst-middle nagle-delayed-ack sawtooth-reno keep-alive; do
+for capture in half-close fast-retransmit zero-window simultaneous-close silly-window rst-middle nagle-delayed-ack sawtooth-reno keep-alive simultaneous-open dsack; do
     file=$(echo pcaps/$capture/$capture.pcap*)
     bad=
     for seed in alice 7; do
