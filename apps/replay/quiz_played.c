@@ -203,7 +203,7 @@ bool quiz_ask_rto(struct quiz *q, size_t i, struct question *x, struct cells *c)
     const struct quiz_truth *t = &q->row[i].truth;
     const struct track_row *r = &q->row[i].r;
     char estimate[160], times[120];
-    if (q->played < 0 || !t->known || t->timer == 0)
+    if (q->played < 0 || !t->known || t->timer == 0 || r->flight[q->played] == 0)
         return false;
     td_time spread = 4 * t->rttvar > 200 * TD_MS ? 4 * t->rttvar : 200 * TD_MS;
     td_time rto = t->srtt < TD_MS / 10 ? TD_SEC : t->srtt + spread;
