@@ -844,12 +844,12 @@ START_TEST(test_an_organ_must_be_at_hand_in_its_build)
                   "%s", msg);
     record_run_close(&run);
     uint32_t n = record_build_id(&test_cc, id);
-    uint8_t *b = slurp(&len), *at = n > 0 ? memmem(b + 300, len - 300, id, n) : NULL;
+    uint8_t *b = slurp(&len);
+    uint32_t body, check;
+    memcpy(&body, b + 12, 4);
+    size_t start = RECORD_START + body;
+    uint8_t *at = n > 0 ? memmem(b + start, len - start, id, n) : NULL;
     if (at != NULL) { /* a linker may have been told to leave it out */
-        size_t start = RECORD_START;
-        uint32_t body, check;
-        memcpy(&body, b + 12, 4);
-        start += body;
         for (;;) {
             memcpy(&body, b + start, 4);
             if (b + start + RECORD_FRAME + body > at)
