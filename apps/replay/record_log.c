@@ -262,7 +262,7 @@ size_t record_log_put(struct record_log *log, size_t n)
     if ((size_t)(log->end - log->at) >= sizeof(uint32_t))
         memset(log->at, 0, sizeof(uint32_t)); /* of a longer record that was here before */
     atomic_signal_fence(memory_order_seq_cst);
-    put_u32(record, (uint32_t)n);
+    put_u32(record, record_word((uint32_t)n));
     return RECORD_FRAME + n;
 }
 
@@ -337,7 +337,7 @@ static bool write_kept(struct record_log *log, const struct record_chunk *first,
         for (size_t at = 0; at < c->used;) {
             uint32_t n;
             memcpy(&n, c->bytes + at, sizeof(n));
-            size_t len = RECORD_FRAME + le32toh(n);
+            size_t len = RECORD_FRAME + record_length(le32toh(n));
             if (!record_log_room(log, len, *calls))
                 return false;
             memcpy(log->at, c->bytes + at, len);

@@ -37,9 +37,9 @@
  *
  * and goes on with records, none of which is cut by a file's end:
  *
- *     u32       length of the body; 0: nothing has been written from here on
- *     u32       check of the body
- *     u8        what it is: 1 to 63 a call of that kind (record_code.c); or 64 to 69
+ *     u32       length of the body, 25 bits, and it modulo 127 in the 7 bits above, so that a
+ * length that was changed isn't taken for a cut tail; 0: nothing has been written from here on u32
+ * check of the body u8        what it is: 1 to 63 a call of that kind (record_code.c); or 64 to 69
  *     …         of a call:  time less the last call's (varint, signed); memory in use, where it is
  * limited; arguments SENT (64)   interface, transmit's answer (signed), length, GSO size, checksum
  * state, digest (u64), then the first 128 bytes RESULT (65) what the last call gave back (signed),
@@ -72,6 +72,16 @@
 #define RECORD_BODY_MAX   (RECORD_BUFFER_MAX + (64U << 10))
 #define RECORD_FRAME_HEAD 128 /* bytes of a frame that left, in full */
 #define RECORD_FILES_MAX  1000
+
+/* A record's first word, and the length in it. */
+static inline uint32_t record_word(uint32_t len)
+{
+    return len | (len % 127) << 25;
+}
+static inline uint32_t record_length(uint32_t word)
+{
+    return word & 0x1ffffff;
+}
 
 enum record_tag {
     RECORD_SENT = 64,

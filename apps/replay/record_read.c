@@ -73,13 +73,13 @@ static int read_head(const struct record_part *p, const char *name, struct recor
 
 /* ---- files ---- */
 
-static bool add_part(struct record_file *f, uint8_t *map, size_t len, size_t from)
+static bool add_part(struct record_file *f, const struct record_part *p)
 {
     struct record_part *more = realloc(f->part, (f->parts + 1) * sizeof(*more));
     if (more == NULL)
         return false;
     f->part = more;
-    f->part[f->parts++] = (struct record_part){.map = map, .len = len, .from = from};
+    f->part[f->parts++] = *p;
     return true;
 }
 
@@ -131,7 +131,8 @@ static int open_part(struct record_file *f, uint32_t number, char *msg, size_t m
                  (h.part != number || memcmp(h.id, f->head.id, sizeof(h.id)) != 0);
     if (good == 0 && number == 0)
         f->head = h;
-    if (good != 0 || other || !add_part(f, p.map, p.len, p.from)) {
+    p.before = h.before;
+    if (good != 0 || other || !add_part(f, &p)) {
         munmap(p.map, p.len);
         return good != 0 && number == 0 ? -1 : 0; /* a rest of another recording is none of ours */
     }
@@ -164,7 +165,7 @@ int record_file_bytes(struct record_file *f, const uint8_t *bytes, size_t len, c
     f->borrowed = true;
     if (read_head(&p, "the input", &f->head, &p.from, msg, msg_size) != 0)
         return -1;
-    if (!add_part(f, p.map, p.len, p.from)) {
+    if (!add_part(f, &p)) {
         snprintf(msg, msg_size, "there is no memory to read it");
         return -1;
     }
@@ -210,11 +211,11 @@ enum record_got record_file_next(struct record_file *f, const uint8_t **body, si
     const uint8_t *record = find(f, &f->place, &left);
     if (record == NULL)
         return left > 0 && left < sizeof(uint32_t) ? RECORD_CUT : RECORD_NO_MORE;
-    uint32_t n = get_u32(record);
-    if (n > RECORD_BODY_MAX)
+    uint32_t n = record_length(get_u32(record));
+    if (n == 0 || n > RECORD_BODY_MAX || get_u32(record) != record_word(n))
         return RECORD_DAMAGED;
     if (left < RECORD_FRAME || n > left - RECORD_FRAME)
-        return RECORD_CUT;
+        return f->place.part + 1 < f->parts ? RECORD_DAMAGED : RECORD_CUT;
     if (!f->unchecked && get_u32(record + 4) != (uint32_t)record_digest(record + RECORD_FRAME, n))
         return RECORD_DAMAGED;
     *body = record + RECORD_FRAME;
@@ -223,23 +224,26 @@ enum record_got record_file_next(struct record_file *f, const uint8_t **body, si
     return RECORD_GOT;
 }
 
+static bool fits(const uint8_t *record, size_t left)
+{
+    return left > RECORD_FRAME && record_length(get_u32(record)) <= left - RECORD_FRAME;
+}
+
 uint8_t record_file_tag(const struct record_file *f, const struct record_place *at)
 {
     struct record_place place = *at;
     size_t left;
     const uint8_t *record = find(f, &place, &left);
-    return record != NULL && left > RECORD_FRAME && get_u32(record) <= left - RECORD_FRAME
-               ? record[RECORD_FRAME]
-               : 0;
+    return record != NULL && fits(record, left) ? record[RECORD_FRAME] : 0;
 }
 
 bool record_file_skip(const struct record_file *f, struct record_place *at)
 {
     size_t left;
     const uint8_t *record = find(f, at, &left);
-    if (record == NULL || left <= RECORD_FRAME || get_u32(record) > left - RECORD_FRAME)
+    if (record == NULL || !fits(record, left))
         return false;
-    at->at += RECORD_FRAME + get_u32(record);
+    at->at += RECORD_FRAME + record_length(get_u32(record));
     return true;
 }
 

@@ -7,7 +7,8 @@
 struct record_part {
     uint8_t *map;
     size_t len;
-    size_t from; /* where its records begin */
+    size_t from;     /* where its records begin */
+    uint64_t before; /* calls in those in front of it */
 };
 
 struct record_place { /* where a reader is; it may be noted and gone back to */

@@ -451,6 +451,16 @@ enum record_step record_run_next(struct record_run *run, char *msg, size_t msg_s
         enum record_got got = record_file_next(&run->file, &body, &len);
         if (got != RECORD_GOT)
             return at_end(run, got);
+        const struct record_part *in = &run->file.part[run->file.place.part];
+        bool other = run->file.place.part != run->part; /* perhaps since a frame of the last call */
+        run->part = run->file.place.part;
+        if (other && in->before != run->calls) {
+            snprintf(msg, msg_size,
+                     "file %u of the recording goes on behind call %" PRIu64
+                     ", and the files before it end with call %" PRIu64 ": one is cut",
+                     run->file.place.part, in->before, run->calls);
+            return fail(run);
+        }
         if (body[0] < RECORD_SENT)
             return next_call(run, body, len);
         if (body[0] == RECORD_SENT || body[0] == RECORD_RESULT || body[0] > RECORD_END ||

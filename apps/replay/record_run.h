@@ -59,6 +59,7 @@ struct record_run {
     uint64_t calls, in, out; /* so far; of frames those that got through */
     enum td_call_kind kind;  /* of the last call, or the one that failed */
     td_time at;              /* its time */
+    uint32_t part;           /* of the set: which file */
     bool ended;              /* END was met: why, and the recorder's counts */
     enum record_why why;
     uint64_t end_calls, end_in, end_out;

@@ -731,9 +731,28 @@ START_TEST(test_a_set_of_files_is_bounded_and_keeps_the_beginning)
     ck_assert_int_eq(run.why, RECORD_BOUND);
     ck_assert_uint_eq(run.calls, r.rec.calls);
     record_run_close(&run);
+    /* A file that is cut, and isn't the last: something is missing. */
+    snprintf(name, sizeof name, "%s.1", rec_path);
+    ck_assert_int_eq(stat(name, &st), 0);
+    ck_assert_int_eq(truncate(name, st.st_size / 2), 0);
+    ck_assert_int_eq(rec_replay(&run, NULL, msg), RECORD_STEP_FAILED);
+    ck_assert_int_eq(run.status, EXIT_USAGE);
+    ck_assert_msg(strstr(msg, "isn't what was written") != NULL, "%s", msg);
+    record_run_close(&run);
+    /* Or between two records: as if its end had been lost with the machine. */
+    struct record_file f;
+    ck_assert_int_eq(record_file_open(&f, rec_path, msg, sizeof msg), 0);
+    struct record_place at = {1, f.part[1].from};
+    for (unsigned i = 0; i < 20; i++)
+        ck_assert(record_file_skip(&f, &at));
+    record_file_close(&f);
+    ck_assert_int_eq(truncate(name, (off_t)at.at), 0);
+    ck_assert_int_eq(rec_replay(&run, NULL, msg), RECORD_STEP_FAILED);
+    ck_assert_int_eq(run.status, EXIT_USAGE);
+    ck_assert_msg(strstr(msg, "one is cut") != NULL, "%s", msg);
+    record_run_close(&run);
     /* A file of the middle isn't a beginning. */
     snprintf(name, sizeof name, "%s.1", rec_path);
-    struct record_file f;
     ck_assert_int_eq(record_file_open(&f, name, msg, sizeof msg), -1);
     ck_assert_ptr_nonnull(strstr(msg, "begins in another"));
     rec_close(&r);
@@ -852,6 +871,7 @@ START_TEST(test_an_organ_must_be_at_hand_in_its_build)
     if (at != NULL) { /* a linker may have been told to leave it out */
         for (;;) {
             memcpy(&body, b + start, 4);
+            body = record_length(body);
             if (b + start + RECORD_FRAME + body > at)
                 break;
             start += RECORD_FRAME + body;
