@@ -743,7 +743,7 @@ START_TEST(test_a_set_of_files_is_bounded_and_keeps_the_beginning)
     struct record_file f;
     ck_assert_int_eq(record_file_open(&f, rec_path, msg, sizeof msg), 0);
     struct record_place at = {1, f.part[1].from};
-    for (unsigned i = 0; i < 20; i++)
+    for (unsigned i = 0; i < 20 || record_file_tag(&f, &at) >= RECORD_SENT; i++)
         ck_assert(record_file_skip(&f, &at));
     record_file_close(&f);
     ck_assert_int_eq(truncate(name, (off_t)at.at), 0);
