@@ -36,7 +36,9 @@
  * Where the capture was made. Something a host hears it now and then acknowledges at once. If even
  * the soonest acknowledgement is seen more than a millisecond later, the capture was made at a
  * distance: what was captured of the other side arrived later by this lag, and what the played side
- * sent is taken to have been captured as it left.
+ * sent is taken to have been captured as it left. Where both carry timestamps it is known better: a
+ * frame echoes what its sender had heard, and says to the millisecond when it left; so what it
+ * waited in queues on its way to the capture point is taken off.
  *
  * The verdict. Frames are the same when flags, sequence and acknowledgement number, length and
  * kinds of options are; window and time are shown beside. Equal frames are paired in order; one
@@ -84,6 +86,7 @@ struct play_sight {         /* of the connection, when the played side's frame w
 
 struct play_frame {
     td_time at;      /* since the flow's first packet */
+    td_time left;    /* when it left the played side, as far as is known; 0: `at` */
     uint64_t number; /* in the file; 0: the stack sent it */
     bool ours;       /* of the played side */
     bool icmp;       /* an error about what it sent: only handed in */
@@ -139,9 +142,10 @@ struct play {
     uint8_t scale[3];      /* of windows: captured, the stack's, the other side's */
     tcp_seq base[2]; /* captured initial sequence numbers: the other side's, the played one's */
     td_time end;     /* of the last captured frame */
-    uint64_t again_captured, again_sent, again_both; /* retransmissions: captured; the stack's; of the
-                                                        captured ones, those that the stack sent too */
-    bool windowed;   /* the stack's congestion window is what the captured host's was seen to be: */
+    uint64_t again_captured, again_sent,
+        again_both; /* retransmissions: captured; the stack's; of the
+                       captured ones, those that the stack sent too */
+    bool windowed;  /* the stack's congestion window is what the captured host's was seen to be: */
     uint64_t beyond, within; /* its own would have let out less; more: captured frames with text */
     uint32_t mss;            /* text of a full segment of the played side; 0 = not known */
     int64_t wall;            /* of the first, ns since 1970 */

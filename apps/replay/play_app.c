@@ -237,6 +237,13 @@ static void go(struct player *r)
     read_on(r);
 }
 
+static bool together(const struct player *r, const struct play_frame *f, const struct play_frame *g)
+{
+    if (r->lag > 0 && f->o.has_ts && g->o.has_ts) /* a queue may lie between them and the capture */
+        return f->o.ts_val == g->o.ts_val && f->o.ts_ecr == g->o.ts_ecr;
+    return g->at <= f->at + BURST;
+}
+
 /* What the captured host sent now shows what its congestion window let it send: so much the stack
  * may send too. What is handed to the card at once was let go at once. */
 static void let_go(struct player *r, const struct play_frame *f, size_t index)
@@ -252,7 +259,7 @@ static void let_go(struct player *r, const struct play_frame *f, size_t index)
                              .what = TD_PIN_WINDOW,
                              .credit = f->text};
     tcp_seq end = f->seq + f->text + ((f->flags & TCP_FIN) != 0);
-    for (size_t i = index; i < p->ncap && p->cap[i].ours && p->cap[i].at <= f->at + BURST; i++) {
+    for (size_t i = index; i < p->ncap && p->cap[i].ours && together(r, f, &p->cap[i]); i++) {
         const struct play_frame *g = &p->cap[i];
         tcp_seq e = g->seq + g->text + ((g->flags & TCP_FIN) != 0);
         if (g->flags & (TCP_SYN | TCP_RST))
@@ -262,6 +269,9 @@ static void let_go(struct player *r, const struct play_frame *f, size_t index)
         if (g->flags & TCP_PSH)
             break; /* Linux pushes at the end of what it hands over at once */
     }
+    if (r->letting &&
+        seq_gt(f->seq, r->let)) /* what was lost before it came to the capture was let go too */
+        pin.credit += f->seq - r->let;
     r->let = !r->letting || seq_gt(end, r->let) ? end : r->let;
     r->letting = true;
     pin.snd_edge = r->let;

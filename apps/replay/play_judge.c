@@ -123,10 +123,10 @@ static void pair(struct play_row *row, const struct play_frame *sent)
     const struct play_frame *cap = &row->captured;
     row->sent = *sent;
     row->was_sent = true;
-    if (sent->at > cap->at + PLAY_TOLERANCE)
+    if (sent->at > cap->left + PLAY_TOLERANCE)
         row->verdict = PLAY_LATER;
     else
-        row->verdict = sent->at + PLAY_TOLERANCE < cap->at ? PLAY_EARLIER : PLAY_SAME;
+        row->verdict = sent->at + PLAY_TOLERANCE < cap->left ? PLAY_EARLIER : PLAY_SAME;
 }
 
 /* ---- text ---- */
@@ -262,7 +262,7 @@ static struct entry *add_captured(struct judge *j, td_time at)
 
 static void take_captured(struct judge *j, const struct play_frame *f)
 {
-    struct entry *e = add_captured(j, f->at), *s = twin(j, f);
+    struct entry *e = add_captured(j, f->left), *s = twin(j, f);
     e->row.captured = *f;
     e->row.verdict = PLAY_MISSING;
     if (s == NULL) {
@@ -280,6 +280,7 @@ void judge_captured(struct judge *j, const struct play_frame *f)
 {
     uint32_t mss = j->p->mss, left = f->text;
     struct play_frame piece = *f;
+    piece.left = f->left != 0 ? f->left : f->at;
     piece.again = again_frame(&j->again, j->p, f, false);
     for (; mss > 0 && left > mss; left -= mss) {
         piece.text = mss;

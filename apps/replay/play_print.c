@@ -149,8 +149,9 @@ void play_end_text(const struct play *p, struct text *t)
                     "retransmissions: captured %" PRIu64 ", of these the stack sent %" PRIu64
                     " (%.1f %%); the stack sent %" PRIu64 " in all\n",
                     p->again_captured, p->again_both,
-                    p->again_captured > 0 ? 100.0 * (double)p->again_both / (double)p->again_captured
-                                          : 100.0,
+                    p->again_captured > 0
+                        ? 100.0 * (double)p->again_both / (double)p->again_captured
+                        : 100.0,
                     p->again_sent);
     if (p->lag > 0)
         text_printf(t,

@@ -217,6 +217,46 @@ static td_time ahead_of(const struct play *p)
     return least == TD_NEVER ? 0 : least;
 }
 
+/* The played side's own clock is in its timestamps. Linux's counts milliseconds. */
+static void find_clock(struct player *r)
+{
+    struct play *p = r->p;
+    bool begun = false;
+    td_time from = 0, last = 0;
+    uint32_t ticks = 0;
+    for (size_t i = 0; i < p->ncap && r->lag > 0; i++) {
+        const struct play_frame *f = play_scan(p, i);
+        if (!f->ours || f->icmp || !f->o.has_ts)
+            continue;
+        if (!begun) {
+            begun = true;
+            r->clock_from = f->o.ts_val;
+            r->clock = (int64_t)(from = f->at);
+        }
+        ticks = f->o.ts_val - r->clock_from;
+        last = f->at;
+        int64_t least = (int64_t)f->at - (int64_t)ticks * (int64_t)TD_MS;
+        r->clock = least < r->clock ? least : r->clock;
+    }
+    spool_rewind(&p->frames);
+    uint64_t ms = (last - from) / TD_MS;
+    r->clocked = begun && ms > 0 && ticks + ticks / 10 + 10 >= ms && ticks <= ms + ms / 10 + 10;
+}
+
+/* When did it leave, at the soonest and the latest? */
+static void departure(const struct player *r, const struct play_frame *f, td_time *soonest,
+                      td_time *latest)
+{
+    *soonest = *latest = f->at;
+    if (!r->clocked || !f->o.has_ts)
+        return;
+    int64_t t = r->clock + (int64_t)(int32_t)(f->o.ts_val - r->clock_from) * (int64_t)TD_MS;
+    if (t < 0 || (td_time)t > f->at)
+        return;
+    *soonest = (td_time)t;
+    *latest = (td_time)t + TD_MS < f->at ? (td_time)t + TD_MS : f->at;
+}
+
 static bool open_host(struct player *r)
 {
     struct play *p = r->p;
@@ -263,6 +303,7 @@ static bool open_host(struct player *r)
         r->mss -= r->mss > 12 ? 12 : 0;
     p->mss = r->mss;
     r->lag = p->lag = lag_of(p);
+    find_clock(r);
     if (p->scripted) {
         r->ahead = ahead_of(p);
         r->ahead = r->ahead < r->lag ? r->ahead : r->lag;
@@ -461,8 +502,26 @@ static td_time heard_at(struct player *r, size_t index)
     return r->heard_then;
 }
 
-/* The captured frame that is the next in the played side's time. */
-static bool next_event(struct player *r, size_t *i)
+/* Of a frame of the other side and one of the played side: did this one leave before that arrived?
+ * What it echoes tells, if its sender takes over each timestamp it hears (RFC 7323 4.3). */
+static bool leaves_first(struct player *r, size_t a, size_t b)
+{
+    const struct play_frame *theirs = &r->p->cap[a], *ours = &r->p->cap[b];
+    td_time soonest, latest, arrives = heard_at(r, a);
+    departure(r, ours, &soonest, &latest);
+    if (r->lag > 0 && theirs->o.has_ts && ours->o.has_ts && (ours->flags & TCP_SYN) == 0) {
+        int32_t newer = (int32_t)(theirs->o.ts_val - ours->o.ts_ecr);
+        td_time slack = r->clocked ? 5 * TD_MS : 500 * TD_MS;
+        if (newer < 0)
+            return false;
+        if (newer > 0 && soonest < arrives + slack)
+            return true;
+    }
+    return arrives > latest;
+}
+
+/* The captured frame that is the next in the played side's time, and when that is. */
+static bool next_event(struct player *r, size_t *i, td_time *t)
 {
     const struct play *p = r->p;
     for (int ours = 0; ours < 2; ours++)
@@ -473,8 +532,20 @@ static bool next_event(struct player *r, size_t *i)
         return false;
     bool ours = a == p->ncap;
     if (a < p->ncap && b < p->ncap)
-        ours = heard_at(r, a) > p->cap[b].at ||
-               (heard_at(r, a) == p->cap[b].at && r->lag == 0 && b < a);
+        ours = r->lag > 0 ? leaves_first(r, a, b)
+                          : p->cap[a].at > p->cap[b].at || (p->cap[a].at == p->cap[b].at && b < a);
+    td_time soonest, latest;
+    if (ours) {
+        departure(r, &p->cap[b], &soonest, &latest);
+        td_time arrives = a < p->ncap ? heard_at(r, a) : TD_NEVER;
+        if (latest > arrives && soonest <= arrives)
+            latest = arrives;
+        *t = r->now < soonest ? soonest : r->now < latest ? r->now : latest;
+    } else {
+        *t = heard_at(r, a);
+    }
+    *t = r->now > *t ? r->now : *t;
+    r->now = *t;
     *i = r->next[ours]++;
     return true;
 }
@@ -513,19 +584,22 @@ bool player_step(struct player *r, const struct play_frame **frame)
 {
     struct play *p = r->p;
     size_t i;
-    if (p->no_memory || !next_event(r, &i))
+    td_time at;
+    if (p->no_memory || !next_event(r, &i, &at))
         return false;
     if ((i & 0x3ff) == 0) {
         spool_forget(&p->frames, i * sizeof(*p->cap));
         spool_forget(&p->bytes, p->cap[i].bytes);
     }
     const struct play_frame *f = *frame = &p->cap[i];
-    td_time t = when(f->ours ? f->at : heard_at(r, i));
+    td_time t = when(at);
     timers(r, t, false);
     td_stack_clock(r->st, t);
     if (f->ours) {
         struct play_sight sight = {0};
-        judge_captured(r->judge, f);
+        struct play_frame left = *f;
+        left.left = at;
+        judge_captured(r->judge, &left);
         r->app->captured(r, f, i);
         timers(r, t, true);
         look(r, &sight);

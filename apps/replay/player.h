@@ -42,8 +42,13 @@ struct player {
     td_time lag;        /* from where the capture was made to the played side and back, ns */
     size_t heard_of;    /* the other side's frame, +1, that is heard next: */
     td_time heard_then; /* when, after the first captured one */
-    tcp_seq heard;      /* the other side's highest acknowledgement so far, */
-    tcp_seq small_end;  /* and the end of the last short segment of the played side */
+    bool clocked;       /* its timestamps count milliseconds: */
+    int64_t
+        clock; /* when `clock_from` left, in the capture's time and with the way's least delay */
+    uint32_t clock_from;
+    td_time now;       /* of the last event, since the flow's first packet */
+    tcp_seq heard;     /* the other side's highest acknowledgement so far, */
+    tcp_seq small_end; /* and the end of the last short segment of the played side */
     bool small, no_delay;
     uint32_t mss; /* text of a full segment */
     /* the application's text */

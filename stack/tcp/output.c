@@ -215,6 +215,14 @@ static bool pin_lets_again(const struct td_stack *st, const struct tcb *t, uint3
     return st->tcp->pins != NULL && tcp_pin_window(st, &t->ep.a, &edge, &credit) && credit >= (int32_t)need;
 }
 
+static bool pinned_beyond(const struct td_stack *st, const struct tcb *t)
+{
+    tcp_seq edge;
+    int32_t credit;
+    return st->tcp->pins != NULL && tcp_pin_window(st, &t->ep.a, &edge, &credit) &&
+           seq_gt(edge, t->rtx_nxt);
+}
+
 /* How many bytes of new text from pos on cwnd lets out, or what it is pinned to. */
 static uint32_t new_room(const struct td_stack *st, const struct tcb *t, tcp_seq pos)
 {
@@ -520,7 +528,7 @@ static void send_what_may(struct td_stack *st, struct tcb *t, bool force)
     t->out_limited = false;
     t->cwnd_limited = false;
     if (t->txq == NULL || !t->txq->frto_new || !send_frto(st, t, &sent)) {
-        if (t->txq == NULL || send_lost(st, t)) {
+        if (t->txq == NULL || send_lost(st, t) || pinned_beyond(st, t)) {
             sent += send_new(st, t, force);
             struct txq *q = t->txq;
             uint32_t n;
