@@ -224,7 +224,7 @@ static void find_clock(struct player *r)
     bool begun = false;
     td_time from = 0, last = 0;
     uint32_t ticks = 0;
-    for (size_t i = 0; i < p->ncap && r->lag > 0; i++) {
+    for (size_t i = 0; i < p->ncap && r->lag > 0 && !p->scripted; i++) {
         const struct play_frame *f = play_scan(p, i);
         if (!f->ours || f->icmp || !f->o.has_ts)
             continue;
@@ -509,7 +509,7 @@ static bool leaves_first(struct player *r, size_t a, size_t b)
     const struct play_frame *theirs = &r->p->cap[a], *ours = &r->p->cap[b];
     td_time soonest, latest, arrives = heard_at(r, a);
     departure(r, ours, &soonest, &latest);
-    if (r->lag > 0 && theirs->o.has_ts && ours->o.has_ts && (ours->flags & TCP_SYN) == 0) {
+    if (!r->p->scripted && theirs->o.has_ts && ours->o.has_ts && (ours->flags & TCP_SYN) == 0) {
         int32_t newer = (int32_t)(theirs->o.ts_val - ours->o.ts_ecr);
         td_time slack = r->clocked ? 5 * TD_MS : 500 * TD_MS;
         if (newer < 0)
