@@ -1,7 +1,7 @@
 #!/bin/bash
 # tapdeck replay -i: a tape is moved by lines from -e and from the standard input; what is found at a packet is the same
 # whether one came forward or back, and going anywhere in 100,000 packets takes less than a second.
-# shellcheck disable=SC2016
+# shellcheck disable=SC2016,SC2086
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 BUILD=${BUILD:-build}
