@@ -377,7 +377,7 @@ static void label(const struct track_row *x, char *dst, size_t size)
 
 static void arrow(struct ask *a, const struct track_row *x)
 {
-    char text[96], shaft[ARROW + 1], states[2][16];
+    char text[160], shaft[ARROW + 1], states[2][16];
     bool again = (x->marks & TRACK_ANY_RTX) != 0;
     label(x, text, sizeof(text));
     memset(shaft, again ? '=' : '-', ARROW);
