@@ -177,6 +177,15 @@ static void drop_checkpoint(struct reel *r, unsigned i)
     share_checkpoints(r);
 }
 
+/* Where no more processes can be made, a checkpoint is the first to go. False: there is none. */
+static bool make_room(struct reel *r)
+{
+    if (r->nchecks == 0)
+        return false;
+    drop_checkpoint(r, r->nchecks - 1);
+    return true;
+}
+
 /* A copy of it. False: *error is why; -1: it is gone. */
 static bool copy(struct reel *r, const struct proc *of, struct proc *made, int *error)
 {
@@ -404,6 +413,12 @@ static bool place_head(struct reel *r, not_behind fits, uint64_t where, char *ms
             r->place = made.place;
             return true;
         }
+        if (error >= 0 && make_room(r))
+            continue;
+        if (error >= 0 && r->head.pid > 0) { /* then the head itself: it isn't where it should be */
+            (void)put_down(&r->head);
+            continue;
+        }
         if (error >= 0) {
             (void)snprintf(msg, msg_size, "no process can be made for the tape: %s",
                            strerror(error));
@@ -581,14 +596,21 @@ enum reel_result reel_goto_time(struct reel *r, td_time at, char *msg, size_t ms
 /* A copy of the head, which is made again should somebody have ended it. */
 static bool copy_head(struct reel *r, struct proc *made, char *msg, size_t msg_size)
 {
-    int error = -1;
-    for (int tries = 0; tries < 2 && error < 0; tries++) {
+    int error;
+    bool again = false;
+    for (;;) {
         if (!alive(&r->head) && to_step(r, r->place.step, msg, msg_size) != REEL_STOPPED)
             return false;
         if (copy(r, &r->head, made, &error))
             return true;
-        if (error < 0)
+        if (error < 0 && again)
+            break;
+        if (error < 0) {
             (void)put_down(&r->head);
+            again = true;
+        } else if (!make_room(r)) {
+            break;
+        }
     }
     (void)snprintf(msg, msg_size, "no process can be made for it: %s",
                    error > 0 ? strerror(error) : "the tape's is gone");

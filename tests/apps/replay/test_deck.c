@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -569,6 +570,46 @@ START_TEST(test_console_killed)
 }
 END_TEST
 
+/* So few processes may be made: it does with less checkpoints, and in the end without. */
+static int few_processes(void)
+{
+    const struct rlimit most = {.rlim_cur = 6, .rlim_max = 6};
+    uint64_t every;
+    int error;
+    char err[512], *words[] = {"ss"};
+    bool changed;
+    struct text notes = {0};
+    /* Another user, who has no process but this one. */
+    if (setresuid(59321, 59321, 59321) != 0 || setrlimit(RLIMIT_NPROC, &most) != 0)
+        return 77;
+    open_reel();
+    if (reel_goto_step(reel, 300, msg, sizeof(msg)) != REEL_STOPPED ||
+        reel_checkpoints(reel, &every, &error) != 3 || error != EAGAIN)
+        return 1;
+    if (reel_command(reel, 1, words, false, false, stdout, &notes, &changed, err, sizeof(err)) !=
+        EXIT_DONE)
+        return 2;
+    if (reel_goto_step(reel, 290, msg, sizeof(msg)) != REEL_STOPPED ||
+        reel_place(reel).number != 580)
+        return 3;
+    reel_close(reel);
+    return 0;
+}
+
+START_TEST(test_few_processes)
+{
+    int status = 0;
+    pid_t pid = geteuid() == 0 ? fork() : -1;
+    if (pid == 0)
+        _exit(few_processes());
+    if (pid > 0)
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77),
+                  "status %x", (unsigned)status);
+    open_reel();
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("deck");
@@ -590,6 +631,7 @@ static Suite *suite(void)
     tcase_add_test(t, test_hangs);
     tcase_add_test(t, test_ended_by_others);
     tcase_add_test(t, test_console_killed);
+    tcase_add_test(t, test_few_processes);
     suite_add_tcase(s, t);
     return s;
 }
