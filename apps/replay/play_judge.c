@@ -75,16 +75,17 @@ static bool same(const struct play_frame *a, const struct play_frame *b)
            a->kinds == b->kinds;
 }
 
-static uint32_t bucket(const struct play_frame *f)
+/* Captured and sent ones hang apart: there may be many of one kind that are all the same. */
+static uint32_t bucket(const struct play_frame *f, bool captured)
 {
     uint64_t h = (uint64_t)f->seq << 32 | f->ack;
-    h ^= (uint64_t)f->text << 20 ^ (uint64_t)f->flags << 8 ^ f->kinds;
+    h ^= (uint64_t)f->text << 20 ^ (uint64_t)f->flags << 8 ^ f->kinds ^ (uint64_t)captured << 27;
     return (uint32_t)(h * UINT64_C(0x9e3779b97f4a7c15) >> 40) % BUCKETS;
 }
 
 static void hang(struct judge *j, struct entry *e)
 {
-    uint32_t b = bucket(frame_of(e)), at = (uint32_t)(e - j->ring);
+    uint32_t b = bucket(frame_of(e), e->row.captured.number > 0), at = (uint32_t)(e - j->ring);
     e->next = NONE;
     e->prev = j->final[b];
     if (e->prev != NONE)
@@ -96,7 +97,7 @@ static void hang(struct judge *j, struct entry *e)
 
 static void unhang(struct judge *j, const struct entry *e)
 {
-    uint32_t b = bucket(frame_of(e));
+    uint32_t b = bucket(frame_of(e), e->row.captured.number > 0);
     if (e->prev != NONE)
         j->ring[e->prev].next = e->next;
     else
@@ -110,7 +111,7 @@ static void unhang(struct judge *j, const struct entry *e)
 /* The oldest of the other kind that is the same and waits. */
 static struct entry *twin(const struct judge *j, const struct play_frame *f)
 {
-    for (uint32_t at = j->first[bucket(f)]; at != NONE; at = j->ring[at].next) {
+    for (uint32_t at = j->first[bucket(f, f->number == 0)]; at != NONE; at = j->ring[at].next) {
         struct entry *e = &j->ring[at];
         if ((e->row.captured.number > 0) != (f->number > 0) && same(frame_of(e), f))
             return e;
@@ -236,7 +237,7 @@ static struct entry *add(struct judge *j)
 /* Puts an entry into another place of the ring; in its bucket it stays where it is. */
 static void move(struct judge *j, const struct entry *from, struct entry *to)
 {
-    uint32_t b = bucket(frame_of(from)), at = (uint32_t)(to - j->ring);
+    uint32_t b = bucket(frame_of(from), from->row.captured.number > 0), at = (uint32_t)(to - j->ring);
     *to = *from;
     if (from->decided)
         return;
