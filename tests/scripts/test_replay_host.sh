@@ -38,7 +38,7 @@ ok "a box that translates, a file for each side: $(grep ' same, ' "$work/said")"
     grep -q 'must have come in on right' "$work/said" && grep -q '^ *6 .* same .*no such protocol there' "$work/said"
 ok "a router of which one side was captured, with a rule that comes later"
 printf '%s\n' step 'ip neigh' 'goto 4' 'ip neigh' 'goto 1' 'ip neigh' | "$BUILD/tapdeck" replay -i --play 10.0.0.1 $arp | grep -o '^10.0.0.2 dev.*' >"$work/said"
-[ "$(sed 's/ *$//' "$work/said")" = $'10.0.0.2 dev eth0 INCOMPLETE\n10.0.0.2 dev eth0 lladdr 02:00:00:02:00:01 REACHABLE\n10.0.0.2 dev eth0 INCOMPLETE' ]
+[ "$(sed 's/ *$//' "$work/said")" = $'10.0.0.2 dev eth0 INCOMPLETE\n10.0.0.2 dev eth0 lladdr 02:00:00:02:00:01 DELAY\n10.0.0.2 dev eth0 INCOMPLETE' ]
 ok "-i: the neighbour table, forward and back"
 "$BUILD/tapdeck" replay -i -e 'goto 8' -e 'conntrack -L' "${nat[@]}" pcaps/nat-inside/nat-inside.pcapng pcaps/nat-outside/nat-outside.pcapng | grep -q 'src=10.0.1.2 .* dst=10.0.2.1 sport=13'
 ok "-i -e: the translations of a box with two sides"
