@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "common/control.h"
+#include "replay/play_mend.h"
 #include "wire/eth.h"
 
 #define LATEST (UINT64_C(1) << 60)
@@ -86,9 +87,10 @@ static bool keep(struct play *p, const struct view *v, td_time at, bool from_fir
     f.at = at;
     f.number = v->number;
     f.ours = from_first;
-    if (!play_frame_read(&f, v->frame + eth, v->frame_len - eth) || f.len > v->frame_len - eth)
+    if (!play_frame_read(&f, v->frame + eth, v->frame_len - eth) || f.len > v->frame_len - eth ||
+        mend_sum(p, v, &f))
         return true;
-    return put_by(p, &f, v, eth);
+    return mend_put(p, &f, v, eth);
 }
 
 /* A file may say any times. */
@@ -206,8 +208,9 @@ static int choose(struct play *p, const struct flow *f, const char *name, const 
         return EXIT_USAGE;
     }
     const char *why = f->one_way && f->side[p->side].seen && !f->ipv6 ? NULL : flow_not_playable(f);
-    if (why == NULL && f->begin != FLOW_SYN)
-        why = "its handshake wasn't captured";
+    p->midstream = why == NULL && f->begin != FLOW_SYN;
+    if (p->midstream && !p->assumed)
+        why = "its handshake wasn't captured (--midstream assume plays it all the same, from one that is assumed)";
     if (why == NULL && ((ip4_of(f->side[0].addr) >> 24) == 127 ||
                         ip4_of(f->side[0].addr) == ip4_of(f->side[1].addr)))
         why = "both ends are on one host";
@@ -242,6 +245,13 @@ static void find_calls(struct play *p)
 int play_load(struct play *p, struct capture_reader *r, const char *name, int64_t number,
               const char *side, char *msg, size_t msg_size)
 {
+    const struct play_mend mend = {.sums = SUMS_REPAIR};
+    return play_load_mended(p, r, name, number, side, &mend, msg, msg_size);
+}
+
+int play_load_mended(struct play *p, struct capture_reader *r, const char *name, int64_t number,
+                     const char *side, const struct play_mend *mend, char *msg, size_t msg_size)
+{
     struct flows flows;
     struct viewer viewer = {0};
     struct capture_frame f;
@@ -251,6 +261,7 @@ int play_load(struct play *p, struct capture_reader *r, const char *name, int64_
     struct first src = {0};
     int got, who, status = EXIT_DONE;
     memset(p, 0, sizeof(*p));
+    p->mend = *mend;
     flows_init(&flows);
     capture_on_custom(r, diary_read, &p->book);
     while ((got = capture_next(r, &f, msg, msg_size)) == 1) {
@@ -264,9 +275,12 @@ int play_load(struct play *p, struct capture_reader *r, const char *name, int64_
         if (kept && p->ncap == 0) {
             p->wall = began = now = v.wall;
             src = (struct first){v.ip.src, v.ip.dst, v.sport, v.dport};
+            kept = mend_begin(p, &v, who == 0);
+            p->wall = began -= p->assumed ? (int64_t)ASSUMED_BEFORE : 0;
         }
         p->clamped += kept && v.wall < now;
         p->cut += kept && v.text_kept < v.text_len;
+        p->cut_bytes += kept ? v.text_len - v.text_kept : 0;
         if (!kept ||
             !keep(p, &v, elapsed(began, now), v.ip.src == src.src && v.sport == src.sport)) {
             (void)snprintf(msg, msg_size, "%s: flow %" PRId64 " takes more memory than there is",

@@ -57,6 +57,7 @@
 #include "common/text.h"
 #include "dev/diary.h"
 #include "replay/flows.h"
+#include "replay/observe.h"
 #include "replay/spool.h"
 #include "tapdeck/types.h"
 
@@ -89,6 +90,9 @@ struct play_frame {
     td_time left;    /* when it left the played side, as far as is known; 0: `at` */
     uint64_t number; /* in the file; 0: the stack sent it */
     bool ours;       /* of the played side */
+    bool bad;        /* its checksum is wrong, and is to be so (play_mend.h) */
+    bool more;       /* a piece of a super-segment, and not the last */
+    bool assumed;    /* of the handshake that wasn't captured */
     bool icmp;       /* an error about what it sent: only handed in */
     uint16_t flags, wnd, id;
     tcp_seq seq, ack;
@@ -111,7 +115,20 @@ struct play_row { /* a captured frame of the played side with what the stack sen
     struct play_sight sight; /* when it was captured */
 };
 
+struct play_mend {          /* what is done about the capture's flaws (play_mend.h) */
+    enum observe_sums sums; /* of segments with a wrong checksum */
+    uint32_t mtu;           /* what is larger is cut; 0: as the handshake has it */
+    bool assume;            /* a handshake that wasn't captured */
+};
+
 struct play {
+    struct play_mend mend;
+    uint64_t repaired, discarded, dropped; /* wrong checksums: taken for right, handed in, left out */
+    uint64_t resegmented;                  /* super-segments */
+    uint64_t cut_bytes;                    /* that the snap length cut off */
+    bool midstream;                        /* the handshake wasn't captured, */
+    bool assumed;                          /* and is assumed */
+    uint16_t said[2]; /* MSS: of whom the first frame is of [1], of the other */
     struct spool frames, bytes;
     const struct play_frame
         *cap; /* captured, both sides', in their order: in `frames`, a mapping */
@@ -155,6 +172,9 @@ struct play {
  * status and a sentence. */
 int play_load(struct play *p, struct capture_reader *r, const char *name, int64_t flow,
               const char *side, char *msg, size_t msg_size);
+/* The same, with other ways to mend it than those of play_load: repair, the handshake's MTU, and no flow without one. */
+int play_load_mended(struct play *p, struct capture_reader *r, const char *name, int64_t flow,
+                     const char *side, const struct play_mend *mend, char *msg, size_t msg_size);
 /* Between the two: p->knob and p->row may be set. */
 int play_run(struct play *p, char *msg, size_t msg_size); /* play_run.c */
 

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "replay/play.h"
+#include "replay/play_mend.h"
 
 static void flags_text(uint16_t flags, char dst[12])
 {
@@ -90,8 +90,19 @@ static void note(const struct play *p, struct text *out)
         text_printf(
             out,
             "note: %" PRIu64
-            " packets were cut off when they were captured; zeros stand for what is missing\n",
-            p->cut);
+            " packets were cut off when they were captured; zeros stand for what is missing (%" PRIu64 " bytes)\n",
+            p->cut, p->cut_bytes);
+    if (p->assumed)
+        text_printf(out, "note: its handshake wasn't captured, and is assumed a second before the first packet: MSS %u, window scale %u, SACK\n",
+                    p->said[1], ASSUMED_SCALE);
+    if (p->repaired > 0)
+        text_printf(out, "note: %" PRIu64 " segments have a wrong checksum, and are taken for right (--checksums)\n", p->repaired);
+    if (p->discarded > 0)
+        text_printf(out, "note: %" PRIu64 " segments have a wrong checksum, and were handed in as they are (--checksums honour)\n", p->discarded);
+    if (p->dropped > 0)
+        text_printf(out, "note: %" PRIu64 " segments have a wrong checksum, and were left out (--checksums drop)\n", p->dropped);
+    if (p->resegmented > 0)
+        text_printf(out, "note: %" PRIu64 " super-segments, which no wire carries, were cut to the MSS\n", p->resegmented);
     if (p->broken[0] != '\0')
         text_printf(out, "note: %s\n", p->broken);
 }
@@ -226,6 +237,12 @@ static void json_end(const struct play *p, struct jsonw *w)
     jw_str(w, "lesson", lesson.s);
     jw_u64(w, "clamped", p->clamped);
     jw_u64(w, "cut", p->cut);
+    jw_u64(w, "cut_bytes", p->cut_bytes);
+    jw_bool(w, "assumed", p->assumed);
+    jw_u64(w, "repaired", p->repaired);
+    jw_u64(w, "discarded", p->discarded);
+    jw_u64(w, "dropped", p->dropped);
+    jw_u64(w, "resegmented", p->resegmented);
     if (p->broken[0] != '\0')
         jw_str(w, "broken", p->broken);
     jw_close(w, '}');

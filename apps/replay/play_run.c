@@ -20,6 +20,7 @@
 
 #include "common/control.h"
 #include "core/pkt.h"
+#include "replay/play_mend.h"
 #include "tapdeck/socket.h"
 #include "tapdeck/stack.h"
 #include "wire/checksum.h"
@@ -49,7 +50,8 @@ static int transmit(void *dev, const struct pkt *p)
     f.at = td_stack_now(r->st) - PLAY_START;
     f.ours = true;
     r->reset = (f.flags & TCP_RST) != 0;
-    judge_sent(r->judge, &f);
+    if (!r->p->assumed || f.at >= ASSUMED_BEFORE)
+        judge_sent(r->judge, &f);
     tcp_seq end = f.seq + f.text + ((f.flags & TCP_SYN) != 0) + ((f.flags & TCP_FIN) != 0);
     if ((f.flags & TCP_SYN) && f.o.has_wscale)
         r->p->scale[1] = f.o.wscale < 14 ? f.o.wscale : 14;
@@ -363,6 +365,8 @@ static void inject(struct player *r, const struct play_frame *f, tcp_seq ack, bo
             cut_sack(r, d + ihl, f->text_at - ihl);
     }
     sign(d, len, ihl, r->p->peer, r->p->us);
+    if (f->bad) /* as it came, whatever was changed in it */
+        wire_put16(d + ihl + 16, wire_get16(d + ihl + 16) ^ 0x5555);
     (void)td_stack_input_bytes(r->st, r->eth, r->frame, ETH_HLEN + len, td_stack_now(r->st));
 }
 
@@ -390,6 +394,11 @@ static void hear(struct player *r, const struct play_frame *f, size_t index)
         player_flush(r);
         return;
     }
+    if (f->bad) {
+        inject(r, f, ack, false);
+        player_flush(r);
+        return;
+    }
     r->app->coming(r, f);
     if ((f->flags & TCP_ACK) && (f->flags & TCP_RST) == 0 && r->begun && seq_gt(ack, r->sent_end)) {
         r->held = true;
@@ -401,6 +410,8 @@ static void hear(struct player *r, const struct play_frame *f, size_t index)
     if ((f->flags & TCP_ACK) && (!r->small || seq_gt(f->ack, r->heard)))
         r->heard = f->ack;
     inject(r, f, ack, false);
+    if (f->more && r->lag == 0)
+        return; /* it heard them all at once */
     player_flush(r);
     r->app->go(r);
     player_flush(r);
@@ -599,11 +610,13 @@ bool player_step(struct player *r, const struct play_frame **frame)
         struct play_sight sight = {0};
         struct play_frame left = *f;
         left.left = at;
-        judge_captured(r->judge, &left);
+        if (!f->assumed)
+            judge_captured(r->judge, &left);
         r->app->captured(r, f, i);
         timers(r, t, true);
         look(r, &sight);
-        judge_sight(r->judge, &sight);
+        if (!f->assumed)
+            judge_sight(r->judge, &sight);
         if (p->windowed && f->text > 0) {
             p->beyond += sight.pipe > sight.cwnd;
             p->within += sight.pipe < sight.cwnd && sight.unsent > 0;

@@ -564,8 +564,7 @@ static void count(struct seen *p)
 
 /* ---- a packet ---- */
 
-/* A sum that its sender's card was to complete holds that of the pseudo-header, folded and no more. */
-static bool unfinished_sum(const struct view *v)
+bool track_unfinished_sum(const struct view *v)
 {
     uint32_t n = v->tcp.hlen + v->text_len, sum;
     uint8_t tail[8] = {0};
@@ -675,7 +674,7 @@ bool track_packet(struct flow *f, int side, const struct view *v, int64_t t, boo
     p.end = h->seq + v->text_len + syn + fin;
     p.occupies = p.end != h->seq && !p.rst;
     *row = (struct track_row){.number = v->number, .stream = f->number, .t = t, .side = side, .flags = h->flags, .rtt = -1, .rtt_ts = -1};
-    if (v->l4_sum == SUM_BAD && !believe && !unfinished_sum(v)) {
+    if (v->l4_sum == SUM_BAD && !believe && !track_unfinished_sum(v)) {
         row->marks = TRACK_BIT(BAD_SUM);
         if (!p.a->begun)
             begin(&p);

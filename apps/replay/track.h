@@ -176,4 +176,7 @@ void track_free(struct flow *f);
 
 const char *track_state_text(unsigned state); /* "ESTABLISHED"; "?" for UNSEEN */
 
+/* A sum that its sender's card was to complete holds that of the pseudo-header, folded and no more. */
+bool track_unfinished_sum(const struct view *v);
+
 #endif

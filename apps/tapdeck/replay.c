@@ -16,6 +16,7 @@
 #include "tapdeck/replay_record.h"
 #include "tapdeck/replay_report.h"
 #include "tapdeck/replay_host.h"
+#include "tapdeck/replay_play.h"
 
 #define KNOBS_MAX 32
 
@@ -25,6 +26,7 @@ struct words {
     struct observe_options observe; /* its json is for both */
     struct report_words report;
     struct deck_words deck;
+    struct mend_words mend;         /* of --play */
     const char *of_observe;         /* an option that --list hasn't */
     const char *play;               /* the side that the stack is, or NULL */
     const char *not_play;           /* an option that --play hasn't */
@@ -40,18 +42,6 @@ static int number(struct session *s, const char *option, const char *word, uint3
     if (word == NULL || !parse_u32(word, UINT32_MAX, n) || *n < from)
         return session_fail(s, EXIT_USAGE, "%s needs a number from %u, for example `%s 3`", option, from, option);
     return EXIT_DONE;
-}
-
-static int checksums(struct session *s, const char *word, enum observe_sums *sums)
-{
-    static const char *const names[] = {"honour", "repair", "drop"};
-    for (unsigned i = 0; word != NULL && i < 3; i++) {
-        if (strcmp(word, names[i]) == 0) {
-            *sums = (enum observe_sums)i;
-            return EXIT_DONE;
-        }
-    }
-    return session_fail(s, EXIT_USAGE, "--checksums needs honour, repair or drop");
 }
 
 /* -e LINE */
@@ -78,8 +68,11 @@ static int valued(struct session *s, const char *option, const char *value, stru
     } else if (strcmp(option, "--to") == 0) {
         if ((status = number(s, option, value, 1, &n)) == EXIT_DONE)
             w->observe.to = n;
-    } else if (strcmp(option, "--checksums") == 0) {
-        status = checksums(s, value, &w->observe.sums);
+    } else if ((status = mend_option(s, option, value, &w->mend)) != -1) {
+        if (strcmp(option, "--checksums") == 0)
+            w->observe.sums = w->mend.mend.sums;
+        w->of_observe = option;
+        return status;
     } else if (strcmp(option, "-e") == 0) {
         return deck_line(s, value, &w->deck);
     } else if (strcmp(option, "--play") == 0) {
@@ -101,7 +94,7 @@ static int valued(struct session *s, const char *option, const char *value, stru
     w->of_observe = option;
     if (strcmp(option, "--flow") != 0)
         w->not_play = option;
-    if (strcmp(option, "--flow") != 0 && strcmp(option, "--checksums") != 0)
+    if (strcmp(option, "--flow") != 0)
         w->not_deck = option;
     return status;
 }
@@ -122,7 +115,7 @@ static int record_words(struct session *s, int argc, char **argv, const char *fi
 
 static int read_words(struct session *s, int argc, char **argv, struct words *w)
 {
-    *w = (struct words){.observe = {.json = s->json, .flow = -1}};
+    *w = (struct words){.observe = {.json = s->json, .flow = -1}, .mend = MEND_WORDS};
     for (int i = 1; i < argc; i++) {
         int status = argv[i][0] == '-' ? valued(s, argv[i], argv[i + 1], w) : -1;
         if (status > 0)
@@ -158,6 +151,8 @@ static int read_words(struct session *s, int argc, char **argv, struct words *w)
         return session_fail(s, EXIT_USAGE, "--list shows the whole file: %s doesn't go with it", w->of_observe);
     if (w->nknobs > 0 && w->play == NULL)
         return session_fail(s, EXIT_USAGE, "--knob %s: only the stack has knobs, and it isn't asked for without --play", w->knob[0]);
+    if (w->mend.option != NULL && w->play == NULL)
+        return session_fail(s, EXIT_USAGE, "%s is for a connection that is played, and --play isn't asked for", w->mend.option);
     if (w->deck.wanted && (w->list || w->not_deck != NULL))
         return session_fail(s, EXIT_USAGE, "-i and -e are for a tape that is moved by hand: %s doesn't go with it", w->list ? "--list" : w->not_deck);
     w->observe.json = w->observe.json || w->report.form == REPORT_JSON;
@@ -219,14 +214,15 @@ static int list(struct session *s, const struct words *w, struct capture_reader 
     return status;
 }
 
-static int play(struct session *s, const struct words *w, struct capture_reader *r, char *msg, size_t msg_size)
+static int play(struct session *s, const struct words *w, bool *observe, char *msg, size_t msg_size)
 {
     struct play p;
-    int status = play_load(&p, r, w->file, w->observe.flow < 0 ? 0 : w->observe.flow, w->play, msg, msg_size);
+    int64_t flow = w->observe.flow < 0 ? 0 : w->observe.flow;
+    int status = replay_play_load(&p, w->file, flow, w->play, &w->mend, observe, msg, msg_size);
     p.knob = w->knob;
     p.nknobs = w->nknobs;
-    if (status == EXIT_DONE)
-        status = report_play(s, &w->report, &p, w->file, w->observe.flow < 0 ? 0 : (uint32_t)w->observe.flow, w->observe.json, msg, msg_size);
+    if (status == EXIT_DONE && !*observe)
+        status = report_play(s, &w->report, &p, w->file, (uint32_t)flow, w->observe.json, msg, msg_size);
     play_done(&p);
     return status;
 }
@@ -247,6 +243,7 @@ static int replay_main(struct session *s, int argc, char **argv)
         w.deck.flow = w.observe.flow;
         w.deck.sums = w.observe.sums;
         w.deck.play = w.play;
+        w.deck.mend = &w.mend.mend;
         w.deck.knob = w.knob;
         w.deck.nknobs = w.nknobs;
         w.deck.json = w.observe.json;
@@ -257,6 +254,14 @@ static int replay_main(struct session *s, int argc, char **argv)
             .file = w.file, .list = w.list, .json = w.observe.json};
         return replay_record(s, &of_record);
     }
+    bool observe = w.play == NULL;
+    if (!observe) {
+        status = play(s, &w, &observe, msg, sizeof(msg));
+        if (status != EXIT_DONE)
+            return session_fail(s, status, "%s", msg);
+        if (!observe)
+            return status;
+    }
     /* Rows on the same terminal would be cut by the bar. */
     struct progress p = {.shown = isatty(STDERR_FILENO) && (w.list || w.observe.summary || !isatty(fileno(s->out)))};
     struct capture_reader *r = open_file(w.file, &p, msg, sizeof(msg));
@@ -264,8 +269,6 @@ static int replay_main(struct session *s, int argc, char **argv)
         status = EXIT_USAGE;
     } else if (w.list) {
         status = list(s, &w, r, &p, msg, sizeof(msg));
-    } else if (w.play != NULL) {
-        status = play(s, &w, r, msg, sizeof(msg));
     } else {
         status = report_observe(s, &w.report, &w.observe, r, w.file, p.shown ? progress : NULL, &p, msg, sizeof(msg));
         if (p.drawn)
@@ -278,7 +281,7 @@ static int replay_main(struct session *s, int argc, char **argv)
 }
 
 static const char *const also[] = {
-    "\n" REPLAY_HOST_MORE "\n",
+    "\n" REPLAY_MEND_MORE "\n" REPLAY_HOST_MORE "\n",
     "replay FILE.deck (what the daemon's `record` wrote) does a recorded run again, and compares each call's result and\n"
     "each frame that leaves: the first difference is an error. A run that ended in a crash comes to it again.\n"
     "With --list, what is in the file.\n"
@@ -307,7 +310,8 @@ const struct local_command local_replay = {
     .name = "replay",
     .usage = "replay [--flow N] [--from N] [--to N] [--checksums {honour|repair|drop}] [--summary] [-n]\n"
              "       [-j | --report {text|json|html}] [-o FILE] [-w COPY] FILE\n"
-             "replay --play {client|server|ADDR:PORT} [--flow N] [--knob NAME=VALUE]...\n"
+             "replay --play {client|server|ADDR:PORT} [--flow N] [--knob NAME=VALUE]... [--mtu N]\n"
+             "       [--checksums {honour|repair|drop}] [--midstream {assume|refuse}]\n"
              "       [-j | --report {text|json|html}] [-o FILE] [-w COPY] FILE\n"
              REPLAY_HOST_USAGE "\n"
              REPLAY_DECK_USAGE "\n"

@@ -69,7 +69,7 @@ static struct tape *open_played(const struct deck_words *w, int *status, char *m
     *status = EXIT_USAGE;
     if (r == NULL)
         return NULL;
-    *status = play_load(&p, r, w->file, w->flow < 0 ? 0 : w->flow, w->play, msg, msg_size);
+    *status = play_load_mended(&p, r, w->file, w->flow < 0 ? 0 : w->flow, w->play, w->mend, msg, msg_size);
     capture_close(r);
     p.knob = w->knob;
     p.nknobs = w->nknobs;

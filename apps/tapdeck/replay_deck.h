@@ -7,6 +7,7 @@
 
 #define DECK_LINES 64
 
+struct play_mend;
 struct deck_words {
     bool wanted;
     const char *line[DECK_LINES]; /* -e: run instead of what standard input has */
@@ -17,6 +18,7 @@ struct deck_words {
     int64_t flow; /* -1: all */
     enum observe_sums sums;
     const char *play; /* the side that the stack is; NULL: it is only watched */
+    const struct play_mend *mend; /* of a side */
     const char *const *knob;
     size_t nknobs;
     bool json;
@@ -26,8 +28,8 @@ int replay_deck(struct session *s, const struct deck_words *w);
 
 #define REPLAY_DECK_USAGE                                                                          \
     "replay -i [-e LINE]... [--flow N] [--checksums {honour|repair|drop}] [-j] FILE\n"             \
-    "replay -i [-e LINE]... --play {client|server|ADDR:PORT} [--flow N] [--knob NAME=VALUE]... "   \
-    "[-j] FILE\n"                                                                                  \
+    "replay -i [-e LINE]... --play {client|server|ADDR:PORT} [--flow N] [--knob NAME=VALUE]...\n" \
+    "       [--mtu N] [--checksums {honour|repair|drop}] [--midstream {assume|refuse}] [-j] FILE\n"                                                                                  \
     "replay -i [-e LINE]... {--play ADDR[/LEN] [--on IFACE] [--mac MAC]}... [--run COMMAND]...\n"   \
     "       [--config FILE] [--knob NAME=VALUE]... [--mtu N] [--checksums {honour|repair|drop}] FILE...\n" \
     "replay -i [-e LINE]... [-j] FILE.deck"
