@@ -27,17 +27,20 @@ bool mend_sum(struct play *p, const struct view *v, struct play_frame *f)
 /* The most text that a segment of this sender may hold (RFC 6691: options count). */
 static uint32_t most(const struct play *p, const struct play_frame *f, uint32_t ihl)
 {
-    uint32_t mss = p->said[!f->ours] != 0 ? p->said[!f->ours] : MSS_DEFAULT, options = f->text_at - ihl - TCP_HLEN;
+    uint32_t mss = p->said[!f->ours] != 0 ? p->said[!f->ours] : MSS_DEFAULT,
+             options = f->text_at - ihl - TCP_HLEN;
     if (p->mend.mtu != 0 && p->mend.mtu - ihl - TCP_HLEN < mss)
         mss = p->mend.mtu - ihl - TCP_HLEN;
     return mss > options + 8 ? mss - options : 8;
 }
 
-static bool put(struct play *p, struct play_frame *f, const uint8_t *head, const uint8_t *text, uint32_t text_kept)
+static bool put(struct play *p, struct play_frame *f, const uint8_t *head, const uint8_t *text,
+                uint32_t text_kept)
 {
     f->bytes = p->bytes.size;
     f->kept = f->text_at + text_kept;
-    if (!spool_add(&p->bytes, head, f->text_at) || !spool_add(&p->bytes, text, text_kept) || !spool_add(&p->frames, f, sizeof(*f)))
+    if (!spool_add(&p->bytes, head, f->text_at) || !spool_add(&p->bytes, text, text_kept) ||
+        !spool_add(&p->frames, f, sizeof(*f)))
         return false;
     p->ncap++;
     return true;
@@ -68,7 +71,8 @@ bool mend_put(struct play *p, struct play_frame *f, const struct view *v, uint32
         g.text = n;
         g.len = g.text_at + n;
         g.id = (uint16_t)(f->id + at / piece);
-        g.flags = (uint16_t)(f->flags & ~((g.more ? TCP_PSH | TCP_FIN : 0) | (at > 0 ? TCP_CWR : 0)));
+        g.flags =
+            (uint16_t)(f->flags & ~((g.more ? TCP_PSH | TCP_FIN : 0) | (at > 0 ? TCP_CWR : 0)));
         memcpy(head, d, g.text_at);
         wire_put16(head + 2, (uint16_t)g.len);
         wire_put16(head + 4, g.id);
@@ -83,13 +87,24 @@ bool mend_put(struct play *p, struct play_frame *f, const struct view *v, uint32
 
 /* ---- the beginning ---- */
 
-static bool assume(struct play *p, const struct view *v, bool forward, uint16_t flags, tcp_seq seq, tcp_seq ack)
+static bool assume(struct play *p, const struct view *v, bool forward, uint16_t flags, tcp_seq seq,
+                   tcp_seq ack)
 {
     uint8_t d[IPV4_HLEN + TCP_MAX_HLEN];
-    struct tcp_hdr h = {.sport = forward ? v->sport : v->dport, .dport = forward ? v->dport : v->sport, .seq = seq, .ack = ack, .flags = flags, .wnd = 65535};
+    struct tcp_hdr h = {.sport = forward ? v->sport : v->dport,
+                        .dport = forward ? v->dport : v->sport,
+                        .seq = seq,
+                        .ack = ack,
+                        .flags = flags,
+                        .wnd = 65535};
     const struct tcp_opts *o = &v->tcp.o;
     bool syn = (flags & TCP_SYN) != 0, answer = (v->tcp.flags & TCP_SYN) != 0;
-    h.o = (struct tcp_opts){.has_mss = syn, .mss = ASSUMED_MSS, .has_sack_perm = syn, .has_wscale = syn, .wscale = ASSUMED_SCALE, .has_ts = o->has_ts};
+    h.o = (struct tcp_opts){.has_mss = syn,
+                            .mss = ASSUMED_MSS,
+                            .has_sack_perm = syn,
+                            .has_wscale = syn,
+                            .wscale = ASSUMED_SCALE,
+                            .has_ts = o->has_ts};
     if (answer) { /* what it answers to had what it has */
         h.o.has_sack_perm = o->has_sack_perm;
         h.o.has_wscale = o->has_wscale;
@@ -102,8 +117,12 @@ static bool assume(struct play *p, const struct view *v, bool forward, uint16_t 
     h.o.ts_val = forward ? mine : its;
     h.o.ts_ecr = flags & TCP_ACK ? (forward ? its : mine) : 0;
     (void)tcp_opts_layout(&h, syn, TCP_OPTS_LINUX);
-    struct ipv4_hdr ip = {.hlen = IPV4_HLEN, .total_len = (uint16_t)(IPV4_HLEN + h.hlen), .ttl = 64, .proto = IPPROTO_TCP_,
-                          .src = forward ? v->ip.src : v->ip.dst, .dst = forward ? v->ip.dst : v->ip.src};
+    struct ipv4_hdr ip = {.hlen = IPV4_HLEN,
+                          .total_len = (uint16_t)(IPV4_HLEN + h.hlen),
+                          .ttl = 64,
+                          .proto = IPPROTO_TCP_,
+                          .src = forward ? v->ip.src : v->ip.dst,
+                          .dst = forward ? v->ip.dst : v->ip.src};
     size_t n = ipv4_emit(&ip, d);
     n += tcp_emit(&h, d + n);
     struct play_frame f;
@@ -120,7 +139,8 @@ static bool assume(struct play *p, const struct view *v, bool forward, uint16_t 
 bool mend_begin(struct play *p, const struct view *v, bool client)
 {
     tcp_seq mine = v->tcp.seq, its = (v->tcp.flags & TCP_ACK) ? v->tcp.ack : 1;
-    if (!p->mend.assume || (v->tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN || (v->tcp.flags & TCP_RST) != 0)
+    if (!p->mend.assume || (v->tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN ||
+        (v->tcp.flags & TCP_RST) != 0)
         return true;
     p->assumed = true;
     if (v->tcp.flags & TCP_SYN) /* it answers one */

@@ -1,4 +1,5 @@
-/* tapdeck/replay_play.c: what `replay --play` does about the flaws of a capture: its words, and its question. */
+/* tapdeck/replay_play.c: what `replay --play` does about the flaws of a capture: its words, and its
+ * question. */
 #include "tapdeck/replay_play.h"
 
 #include <stdio.h>
@@ -45,7 +46,8 @@ static char ask(const char *file, int64_t flow)
 {
     char line[64];
     fprintf(stderr,
-            "%s: the handshake of flow %lld wasn't captured. Play it from one that is assumed (p), only observe it (o), "
+            "%s: the handshake of flow %lld wasn't captured. Play it from one that is assumed (p), "
+            "only observe it (o), "
             "or leave it (q)? ",
             file, (long long)flow);
     if (fgets(line, sizeof(line), stdin) == NULL)
@@ -70,7 +72,8 @@ int replay_play_load(struct play *p, const char *file, int64_t flow, const char 
 {
     struct play_mend mend = w->mend;
     int status = load(p, file, flow, side, &mend, msg, msg_size);
-    bool asks = !w->refuse && !mend.assume && strcmp(file, "-") != 0 && isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+    bool asks = !w->refuse && !mend.assume && strcmp(file, "-") != 0 && isatty(STDIN_FILENO) &&
+                isatty(STDERR_FILENO);
     *observe = false;
     if (status == EXIT_DONE || !p->midstream || !asks)
         return status;

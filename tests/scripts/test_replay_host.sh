@@ -62,3 +62,33 @@ head -c 1300 $arp >"$work/half.pcapng"
 said=$("$BUILD/tapdeck" replay --play 10.0.0.1 "$work/half.pcapng" | tail -1)
 [[ $said == "note: "*"half.pcapng: breaks off after"* ]]
 ok "a file that breaks off: what is there, and a note: $said"
+
+# What is done about the flaws of a capture.
+editcap -r pcaps/half-close/half-close.pcapng "$work/middle.pcapng" 4-12
+refused "(--midstream assume plays it all the same" --play client "$work/middle.pcapng"
+refused "its handshake wasn't captured" --play client --midstream refuse "$work/middle.pcapng"
+"$BUILD/tapdeck" replay --play client --midstream assume "$work/middle.pcapng" >"$work/said" && grep -q '^5 same, 0 later, 0 earlier, 0 split, 0 coalesced, 0 extra, 0 missing' "$work/said" &&
+    grep -q "^note: its handshake wasn't captured, and is assumed" "$work/said"
+ok "--midstream assume: a connection without its handshake"
+for answer in p o q; do
+    printf '%s\n' $answer >"$work/answer"
+    script -qec "$BUILD/tapdeck replay --play client $work/middle.pcapng" /dev/null <"$work/answer" >"$work/said.$answer" 2>&1
+done
+grep -q 'Play it from one that is assumed (p), only observe it (o), or leave it (q)?' "$work/said.p" && grep -q '5 same' "$work/said.p" &&
+    grep -q 'average segment' "$work/said.o" && ! grep -q ' same, ' "$work/said.q" && grep -q "can't be played" "$work/said.q"
+ok "on a terminal: a question, with three answers"
+refused "--midstream needs assume or refuse" --play client --midstream perhaps "$work/middle.pcapng"
+refused "and --play isn't asked for" --midstream assume "$work/middle.pcapng"
+refused "--checksums needs honour, repair or drop" --play client --checksums no "$work/middle.pcapng"
+refused "--mtu needs a number" --play client --mtu 12 "$work/middle.pcapng"
+"$BUILD/tapdeck" replay --play server --mtu 300 -j pcaps/sack/sack.pcapng | python3 -c '
+import json, sys
+r = json.load(sys.stdin)
+assert r["resegmented"] > 0 and max(f["captured"]["len"] for f in r["frames"] if "captured" in f) <= 260'
+ok "--mtu: larger segments are cut"
+mapfile -t flows < <("$BUILD/tapdeck" replay --list -j pcaps/time-wait-reuse/time-wait-reuse.pcapng | python3 -c 'import json, sys; print("\n".join(str(s["stream"]) for s in json.load(sys.stdin)["streams"]))')
+for flow in "${flows[@]}"; do
+    "$BUILD/tapdeck" replay --play server --flow "$flow" pcaps/time-wait-reuse/time-wait-reuse.pcapng >"$work/said" && grep -q ', 0 extra, 0 missing' "$work/said" || break
+done
+[ "${#flows[@]}" -ge 2 ] && grep -q ', 0 extra, 0 missing' "$work/said"
+ok "ports that are used again: each of the ${#flows[@]} incarnations can be played"
