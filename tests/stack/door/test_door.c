@@ -8,6 +8,8 @@
 #include "tapdeck/call.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- a host whose frames are kept ---- */
@@ -759,6 +761,66 @@ START_TEST(notified_calls_are_recorded_behind_their_flush)
 }
 END_TEST
 
+/* ---- ears ---- */
+
+struct heard {
+    char text[512]; /* "<flush" is announced, "eth0:60=0" was sent, ">" is over */
+};
+
+static void hear(struct heard *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void hear(struct heard *h, const char *fmt, ...)
+{
+    size_t n = strlen(h->text);
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(h->text + n, sizeof h->text - n, fmt, ap);
+    va_end(ap);
+}
+
+static void hear_before(void *ctx, const struct td_call *call)
+{
+    hear(ctx, "<%s", td_call_name(call->kind));
+    if (call->kind == TD_CALL_INPUT)
+        ck_assert(call->u.input.p == NULL && call->u.input.bytes != NULL); /* as bytes, whatever the device gave */
+}
+
+static void hear_sent(void *ctx, uint32_t ifindex, const struct pkt *p, int result)
+{
+    hear(ctx, " %u:%u=%d ", ifindex, p->len, result);
+}
+
+static void hear_over(void *ctx, const struct td_call *call, int64_t result)
+{
+    (void)call;
+    (void)result;
+    hear(ctx, ">");
+}
+
+START_TEST(a_call_is_announced_before_it_is_done)
+{
+    struct host h;
+    struct heard heard = {""};
+    static const uint8_t frame[60] = {2, 0, 0, 0, 0, 1};
+    host_make(&h, 1);
+    host_attach(&h, TD_IP4(10, 0, 0, 1));
+    td_stack_flush(h.st, SEC(100));
+    td_stack_before(h.st, hear_before, &heard);
+    td_stack_record(h.st, hear_over, &heard);
+    td_stack_sent(h.st, hear_sent, &heard);
+    struct pkt *p = pkt_from_bytes(td_stack_mem(h.st), 0, frame, sizeof frame);
+    td_stack_input(h.st, h.eth, p, SEC(100));
+    ck_assert_int_eq(td_send_frame(h.st, h.eth, (struct td_mac){{2, 0, 0, 0, 0, 2}}, 0x88b5, "x", 1), 0);
+    td_stack_flush(h.st, SEC(100));
+    ck_assert_str_eq(heard.text, "<input><send-frame><flush 2:60=0 >");
+    td_stack_before(h.st, NULL, NULL);
+    td_stack_record(h.st, NULL, NULL);
+    td_stack_sent(h.st, NULL, NULL);
+    td_stack_clock(h.st, SEC(101));
+    ck_assert_str_eq(heard.text, "<input><send-frame><flush 2:60=0 >");
+    host_end(&h);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("door");
@@ -775,6 +837,7 @@ static Suite *suite(void)
     tcase_add_test(t, a_flush_is_bounded);
     tcase_add_test(t, a_notification_that_flushes_is_not_entered_again);
     tcase_add_test(t, notified_calls_are_recorded_behind_their_flush);
+    tcase_add_test(t, a_call_is_announced_before_it_is_done);
     suite_add_tcase(s, t);
     return s;
 }
