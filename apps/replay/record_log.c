@@ -1,10 +1,11 @@
 /* replay/record_log.c: where a recording is put: see record_log.h.
  *
- * Files grow by windows of a megabyte: allocated, mapped, filled, unmapped. The kernel writes them
- * when it likes. A file that is there already is not overwritten: after a crash the daemon may be
- * started again by the same configuration, and the recording of the crash is what one wants to have
- * then. So a recording that stands in the way is moved to FILE.old, with all its files, and what
- * stood there goes; anything else that stands in the way is an error.
+ * Files grow by windows of a megabyte: allocated and mapped by a thread of their own
+ * (record_ahead.h), filled, unmapped. The kernel writes them when it likes. A file that is there
+ * already is not overwritten: after a crash the daemon may be started again by the same
+ * configuration, and the recording of the crash is what one wants to have then. So a recording that
+ * stands in the way is moved to FILE.old, with all its files, and what stood there goes; anything
+ * else that stands in the way is an error.
  */
 #include "replay/record_log.h"
 
@@ -20,7 +21,9 @@
 
 #define CHUNK    ((size_t)256 << 10)
 #define WINDOW   ((size_t)1 << 20)
-#define SPARE    64 /* at a file's end, for END */
+#define OVERLAP  ((size_t)128 << 10)
+#define PAGE     UINT64_C(65536) /* a multiple of the processor's */
+#define SPARE    64              /* at a file's end, for END */
 #define PATH_LEN 4096
 
 struct record_chunk {
@@ -121,14 +124,7 @@ static void chunks_free(struct record_log *log)
 
 static uint64_t position(const struct record_log *log)
 {
-    return log->map_from + (uint64_t)(log->at - log->map);
-}
-
-static void unmap(struct record_log *log)
-{
-    if (log->map != NULL)
-        munmap(log->map, log->map_len);
-    log->map = NULL;
+    return log->window.from + (uint64_t)(log->at - log->window.map);
 }
 
 /* The file ends where it is written to. */
@@ -136,10 +132,11 @@ static void file_close(struct record_log *log)
 {
     if (log->fd < 0)
         return;
-    if (log->map != NULL) {
+    record_ahead_drop(log->ahead);
+    if (log->window.map != NULL) {
         uint64_t end = position(log);
         log->written += end;
-        unmap(log);
+        record_window_close(&log->window);
         if (ftruncate(log->fd, (off_t)end) < 0)
             log->err = -errno; /* zeros stay behind its end, where a reader stops */
     }
@@ -148,27 +145,40 @@ static void file_close(struct record_log *log)
     log->at = log->end = NULL;
 }
 
+/* From here on it is written there. The next is wanted: it begins within this one, so that a record
+ * that doesn't quite fit here goes there. */
+static void enter(struct record_log *log, const struct record_window *w, uint64_t from)
+{
+    uint64_t end = w->from + w->len;
+    record_window_close(&log->window);
+    log->window = *w;
+    log->at = w->map + (from - w->from);
+    log->end = w->map + w->len;
+    if (end < log->size && w->len >= WINDOW)
+        record_ahead_want(
+            log->ahead, log->fd, end - OVERLAP,
+            end - OVERLAP + WINDOW < log->size ? WINDOW : (size_t)(log->size - (end - OVERLAP)));
+}
+
 /* Maps the file from `from` on, room for n bytes and more. 0 or -errno. */
 static int map_more(struct record_log *log, uint64_t from, size_t n)
 {
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), start = from / page * page;
-    uint64_t len = from - start + n > WINDOW ? from - start + n : WINDOW;
+    uint64_t start = from / PAGE * PAGE;
+    uint64_t len = from - start + n > WINDOW ? (from - start + n + PAGE - 1) / PAGE * PAGE : WINDOW;
+    struct record_window w;
+    if (record_ahead_take(log->ahead, &w) == 0) {
+        if (from >= w.from && from + n <= w.from + w.len) {
+            enter(log, &w, from);
+            return 0;
+        }
+        record_window_close(&w); /* a record larger than most */
+    }
     if (start + len > log->size)
         len = log->size - start;
-    int err = -posix_fallocate(log->fd, (off_t)start, (off_t)len);
-    if (err != 0)
-        return err;
-    uint8_t *map =
-        mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, log->fd, (off_t)start);
-    if (map == MAP_FAILED)
-        return -errno;
-    unmap(log);
-    log->map = map;
-    log->map_len = len;
-    log->map_from = start;
-    log->at = map + (from - start);
-    log->end = map + len;
-    return 0;
+    int err = record_window_open(&w, log->fd, start, len);
+    if (err == 0)
+        enter(log, &w, from);
+    return err;
 }
 
 static size_t write_head(uint8_t *to, size_t size, const struct record_head *head)
@@ -269,7 +279,7 @@ size_t record_log_put(struct record_log *log, size_t n)
 uint64_t record_log_bytes(const struct record_log *log)
 {
     if (log->path != NULL)
-        return log->written + (log->map != NULL ? position(log) : 0);
+        return log->written + (log->window.map != NULL ? position(log) : 0);
     return log->kept - (log->at != NULL ? (size_t)(log->end - log->at) : 0);
 }
 
@@ -360,6 +370,7 @@ int record_log_file(struct record_log *log, const char *path, uint64_t size, uin
     chunk_close(log);
     to.last = &to.first;
     to.path = strdup(path);
+    to.ahead = record_ahead_new();
     err = to.path != NULL ? file_begin(&to) : -ENOMEM;
     if (err == 0 && !write_kept(&to, log->first, &calls))
         err = to.why == RECORD_DISK ? to.err : -EFBIG;
@@ -372,6 +383,7 @@ int record_log_file(struct record_log *log, const char *path, uint64_t size, uin
                 unlink(name);
         }
         file_close(&to);
+        record_ahead_free(to.ahead);
         free(to.path);
         return err;
     }
@@ -389,6 +401,8 @@ void record_log_close(struct record_log *log, enum record_why why)
     else
         chunks_free(log);
     log->at = log->end = NULL;
+    record_ahead_free(log->ahead);
+    log->ahead = NULL;
 }
 
 void record_log_done(struct record_log *log)

@@ -61,6 +61,7 @@
 #ifndef REPLAY_RECORD_LOG_H
 #define REPLAY_RECORD_LOG_H
 
+#include "replay/record_ahead.h"
 #include "replay/record_code.h"
 
 #define RECORD_VERSION 1
@@ -128,10 +129,9 @@ struct record_log {
     char *path; /* of the first; NULL: in memory */
     struct record_head head;
     int fd;
-    uint8_t *map;
-    size_t map_len;
-    uint64_t map_from; /* where it is in the file */
-    uint64_t size;     /* bytes a file, at most */
+    struct record_window window;
+    struct record_ahead *ahead; /* gets the next one ready */
+    uint64_t size;              /* bytes a file, at most */
     uint32_t files;
     uint64_t written;    /* bytes of the files before this one */
     int err;             /* the negative errno of RECORD_DISK */
