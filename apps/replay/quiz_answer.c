@@ -17,7 +17,7 @@ struct value { /* what an answer was read as */
 };
 
 static const char *const malformed[] = {
-    [FORM_NUMBER] = "write a whole number, such as 501",
+    [FORM_NUMBER] = "write a whole number, such as 12345",
     [FORM_TIME] = "write a time with its unit, such as 300 ms or 0.3 s, or none",
     [FORM_FLAGS] = "write flags by name or letter, such as SYN,ACK or SA",
     [FORM_STATE] = "write the name of a state, such as FIN-WAIT-1",

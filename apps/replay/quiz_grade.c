@@ -33,7 +33,7 @@ static bool slurp(const char *path, struct text *out, char *msg, size_t msg_size
                        ferror(f) ? strerror(errno)
                        : out->len >= FILE_MOST
                            ? "it is too large for answers: a line each is enough"
-                           : "this is no text: answers are lines such as `1: 501`");
+                           : "this is no text: answers are lines such as `1: 12345`");
     (void)fclose(f);
     if (!ok)
         text_free(out);
@@ -133,7 +133,7 @@ static void read_line(struct quiz_paper *p, const struct quiz_key *k, unsigned n
     if (value == NULL || end == line || *end != '\0' || !isdigit((unsigned char)*line)) {
         (void)snprintf(what, sizeof(what),
                        "'%.60s' is no answer: write the question's number, a colon and the answer, "
-                       "such as `1: 501`",
+                       "such as `1: 12345`",
                        said);
         complain(p, number, what);
         return;

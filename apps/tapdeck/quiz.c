@@ -352,7 +352,7 @@ static int ask_all(struct session *s, const struct words *w, const struct quiz *
     quiz_sheet(q, &sheet);
     char *questions = strstr(sheet.s, "\nQuestions\n");
     fprintf(s->out,
-            "%.*s\nAn answer a question; nothing leaves it out, `back` shows the packets again, "
+            "%.*s\nAn empty line leaves a question out, `back` shows the packets again, "
             "`quit` ends.\n",
             (int)(questions - sheet.s), sheet.s);
     text_free(&sheet);
