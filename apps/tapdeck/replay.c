@@ -153,6 +153,8 @@ static int read_words(struct session *s, int argc, char **argv, struct words *w)
         return session_fail(s, EXIT_USAGE, "--knob %s: only the stack has knobs, and it isn't asked for without --play", w->knob[0]);
     if (w->mend.option != NULL && w->play == NULL)
         return session_fail(s, EXIT_USAGE, "%s is for a connection that is played, and --play isn't asked for", w->mend.option);
+    if (w->report.copy != NULL || w->report.to != NULL || w->report.form != REPORT_PLAIN)
+        w->not_deck = w->report.copy != NULL ? "-w" : w->report.to != NULL ? "-o" : "--report";
     if (w->deck.wanted && (w->list || w->not_deck != NULL))
         return session_fail(s, EXIT_USAGE, "-i and -e are for a tape that is moved by hand: %s doesn't go with it", w->list ? "--list" : w->not_deck);
     w->observe.json = w->observe.json || w->report.form == REPORT_JSON;
@@ -227,14 +229,25 @@ static int play(struct session *s, const struct words *w, bool *observe, char *m
     return status;
 }
 
+static bool deck_asked_for(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "-i") == 0 || strcmp(argv[i], "-e") == 0)
+            return true;
+    return false;
+}
+
 static int replay_main(struct session *s, int argc, char **argv)
 {
     struct words w;
     char msg[1024];
     if (replay_is_live(argc, argv))
         return replay_live(s, argc, argv);
-    if (replay_is_host(argc, argv))
+    if (replay_is_host(argc, argv)) {
+        if (deck_asked_for(argc, argv))
+            return session_fail(s, EXIT_USAGE, "-i and -e go with one end of a connection: --play client, server or ADDR:PORT; a whole host is no tape");
         return replay_host(s, argc, argv);
+    }
     int status = read_words(s, argc, argv, &w);
     if (status != EXIT_DONE)
         return status;

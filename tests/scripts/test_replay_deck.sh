@@ -71,6 +71,9 @@ not_begun "No such file" -i "$work/none"
 not_begun "there is no flow 9" -i --flow 9 $sack
 not_begun "there is no flow 9" -i --play server --flow 9 $sack
 not_begun "--summary doesn't go with it" -i --summary $sack
+not_begun "-w doesn't go with it" -i -w "$work/copy" $sack
+not_begun "--report doesn't go with it" -i --report html $sack
+not_begun "a whole host is no tape" -i --play 10.0.0.2 $sack
 not_begun "standard input" -i -
 not_begun "-e needs a line" $sack -e
 
@@ -117,13 +120,16 @@ for i in range(49998):
     segment(False, 16, 5001, 1101 + 100 * i)
 PY
 python3 "$work/make.py" "$work/long.pcap"
-go_and_time() { # KIND WORDS…
-    local slowest=0 line begun took status=0
-    coproc DECK { exec "$BUILD/tapdeck" replay -i "${@:2}" "$work/long.pcap" 2>&1; }
+# Each place in $places, one after the other: $slowest is the longest that one took, us. Killed at the end.
+places="99999 50000 3 77777 12345 99998 1 60001"
+tour() { # WORDS…
+    local to line begun took
+    coproc DECK { exec "$BUILD/tapdeck" replay -i "$@" "$work/long.pcap" 2>&1; }
     local pid=$DECK_PID
+    slowest=0 astray=0
     echo where >&"${DECK[1]}"
     IFS= read -r -t 10 line <&"${DECK[0]}"
-    for to in 99999 50000 3 77777 12345 99998 1 60001; do
+    for to in $places; do
         begun=${EPOCHREALTIME/./}
         echo "goto $to" >&"${DECK[1]}"
         while IFS= read -r -t 10 line <&"${DECK[0]}"; do
@@ -131,18 +137,26 @@ go_and_time() { # KIND WORDS…
         done
         took=$((${EPOCHREALTIME/./} - begun))
         [ $took -gt $slowest ] && slowest=$took
-        [ "$(awk '{ print $1 }' <<<"$line")" = $to ] || status=1
+        [ "$(awk '{ print $1 }' <<<"$line")" = "$to" ] || astray=1
     done
-    # Killed, it leaves nobody behind.
     kill -KILL "$pid"
     wait "$pid" 2>/dev/null
-    for _ in $(seq 100); do
-        pgrep -f "$work/long.pcap" >/dev/null || break
+}
+left() { pgrep -f "replay -i .*$work/long.pcap" >/dev/null; }
+anywhere() { # KIND WORDS…; a machine that is busy with something else is given three tries
+    local try
+    for try in 1 2 3; do
+        tour "${@:2}"
+        [ $slowest -lt 1000000 ] && break
+    done
+    [ $astray -eq 0 ] && [ $slowest -lt 1000000 ]
+    ok "$1: goto anywhere in 100,000 packets: $((slowest / 1000)) ms at most (try $try)"
+    for _ in $(seq 150); do
+        left || break
         sleep 0.02
     done
-    pgrep -f "$work/long.pcap" >/dev/null && status=2
-    [ $status -eq 0 ] && [ $slowest -lt 1000000 ]
-    ok "$1: goto anywhere in 100,000 packets: $((slowest / 1000)) ms at most; killed, its processes are gone"
+    ! left
+    ok "$1: a console that is killed leaves no process behind"
 }
-go_and_time "observed"
-go_and_time "played" --play server
+anywhere "observed"
+anywhere "played" --play server
