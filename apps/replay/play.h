@@ -148,6 +148,7 @@ struct play {
         cut; /* packets of the flow: with a time before the one before; that the snap length cut */
     char broken[256]; /* "" or the sentence: the file breaks off */
     uint64_t held;    /* acknowledgements of what had not left yet */
+    uint64_t lost;    /* frames of the other side that were lost behind the place of the capture */
     void (*row)(void *ctx,
                 const struct play_row
                     *row); /* is told of each row as it is judged, in order of time; or NULL */
@@ -248,6 +249,7 @@ void play_out_end(struct play_out *o,
 /* What stands below the rows: the counts, the first divergence, the notes; a line each. */
 void play_end_text(const struct play *p, struct text *out);
 void play_row_text(const struct play *p, const struct play_row *row, struct text *out);
-void play_heard_text(const struct play *p, const struct play_frame *f, struct text *out);
+/* lost: the played side never heard it. */
+void play_heard_text(const struct play *p, const struct play_frame *f, bool lost, struct text *out);
 
 #endif

@@ -135,7 +135,7 @@ void play_row_text(const struct play *p, const struct play_row *row, struct text
         text_printf(t, " %9s\n", "-");
 }
 
-void play_heard_text(const struct play *p, const struct play_frame *f, struct text *t)
+void play_heard_text(const struct play *p, const struct play_frame *f, bool lost, struct text *t)
 {
     char flags[12];
     text_printf(t, "%6" PRIu64 " %11.6f", f->number, (double)f->at / 1e9);
@@ -145,7 +145,7 @@ void play_heard_text(const struct play *p, const struct play_frame *f, struct te
     }
     flags_text(f->flags, flags);
     text_printf(t, "  %-5s %10u %10u %6u  %-9s %11s %9" PRIu64 "\n", flags, f->seq - p->base[0],
-                f->flags & TCP_ACK ? f->ack - p->base[1] : 0, f->text, "heard", "",
+                f->flags & TCP_ACK ? f->ack - p->base[1] : 0, f->text, lost ? "lost" : "heard", "",
                 (uint64_t)f->wnd << (f->flags & TCP_SYN ? 0 : p->scale[2]));
 }
 
@@ -174,6 +174,11 @@ void play_end_text(const struct play *p, struct text *t)
                     "%" PRIu64
                     " acknowledgements were held until the stack had sent what they acknowledge\n",
                     p->held);
+    if (p->lost > 0)
+        text_printf(t,
+                    "%" PRIu64 " packets were lost between where they were captured and the played "
+                    "side: it didn't hear them\n",
+                    p->lost);
     if (p->windowed)
         text_printf(t,
                     "its congestion window was taken from the capture; the stack's own would have "
@@ -220,6 +225,7 @@ static void json_end(const struct play *p, struct jsonw *w)
     for (unsigned v = 0; v < PLAY_VERDICTS; v++)
         jw_u64(w, play_verdict_names[v], p->count[v]);
     jw_u64(w, "held", p->held);
+    jw_u64(w, "lost", p->lost);
     jw_open(w, "retransmissions", '{');
     jw_u64(w, "captured", p->again_captured);
     jw_u64(w, "reproduced", p->again_both);

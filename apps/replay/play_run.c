@@ -120,10 +120,13 @@ static void configure(struct player *r, const struct play_frame *syn,
     bool answers = syn != NULL && (syn->flags & TCP_ACK) != 0 && theirs != NULL;
     knob_number(r->st, "net.ipv4.conf.all.arp_acd", "0");
     knob_number(r->st, "net.ipv4.conf.default.arp_acd", "0");
-    if (r->p->diary != NULL || syn == NULL)
+    for (size_t i = 0; r->p->diary != NULL && i < r->p->diary->nknobs; i++)
+        (void)set_knob(r->st, r->p->diary->knob[i]);    /* of interfaces that aren't here, too */
+    knob_number(r->st, "net.ipv4.tcp_syncookies", "0"); /* a cookie's number can't be given */
+    if (r->p->diary == NULL)
+        knob_number(r->st, "net.ipv4.tcp_wmem", "4096 4194304 67108864");
+    if (syn == NULL)
         return;
-    knob_number(r->st, "net.ipv4.tcp_syncookies", "0");
-    knob_number(r->st, "net.ipv4.tcp_wmem", "4096 4194304 67108864");
     if (!syn->o.has_ts && (!answers || theirs->o.has_ts))
         knob_number(r->st, "net.ipv4.tcp_timestamps", "0");
     if (!syn->o.has_sack_perm && (!answers || theirs->o.has_sack_perm))
@@ -476,37 +479,61 @@ static bool reflects(const struct play_frame *ours, const struct play_frame *f)
 }
 
 /* The first frame of the played side, not before `from`, that shows that it had heard the other
- * side's: when it left. */
-static td_time answered_at(const struct player *r, const struct play_frame *f, td_time from)
+ * side's: when it left. A RST answers one segment. */
+static td_time answered_at(struct player *r, const struct play_frame *f, td_time from)
 {
     const struct play *p = r->p;
     bool syn = (f->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
     for (size_t i = r->next[1], n = 0; i < p->ncap && n < LOOK; i++) {
         const struct play_frame *ours = &p->cap[i];
         n += ours->ours;
-        if (ours->ours && ours->at >= from &&
-            (syn ? (ours->flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) : reflects(ours, f)))
+        if (!ours->ours || ours->at < from)
+            continue;
+        if ((ours->flags & TCP_RST) && !syn && i >= r->next_rst) {
+            r->next_rst = i + 1;
+            return ours->at;
+        }
+        if (syn ? (ours->flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) : reflects(ours, f))
             return ours->at;
     }
     return TD_NEVER;
 }
 
+/* The same text was captured again before it was answered: the first was lost between there and the
+ * played side. */
+static bool was_lost(const struct player *r, size_t index, td_time answer)
+{
+    const struct play *p = r->p;
+    const struct play_frame *f = &p->cap[index];
+    for (size_t i = index + 1;
+         i < p->ncap && i < index + 4 * LOOK && p->cap[i].at + r->lag <= answer; i++) {
+        const struct play_frame *g = &p->cap[i];
+        if (!g->ours && !g->icmp && g->text > 0 && seq_le(g->seq, f->seq) &&
+            seq_ge(g->seq + g->text, f->seq + f->text))
+            return true;
+    }
+    return false;
+}
+
 /* When the played side heard the other side's frame, which was captured `lag` before at most. A SYN
- * is answered at once. What else took how long on its way, in a queue, is known with a diary: by
+ * is answered at once. How long what else took on its way, in a queue, is known with a diary: by
  * then it was read, or acknowledged. */
 static td_time heard_at(struct player *r, size_t index)
 {
     const struct play_frame *f = &r->p->cap[index];
-    td_time t = f->at + r->lag, answer, read;
+    td_time t = f->at + r->lag;
     if (r->lag == 0 || r->heard_of == index + 1)
         return r->lag == 0 ? t : r->heard_then;
     bool text = f->text > 0 || (f->flags & TCP_FIN);
+    r->lost = false;
     if (!f->icmp &&
         ((f->flags & TCP_SYN) || (r->p->scripted && text && (f->flags & TCP_RST) == 0))) {
-        answer = answered_at(r, f, t);
-        read = f->text > 0 ? r->app->read_at(r, f->seq + f->text - (r->p->base[0] + 1)) : TD_NEVER;
+        td_time answer = answered_at(r, f, t > r->heard_then ? t : r->heard_then);
+        td_time read =
+            f->text > 0 ? r->app->read_at(r, f->seq + f->text - (r->p->base[0] + 1)) : TD_NEVER;
         answer = read < answer ? read : answer;
-        t = answer != TD_NEVER && answer > t ? answer : t;
+        r->lost = f->text > 0 && r->p->scripted && answer != TD_NEVER && was_lost(r, index, answer);
+        t = answer != TD_NEVER && answer > t && !r->lost ? answer : t;
     }
     r->heard_of = index + 1;
     r->heard_then = t > r->heard_then ? t : r->heard_then;
@@ -572,7 +599,7 @@ struct player *player_open(struct play *p, int *status, char *msg, size_t msg_si
     }
     memset(p->count, 0, sizeof(p->count));
     p->diverged = false;
-    p->held = 0;
+    p->held = p->lost = 0;
     p->again_captured = p->again_sent = p->again_both = 0;
     p->windowed = false;
     p->beyond = p->within = 0;
@@ -621,6 +648,9 @@ bool player_step(struct player *r, const struct play_frame **frame)
             p->beyond += sight.pipe > sight.cwnd;
             p->within += sight.pipe < sight.cwnd && sight.unsent > 0;
         }
+    } else if (r->lag > 0 && r->lost) {
+        p->lost++;
+        r->lost_frame = f->number;
     } else {
         hear(r, f, i);
     }

@@ -72,7 +72,7 @@ static void line(const struct tape *tape, struct text *out)
     if (row != NULL)
         play_row_text(&t->play, row, out);
     else if (f != NULL)
-        play_heard_text(&t->play, f, out);
+        play_heard_text(&t->play, f, t->player->lost_frame == f->number, out);
     if (out->len > 0 && out->s[out->len - 1] == '\n')
         out->s[--out->len] = '\0';
 }

@@ -40,6 +40,9 @@ struct player {
     size_t next[2];     /* captured frames: the other side's, the played one's that come next */
     size_t next_ack;    /* of the latter, the first that shows a window */
     td_time lag;        /* from where the capture was made to the played side and back, ns */
+    bool lost;           /* it never was: */
+    uint64_t lost_frame; /* the last such one's number */
+    size_t next_rst;     /* of the played side's, those before have answered something */
     size_t heard_of;    /* the other side's frame, +1, that is heard next: */
     td_time heard_then; /* when, after the first captured one */
     bool clocked;       /* its timestamps count milliseconds: */

@@ -499,6 +499,8 @@ static void follow(struct trace *t, const struct diary_stack *st, struct diary_e
                 choose(t, c, made, begun);
         } else if (c->what == DIARY_CONNECT && ours) {
             choose(t, c, s, begun);
+        } else if (c->what == DIARY_WRITE && (c->flags & MSG_FASTOPEN) && same_end(c->peer, peer)) {
+            choose(t, c, s, begun); /* which connects; from where it doesn't say */
         } else if (c->what == DIARY_DUP && handle(c->made)) {
             t->of[c->made] = s;
         } else if (c->what == DIARY_CLOSE && handle(c->s)) {
