@@ -133,7 +133,7 @@ START_TEST(with_a_diary)
     }
     globfree(&found);
     ck_assert_uint_ge(sides, 32);
-    ck_assert_uint_ge(far, 3);
+    ck_assert_uint_ge(far, 2);
 }
 END_TEST
 
