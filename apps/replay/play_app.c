@@ -101,7 +101,8 @@ static void take(struct player *r)
 
 bool player_text(struct player *r, size_t n)
 {
-    memmove(r->out, r->out + r->out_at, r->out_n - r->out_at);
+    if (r->out_at > 0)
+        memmove(r->out, r->out + r->out_at, r->out_n - r->out_at);
     r->out_n -= r->out_at;
     r->out_at = 0;
     while (r->out_n < n && r->take_at < r->p->ncap)
