@@ -37,8 +37,8 @@ deck iptables -A INPUT -p tcp --dport 99 -j DROP
 deck ping -c 2 -i 0.1 10.0.0.1 >/dev/null
 deck sysctl -w net.ipv4.tcp_congestion_control=reno >/dev/null
 echo hello | timeout 5 nc -N 10.0.0.2 7 >/dev/null
-in=$(recorded in) out=$(recorded out)
 check "record stop" deck record stop
+in=$(recorded in) out=$(recorded out)
 equal "... and then it has ended" "$(recorded state)" ended
 deck record start "$work/b.deck" 2>"$work/late" && not_ok "a second recording of the same run"
 check "a second one would lack what came between" grep -q 'has ended, and what came since' "$work/late"
@@ -80,6 +80,15 @@ stop_daemon
 start=$(date +%s%N)
 check "100,000 packets and more replay identically" "$BUILD/tapdeck" replay "$work/big.deck"
 echo "# $(of "$work/big.deck" in) frames in, $(of "$work/big.deck" out) out, $(du -sm "$work/" | cut -f1) MB; $((($(date +%s%N) - start) / 1000000)) ms, three times"
+
+# The same place, come to from in front and from behind, shows the same.
+at() { # COMMAND…: what is to be seen behind those
+    printf '%s\n' "$@" 'ss -tane' 'ip neigh' nstat 'app list' | "$BUILD/tapdeck" replay -i "$work/big.deck" 2>&1 | grep -v '^[-+ ]*[0-9]* .* eth0 '
+}
+at 'goto 90000' >"$work/forward"
+at 'goto 99000' 'goto 1000' 'goto 89990' 'goto 90000' >"$work/back"
+check "forward and back the tables are the same" cmp "$work/forward" "$work/back"
+check "... and know who was there" grep -q '^1: discard -p 9' "$work/back"
 
 # ---- bounds ----
 daemon_options="--keep 300k"
