@@ -22,10 +22,11 @@
 #define MEMORY     (UINT64_C(1) << 30)
 #define JOBS_MAX   64
 #define SAID_MOST  100 /* lines */
+#define PLACE_MOST 256
 #define BAD_LAB    97 /* exit status: what came over the pipe is a sentence about the lab */
 
 struct place { /* shared with the process: where it is */
-    char text[256];
+    char text[PLACE_MOST];
 };
 
 static int64_t clock_ms(void)
@@ -43,7 +44,7 @@ static json_t *text_or_null(const char *s)
     return j != NULL ? j : s != NULL ? json_string("(not text)") : json_null();
 }
 
-static void say_lines(json_t *said, char *lines)
+void lab_said(json_t *said, char *lines)
 {
     char *save = NULL;
     for (char *s = lines != NULL ? strtok_r(lines, "\n", &save) : NULL; s != NULL && json_array_size(said) < SAID_MOST;
@@ -77,27 +78,30 @@ static void configure(struct lab_world *w, const struct lab *l, bool model, cons
         (void)lab_world_configure(w, node, name, number, made.s + i, n, &told);
         i += n + 1;
     }
-    say_lines(said, told.s);
+    lab_said(said, told.s);
     text_free(&path);
     text_free(&bytes);
     text_free(&made);
     text_free(&told);
 }
 
-static json_t *judge(struct lab_world *w, const struct lab *l, const struct lab_work *work, struct place *place)
+json_t *lab_result(struct lab_world *w, const struct lab *l, const struct lab_work *work, const char *id, char *place, json_t *said)
 {
     json_t *tasks = json_array();
+    json_int_t points = 0;
     for (const struct lab_task *t = l->tasks; t != NULL; t = t->next) {
         struct lab_verdict v;
-        snprintf(place->text, sizeof(place->text), "the checks of task %s", t->id);
+        if (place != NULL)
+            snprintf(place, PLACE_MOST, "the checks of task %s", t->id);
         lab_judge(w, work, t, &v);
+        points += v.points;
         json_array_append_new(tasks, json_pack("{ss ss sb si si so so so}", "id", t->id, "title", t->title, "holds", v.holds, "points",
                                                (int)v.points, "of", (int)t->points, "why", text_or_null(v.holds ? NULL : v.why.s),
                                                "came", text_or_null(v.holds ? NULL : v.came.s), "hint",
                                                text_or_null(v.holds ? NULL : v.hint)));
         lab_verdict_done(&v);
     }
-    return tasks;
+    return json_pack("{ss ss sI si so so}", "lab", l->name, "id", id, "points", points, "of", (int)l->points, "tasks", tasks, "said", said);
 }
 
 /* All of it; the exit status, with the JSON or a sentence written to fd. */
@@ -115,15 +119,10 @@ static int work_through(const struct grade_options *o, const char *lab_dir, bool
     }
     json_t *said = json_array();
     lab_work_open(&work, l, dir, model);
-    say_lines(said, work.said.s);
+    lab_said(said, work.said.s);
     for (unsigned i = 0; w->ops->node(w, i) != NULL; i++)
         configure(w, l, model, dir, w->ops->node(w, i), place, said);
-    json_t *tasks = judge(w, l, &work, place), *t;
-    size_t i;
-    json_int_t points = 0;
-    json_array_foreach(tasks, i, t)
-        points += json_integer_value(json_object_get(t, "points"));
-    json_t *result = json_pack("{ss ss sI si so so}", "lab", l->name, "id", id, "points", points, "of", (int)l->points, "tasks", tasks, "said", said);
+    json_t *result = lab_result(w, l, &work, id, place->text, said);
     char *text = json_dumps(result, JSON_COMPACT);
     size_t n = text != NULL ? strlen(text) : 0;
     bool ok = n > 0 && n <= RESULT_MAX;

@@ -35,6 +35,12 @@ json_t *grade(const struct grade_options *o, const char *dir, char *msg, size_t 
 json_t *grade_all(const struct grade_options *o, char *const *dirs, size_t n, void (*progress)(void *ctx, size_t done), void *ctx,
                   char *msg, size_t msg_size);
 
+/* What one submission gets, in a world that is built and configured: the object above, without `dir`. place: 256 bytes that tell
+ * what is being looked at, or NULL. said is consumed. */
+json_t *lab_result(struct lab_world *w, const struct lab *l, const struct lab_work *work, const char *id, char *place, json_t *said);
+/* Adds each line of a text; changes it. */
+void lab_said(json_t *said, char *lines);
+
 /* ---- marks.c: what is made of an array of results ---- */
 void marks_text(const json_t *results, bool hints, FILE *out);
 void marks_csv(const json_t *results, FILE *out);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/nearest.h"
 #include "common/parse.h"
@@ -142,9 +143,8 @@ static bool read_secret(struct yaml_reader *r, struct lab_param *p, yaml_item *v
         text_free(&set);
         return false;
     }
-    static const struct salt none;
     p->kind = LAB_SECRET;
-    p->value = copy(fault_info[mystery_choose(l->who->salt != NULL ? l->who->salt : &none, l->who->id, faults)].name);
+    p->value = copy(fault_info[mystery_choose(lab_salt(l->who), l->who->id, faults)].name);
     p->set = set.s;
     return true;
 }
@@ -586,6 +586,16 @@ struct lab *lab_load(const char *dir, const struct lab_who *who, char *msg, size
         return l;
     lab_free(l);
     return NULL;
+}
+
+bool lab_file(const struct lab *l, const char *path, const char *kind, bool optional, struct text *out, char *msg, size_t msg_size)
+{
+    struct text bytes = {0};
+    bool ok = (optional && access(path, F_OK) != 0) ||
+              (yaml_file_read(path, kind, &bytes, msg, msg_size) &&
+               lab_expand(l->params, path, bytes.s != NULL ? bytes.s : "", bytes.len, out, msg, msg_size));
+    text_free(&bytes);
+    return ok;
 }
 
 const struct lab_task *lab_task(const struct lab *l, const char *id)

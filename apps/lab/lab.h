@@ -67,6 +67,8 @@ struct lab_who {            /* for whom a lab is made */
     const char *id;         /* "" = nobody in particular */
     const struct salt *salt; /* NULL: there is none */
 };
+/* The salt, or the one that everybody knows. Who labs are for without an instructor can find out his own secrets. */
+const struct salt *lab_salt(const struct lab_who *who);
 /* A number below n (not 0) for this student, lab and parameter. */
 uint64_t lab_draw(const struct lab_who *who, const char *lab, const char *param, uint64_t n);
 /* Replaces each ${name}. False: a sentence FILE:LINE: no such parameter. */
@@ -151,6 +153,8 @@ struct lab {
 /* Reads DIR/lab.yaml for a student. NULL: one sentence that begins with FILE:LINE:COLUMN. */
 struct lab *lab_load(const char *dir, const struct lab_who *who, char *msg, size_t msg_size);
 void lab_free(struct lab *l);
+/* A file of the lab with the parameters in place. False: a sentence; if it is optional and isn't there, out stays empty. */
+bool lab_file(const struct lab *l, const char *path, const char *kind, bool optional, struct text *out, char *msg, size_t msg_size);
 const struct lab_task *lab_task(const struct lab *l, const char *id);
 
 #endif

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "common/control.h"
-#include "common/yaml.h"
 #include "topo/topo.h"
 
 #define STUDENTS 3
@@ -48,11 +47,10 @@ static bool has_line(const char *text, const char *begin)
 
 static void lint_page(struct lint *t, const struct lab *l)
 {
-    struct text path = {0}, bytes = {0}, made = {0};
+    struct text path = {0}, made = {0};
     char msg[512];
     text_printf(&path, "%s/README.md", t->dir);
-    if (!yaml_file_read(path.s, "page", &bytes, msg, sizeof(msg)) ||
-        !lab_expand(l->params, path.s, bytes.s != NULL ? bytes.s : "", bytes.len, &made, msg, sizeof(msg))) {
+    if (!lab_file(l, path.s, "page", false, &made, msg, sizeof(msg))) {
         complain(t, "%s", msg);
     } else {
         if (strncmp(made.s != NULL ? made.s : "", "# ", 2) != 0)
@@ -62,7 +60,6 @@ static void lint_page(struct lint *t, const struct lab *l)
                 complain(t, "%s: a line `%s` is missing: a student's page has Goal, Background, Steps and Questions", path.s, headings[i]);
     }
     text_free(&path);
-    text_free(&bytes);
     text_free(&made);
 }
 
@@ -193,13 +190,12 @@ static void lint_expectation(struct lint *t, const struct lab *l, const char *wh
 
 static void lint_wrong(struct lint *t, const struct lab *l, const char *name)
 {
-    struct text folder = {0}, path = {0}, bytes = {0}, made = {0};
+    struct text folder = {0}, path = {0}, made = {0};
     char msg[512], where[512];
     text_printf(&folder, "wrong/%s", name);
     text_printf(&path, "%s/%s/expect.txt", t->dir, folder.s);
     json_t *r = grade_folder(t, folder.s, students[0]);
-    if (!yaml_file_read(path.s, "list of expectations", &bytes, msg, sizeof(msg)) ||
-        !lab_expand(l->params, path.s, bytes.s != NULL ? bytes.s : "", bytes.len, &made, msg, sizeof(msg))) {
+    if (!lab_file(l, path.s, "list of expectations", false, &made, msg, sizeof(msg))) {
         complain(t, "%s: write a line `TASK: words that must be said` for each task that must fail", msg);
     } else if (r != NULL) {
         unsigned number = 0;
@@ -216,7 +212,6 @@ static void lint_wrong(struct lint *t, const struct lab *l, const char *name)
     json_decref(r);
     text_free(&folder);
     text_free(&path);
-    text_free(&bytes);
     text_free(&made);
 }
 
@@ -248,16 +243,14 @@ static void lint_wrongs(struct lint *t, const struct lab *l, const struct topo *
 /* The topology as each student gets it; NULL: it has been told why not. */
 static struct topo *lint_topology(struct lint *t, const struct lab *l)
 {
-    struct text path = {0}, bytes = {0}, made = {0};
+    struct text path = {0}, made = {0};
     char msg[1024];
     struct topo *net = NULL;
     text_printf(&path, "%s/%s", t->dir, l->topology != NULL ? l->topology : "net.yaml");
-    if (!yaml_file_read(path.s, "topology", &bytes, msg, sizeof(msg)) ||
-        !lab_expand(l->params, path.s, bytes.s != NULL ? bytes.s : "", bytes.len, &made, msg, sizeof(msg)) ||
+    if (!lab_file(l, path.s, "topology", false, &made, msg, sizeof(msg)) ||
         (net = topo_parse(path.s, made.s != NULL ? made.s : "", made.len, msg, sizeof(msg))) == NULL)
         complain(t, "%s", msg);
     text_free(&path);
-    text_free(&bytes);
     text_free(&made);
     return net;
 }

@@ -59,23 +59,11 @@ static const char *node_name(struct lab_world *w, unsigned n)
 
 static const struct lab_world_ops ops = {run, node_name, close_virtual};
 
-/* DIR/NAME with the parameters in place. False: a sentence, or (optional) it isn't there and out stays empty. */
-static bool read_expanded(const struct lab *l, const char *path, const char *kind, bool optional, struct text *out, char *msg,
-                          size_t msg_size)
-{
-    struct text bytes = {0};
-    bool there = access(path, F_OK) == 0;
-    bool ok = (optional && !there) || (yaml_file_read(path, kind, &bytes, msg, msg_size) &&
-                                       lab_expand(l->params, path, bytes.s != NULL ? bytes.s : "", bytes.len, out, msg, msg_size));
-    text_free(&bytes);
-    return ok;
-}
-
 static bool start_node(struct virtual_world *v, const struct lab *l, const char *node, char *msg, size_t msg_size)
 {
     struct text path = {0}, bytes = {0}, said = {0};
     text_printf(&path, "%s/start/%s.conf", l->dir, node);
-    bool ok = read_expanded(l, path.s, "configuration", true, &bytes, msg, msg_size);
+    bool ok = lab_file(l, path.s, "configuration", true, &bytes, msg, msg_size);
     if (ok && bytes.s != NULL && lab_world_configure(&v->w, node, path.s, 1, bytes.s, bytes.len, &said) > 0) {
         snprintf(msg, msg_size, "%.*s", (int)strcspn(said.s, "\n"), said.s);
         ok = false;
@@ -94,14 +82,13 @@ static bool set_secrets(struct virtual_world *v, const struct lab *l, const stru
             continue;
         struct net_node *n = net_node(&v->net, p->node);
         uint64_t faults;
-        static const struct salt none;
         if (n == NULL) {
             snprintf(msg, msg_size, "%s/lab.yaml:%u: there is no node %s", l->dir, p->line, p->node);
             return false;
         }
         if (!mystery_set(p->set, &faults, msg, msg_size))
             return false;
-        int err = td_fault_secret(n->deck.st, (int)mystery_choose(who->salt != NULL ? who->salt : &none, who->id, faults));
+        int err = td_fault_secret(n->deck.st, (int)mystery_choose(lab_salt(who), who->id, faults));
         if (err != 0) {
             snprintf(msg, msg_size, "%s/lab.yaml:%u: node %s takes no faults: it needs `faults: yes` in the topology", l->dir, p->line,
                      p->node);
@@ -130,7 +117,7 @@ struct lab_world *lab_world_virtual(const struct lab *l, const struct lab_who *w
     v->w.scratch = v->scratch;
     text_printf(&path, "%s/%s", l->dir, l->topology != NULL ? l->topology : "net.yaml");
     struct net_options o = {.file = path.s, .virtual_time = true, .nruns = 1};
-    ok = ok && read_expanded(l, path.s, "topology", false, &bytes, msg, msg_size);
+    ok = ok && lab_file(l, path.s, "topology", false, &bytes, msg, msg_size);
     o.bytes = bytes.s;
     o.len = bytes.len;
     if (ok) {

@@ -7,6 +7,7 @@
 #include "common/parse.h"
 #include "lab/find.h"
 #include "lab/lint.h"
+#include "tapdeck/lab_live.h"
 #include "tapdeck/local.h"
 
 #define SECONDS 60
@@ -16,7 +17,7 @@ struct lab_words {
     char **dirs; /* argv's */
     int ndirs;
     const char *id, *salt, *output, *junit, *gradescope;
-    bool json, open, hints;
+    bool json, open, hints, quiet;
     unsigned jobs, seconds;
 };
 
@@ -46,6 +47,8 @@ static int read_words(struct session *s, int argc, char **argv, struct lab_words
             w->json = true;
         else if (strcmp(argv[i], "--open") == 0)
             w->open = true;
+        else if (strcmp(argv[i], "--no-shell") == 0)
+            w->quiet = true;
         else if (strcmp(argv[i], "--hints") == 0)
             w->hints = true;
         else if (strcmp(argv[i], "--jobs") == 0 || strcmp(argv[i], "--seconds") == 0) {
@@ -234,11 +237,40 @@ static int lab_lints(struct session *s, const struct lab_words *w)
     return mistakes == 0 ? EXIT_DONE : session_fail(s, EXIT_FAILED, "%u mistake%s", mistakes, mistakes == 1 ? "" : "s");
 }
 
+/* ---- work ---- */
+
+/* start LAB [FOLDER]; hint [TASK]; the others [FOLDER]. */
+static int lab_work(struct session *s, const char *verb, const struct lab_words *w)
+{
+    static const struct {
+        const char *verb;
+        int (*fn)(struct session *s, const struct lab_live_words *w);
+        int words;
+    } verbs[] = {{"start", lab_start, 2}, {"hint", lab_hint, 1}, {"check", lab_check, 1}, {"reset", lab_reset, 1}, {"stop", lab_stop, 1}};
+    struct lab_live_words l = {.id = w->id, .salt = w->salt, .json = w->json, .hints = w->hints, .shell = !w->quiet};
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
+        if (strcmp(verb, verbs[i].verb) != 0)
+            continue;
+        if ((w->lab != NULL) + w->ndirs > verbs[i].words)
+            return session_fail(s, EXIT_USAGE, "'%s' after 'lab %s': too many words; `help lab` lists them", w->dirs[w->ndirs - 1], verb);
+        if (i == 0) {
+            l.lab = w->lab;
+            l.folder = w->ndirs > 0 ? w->dirs[0] : NULL;
+        } else if (i == 1) {
+            l.task = w->lab;
+        } else {
+            l.folder = w->lab;
+        }
+        return verbs[i].fn(s, &l);
+    }
+    return session_fail(s, EXIT_USAGE, "lab knows no '%s': write list, start, check, hint, reset, stop, grade or lint", verb);
+}
+
 static int lab_main(struct session *s, int argc, char **argv)
 {
     struct lab_words w;
     if (argc < 2)
-        return session_fail(s, EXIT_USAGE, "write `lab list` or `lab grade LAB DIR...`");
+        return session_fail(s, EXIT_USAGE, "write `lab list`, `lab start LAB` or another: `help lab` lists them");
     int status = read_words(s, argc, argv, &w);
     if (status != EXIT_DONE)
         return status;
@@ -248,18 +280,29 @@ static int lab_main(struct session *s, int argc, char **argv)
         return lab_grade(s, &w);
     if (strcmp(argv[1], "lint") == 0)
         return lab_lints(s, &w);
-    return session_fail(s, EXIT_USAGE, "lab knows no '%s': write list, grade or lint", argv[1]);
+    return lab_work(s, argv[1], &w);
 }
 
 const struct local_command local_lab = {
     .name = "lab",
     .usage = "lab list [-j]\n"
+             "lab start LAB [FOLDER] [--id ID] [--salt FILE] [--no-shell]\n"
+             "lab check [FOLDER] [--hints] [-j]\n"
+             "lab hint [TASK]\n"
+             "lab {reset | stop} [FOLDER]\n"
              "lab grade LAB [--id ID] [--salt FILE] [--hints] [--open] [--jobs N] [--seconds N] [-o FILE] [--junit FILE]\n"
              "          [--gradescope FILE] [-j] DIR...\n"
              "lab lint [--open] LAB...",
     .doc = "exercises: a network, tasks in it, and marks for what was handed in",
     .more = "LAB is a lab's folder, its number or the beginning of its name; labs are looked for in $TAPDECK_LABS, in ./labs and\n"
-            "where they were installed. A submission DIR holds answers.txt (`TASK: answer` a line), NODE.conf (console commands\n"
+            "where they were installed.\n"
+            "\n"
+            "start makes a FOLDER (by default with the lab's name) with the lab's page, its network and answers.txt, runs the\n"
+            "network without needing any rights, and opens a shell in which each node is a command (--no-shell: doesn't). In the\n"
+            "folder, check says of each task whether it holds, and what was seen if not; hint helps with the first that doesn't, or\n"
+            "with TASK; reset begins anew, stop ends the network. What you wrote stays.\n"
+            "\n"
+            "A submission DIR holds answers.txt (`TASK: answer` a line), NODE.conf (console commands\n"
             "for a node) and whatever other files the lab asks for; its name is the student's id.\n"
             "\n"
             "grade builds the lab's network anew for each submission, in virtual time, gives the nodes its commands and looks\n"
@@ -283,6 +326,8 @@ const struct local_command local_lab = {
             "can't be read. lint: 0 no mistake, 1 mistakes.\n"
             "Examples:\n"
             "  lab list\n"
+            "  lab start 5\n"
+            "  lab check --hints\n"
             "  lab grade 5 --hints my-work\n"
             "  lab lint labs/05-three-routers\n"
             "  lab grade three-routers --salt salt -o marks.csv handed-in/*",
