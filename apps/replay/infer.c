@@ -199,7 +199,9 @@ static void end_round(struct infer *f)
  * says so, and doesn't wait for one. */
 static bool paced(const struct infer *f)
 {
-    return f->loose >= LOOSE_LEAST && f->loose * (f->placed && f->lag <= MS ? 2u : 28u) > f->trains;
+    if (f->placed && f->lag <= MS)
+        return f->loose >= LOOSE_LEAST && f->loose * 2u > f->trains;
+    return (f->loose >= LOOSE_LEAST && f->loose * 28u > f->trains) || (f->loose >= LOOSE_LEAST / 2 && f->loose * 10u > f->trains);
 }
 
 static bool by_rate(const struct infer *f)
