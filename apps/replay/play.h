@@ -75,6 +75,38 @@ enum play_verdict {
 };
 extern const char *const play_verdict_names[PLAY_VERDICTS];
 
+enum play_cause { /* why a frame isn't the same (play_cause.h) */
+                  CAUSE_NONE,
+                  CAUSE_ACK_TIMING,
+                  CAUSE_SACK_TIMING,
+                  CAUSE_REPEATED_ACK,
+                  CAUSE_ACK_NUMBER,
+                  CAUSE_PUSH,
+                  CAUSE_OPTIONS,
+                  CAUSE_ECN,
+                  CAUSE_SEGMENTS,
+                  CAUSE_TEXT_TIMING,
+                  CAUSE_AGAIN_TIMING,
+                  CAUSE_AGAIN_EXTRA,
+                  CAUSE_AGAIN_MISSING,
+                  CAUSE_PROBE,
+                  CAUSE_SYN,
+                  CAUSE_FIN,
+                  CAUSE_RST,
+                  CAUSE_URGENT,
+                  CAUSE_OVER,
+                  CAUSE_WAITS,
+                  CAUSE_NOT_CAPTURED,
+                  CAUSE_UNEXPLAINED,
+                  PLAY_CAUSES
+};
+#define PLAY_EXAMPLES 5u
+struct play_why { /* of one cause */
+    uint64_t count;
+    uint64_t packet[PLAY_EXAMPLES]; /* the first of them; 0: only the stack sent it */
+    uint8_t verdicts;               /* 1 << PLAY_…, or'ed */
+};
+
 struct play_sight {         /* of the connection, when the played side's frame was captured */
     uint8_t state;          /* Linux's TCP_*; 0: there is none */
     uint32_t cwnd, unacked; /* segments */
@@ -112,6 +144,7 @@ struct play_row { /* a captured frame of the played side with what the stack sen
         sent; /* if was_sent; of a captured one that was split or coalesced, a part of it */
     bool was_sent;
     uint8_t verdict;         /* enum play_verdict */
+    uint8_t cause;           /* enum play_cause; of one that isn't the same */
     struct play_sight sight; /* when it was captured */
 };
 
@@ -123,12 +156,13 @@ struct play_mend {          /* what is done about the capture's flaws (play_mend
 
 struct play {
     struct play_mend mend;
-    uint64_t repaired, discarded, dropped; /* wrong checksums: taken for right, handed in, left out */
-    uint64_t resegmented;                  /* super-segments */
-    uint64_t cut_bytes;                    /* that the snap length cut off */
-    bool midstream;                        /* the handshake wasn't captured, */
-    bool assumed;                          /* and is assumed */
-    uint16_t said[2]; /* MSS: of whom the first frame is of [1], of the other */
+    uint64_t repaired, discarded,
+        dropped;          /* wrong checksums: taken for right, handed in, left out */
+    uint64_t resegmented; /* super-segments */
+    uint64_t cut_bytes;   /* that the snap length cut off */
+    bool midstream;       /* the handshake wasn't captured, */
+    bool assumed;         /* and is assumed */
+    uint16_t said[2];     /* MSS: of whom the first frame is of [1], of the other */
     struct spool frames, bytes;
     const struct play_frame
         *cap; /* captured, both sides', in their order: in `frames`, a mapping */
@@ -160,6 +194,7 @@ struct play {
     uint8_t scale[3];      /* of windows: captured, the stack's, the other side's */
     tcp_seq base[2]; /* captured initial sequence numbers: the other side's, the played one's */
     td_time end;     /* of the last captured frame */
+    struct play_why why[PLAY_CAUSES];
     uint64_t again_captured, again_sent,
         again_both; /* retransmissions: captured; the stack's; of the
                        captured ones, those that the stack sent too */
@@ -173,7 +208,8 @@ struct play {
  * status and a sentence. */
 int play_load(struct play *p, struct capture_reader *r, const char *name, int64_t flow,
               const char *side, char *msg, size_t msg_size);
-/* The same, with other ways to mend it than those of play_load: repair, the handshake's MTU, and no flow without one. */
+/* The same, with other ways to mend it than those of play_load: repair, the handshake's MTU, and no
+ * flow without one. */
 int play_load_mended(struct play *p, struct capture_reader *r, const char *name, int64_t flow,
                      const char *side, const struct play_mend *mend, char *msg, size_t msg_size);
 /* Between the two: p->knob and p->row may be set. */

@@ -10,6 +10,7 @@
  * ring's head as far as they are decided.
  */
 #include "replay/play_again.h"
+#include "replay/play_cause.h"
 
 #include <stdlib.h>
 
@@ -31,6 +32,7 @@ struct judge {
     uint64_t told;       /* the first that hasn't been told */
     uint64_t last;       /* the captured frame given last, +1 */
     struct again again;
+    struct causer causer;
     uint32_t first[BUCKETS], final[BUCKETS];
     struct entry *cap[ROWS], *sent[ROWS]; /* of a sweep */
 };
@@ -162,9 +164,13 @@ static void judge_text(struct entry **cap, size_t ncap, struct entry **sent, siz
                 continue;
             bool within = seq_ge(s->seq, c->seq) && seq_le(end_of(s), end_of(c));
             uint8_t v = within && s->text < c->text ? PLAY_SPLIT : PLAY_COALESCED;
-            if (s->text == c->text && s->seq == c->seq)
-                continue; /* the same text, with other flags or another acknowledgement: missing,
-                             and extra */
+            if (s->text == c->text && s->seq == c->seq) { /* with other flags or another
+                                                             acknowledgement: missing, and extra */
+                bool both = row->cause == CAUSE_NONE && sent[k]->row.cause == CAUSE_NONE;
+                if (both)
+                    row->cause = sent[k]->row.cause = (uint8_t)cause_of_pair(c, s);
+                continue;
+            }
             if (!row->was_sent) {
                 row->verdict = v;
                 row->sent = *s;
@@ -205,12 +211,13 @@ static void tell(struct judge *j)
 {
     struct play *p = j->p;
     for (; j->told < j->tail && place(j, j->told)->decided; j->told++) {
-        const struct entry *e = place(j, j->told);
-        const struct play_row *row = &e->row;
+        struct entry *e = place(j, j->told);
+        struct play_row *row = &e->row;
         /* What leaves behind the end of the capture nobody can judge. */
         if (e->gone ||
             (row->captured.number == 0 && (row->verdict != PLAY_EXTRA || row->sent.at > p->end)))
             continue;
+        cause_row(&j->causer, p, row);
         p->count[row->verdict]++;
         if (row->verdict != PLAY_SAME && !p->diverged) {
             p->diverged = true;
@@ -237,7 +244,8 @@ static struct entry *add(struct judge *j)
 /* Puts an entry into another place of the ring; in its bucket it stays where it is. */
 static void move(struct judge *j, const struct entry *from, struct entry *to)
 {
-    uint32_t b = bucket(frame_of(from), from->row.captured.number > 0), at = (uint32_t)(to - j->ring);
+    uint32_t b = bucket(frame_of(from), from->row.captured.number > 0),
+             at = (uint32_t)(to - j->ring);
     *to = *from;
     if (from->decided)
         return;
@@ -275,24 +283,12 @@ static void take_captured(struct judge *j, const struct play_frame *f)
     s->gone = s->decided = e->decided = true;
 }
 
-/* A super-segment is what the captured host's stack gave to its card, or what the capturing one's
- * made of several: on the wire were segments. */
 void judge_captured(struct judge *j, const struct play_frame *f)
 {
-    uint32_t mss = j->p->mss, left = f->text;
-    struct play_frame piece = *f;
-    piece.left = f->left != 0 ? f->left : f->at;
-    piece.again = again_frame(&j->again, j->p, f, false);
-    for (; mss > 0 && left > mss; left -= mss) {
-        piece.text = mss;
-        piece.flags = (uint16_t)(f->flags & ~(TCP_PSH | TCP_FIN));
-        take_captured(j, &piece);
-        piece.seq += mss;
-        piece.id++;
-    }
-    piece.text = left;
-    piece.flags = f->flags;
-    take_captured(j, &piece);
+    struct play_frame kept = *f;
+    kept.left = f->left != 0 ? f->left : f->at;
+    kept.again = again_frame(&j->again, j->p, f, false);
+    take_captured(j, &kept);
 }
 
 void judge_sent(struct judge *j, const struct play_frame *frame)

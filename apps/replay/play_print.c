@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "replay/play_cause.h"
 #include "replay/play_mend.h"
 
 static void flags_text(uint16_t flags, char dst[12])
@@ -76,7 +77,79 @@ static void explain(const struct play *p, struct text *out)
                     " Its connection was then in %s, congestion window %u segments, %u in flight, "
                     "%u bytes waiting.",
                     state_text(at->state), at->cwnd, at->unacked, at->unsent);
+    const struct cause_words *why = &cause_words[p->first.cause];
+    if (why->text[0] != '\0' && p->first.cause != CAUSE_UNEXPLAINED)
+        text_printf(out, " %c%s%s%s%s.", why->text[0] - 'a' + 'A', why->text + 1,
+                    why->clause[0] != '\0' ? " (" : "", why->clause,
+                    why->clause[0] != '\0' ? ")" : "");
     text_puts(out, "\n");
+}
+
+/* What isn't the same, by its causes, the most frequent first. */
+static unsigned by_count(const struct play *p, uint8_t order[PLAY_CAUSES])
+{
+    unsigned n = 0;
+    for (uint8_t i = CAUSE_NONE + 1; i < PLAY_CAUSES; i++) {
+        unsigned at = n;
+        if (p->why[i].count == 0)
+            continue;
+        for (; at > 0 && p->why[order[at - 1]].count < p->why[i].count; at--)
+            order[at] = order[at - 1];
+        order[at] = i;
+        n++;
+    }
+    return n;
+}
+
+static void differences(const struct play *p, struct text *out)
+{
+    uint8_t order[PLAY_CAUSES];
+    unsigned n = by_count(p, order);
+    if (n > 0)
+        text_puts(out, "differences:\n");
+    for (unsigned i = 0; i < n; i++) {
+        const struct play_why *w = &p->why[order[i]];
+        const struct cause_words *c = &cause_words[order[i]];
+        text_printf(out, "%6" PRIu64 " ", w->count);
+        for (unsigned v = 0, k = 0; v < PLAY_VERDICTS; v++)
+            if (w->verdicts >> v & 1)
+                text_printf(out, "%s%s", k++ == 0 ? "" : ", ", play_verdict_names[v]);
+        text_printf(out, ": %s", c->text);
+        if (c->clause[0] != '\0')
+            text_printf(out, " (%s)", c->clause);
+        if (c->knob[0] != '\0')
+            text_printf(out, "; knob %s", c->knob);
+        unsigned shown_n = 0;
+        for (unsigned k = 0; k < PLAY_EXAMPLES && k < w->count; k++)
+            if (w->packet[k] > 0)
+                text_printf(out, "%s%" PRIu64, shown_n++ == 0 ? "; packet " : ", ", w->packet[k]);
+        text_puts(out, shown_n > 0 && w->count > PLAY_EXAMPLES ? ", ...\n" : "\n");
+    }
+}
+
+static void differences_json(const struct play *p, struct jsonw *w)
+{
+    uint8_t order[PLAY_CAUSES];
+    unsigned n = by_count(p, order);
+    jw_open(w, "differences", '[');
+    for (unsigned i = 0; i < n; i++) {
+        const struct play_why *why = &p->why[order[i]];
+        const struct cause_words *c = &cause_words[order[i]];
+        jw_open(w, NULL, '{');
+        jw_str(w, "cause", c->json);
+        jw_u64(w, "count", why->count);
+        jw_str(w, "explanation", c->text);
+        jw_str(w, "clause", c->clause);
+        jw_str(w, "knob", c->knob);
+        jw_open(w, "packets", '[');
+        for (unsigned k = 0; k < PLAY_EXAMPLES && k < why->count; k++)
+            if (why->packet[k] > 0)
+                jw_u64(w, NULL, why->packet[k]);
+        jw_close(w, ']');
+        jw_close(w, '}');
+    }
+    jw_close(w, ']');
+    jw_u64(w, "unexplained", p->why[CAUSE_UNEXPLAINED].count);
 }
 
 static void note(const struct play *p, struct text *out)
@@ -87,22 +160,34 @@ static void note(const struct play *p, struct text *out)
                     "they are taken as simultaneous with it\n",
                     p->clamped);
     if (p->cut > 0)
-        text_printf(
-            out,
-            "note: %" PRIu64
-            " packets were cut off when they were captured; zeros stand for what is missing (%" PRIu64 " bytes)\n",
-            p->cut, p->cut_bytes);
+        text_printf(out,
+                    "note: %" PRIu64 " packets were cut off when they were captured; zeros stand "
+                                     "for what is missing (%" PRIu64 " bytes)\n",
+                    p->cut, p->cut_bytes);
     if (p->assumed)
-        text_printf(out, "note: its handshake wasn't captured, and is assumed a second before the first packet: MSS %u, window scale %u, SACK\n",
+        text_printf(out,
+                    "note: its handshake wasn't captured, and is assumed a second before the first "
+                    "packet: MSS %u, window scale %u, SACK\n",
                     p->said[1], ASSUMED_SCALE);
     if (p->repaired > 0)
-        text_printf(out, "note: %" PRIu64 " segments have a wrong checksum, and are taken for right (--checksums)\n", p->repaired);
+        text_printf(out,
+                    "note: %" PRIu64
+                    " segments have a wrong checksum, and are taken for right (--checksums)\n",
+                    p->repaired);
     if (p->discarded > 0)
-        text_printf(out, "note: %" PRIu64 " segments have a wrong checksum, and were handed in as they are (--checksums honour)\n", p->discarded);
+        text_printf(out,
+                    "note: %" PRIu64 " segments have a wrong checksum, and were handed in as they "
+                                     "are (--checksums honour)\n",
+                    p->discarded);
     if (p->dropped > 0)
-        text_printf(out, "note: %" PRIu64 " segments have a wrong checksum, and were left out (--checksums drop)\n", p->dropped);
+        text_printf(out,
+                    "note: %" PRIu64
+                    " segments have a wrong checksum, and were left out (--checksums drop)\n",
+                    p->dropped);
     if (p->resegmented > 0)
-        text_printf(out, "note: %" PRIu64 " super-segments, which no wire carries, were cut to the MSS\n", p->resegmented);
+        text_printf(
+            out, "note: %" PRIu64 " super-segments, which no wire carries, were cut to the MSS\n",
+            p->resegmented);
     if (p->broken[0] != '\0')
         text_printf(out, "note: %s\n", p->broken);
 }
@@ -164,6 +249,7 @@ void play_end_text(const struct play *p, struct text *t)
                         ? 100.0 * (double)p->again_both / (double)p->again_captured
                         : 100.0,
                     p->again_sent);
+    differences(p, t);
     if (p->lag > 0)
         text_printf(t,
                     "the capture was made %.3f ms from the played side, there and back: what it "
@@ -211,6 +297,8 @@ static void row_json(const struct play *p, struct jsonw *w, const struct play_ro
 {
     jw_open(w, NULL, '{');
     jw_str(w, "verdict", play_verdict_names[row->verdict]);
+    if (row->verdict != PLAY_SAME)
+        jw_str(w, "cause", cause_words[row->cause].json);
     if (row->captured.number > 0)
         frame_json(p, w, "captured", &row->captured, false);
     if (row->was_sent)
@@ -226,6 +314,7 @@ static void json_end(const struct play *p, struct jsonw *w)
         jw_u64(w, play_verdict_names[v], p->count[v]);
     jw_u64(w, "held", p->held);
     jw_u64(w, "lost", p->lost);
+    differences_json(p, w);
     jw_open(w, "retransmissions", '{');
     jw_u64(w, "captured", p->again_captured);
     jw_u64(w, "reproduced", p->again_both);

@@ -598,6 +598,7 @@ struct player *player_open(struct play *p, int *status, char *msg, size_t msg_si
         return NULL;
     }
     memset(p->count, 0, sizeof(p->count));
+    memset(p->why, 0, sizeof(p->why));
     p->diverged = false;
     p->held = p->lost = 0;
     p->again_captured = p->again_sent = p->again_both = 0;
