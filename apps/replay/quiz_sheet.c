@@ -156,7 +156,10 @@ static void put_ends(const struct quiz *q, struct text *out)
                         f->timestamps ? ", timestamps" : "");
         }
         if (q->isn_known[i])
-            text_printf(out, "; initial sequence number %u", q->isn[i]);
+            text_printf(out,
+                        f->syn_seen ? "; initial sequence number %u"
+                                    : "; its numbers are counted from %u",
+                        q->isn[i]);
         text_puts(out, "\n");
     }
     if (!q->begins)
