@@ -129,7 +129,7 @@ rows = {p["number"]: p for p in sheet["packets"]}
 for q in key["questions"]:
     if q["field"] in cell and rows[q["packet"]][cell[q["field"]]] != "?%d" % q["question"]:
         print("shown:", q["question"])
-    if any(len(a) > 2 and re.search(r"(?<![\d.])%s(?![\d.])" % re.escape(a), s["ask"]) for a in q["accepted"] for s in sheet["questions"] if s["question"] == q["question"]):
+    if any(len(a) > 2 and a != "none" and re.search(r"(?<![\d.])%s(?![\d.])" % re.escape(a), s["ask"]) for a in q["accepted"] for s in sheet["questions"] if s["question"] == q["question"]):
         print("told:", q["question"], q["accepted"])
     if any(len(a) > 3 and a in w["feedback"] for a in q["accepted"] for w in q["wrong"]):
         print("given away:", q["question"])
