@@ -52,6 +52,7 @@ bool play_frame_read(struct play_frame *f, const uint8_t *datagram, size_t n)
     f->ack = (h.flags & TCP_ACK) ? h.ack : 0;
     f->wnd = h.wnd;
     f->id = ip.id;
+    f->urgent = (h.flags & TCP_URG) ? h.urp : 0;
     f->o = h.o;
     f->len = ip.total_len;
     f->text_at = (uint32_t)ip.hlen + h.hlen;

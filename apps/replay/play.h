@@ -127,6 +127,7 @@ struct play_frame {
     bool assumed;    /* of the handshake that wasn't captured */
     bool icmp;       /* an error about what it sent: only handed in */
     uint16_t flags, wnd, id;
+    uint16_t urgent; /* its urgent pointer, with URG */
     tcp_seq seq, ack;
     uint32_t text; /* bytes */
     bool again;    /* it is a retransmission; set by the judge */

@@ -72,6 +72,11 @@ static bool take_frame(struct player *r, const struct play_frame *f)
     if (!say(r, f, f->text_at + skip, f->text - skip))
         r->p->no_memory = true;
     r->written = end;
+    if (f->urgent > 0 && (!r->urgent || seq_ge(begin, r->urgent_to))) {
+        r->urgent = true; /* the pointer is to behind the last byte (RFC 6093 3.1) */
+        r->urgent_from = begin;
+        r->urgent_to = f->seq + f->urgent;
+    }
     return true;
 }
 
@@ -112,11 +117,31 @@ bool player_text(struct player *r, size_t n)
     return !r->p->no_memory;
 }
 
+/* So many bytes of what waits are written at once: urgent ones by themselves. */
+static size_t at_once(struct player *r, int *flags)
+{
+    size_t n = r->out_n - r->out_at;
+    tcp_seq from = r->written - (tcp_seq)n;
+    *flags = 0;
+    if (r->urgent && seq_ge(from, r->urgent_to))
+        r->urgent = false;
+    if (!r->urgent)
+        return n;
+    if (seq_lt(from, r->urgent_from))
+        return r->urgent_from - from < n ? r->urgent_from - from : n;
+    if (r->urgent_to - from > n)
+        return n; /* the rest wasn't captured */
+    *flags = MSG_OOB;
+    return r->urgent_to - from;
+}
+
 static void write_on(struct player *r)
 {
+    int flags;
     take(r);
     while (r->conn >= 0 && r->out_at < r->out_n) {
-        int64_t n = td_send(r->st, r->conn, r->out + r->out_at, r->out_n - r->out_at, 0);
+        size_t some = at_once(r, &flags);
+        int64_t n = td_send(r->st, r->conn, r->out + r->out_at, some, flags);
         if (n <= 0)
             break;
         r->out_at += (size_t)n;

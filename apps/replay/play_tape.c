@@ -19,6 +19,7 @@ struct play_tape {
     struct deck deck;
     struct play play;
     struct player *player;
+    size_t assumed; /* frames of a handshake that wasn't captured: gone over with the first step */
     bool finished;
     uint8_t bytes[ETH_HLEN + 65536];
 };
@@ -45,12 +46,13 @@ static enum tape_step step(struct tape *tape, char *msg, size_t msg_size)
 {
     struct play_tape *t = (struct play_tape *)tape;
     const struct play *p = &t->play;
-    const struct play_frame *f = tape->steps < p->ncap ? &p->cap[tape->steps] : NULL, *any;
+    size_t i = tape->steps + t->assumed;
+    const struct play_frame *f = i < p->ncap ? &p->cap[i] : NULL, *any;
     if (f == NULL && !t->finished) {
         t->finished = true;
         player_finish(t->player);
     }
-    while (f != NULL && t->player->next[f->ours] <= tape->steps && player_step(t->player, &any))
+    while (f != NULL && t->player->next[f->ours] <= i && player_step(t->player, &any))
         ;
     if (p->no_memory) {
         (void)snprintf(msg, msg_size, "out of memory");
@@ -66,7 +68,8 @@ static enum tape_step step(struct tape *tape, char *msg, size_t msg_size)
 static void line(const struct tape *tape, struct text *out)
 {
     const struct play_tape *t = (const struct play_tape *)tape;
-    const struct play_frame *f = tape->steps > 0 ? &t->play.cap[tape->steps - 1] : NULL;
+    const struct play_frame *f =
+        tape->steps > 0 ? &t->play.cap[t->assumed + tape->steps - 1] : NULL;
     const struct play_row *row =
         f != NULL && f->ours ? judge_look(player_judge(t->player), f->number) : NULL;
     if (row != NULL)
@@ -112,8 +115,10 @@ struct tape *play_tape_open(struct play *p, int *status, char *msg, size_t msg_s
     t->deck.wall_offset =
         (p->wall > 0 && p->wall < INT64_MAX / 2 ? p->wall : 0) - (int64_t)PLAY_START;
     t->tape.deck = &t->deck;
-    t->tape.total = p->ncap;
-    t->tape.first = p->ncap > 0 ? p->cap[0].number : 0;
+    while (t->assumed < p->ncap && p->cap[t->assumed].assumed)
+        t->assumed++;
+    t->tape.total = p->ncap - t->assumed;
+    t->tape.first = t->tape.total > 0 ? p->cap[t->assumed].number : 0;
     t->tape.last = p->ncap > 0 ? p->cap[p->ncap - 1].number : 0;
     t->tape.length = p->end;
     return &t->tape;

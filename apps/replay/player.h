@@ -62,6 +62,8 @@ struct player {
     size_t take_at; /* the captured frame from which text is taken next */
     uint8_t *out;
     size_t out_n, out_at, out_room;
+    bool urgent; /* of what is to be written this is urgent: */
+    tcp_seq urgent_from, urgent_to;
     uint64_t window_max; /* the largest captured so far, bytes */
     bool letting;        /* its congestion window is what the captured host's was: */
     tcp_seq let;         /* new text may go up to here */

@@ -71,6 +71,8 @@ static const struct {
     {"nat-outside", "server", 3},
     {"keep-alive", "server", 6},
     {"pmtu-discovery", "server", 6},
+    {"urgent", "client", 5},
+    {"urgent", "server", 4},
     {"handshake-options", "192.168.0.1:8080", 6},
 };
 
@@ -229,6 +231,52 @@ START_TEST(step_by_step_at_a_distance)
 }
 END_TEST
 
+/* A flow that was caught in the middle begins with its first captured frame; the handshake that is assumed has no number. */
+START_TEST(step_by_step_from_the_middle)
+{
+    static const struct play_mend mend = {.sums = SUMS_REPAIR, .assume = true};
+    char *whole = NULL;
+    size_t n = 0, records = 24;
+    struct play p;
+    int status;
+    struct capture_reader *r = capture_open("pcaps/sack/sack.pcapng", msg, sizeof(msg));
+    ck_assert_ptr_nonnull(r);
+    FILE *out = open_memstream(&whole, &n);
+    static const uint32_t head[6] = {0xa1b23c4d, 2 | 4 << 16, 0, 0, 65535, 1};
+    fwrite(head, 1, sizeof(head), out);
+    struct capture_frame c;
+    for (unsigned i = 0; capture_next(r, &c, msg, sizeof(msg)) == 1; i++) {
+        const uint32_t rec[4] = {(uint32_t)(c.wall / 1000000000), (uint32_t)(c.wall % 1000000000), c.caplen, c.caplen};
+        if (i < 3)
+            continue; /* the handshake */
+        ck_assert_uint_eq(c.link, 1);
+        fwrite(rec, 1, sizeof(rec), out);
+        fwrite(c.bytes, 1, c.caplen, out);
+        records += sizeof(rec) + c.caplen;
+    }
+    capture_close(r);
+    fclose(out);
+    ck_assert_uint_eq(n, records);
+    r = capture_open_stream(fmemopen(whole, n, "rb"), "middle", msg, sizeof(msg));
+    ck_assert_ptr_nonnull(r);
+    ck_assert_msg(play_load_mended(&p, r, "middle", 0, "192.168.0.1:8080", &mend, msg, sizeof(msg)) == EXIT_DONE, "%s", msg);
+    capture_close(r);
+    free(whole);
+    struct tape *t = play_tape_open(&p, &status, msg, sizeof(msg));
+    ck_assert_msg(t != NULL, "%s", msg);
+    ck_assert_uint_eq(t->first, 1);
+    ck_assert_uint_eq(t->total, t->last);
+    uint64_t last = 0;
+    while (t->ops->step(t, msg, sizeof(msg)) == TAPE_FRAME) {
+        ck_assert_uint_eq(t->frame.number, ++last);
+        if (last == 1)
+            ck_assert(says(t, "ss -tan", "ESTAB"));
+    }
+    ck_assert_uint_eq(last, t->last);
+    t->ops->close(t);
+}
+END_TEST
+
 /* ---- verdicts, of frames made up here ---- */
 
 static struct play_frame made[64];
@@ -375,6 +423,7 @@ static Suite *suite(void)
     tcase_add_test(tc, what_cannot_be_played);
     tcase_add_test(tc, step_by_step);
     tcase_add_test(tc, step_by_step_at_a_distance);
+    tcase_add_test(tc, step_by_step_from_the_middle);
     tcase_add_test(tc, verdicts);
     tcase_add_test(tc, equal_frames_in_order);
     tcase_add_test(tc, the_window_slides);
