@@ -329,11 +329,33 @@ struct rows {                         /* of one connection, up to now: the last 
     uint64_t n;
 };
 
+/* What a row points at is the packet's: it is kept too. */
+static void drop_row(struct track_row *x)
+{
+    free((void *)(uintptr_t)x->offered);
+    free((void *)(uintptr_t)x->said);
+}
+
 static void keep_row(struct observe_listener *l, const struct observe_packet *p)
 {
     struct rows *r = (struct rows *)l;
-    if (p->row != NULL && p->told)
-        r->row[r->n++ % r->room] = *p->row;
+    if (p->row == NULL || !p->told)
+        return;
+    struct track_row *x = &r->row[r->n++ % r->room];
+    drop_row(x);
+    *x = *p->row;
+    if (x->offered != NULL) {
+        struct tcp_opts *o = malloc(sizeof(*o));
+        if (o != NULL)
+            *o = *x->offered;
+        x->offered = o;
+    }
+    if (x->said != NULL) {
+        char *said = malloc(x->said_len + 1);
+        if (said != NULL)
+            memcpy(said, x->said, x->said_len);
+        x->said = said;
+    }
 }
 
 static void no_end(struct observe_listener *l, const struct observe_end *e)
@@ -501,13 +523,15 @@ static int ladder_main(struct ask *a)
     const struct flow *f = the_flow(a, word, &status);
     if (f == NULL)
         return status;
-    struct rows r = {.row = malloc(most * sizeof(*r.row)), .room = most};
+    struct rows r = {.row = calloc(most, sizeof(*r.row)), .room = most};
     if (r.row == NULL || !read_rows(a->t, f->number, &r)) {
         free(r.row);
         (void)refuse(a, "the capture can't be read once more: out of memory%s", "");
         return EXIT_FAILED;
     }
     (a->json ? ladder_json : ladder_text)(a, f, &r, r.n > most ? r.n - most : 0);
+    for (uint32_t i = 0; i < most; i++)
+        drop_row(&r.row[i]);
     free(r.row);
     return EXIT_DONE;
 }

@@ -147,6 +147,7 @@ static void progress(void *ctx, uint64_t under_way)
 static void load(uint64_t length)
 {
     memset(&tape, 0, sizeof(tape));
+    reel = NULL;
     closed = interrupts_left = asked = 0;
     lines[0] = '\0';
     tape.closed = &closed;
