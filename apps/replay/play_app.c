@@ -107,6 +107,7 @@ static void take(struct player *r)
 bool player_text(struct player *r, size_t n)
 {
     if (r->out_at > 0)
+        if (r->out_n > r->out_at)
         memmove(r->out, r->out + r->out_at, r->out_n - r->out_at);
     r->out_n -= r->out_at;
     r->out_at = 0;
