@@ -11,6 +11,7 @@
 #include "common/parse.h"
 #include "replay/quiz.h"
 #include "tapdeck/local.h"
+#include "tapdeck/words.h"
 
 #define KNOBS_MAX 32
 #define FILES_MAX 4096
@@ -90,8 +91,9 @@ static int text_option(struct session *s, const char *option, const char *value,
 }
 
 /* An option with a value. EXIT_DONE: it was one; -1: it isn't. */
-static int valued(struct session *s, const char *option, const char *value, struct words *w)
+static int valued(struct session *s, const char *option, const char *value, void *words)
 {
+    struct words *w = words;
     uint32_t n = 0;
     int status;
     if (strcmp(option, "-o") == 0)
@@ -204,37 +206,37 @@ static int go_together(struct session *s, const struct words *w)
     return EXIT_DONE;
 }
 
+static int plain(struct session *s, char *word, void *words)
+{
+    struct words *w = words;
+    if (strcmp(word, "--grade") == 0)
+        w->grade = true;
+    else if (strcmp(word, "--explain") == 0)
+        w->explain = true;
+    else if (strcmp(word, "-i") == 0)
+        w->ask = true;
+    else if (strcmp(word, "-j") == 0)
+        w->json = true;
+    else if (word[0] == '-' && word[1] != '\0')
+        return session_fail(s, EXIT_USAGE, "quiz has no option '%s': `help quiz` lists them", word);
+    else
+        w->file[w->nfiles++] = word;
+    return EXIT_DONE;
+}
+
 static int read_words(struct session *s, int argc, char **argv, struct words *w)
 {
+    static const struct words_reader reader = {valued, plain};
     *w = (struct words){.json = s->json,
                         .o = {.flow = -1, .count = 10},
                         .file = calloc((size_t)argc + 1, sizeof(char *))};
     if (w->file == NULL)
         return session_fail(s, EXIT_FAILED, "out of memory");
-    for (int i = 1; i < argc; i++) {
-        int status = argv[i][0] == '-' ? valued(s, argv[i], argv[i + 1], w) : -1;
-        if (status > 0)
-            return status;
-        if (status == EXIT_DONE)
-            i++;
-        else if (strcmp(argv[i], "--grade") == 0)
-            w->grade = true;
-        else if (strcmp(argv[i], "--explain") == 0)
-            w->explain = true;
-        else if (strcmp(argv[i], "-i") == 0)
-            w->ask = true;
-        else if (strcmp(argv[i], "-j") == 0)
-            w->json = true;
-        else if (argv[i][0] == '-' && argv[i][1] != '\0')
-            return session_fail(s, EXIT_USAGE, "quiz has no option '%s': `help quiz` lists them",
-                                argv[i]);
-        else
-            w->file[w->nfiles++] = argv[i];
-    }
+    int status = words_read(s, argc, argv, &reader, w);
     w->o.knob = w->knob;
     if (w->o.fields == 0)
         w->o.fields = QUIZ_DEFAULT | QUIZ_OTHER | (w->o.play != NULL ? QUIZ_PLAYED : 0);
-    return go_together(s, w);
+    return status == EXIT_DONE ? go_together(s, w) : status;
 }
 
 /* ---- making ---- */

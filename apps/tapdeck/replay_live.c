@@ -23,6 +23,7 @@
 #include "dev/tap.h"
 #include "replay/live.h"
 #include "tapdeck/stack.h"
+#include "tapdeck/words.h"
 
 #define KNOBS_MAX     32
 #define FRAMES_A_TURN 64
@@ -169,8 +170,9 @@ static int valued_inject(struct session *s, const char *option, const char *valu
 }
 
 /* EXIT_DONE: it was an option with a value; -1: it isn't one. */
-static int valued(struct session *s, const char *option, const char *value, struct words *w)
+static int valued(struct session *s, const char *option, const char *value, void *words)
 {
+    struct words *w = words;
     if (strcmp(option, "--live") == 0 || strcmp(option, "--inject") == 0) {
         if (value == NULL || *value == '\0' || *value == '-')
             return needs(s, option, "the name of a TAP device, for example tap0");
@@ -216,35 +218,32 @@ static int go_together(struct session *s, const struct words *w)
     return EXIT_DONE;
 }
 
+static int plain(struct session *s, char *word, void *words)
+{
+    struct words *w = words;
+    if (strcmp(word, "-j") == 0)
+        w->json = true;
+    else if (strcmp(word, "--max") == 0)
+        w->max = true;
+    else if (word[0] == '-' && word[1] != '\0')
+        return session_fail(s, EXIT_USAGE,
+                            "%s doesn't go with --live or --inject: `help replay` has their words",
+                            word);
+    else if (w->file != NULL)
+        return session_fail(s, EXIT_USAGE, "'%s' after '%s': replay takes one capture", word,
+                            w->file);
+    else
+        w->file = word;
+    return EXIT_DONE;
+}
+
 static int read_words(struct session *s, int argc, char **argv, struct words *w)
 {
-    *w = (struct words){.json = s->json,
-                        .speed = 1,
-                        .loop = 1,
-                        .wait = 30 * TD_SEC,
-                        .patience = 5 * TD_SEC,
-                        .flow = 0};
-    for (int i = 1; i < argc; i++) {
-        int status = argv[i][0] == '-' ? valued(s, argv[i], argv[i + 1], w) : -1;
-        if (status > 0)
-            return status;
-        if (status == EXIT_DONE)
-            i++;
-        else if (strcmp(argv[i], "-j") == 0)
-            w->json = true;
-        else if (strcmp(argv[i], "--max") == 0)
-            w->max = true;
-        else if (argv[i][0] == '-' && argv[i][1] != '\0')
-            return session_fail(
-                s, EXIT_USAGE,
-                "%s doesn't go with --live or --inject: `help replay` has their words", argv[i]);
-        else if (w->file != NULL)
-            return session_fail(s, EXIT_USAGE, "'%s' after '%s': replay takes one capture", argv[i],
-                                w->file);
-        else
-            w->file = argv[i];
-    }
-    return go_together(s, w);
+    static const struct words_reader reader = {valued, plain};
+    *w = (struct words){
+        .json = s->json, .speed = 1, .loop = 1, .wait = 30 * TD_SEC, .patience = 5 * TD_SEC};
+    int status = words_read(s, argc, argv, &reader, w);
+    return status == EXIT_DONE ? go_together(s, w) : status;
 }
 
 /* A device that is there keeps its MTU; 0: there is none yet. */
