@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tapdeck/deck_words.h"
 #include "tapdeck/local.h"
 #include "tapdeckd/deck.h"
 
@@ -46,6 +47,21 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
 }
 
+static void put_entry(const struct entry *e)
+{
+    fputs(".Ss ", stdout);
+    put_line(e->name, strlen(e->name));
+    put_line(e->doc, strlen(e->doc));
+    fputs(".Bd -literal -offset indent\n", stdout);
+    put_lines(e->usage);
+    fputs(".Ed\n", stdout);
+    if (e->more != NULL) {
+        fputs(".Bd -literal\n", stdout);
+        put_lines(e->more);
+        fputs(".Ed\n", stdout);
+    }
+}
+
 int main(void)
 {
     static struct entry all[512];
@@ -68,18 +84,13 @@ int main(void)
           "a bar divides alternatives, and three dots repeat what is before them.\n"
           "Words may be abbreviated where the tools they come from allow it.\n",
           stdout);
-    for (size_t i = 0; i < n; i++) {
-        fputs(".Ss ", stdout);
-        put_line(all[i].name, strlen(all[i].name));
-        put_line(all[i].doc, strlen(all[i].doc));
-        fputs(".Bd -literal -offset indent\n", stdout);
-        put_lines(all[i].usage);
-        fputs(".Ed\n", stdout);
-        if (all[i].more != NULL) {
-            fputs(".Bd -literal\n", stdout);
-            put_lines(all[i].more);
-            fputs(".Ed\n", stdout);
-        }
+    for (size_t i = 0; i < n; i++)
+        put_entry(&all[i]);
+    fputs(".Sh COMMANDS OF A TAPE\nIn the console of\n.Ql replay -i\nthese move the tape:\n", stdout);
+    for (size_t i = 0; deck_locals[i] != NULL; i++) {
+        const struct local_command *c = deck_locals[i], *l = local_find(c->name);
+        if (l != c) /* the others are there too */
+            put_entry(&(struct entry){c->name, c->usage, c->doc, local_more(c)});
     }
     fputs(".Sh SEE ALSO\n.Xr tapdeck 1 ,\n.Xr tapdeck-topology 5 ,\n.Xr tapdeckd.conf 5 ,\n"
           ".Xr tapdeckd 8\n",

@@ -137,7 +137,8 @@ static void frame(const json_t *story, const struct graph_options *o, FILE *out)
         quoted(out, o->file);
         (void)fputc('\n', out);
     }
-    (void)fprintf(out, "set title '%s of %s:%d-%s:%d%s%s%s' noenhanced\n", titles[o->kind],
+    bool inferred = o->kind != GRAPH_SEQ && json_is_true(json_object_get(story, "inferred"));
+    (void)fprintf(out, "set title '%s%s of %s:%d-%s:%d%s%s%s' noenhanced\n", inferred ? "~" : "", titles[o->kind],
                   json_string_value(json_object_get(story, "local")), (int)number(story, "lport"),
                   json_string_value(json_object_get(story, "peer")), (int)number(story, "pport"),
                   o->file == NULL ? " (" : "", o->file == NULL ? units[o->kind] : "",

@@ -9,6 +9,7 @@
 
 #include "common/usage.h"
 #include "tapdeck/complete.h"
+#include "tapdeck/deck_words.h"
 #include "tapdeck/local.h"
 
 /* ---- a client without a socket ---- */
@@ -95,6 +96,9 @@ static void setup(void)
 
 /* ---- tests ---- */
 
+/* The client's own, with a daemon and with a tape. */
+static const struct local_command *const *const locals[] = {local_commands, deck_locals};
+
 START_TEST(every_usage_is_a_grammar)
 {
     char msg[256];
@@ -104,12 +108,14 @@ START_TEST(every_usage_is_a_grammar)
         usage_free(u);
         ck_assert_ptr_nonnull(commands[i]->doc);
     }
-    for (size_t i = 0; local_commands[i] != NULL; i++) {
-        struct usage *u =
-            usage_parse(local_commands[i]->name, local_commands[i]->usage, msg, sizeof(msg));
-        ck_assert_msg(u != NULL, "%s", msg);
-        usage_free(u);
-        ck_assert(local_commands[i]->fn != NULL);
+    for (unsigned k = 0; k < 2; k++) {
+        for (size_t i = 0; locals[k][i] != NULL; i++) {
+            const struct local_command *c = locals[k][i];
+            struct usage *u = usage_parse(c->name, c->usage, msg, sizeof(msg));
+            ck_assert_msg(u != NULL, "%s", msg);
+            usage_free(u);
+            ck_assert(c->fn != NULL);
+        }
     }
 }
 END_TEST
@@ -149,10 +155,12 @@ START_TEST(examples_fit)
 {
     for (size_t i = 0; commands[i] != NULL; i++)
         check_examples(commands[i]->name, commands[i]->usage, commands[i]->more);
-    for (size_t i = 0; local_commands[i] != NULL; i++) {
-        char *more = local_more(local_commands[i]);
-        check_examples(local_commands[i]->name, local_commands[i]->usage, more);
-        free(more);
+    for (unsigned k = 0; k < 2; k++) {
+        for (size_t i = 0; locals[k][i] != NULL; i++) {
+            char *more = local_more(locals[k][i]);
+            check_examples(locals[k][i]->name, locals[k][i]->usage, more);
+            free(more);
+        }
     }
 }
 END_TEST
