@@ -88,7 +88,8 @@ static void chunk_close(struct record_log *log)
 
 static bool chunk_more(struct record_log *log, size_t n)
 {
-    size_t size = n > CHUNK ? n : CHUNK;
+    size_t size = log->keep / 8 < CHUNK ? (size_t)(log->keep / 8) : CHUNK;
+    size = size > n ? size : n;
     chunk_close(log);
     if (log->kept + size > log->keep) {
         log->why = RECORD_KEEP;

@@ -5,6 +5,9 @@
  * one. A frame that comes in is handed over in a call of its own: after that step the stack has
  * read it, and hasn't answered yet.
  *
+ * What happened behind the last frame belongs to no step. A run in which no frame passed stands at its end from the
+ * beginning.
+ *
  * Applications don't run. What `app list` and `ss -p` say of them was noted when they started;
  * their status lines are empty.
  */
@@ -276,5 +279,10 @@ struct tape *record_tape_open(const char *path, const struct record_run_options 
     t->tape.first = t->tape.total > 0;
     t->tape.last = t->tape.total;
     t->tape.length = c.last - c.first;
+    if (t->tape.total == 0 && advance(t, msg, msg_size) == TAPE_FAILED) {
+        *status = t->run.status != 0 ? t->run.status : EXIT_FAILED;
+        close_tape(&t->tape);
+        return NULL;
+    }
     return &t->tape;
 }

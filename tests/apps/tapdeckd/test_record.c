@@ -86,6 +86,9 @@ START_TEST(test_a_run_is_kept_recorded_and_ended)
     ck_assert_uint_eq(t->total, 0);
     ck_assert_int_eq(t->deck->wall_offset, 1000 * (int64_t)TD_SEC);
     ck_assert_str_eq(t->deck->name, "test");
+    /* No frame has passed: it stands at the end of the run. */
+    ck_assert_str_eq(deck_owner(t->deck, 1), "");
+    ck_assert_str_eq(deck_owner(t->deck, 2), "discard");
     t->ops->close(t);
     close_deck();
 }
