@@ -64,6 +64,37 @@ wait "$feeder" 2>/dev/null
 check "after kill -9 the file is there, and replays" "$BUILD/tapdeck" replay "$work/k.deck"
 equal "... as far as it went" "$(of "$work/k.deck" end)" "it has no end: the daemon was killed, or still records"
 
+# ---- a crash, and the same crash again: a malloc that aborts when a ping of 700 bytes is copied ----
+cat >"$work/crash.c" <<'END'
+#include <stdlib.h>
+extern void *__libc_malloc(size_t);
+void *malloc(size_t n) { if (n == 14 + 20 + 8 + 700 + 160 + 16) abort(); return __libc_malloc(n); }
+END
+if [ -n "${SANITIZED:-}" ] || ! ${CC:-cc} -shared -fPIC -o "$work/crash.so" "$work/crash.c" 2>/dev/null; then
+    skip "a crash" "needs a compiler, and a build without sanitizers"
+else
+    ulimit -c 0
+    daemon_options="--record $work/crash.deck"
+    daemon_prefix=(env "LD_PRELOAD=$work/crash.so")
+    start_daemon
+    ping -c 3 -i 0.1 -W 1 10.0.0.2 >/dev/null
+    ping -c 1 -W 1 -s 700 10.0.0.2 >/dev/null
+    exec 8>&2 2>/dev/null # the shell's own word about it
+    wait "$daemon"
+    crashed=$?
+    exec 2>&8 8>&-
+    equal "the daemon crashes" $crashed $((128 + 6))
+    daemon=
+    daemon_prefix=()
+    rm -f "$work/ready"
+    LD_PRELOAD=$work/crash.so "$BUILD/tapdeck" replay "$work/crash.deck" >/dev/null 2>"$work/crashed"
+    equal "the replay comes to the same crash: status 1" $? 1
+    check "... in the same call, by the same signal" grep -q '(input, .*: here the recording ends, in this very call; done again, it ends the program by signal 6' "$work/crashed"
+    printf 'goto 6\nip neigh\n' | LD_PRELOAD=$work/crash.so "$BUILD/tapdeck" replay -i "$work/crash.deck" >"$work/before" 2>&1
+    check "... and before it can be looked at" grep -q '10.0.0.1 dev eth0 lladdr' "$work/before"
+    check "where nothing crashes it replays" "$BUILD/tapdeck" replay "$work/crash.deck"
+fi
+
 # ---- a changed byte ----
 cp "$work/a.deck" "$work/c.deck"
 printf '\125' | dd of="$work/c.deck" bs=1 seek=500000 conv=notrunc 2>/dev/null
