@@ -68,8 +68,7 @@ static const char *const segment_columns[] = {
     "flight1", "cwnd1",      "ssthresh1", "srtt1",        "rtt",       "about",
     "marks",   "sack",       "words",     "comment",      "verdict",   "its_words",
     "sent",    "its_window", "its_cwnd",  "its_ssthresh", "its_srtt"}; /* with --play */
-static const char *const other_columns[] = {"number", "t",    "stream", "kind",
-                                            "words",  "from", "to",     "comment"};
+static const char *const other_columns[] = {"number", "t", "stream", "kind", "words", "from", "to", "comment", "verdict", "its_words", "sent"};
 
 static void put_segment(struct jsonw *w, const struct track_row *row, const char *words)
 {
@@ -116,30 +115,25 @@ static void put_segment(struct jsonw *w, const struct track_row *row, const char
 /* What the stack did in its place. */
 static void put_verdict(struct report *r, struct jsonw *w, const struct verdict *v)
 {
-    struct text words = {0};
-    int64_t start = r->verdicts->play->wall - r->first;
-    const struct play_sight *s = &v->sight;
-    verdict_words(v, &words);
-    jw_str(w, NULL, play_verdict_names[v->verdict]);
-    jw_str(w, NULL, words.s);
+    jw_str(w, NULL, v->name);
+    jw_str(w, NULL, v->words);
     if (v->was_sent)
-        jw_i64(w, NULL, start + (int64_t)v->sent_at);
+        jw_i64(w, NULL, r->verdicts->begin - r->first + (int64_t)v->sent_at);
     else
         jw_null(w, NULL);
+    if (r->verdicts->side < 0)
+        return;
     jw_u64(w, NULL, v->window);
-    jw_u64(w, NULL, (uint64_t)s->cwnd * s->mss);
-    jw_u64(w, NULL, (uint64_t)s->ssthresh * s->mss);
-    jw_u64(w, NULL, s->srtt * UINT64_C(1000));
-    text_free(&words);
+    jw_u64(w, NULL, v->cwnd);
+    jw_u64(w, NULL, v->ssthresh);
+    jw_u64(w, NULL, v->srtt);
 }
 
-/* A segment that was captured by nobody: only the stack sent it. */
-static void take_extra(struct report *r, const struct verdict *v)
+/* A segment that was captured by nobody; as the last row in all that isn't its own. */
+static void put_extra_segment(struct report *r, struct jsonw *w, const struct verdict *v)
 {
     struct track_row row = r->last;
-    struct text json = {0};
-    struct jsonw w = {.t = &json};
-    row.side = r->verdicts->play->side;
+    row.side = r->verdicts->side;
     row.flags = v->flags;
     row.seq = v->seq;
     row.ack = v->ack;
@@ -150,28 +144,46 @@ static void take_extra(struct report *r, const struct verdict *v)
     row.rtt = row.rtt_ts = -1;
     for (int i = 0; i < 2; i++)
         row.before[i] = row.after[i];
+    put_segment(w, &row, "");
+}
+
+static void put_extra_other(struct jsonw *w, const struct verdict *v)
+{
+    jw_i64(w, NULL, -1);
+    jw_str(w, NULL, v->name);
+    jw_str(w, NULL, v->words);
+    jw_str(w, NULL, "");
+    jw_str(w, NULL, "");
+}
+
+static void take_extra(struct report *r, const struct verdict *v)
+{
+    struct text json = {0};
+    struct jsonw w = {.t = &json};
     if (!wanted(r, true))
         return;
     jw_open(&w, NULL, '[');
     jw_u64(&w, NULL, 0);
-    jw_i64(&w, NULL, r->verdicts->play->wall - r->first + (int64_t)v->at);
-    put_segment(&w, &row, "");
+    jw_i64(&w, NULL, r->verdicts->begin - r->first + (int64_t)v->at);
+    if (r->verdicts->side >= 0)
+        put_extra_segment(r, &w, v);
+    else
+        put_extra_other(&w, v);
     jw_str(&w, NULL, "");
     put_verdict(r, &w, v);
     jw_close(&w, ']');
     r->line[r->lines++] = (struct report_line){.json = json.s, .marked = true};
 }
 
-/* The verdict on a packet, and those that come before it. */
+/* The verdict on a packet; those that come before it are taken. */
 static bool judged(struct report *r, const struct observe_packet *p, struct verdict *v)
 {
     if (r->verdicts == NULL)
         return false;
-    int64_t at = p->t - r->verdicts->play->wall;
-    td_time since = at > 0 ? (td_time)at : 0;
-    while (verdicts_extra(r->verdicts, since, v))
+    td_time at = verdicts_time(r->verdicts, p->number, p->t);
+    while (verdicts_extra(r->verdicts, at, v))
         take_extra(r, v);
-    return verdicts_of(r->verdicts, p->number, since, v);
+    return verdicts_of(r->verdicts, p->number, at, v);
 }
 
 static void put_other(struct jsonw *w, const struct observe_packet *p)
@@ -203,7 +215,7 @@ static void take_packet(struct observe_listener *l, const struct observe_packet 
     if (!p->told || (row == NULL && p->text == NULL))
         return;
     bool has_verdict = judged(r, p, &v);
-    bool marked = (has_verdict && v.verdict != PLAY_SAME) || (row != NULL && tells(row));
+    bool marked = (has_verdict && !verdict_same(&v)) || (row != NULL && tells(row));
     if (!wanted(r, marked))
         return;
     jw_open(&w, NULL, '[');
@@ -271,18 +283,23 @@ static void put_line(void *ctx, const char *name, const char *a, const char *b, 
 }
 
 /* What the played stack did, in words. */
-static void put_play(const struct play *p, struct jsonw *w)
+static void put_play(const struct verdicts *v, struct jsonw *w)
 {
-    struct text t = {0};
-    play_end_text(p, &t);
     jw_open(w, "play", '{');
-    jw_i64(w, "side", p->side);
+    jw_str(w, "who", v->who);
+    jw_i64(w, "side", v->side);
     jw_open(w, "says", '[');
-    for (char *line = strtok(t.s, "\n"); line != NULL; line = strtok(NULL, "\n"))
-        jw_str(w, NULL, line);
+    for (const char *line = v->says.s; line != NULL && *line != '\0';) {
+        struct text one = {0};
+        size_t n = strcspn(line, "\n");
+        text_add(&one, line, n);
+        if (n > 0)
+            jw_str(w, NULL, one.s);
+        text_free(&one);
+        line += n + (line[n] != '\0');
+    }
     jw_close(w, ']');
     jw_close(w, '}');
-    text_free(&t);
 }
 
 static void put_flow(const struct flow *f, struct jsonw *w)
@@ -338,7 +355,7 @@ static void put_head(struct report *r, const struct observe_end *e)
         jw_str(&w, NULL, e->note[i]);
     jw_close(&w, ']');
     if (r->verdicts != NULL)
-        put_play(r->verdicts->play, &w);
+        put_play(r->verdicts, &w);
     jw_open(&w, "flows", '[');
     for (const struct flow *f = e->flows->head; f != NULL; f = f->next) {
         if (track_stats(f, 0) == NULL || track_stats(f, 1) == NULL)

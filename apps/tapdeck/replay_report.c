@@ -181,9 +181,8 @@ static void say_verdict(void *ctx, const struct observe_packet *p, struct text *
 {
     struct verdicts *v = ctx;
     struct verdict k;
-    int64_t at = p->t - v->play->wall;
-    if (verdicts_of(v, p->number, at > 0 ? (td_time)at : 0, &k))
-        verdict_words(&k, out);
+    if (verdicts_of(v, p->number, verdicts_time(v, p->number, p->t), &k))
+        text_puts(out, k.words);
 }
 
 /* The copy; and the report, if one was asked for. */
@@ -229,9 +228,9 @@ static int run_play(struct play *p, const char *file, bool json, struct verdicts
     p->row = out != NULL ? play_out_row : NULL;
     p->row_ctx = &o;
     if (v != NULL) {
-        v->row = p->row;
+        v->play_row = p->row;
         v->row_ctx = p->row_ctx;
-        p->row = verdicts_row;
+        p->row = verdicts_play_row;
         p->row_ctx = v;
     }
     if (out != NULL)
@@ -253,12 +252,16 @@ static int play_rows(const struct report_words *w, struct play *p, const char *f
     return place_close(&to, run_play(p, file, json, v, to.f, msg, msg_size), msg, msg_size);
 }
 
-/* The second pass: the same flow, with the verdicts. */
+/* The second pass: the same packets, with the verdicts. flow: -1 = all. rows: standard output has a report already. */
 static int with_verdicts(struct session *s, const struct report_words *w, struct verdicts *v,
-                         const char *file, uint32_t flow, bool rows, char *msg, size_t msg_size)
+                         const char *file, int64_t flow, bool rows, char *msg, size_t msg_size)
 {
     struct observe_options o = {.flow = flow, .silent = true, .sums = SUMS_REPAIR};
     struct report_words again = *w;
+    if (!verdicts_rewind(v)) {
+        (void)snprintf(msg, msg_size, "the temporary file: %s", strerror(errno));
+        return EXIT_FAILED;
+    }
     if (again.form != REPORT_HTML) { /* that has been written */
         again.form = REPORT_PLAIN;
         again.to = NULL;
@@ -272,29 +275,39 @@ static int with_verdicts(struct session *s, const struct report_words *w, struct
     return status;
 }
 
-int report_play(struct session *s, const struct report_words *w, struct play *p, const char *file,
-                uint32_t flow, bool json, char *msg, size_t msg_size)
+static int open_verdicts(struct verdicts *v, const char *file, char *msg, size_t msg_size)
 {
-    struct verdicts v;
-    if (w->form != REPORT_HTML && w->copy == NULL)
-        return play_rows(w, p, file, json, NULL, s->out, msg, msg_size);
     if (strcmp(file, "-") == 0) {
         (void)snprintf(
             msg, msg_size,
             "--play with --report html or -w goes through the capture twice: give it as a file");
         return EXIT_USAGE;
     }
-    if (!verdicts_open(&v, p)) {
+    if (!verdicts_open(v)) {
         (void)snprintf(msg, msg_size, "there can be no temporary file: %s", strerror(errno));
         return EXIT_FAILED;
     }
+    return EXIT_DONE;
+}
+
+int report_play(struct session *s, const struct report_words *w, struct play *p, const char *file,
+                uint32_t flow, bool json, char *msg, size_t msg_size)
+{
+    struct verdicts v;
+    if (w->form != REPORT_HTML && w->copy == NULL)
+        return play_rows(w, p, file, json, NULL, s->out, msg, msg_size);
+    int status = open_verdicts(&v, file, msg, msg_size);
+    if (status != EXIT_DONE)
+        return status;
     bool rows =
         w->form == REPORT_TEXT || w->form == REPORT_JSON || (w->form == REPORT_PLAIN && json);
-    int status = play_rows(w, p, file, json, &v, rows ? s->out : NULL, msg, msg_size);
-    if (status == EXIT_DONE && !verdicts_rewind(&v)) {
-        (void)snprintf(msg, msg_size, "the temporary file: %s", strerror(errno));
-        status = EXIT_FAILED;
-    }
+    v.play = p;
+    v.side = p->side;
+    v.who = p->side == 0 ? "client" : "server";
+    v.begin = p->wall;
+    v.begun = true;
+    status = play_rows(w, p, file, json, &v, rows ? s->out : NULL, msg, msg_size);
+    play_end_text(p, &v.says);
     if (status == EXIT_DONE)
         status = with_verdicts(s, w, &v, file, flow, rows, msg, msg_size);
     verdicts_close(&v);

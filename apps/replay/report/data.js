@@ -28,12 +28,12 @@ function read_rows() {
     row.tcp = tcp;
     row.index = index;
     row.s = row.t / 1e9;
+    row.extra = row.number === 0; /* nobody captured it: the played stack sent it */
+    row.differs = row.verdict !== undefined && !['same', 'in', 'unseen'].includes(row.verdict);
     if (tcp) {
       row.names = row.marks.map((m) => head.marks[m]);
       row.again = row.names.some((n) => again_marks.has(n));
       row.moved = [row.before0 !== row.after0, row.before1 !== row.after1];
-      row.extra = row.number === 0; /* nobody captured it: the played stack sent it */
-      row.differs = row.verdict !== undefined && row.verdict !== 'same';
       row.end = row.seq + row.len + (row.flags.includes('S') ? 1 : 0) + (row.flags.includes('F') ? 1 : 0);
     }
     return row;

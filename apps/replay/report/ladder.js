@@ -84,7 +84,7 @@ function cut(text, room, each) {
 }
 /* Below it: what the segment shows; states stand at the margins. */
 function arrow_note(r) {
-  if (!r.tcp) return '';
+  if (!r.tcp) return r.differs && !r.extra ? r.its_words : '';
   if (r.differs) return r.its_words;
   return r.words.split('; ').filter((w) => !/^(client|server) [A-Z?-]/.test(w) && !/^RTT /.test(w)).join('; ').replace(/ \((RFC|assumed)[^)]*\)/g, '');
 }
@@ -133,7 +133,8 @@ function ladder_item(item, y) {
     if (r.moved[1] || item.first)
       g.append(svg('text', { class: 'state', x: ladder.at[1] + 6, y: y + 34 }, cut(state_name(r.after1), width - ladder.at[1] - 8, 6.7)));
   }
-  draw_arrow(g, r, y);
+  if (r.tcp || r.from !== '') draw_arrow(g, r, y);
+  else g.append(svg('text', { class: 'label', x: ladder.at[0] + 8, y: y + 26 }, cut(r.words, width - ladder.at[0] - 16)));
   g.append(svg('title', {}, 'packet ' + r.number + (r.words ? ': ' + r.words : '')));
   g.addEventListener('click', () => choose(r, 'ladder'));
   return g;

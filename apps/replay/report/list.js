@@ -32,7 +32,7 @@ function wanted_rows() {
   const words = by_id('filter').value.toLowerCase().split(/\s+/).filter((w) => w !== '' && w !== '-');
   const kinds = {
     again: (r) => r.tcp && r.again, marked: (r) => !r.tcp || r.marks.length > 0, moved: (r) => r.tcp && (r.moved[0] || r.moved[1]),
-    data: (r) => r.tcp && r.len > 0, comment: (r) => !!r.comment, differs: (r) => r.tcp && r.differs,
+    data: (r) => r.tcp && r.len > 0, comment: (r) => !!r.comment, differs: (r) => r.differs,
   };
   const texts = words.map((w) => (w[0] === '-' ? [w.slice(1), false] : [w, true]));
   return view.rows.filter((r) => {

@@ -10,7 +10,7 @@ function fill_heading() {
   by_id('footer').textContent = 'Made by tapdeck replay ' + head.version + ' from what the capture shows: that a packet passed is taken as that it arrived, ' +
     'and ~ marks what was inferred. Graphs: uPlot ' + (uPlot.version || '1.6') + ' (MIT licence, in this page).';
   if (head.play) {
-    const says = ['Played: the stack as the ' + side_names[head.play.side] + '. ' + head.play.says[0] + '.', ...head.play.says.slice(1).filter((s) => !s.startsWith('note: '))];
+    const says = ['Played: the stack as ' + (head.play.side < 0 ? head.play.who : 'the ' + head.play.who) + '. ' + head.play.says[0] + '.', ...head.play.says.slice(1).filter((s) => !s.startsWith('note: '))];
     by_id('played').replaceChildren(...says.map((s) => element('li', {}, s)));
     by_id('kind').querySelector('[value=differs]').hidden = false;
   }
@@ -82,7 +82,7 @@ function show(what) {
   view.chosen = null;
   by_id('flow').value = what;
   by_id('summary').textContent = view.flow ? view.flow.summary : everything_words();
-  if (head.play) view.side = head.play.side;
+  if (head.play && head.play.side >= 0) view.side = head.play.side;
   if (view.flow && view.flow.client.unique_bytes + view.flow.server.unique_bytes > 0) view.side = view.flow.server.unique_bytes > view.flow.client.unique_bytes ? 1 : 0;
   draw_graphs(whole_time());
   make_list();

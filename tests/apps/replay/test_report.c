@@ -362,24 +362,27 @@ START_TEST(test_verdicts_wait)
     const struct play_row rows[] = {judged(2, 10, PLAY_SAME), judged(0, 10, PLAY_EXTRA),
                                     judged(0, 15, PLAY_EXTRA), judged(5, 20, PLAY_MISSING),
                                     judged(0, 90, PLAY_EXTRA)};
-    ck_assert(verdicts_open(&v, &p));
+    ck_assert(verdicts_open(&v));
+    v.play = &p;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-        verdicts_row(&v, &rows[i]);
+        verdicts_play_row(&v, &rows[i]);
     ck_assert(verdicts_rewind(&v));
     ck_assert(!verdicts_extra(&v, 5, &k)); /* packet 1 */
     ck_assert(!verdicts_of(&v, 1, 5, &k));
     ck_assert(!verdicts_extra(&v, 10, &k)); /* packet 2: its verdict comes first, */
     ck_assert(verdicts_of(&v, 2, 10, &k));
-    ck_assert_int_eq(k.verdict, PLAY_SAME);
+    ck_assert_str_eq(k.name, "same");
+    ck_assert_str_eq(k.words, "same: the stack sent it at the same time");
     ck_assert_int_eq(k.seq, 2);
     ck_assert(verdicts_of(&v, 2, 10, &k)); /* for the second who asks, too */
-    ck_assert_int_eq(k.verdict, PLAY_SAME);
+    ck_assert_str_eq(k.name, "same");
+    ck_assert_str_eq(k.words, "same: the stack sent it at the same time");
     ck_assert(verdicts_extra(&v, 12, &k)); /* packet 3: one before it, */
     ck_assert(!verdicts_extra(&v, 12, &k));
     ck_assert(!verdicts_of(&v, 3, 12, &k));
     ck_assert(
         verdicts_of(&v, 5, 20, &k)); /* packet 5: who doesn't ask for extra ones passes them over */
-    ck_assert_int_eq(k.verdict, PLAY_MISSING);
+    ck_assert_str_eq(k.words, "missing: the stack in its place didn't send it");
     ck_assert(verdicts_extra(&v, TD_NEVER, &k)); /* and one behind the end */
     ck_assert(!verdicts_extra(&v, TD_NEVER, &k));
     verdicts_close(&v);
