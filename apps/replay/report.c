@@ -68,7 +68,9 @@ static const char *const segment_columns[] = {
     "flight1", "cwnd1",      "ssthresh1", "srtt1",        "rtt",       "about",
     "marks",   "sack",       "words",     "comment",      "verdict",   "its_words",
     "sent",    "its_window", "its_cwnd",  "its_ssthresh", "its_srtt"}; /* with --play */
-static const char *const other_columns[] = {"number", "t", "stream", "kind", "words", "from", "to", "comment", "verdict", "its_words", "sent"};
+static const char *const other_columns[] = {"number",  "t",         "stream", "kind",
+                                            "words",   "from",      "to",     "comment",
+                                            "verdict", "its_words", "sent"};
 
 static void put_segment(struct jsonw *w, const struct track_row *row, const char *words)
 {

@@ -48,7 +48,8 @@ static void play_words(const struct play_row *row, struct text *out)
             text_printf(out, ": the stack sent it %.3f ms %s", ms, a > b ? "later" : "earlier");
     }
     if (row->sight.cwnd > 0)
-        text_printf(out, "; its congestion window then: %u segments, %u in flight", row->sight.cwnd, row->sight.unacked);
+        text_printf(out, "; its congestion window then: %u segments, %u in flight", row->sight.cwnd,
+                    row->sight.unacked);
 }
 
 void verdicts_play_row(void *ctx, const struct play_row *row)

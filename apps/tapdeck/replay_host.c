@@ -8,12 +8,16 @@
 #include "common/jsonw.h"
 #include "common/parse.h"
 #include "replay/host.h"
+#include "replay/verdicts.h"
 #include "tapdeck/replay_deck.h"
+#include "tapdeck/replay_report.h"
 
 struct words {
     struct host_options o;
     struct deck_words deck;
     bool json;
+    struct report_words report;
+    const char *who; /* the first --play's word */
 };
 
 bool replay_is_host(int argc, char **argv)
@@ -57,8 +61,9 @@ static int sums(struct session *s, const char *word, enum observe_sums *v)
 /* An option and its value. -1: it is none. */
 static int valued(struct session *s, const char *option, const char *value, struct words *w)
 {
-    static const char *const all[] = {"--play", "--on",        "--run",    "--config", "--knob",
-                                      "--mtu",  "--checksums", "--report", "--mac",    "-e"};
+    static const char *const all[] = {"--play", "--on",  "--run",       "--config",
+                                      "--knob", "--mtu", "--checksums", "--report",
+                                      "--mac",  "-e",    "-o",          "-w"};
     struct host_options *o = &w->o;
     unsigned k = 0;
     while (k < sizeof(all) / sizeof(*all) && strcmp(option, all[k]) != 0)
@@ -67,8 +72,12 @@ static int valued(struct session *s, const char *option, const char *value, stru
         return -1;
     if (value == NULL)
         return session_fail(s, EXIT_USAGE, "%s needs a value after it", option);
+    if (k == 0 && w->who == NULL)
+        w->who = value;
     if (k == 0)
         return play_word(s, value, o);
+    if (k == 7 || k > 9)
+        return report_option(s, option, value, &w->report);
     if (k == 1 && (o->nifs == 0 || strlen(value) > 15 || value[0] == '\0'))
         return session_fail(
             s, EXIT_USAGE,
@@ -88,8 +97,6 @@ static int valued(struct session *s, const char *option, const char *value, stru
         return session_fail(s, EXIT_USAGE, "--mtu needs a number from 68 to 65535");
     else if (k == 6)
         return sums(s, value, &o->sums);
-    else if (k == 7 && strcmp(value, "text") != 0 && strcmp(value, "json") != 0)
-        return session_fail(s, EXIT_USAGE, "--report needs text or json");
     else if (k == 8 && (o->nifs == 0 || !parse_mac(value, &o->iface[o->nifs - 1].mac)))
         return session_fail(
             s, EXIT_USAGE,
@@ -101,8 +108,6 @@ static int valued(struct session *s, const char *option, const char *value, stru
         w->deck.line[w->deck.nlines++] = value;
     else if (k == 9)
         return session_fail(s, EXIT_USAGE, "-e goes at most %d times", DECK_LINES);
-    else if (k == 7)
-        w->json = strcmp(value, "json") == 0;
     return EXIT_DONE;
 }
 
@@ -137,10 +142,20 @@ static int read_words(struct session *s, int argc, char **argv, struct words *w)
                             w->deck.line[0]);
     if (w->o.nfiles == 0)
         return session_fail(s, EXIT_USAGE, "which capture? write `replay --play ADDR FILE`");
+    w->json = w->json || w->report.form == REPORT_JSON;
+    if (w->o.nfiles > 1 && (w->report.form == REPORT_HTML || w->report.copy != NULL))
+        return session_fail(s, EXIT_USAGE, "'%s' after '%s': --report html and -w are of one file",
+                            w->o.file[1], w->o.file[0]);
+    if (w->deck.wanted &&
+        (w->report.form != REPORT_PLAIN || w->report.to != NULL || w->report.copy != NULL))
+        return session_fail(s, EXIT_USAGE, "-i: the console is no report; %s doesn't go with it",
+                            w->report.copy != NULL ? "-w"
+                            : w->report.to != NULL ? "-o"
+                                                   : "--report");
     if (w->o.nfiles > w->o.nifs)
         return session_fail(s, EXIT_USAGE, "'%s': a file for each --play, and there are only %u",
                             w->o.file[w->o.nifs], w->o.nifs);
-    return EXIT_DONE;
+    return report_words_fit(s, &w->report, w->o.file[0]);
 }
 
 struct output {
@@ -168,6 +183,51 @@ static void row(void *ctx, const struct host_row *r)
     put(out);
 }
 
+/* One pass (replay_report.h). */
+static int run_host(void *ctx, struct verdicts *v, FILE *to, char *msg, size_t msg_size)
+{
+    struct words *w = ctx;
+    struct output out = {.w = w, .to = to};
+    int status = EXIT_DONE;
+    out.jw.t = &out.t;
+    w->o.row = to != NULL ? row : NULL;
+    w->o.ctx = &out;
+    if (v != NULL) {
+        v->host_row = w->o.row;
+        v->row_ctx = w->o.ctx;
+        w->o.row = verdicts_host_row;
+        w->o.ctx = v;
+    }
+    out.h = host_open(&w->o, &status, msg, msg_size);
+    if (out.h == NULL)
+        return status;
+    if (w->json) {
+        jw_open(&out.jw, NULL, '{');
+        jw_open(&out.jw, "frames", '[');
+    } else {
+        text_printf(&out.t, "%6s %11s  %-7s %11s  %s%s\n", "packet", "seconds", "verdict", "sent",
+                    w->o.nifs > 1 ? "on      " : "", "what it is, and what the journal says of it");
+    }
+    while (host_step(out.h))
+        ;
+    host_finish(out.h);
+    if (w->json) {
+        jw_close(&out.jw, ']');
+        host_json_sum(&out.jw, host_summary(out.h));
+        jw_close(&out.jw, '}');
+        text_puts(&out.t, "\n");
+    } else {
+        host_print_sum(host_summary(out.h), &out.t);
+    }
+    if (v != NULL)
+        host_print_sum(host_summary(out.h), &v->says);
+    if (to != NULL)
+        put(&out);
+    text_free(&out.t);
+    host_close(out.h);
+    return EXIT_DONE;
+}
+
 int replay_host(struct session *s, int argc, char **argv)
 {
     struct words w;
@@ -184,33 +244,13 @@ int replay_host(struct session *s, int argc, char **argv)
         w.deck.json = w.json;
         return replay_deck(s, &w.deck);
     }
-    struct output out = {.w = &w, .to = s->out};
-    out.jw.t = &out.t;
-    w.o.row = row;
-    w.o.ctx = &out;
-    out.h = host_open(&w.o, &status, msg, sizeof(msg));
-    if (out.h == NULL)
-        return session_fail(s, status, "%s", msg);
-    if (w.json) {
-        jw_open(&out.jw, NULL, '{');
-        jw_open(&out.jw, "frames", '[');
-    } else {
-        text_printf(&out.t, "%6s %11s  %-7s %11s  %s%s\n", "packet", "seconds", "verdict", "sent",
-                    w.o.nifs > 1 ? "on      " : "", "what it is, and what the journal says of it");
-    }
-    while (host_step(out.h))
-        ;
-    host_finish(out.h);
-    if (w.json) {
-        jw_close(&out.jw, ']');
-        host_json_sum(&out.jw, host_summary(out.h));
-        jw_close(&out.jw, '}');
-        text_puts(&out.t, "\n");
-    } else {
-        host_print_sum(host_summary(out.h), &out.t);
-    }
-    put(&out);
-    text_free(&out.t);
-    host_close(out.h);
-    return EXIT_DONE;
+    const struct report_played played = {.run = run_host,
+                                         .ctx = &w,
+                                         .file = w.o.file[0],
+                                         .who = w.who,
+                                         .flow = -1,
+                                         .side = -1,
+                                         .json = w.json};
+    status = report_played(s, &w.report, &played, msg, sizeof(msg));
+    return status == EXIT_DONE ? status : session_fail(s, status, "%s", msg);
 }

@@ -220,39 +220,20 @@ int report_observe(struct session *s, const struct report_words *w, struct obser
 
 /* ---- played ---- */
 
-/* The first pass: the rows go to `out` if it isn't NULL, and into v if that isn't. */
-static int run_play(struct play *p, const char *file, bool json, struct verdicts *v, FILE *out,
-                    char *msg, size_t msg_size)
-{
-    struct play_out o = {.p = p, .name = file, .out = out, .json = json};
-    p->row = out != NULL ? play_out_row : NULL;
-    p->row_ctx = &o;
-    if (v != NULL) {
-        v->play_row = p->row;
-        v->row_ctx = p->row_ctx;
-        p->row = verdicts_play_row;
-        p->row_ctx = v;
-    }
-    if (out != NULL)
-        play_out_begin(&o);
-    int status = play_run(p, msg, msg_size);
-    if (out != NULL)
-        play_out_end(&o, status == EXIT_DONE);
-    return status;
-}
-
-static int play_rows(const struct report_words *w, struct play *p, const char *file, bool json,
-                     struct verdicts *v, FILE *standard, char *msg, size_t msg_size)
+/* The first pass, its rows to where they belong; NULL: they aren't wanted. */
+static int first_pass(const struct report_words *w, const struct report_played *p,
+                      struct verdicts *v, FILE *standard, char *msg, size_t msg_size)
 {
     struct place to;
     if (w->to == NULL || w->form == REPORT_HTML)
-        return run_play(p, file, json, v, standard, msg, msg_size);
+        return p->run(p->ctx, v, standard, msg, msg_size);
     if (!place_open(&to, w->to, msg, msg_size))
         return EXIT_FAILED;
-    return place_close(&to, run_play(p, file, json, v, to.f, msg, msg_size), msg, msg_size);
+    return place_close(&to, p->run(p->ctx, v, to.f, msg, msg_size), msg, msg_size);
 }
 
-/* The second pass: the same packets, with the verdicts. flow: -1 = all. rows: standard output has a report already. */
+/* The second pass: the same packets, with the verdicts. flow: -1 = all. rows: standard output has a
+ * report already. */
 static int with_verdicts(struct session *s, const struct report_words *w, struct verdicts *v,
                          const char *file, int64_t flow, bool rows, char *msg, size_t msg_size)
 {
@@ -290,26 +271,70 @@ static int open_verdicts(struct verdicts *v, const char *file, char *msg, size_t
     return EXIT_DONE;
 }
 
-int report_play(struct session *s, const struct report_words *w, struct play *p, const char *file,
-                uint32_t flow, bool json, char *msg, size_t msg_size)
+int report_played(struct session *s, const struct report_words *w, const struct report_played *p,
+                  char *msg, size_t msg_size)
 {
     struct verdicts v;
     if (w->form != REPORT_HTML && w->copy == NULL)
-        return play_rows(w, p, file, json, NULL, s->out, msg, msg_size);
-    int status = open_verdicts(&v, file, msg, msg_size);
+        return first_pass(w, p, NULL, s->out, msg, msg_size);
+    int status = open_verdicts(&v, p->file, msg, msg_size);
     if (status != EXIT_DONE)
         return status;
-    bool rows =
-        w->form == REPORT_TEXT || w->form == REPORT_JSON || (w->form == REPORT_PLAIN && json);
-    v.play = p;
+    bool rows = w->form == REPORT_TEXT || w->form == REPORT_JSON ||
+                (w->form == REPORT_PLAIN && (p->json || w->to != NULL));
     v.side = p->side;
-    v.who = p->side == 0 ? "client" : "server";
-    v.begin = p->wall;
-    v.begun = true;
-    status = play_rows(w, p, file, json, &v, rows ? s->out : NULL, msg, msg_size);
-    play_end_text(p, &v.says);
+    v.who = p->who;
+    status = first_pass(w, p, &v, rows ? s->out : NULL, msg, msg_size);
     if (status == EXIT_DONE)
-        status = with_verdicts(s, w, &v, file, flow, rows, msg, msg_size);
+        status = with_verdicts(s, w, &v, p->file, p->flow, rows, msg, msg_size);
     verdicts_close(&v);
     return status;
+}
+
+/* ---- one end of a connection ---- */
+
+struct play_pass {
+    struct play *p;
+    const char *file;
+    bool json;
+};
+
+static int run_play(void *ctx, struct verdicts *v, FILE *out, char *msg, size_t msg_size)
+{
+    struct play_pass *pass_of = ctx;
+    struct play *p = pass_of->p;
+    struct play_out o = {.p = p, .name = pass_of->file, .out = out, .json = pass_of->json};
+    p->row = out != NULL ? play_out_row : NULL;
+    p->row_ctx = &o;
+    if (v != NULL) {
+        v->play = p;
+        v->begin = p->wall;
+        v->begun = true;
+        v->play_row = p->row;
+        v->row_ctx = p->row_ctx;
+        p->row = verdicts_play_row;
+        p->row_ctx = v;
+    }
+    if (out != NULL)
+        play_out_begin(&o);
+    int status = play_run(p, msg, msg_size);
+    if (out != NULL)
+        play_out_end(&o, status == EXIT_DONE);
+    if (v != NULL)
+        play_end_text(p, &v->says);
+    return status;
+}
+
+int report_play(struct session *s, const struct report_words *w, struct play *p, const char *file,
+                uint32_t flow, bool json, char *msg, size_t msg_size)
+{
+    struct play_pass one = {p, file, json};
+    const struct report_played played = {.run = run_play,
+                                         .ctx = &one,
+                                         .file = file,
+                                         .flow = flow,
+                                         .json = json,
+                                         .side = p->side,
+                                         .who = p->side == 0 ? "client" : "server"};
+    return report_played(s, w, &played, msg, msg_size);
 }

@@ -27,7 +27,22 @@ int report_observe(struct session *s, const struct report_words *w, struct obser
                    struct capture_reader *r, const char *file,
                    void (*tick)(void *ctx, uint64_t packets), void *ctx, char *msg,
                    size_t msg_size);
-/* The same of a connection with the stack in the place of one end. What goes beyond rows takes a
+/* What is played: a first pass makes rows and verdicts; what goes beyond rows takes a second one
+ * through the file. */
+struct verdicts;
+struct report_played {
+    /* The first pass: rows go to `out` unless it is NULL; if v isn't NULL it is told of them, and
+     * of the whole (v->says). */
+    int (*run)(void *ctx, struct verdicts *v, FILE *out, char *msg, size_t msg_size);
+    void *ctx;
+    const char *file, *who; /* who: "server", "10.0.0.1" */
+    int64_t flow;           /* -1 = all packets */
+    int side;               /* of the connection, -1 = a host */
+    bool json;
+};
+int report_played(struct session *s, const struct report_words *w, const struct report_played *p,
+                  char *msg, size_t msg_size);
+/* Of a connection with the stack in the place of one end. What goes beyond rows takes a
  * second pass through the capture, so this is read again. */
 int report_play(struct session *s, const struct report_words *w, struct play *p, const char *file,
                 uint32_t flow, bool json, char *msg, size_t msg_size);

@@ -212,3 +212,15 @@ ok "tcptrace -l -r of 8 captures: $compared lines, the same numbers"
     grep -q '^     0.000 ESTABLISHED  |<-* SYN,ACK 0 ack 1 win 64240 ---| SYN-RECEIVED$' "$work/text.txt" &&
     grep -q '^  rexmt data bytes  *0  *1000$' "$work/text.txt"
 ok "--report text: what replay says, then the story, the ladder and the statistics"
+
+# ---- a host is played: ARP, ICMP, fragments ----
+
+overlap=$(echo pcaps/fragments-overlap/fragments-overlap.pcap*)
+"$BUILD/tapdeck" replay --play 10.0.0.2 --report html -o "$work/host.html" -w "$work/host.pcapng" "$overlap" && page "$work/host.html" "
+assert p.head['play']['who'] == '10.0.0.2' and p.head['play']['side'] == -1
+judged = {r['number']: r for r in p.named if r['number'] > 0}
+assert len(judged) == 7 and judged[7]['verdict'] == 'same' and all(judged[n]['verdict'] == 'in' for n in range(1, 7))
+assert 'fragments overlap' in judged[2]['its_words'] and '1 same' in p.head['play']['says'][0]" &&
+    tshark -r "$work/host.pcapng" -Y 'frame.comment contains "fragments overlap. [RFC 5722 4]"' -T fields -e frame.number 2>/dev/null | grep -q '^2$'
+ok "--play of a host: the page and the copy have its verdicts, and what its journal says"
+refused "are of one file" --play 10.0.0.1 --play 10.0.0.2 --report html "$overlap" "$overlap"

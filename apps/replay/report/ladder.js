@@ -134,7 +134,7 @@ function ladder_item(item, y) {
       g.append(svg('text', { class: 'state', x: ladder.at[1] + 6, y: y + 34 }, cut(state_name(r.after1), width - ladder.at[1] - 8, 6.7)));
   }
   if (r.tcp || r.from !== '') draw_arrow(g, r, y);
-  else g.append(svg('text', { class: 'label', x: ladder.at[0] + 8, y: y + 26 }, cut(r.words, width - ladder.at[0] - 16)));
+  else g.append(svg('text', { class: 'small', x: ladder.at[0] + 8, y: y + 26 }, cut(r.words, width - ladder.at[0] - 16)));
   g.append(svg('title', {}, 'packet ' + r.number + (r.words ? ': ' + r.words : '')));
   g.addEventListener('click', () => choose(r, 'ladder'));
   return g;

@@ -18,9 +18,10 @@ const list_columns = [
   ['cwnd~', (r) => (r.tcp && r['cwnd' + r.side] ? '~' + r['cwnd' + r.side] : '')],
   ['client', (r) => (r.tcp ? state_name(r.after0) : ''), 'left state client'],
   ['server', (r) => (r.tcp ? state_name(r.after1) : ''), 'left state server'],
-  ['the stack', (r) => r.verdict || '', 'left'],
+  ['the stack', (r) => (r.verdict === 'in' ? 'handed in' : r.verdict || ''), 'left'],
   ['sent', (r) => (r.sent != null ? (r.sent / 1e9).toFixed(6) : '')],
   ['what it shows', (r) => r.words, 'left'],
+  ['what the stack did', (r) => (r.tcp || r.extra ? '' : r.its_words || ''), 'left'],
   ['comment in the capture', (r) => (r.comment || '').replace(/\n/g, '; '), 'left'],
 ];
 let columns_shown = list_columns;
@@ -148,6 +149,6 @@ function detail(row) {
       box.append(ul);
     }
   }
-  if (row.its_words) box.append(element('p', { class: 'verdict' }, 'The stack in its place: ' + row.its_words + '.'));
+  if (row.its_words && !(row.extra && !row.tcp)) box.append(element('p', { class: 'verdict' }, 'The stack in its place: ' + row.its_words + '.'));
   if (row.comment) box.append(element('p', { class: 'comment', title: 'comment in the capture' }, row.comment));
 }

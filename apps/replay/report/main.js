@@ -14,7 +14,7 @@ function fill_heading() {
     by_id('played').replaceChildren(...says.map((s) => element('li', {}, s)));
     by_id('kind').querySelector('[value=differs]').hidden = false;
   }
-  const notes = [...head.notes];
+  const notes = [...head.notes, ...(head.play ? head.play.says.filter((s) => s.startsWith('note: ')).map((s) => s.slice(6)) : [])].filter((n, i, all) => all.indexOf(n) === i);
   if (head.kept < head.told) {
     notes.unshift('The capture has more rows (' + grouped(head.told) + ') than a page bears: ' + grouped(head.kept) + ' are here, in the list as in the graphs. One of ' +
       grouped(head.one_plain_row_of) + ' segments that show nothing in particular, ' +
@@ -40,6 +40,7 @@ function fill_choices() {
 function everything_words() {
   const kinds = new Map();
   for (const r of view.rows) {
+    if (r.extra) continue;
     const k = r.tcp ? 'TCP' : r.kind === 'fragment' ? 'fragments' : r.kind.toUpperCase();
     kinds.set(k, (kinds.get(k) || 0) + 1);
   }
@@ -86,8 +87,8 @@ function show(what) {
   if (view.flow && view.flow.client.unique_bytes + view.flow.server.unique_bytes > 0) view.side = view.flow.server.unique_bytes > view.flow.client.unique_bytes ? 1 : 0;
   draw_graphs(whole_time());
   make_list();
-  make_ladder();
   fill_statistics();
+  make_ladder();
   detail(null);
 }
 

@@ -184,7 +184,8 @@ START_TEST(test_page_is_bounded)
     ck_assert_uint_eq(rows, kept);
     ck_assert_uint_le(widest, 4); /* spread over all of it */
     ck_assert_uint_gt(last, packets - 8);
-    ck_assert_uint_eq(times(s, "\"needless: it was acknowledged already"), 20); /* all that are marked */
+    ck_assert_uint_eq(times(s, "\"needless: it was acknowledged already"),
+                      20); /* all that are marked */
     free(s);
 }
 END_TEST
