@@ -318,6 +318,32 @@ int quiz_choose(struct quiz *q, char *msg, size_t msg_size)
     return EXIT_DONE;
 }
 
+/* Nobody said which end the stack is to play: the one that says more, for its window is the one to
+ * ask about. */
+static const char *busier(const struct quiz *q)
+{
+    uint64_t text[2] = {0};
+    for (size_t i = 0; i < q->nrows; i++)
+        text[q->row[i].r.side] += q->row[i].r.len;
+    return quiz_who[text[1] > text[0]];
+}
+
+static int play(struct quiz *q, struct capture_reader *r, char *msg, size_t msg_size)
+{
+    char why[512];
+    bool chosen = q->o.play != NULL;
+    if (!chosen)
+        q->o.play = busier(q);
+    int status = quiz_play(q, r, chosen ? msg : why, chosen ? msg_size : sizeof(why));
+    if (status != EXIT_DONE && !chosen)
+        (void)snprintf(msg, msg_size,
+                       "cwnd, ssthresh and rto are on no packet, and what could be inferred is no "
+                       "key for a quiz; to know them "
+                       "the stack must play an end (--play), but %s",
+                       why);
+    return status;
+}
+
 int quiz_make(struct quiz *q, const struct quiz_options *o,
               struct capture_reader *(*again)(void *ctx, char *msg, size_t msg_size), void *ctx,
               char *msg, size_t msg_size)
@@ -330,9 +356,9 @@ int quiz_make(struct quiz *q, const struct quiz_options *o,
     if (r != NULL)
         status = quiz_read(q, r, msg, msg_size);
     capture_close(r);
-    if (status == EXIT_DONE && o->play != NULL) {
+    if (status == EXIT_DONE && (o->play != NULL || (o->fields & QUIZ_PLAYED) != 0)) {
         r = again(ctx, msg, msg_size);
-        status = r != NULL ? quiz_play(q, r, msg, msg_size) : EXIT_USAGE;
+        status = r != NULL ? play(q, r, msg, msg_size) : EXIT_USAGE;
         capture_close(r);
     }
     return status == EXIT_DONE ? quiz_choose(q, msg, msg_size) : status;

@@ -162,6 +162,11 @@ static void put_ends(const struct quiz *q, struct text *out)
                         q->isn[i]);
         text_puts(out, "\n");
     }
+    if (q->played >= 0)
+        text_printf(out,
+                    "The %s is tapdeck's own stack: cwnd, ssthresh and rto are what it had at each "
+                    "packet.\n",
+                    quiz_who[q->played]);
     if (!q->begins)
         text_printf(
             out, "Before the first packet of the list the client was in %s and the server in %s.\n",

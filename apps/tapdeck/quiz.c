@@ -171,10 +171,11 @@ static int go_together(struct session *s, const struct words *w)
         if (w->explain && !w->ask)
             return session_fail(s, EXIT_USAGE,
                                 "--explain goes with -i or --grade: a sheet has no answers");
-        if (w->ask && (w->out != NULL || w->answers != NULL || w->json))
+        if (w->ask && (w->out != NULL || w->answers != NULL || w->key != NULL || w->json))
             return session_fail(s, EXIT_USAGE, "-i asks here and now: %s doesn't go with it",
                                 w->out != NULL       ? "-o"
                                 : w->answers != NULL ? "--answers"
+                                : w->key != NULL     ? "--key"
                                                      : "-j");
         if (w->out != NULL && w->key != NULL && strcmp(w->out, w->key) == 0)
             return session_fail(
@@ -182,20 +183,12 @@ static int go_together(struct session *s, const struct words *w)
                 "%s can't be both the sheet and the key: the key is not for students", w->out);
     }
     const char *file = w->grade ? w->capture : w->file[0];
-    if (w->o.play != NULL && file != NULL && strcmp(file, "-") == 0)
-        return session_fail(s, EXIT_USAGE, "--play reads the capture twice: give it as a file");
-    if (file != NULL && w->o.play == NULL && (w->o.fields & QUIZ_PLAYED) != 0) {
-        const char *name = quiz_fields[w->o.fields & QUIZ_BIT(QUIZ_CWND)       ? QUIZ_CWND
-                                       : w->o.fields & QUIZ_BIT(QUIZ_SSTHRESH) ? QUIZ_SSTHRESH
-                                                                               : QUIZ_RTO]
-                               .name;
-        return session_fail(s, EXIT_USAGE,
-                            "--hide %s: no packet carries it, and what could be inferred is no key "
-                            "for a quiz: let the stack play that end, "
-                            "with --play client or --play server",
-                            name);
-    }
-    if (w->o.nknobs > 0 && w->o.play == NULL)
+    if ((w->o.play != NULL || (w->o.fields & QUIZ_PLAYED) != 0) && file != NULL &&
+        strcmp(file, "-") == 0)
+        return session_fail(
+            s, EXIT_USAGE,
+            "an end that the stack plays takes the capture twice: give it as a file");
+    if (w->o.nknobs > 0 && w->o.play == NULL && (w->o.fields & QUIZ_PLAYED) == 0)
         return session_fail(
             s, EXIT_USAGE,
             "--knob %s: only the stack has knobs, and it isn't asked for without --play",
@@ -406,7 +399,7 @@ static int make_quiz(struct session *s, const struct words *w)
         (void)session_fail(s, status, "%s", msg);
     else
         status = w->ask ? ask_all(s, w, &q) : EXIT_DONE;
-    if (status == EXIT_DONE && (!w->ask || w->key != NULL) && !w->ask)
+    if (status == EXIT_DONE && !w->ask)
         status = give_out(s, w, &q);
     quiz_done(&q);
     return status;
@@ -526,76 +519,52 @@ static int quiz_main(struct session *s, int argc, char **argv)
     return status;
 }
 
+/* clang-format off */
 const struct local_command local_quiz = {
     .name = "quiz",
     .usage = "quiz [--hide FIELDS] [--seed ID] [--count N] [--flow N] [--from N] [--to N]\n"
-             "     [--play {client|server|ADDR:PORT}] [--knob NAME=VALUE]... [-o FILE] [--key "
-             "FILE] [--answers FILE] [-j] FILE\n"
-             "quiz -i [--explain] [--hide FIELDS] [--seed ID] [--count N] [--flow N] [--from N] "
-             "[--to N]\n"
+             "     [--play {client|server|ADDR:PORT}] [--knob NAME=VALUE]... [-o FILE] [--key FILE] [--answers FILE] [-j] FILE\n"
+             "quiz -i [--explain] [--hide FIELDS] [--seed ID] [--count N] [--flow N] [--from N] [--to N]\n"
              "     [--play {client|server|ADDR:PORT}] [--knob NAME=VALUE]... FILE\n"
              "quiz --grade --key FILE [-o FILE] [--explain] [-j] FILE...\n"
-             "quiz --grade --capture FILE [--hide FIELDS] [--seed ID] [--count N] [--flow N] "
-             "[--from N] [--to N]\n"
-             "     [--play {client|server|ADDR:PORT}] [--knob NAME=VALUE]... [-o FILE] [--explain] "
-             "[-j] FILE...",
+             "quiz --grade --capture FILE [--hide FIELDS] [--seed ID] [--count N] [--flow N] [--from N] [--to N]\n"
+             "     [--play {client|server|ADDR:PORT}] [--knob NAME=VALUE]... [-o FILE] [--explain] [-j] FILE...",
     .doc = "questions about a capture, their key, and the marking of answers",
-    .more =
-        "quiz FILE makes a sheet: the packets of a connection, with cells blanked, and questions "
-        "about them. Each\n"
-        "can be worked out from the rest of the sheet, which has no answer in it. The same "
-        "capture, words and seed make\n"
-        "the same sheet, another seed asks about other packets: give each student another one. Who "
-        "has the capture, this\n"
-        "program and the seed can make the key as well, so give out the sheet and not the "
-        "capture.\n"
-        "\n"
-        "  --hide     what is asked, joined by commas: tcp.seq, tcp.ack, tcp.flags, tcp.len, "
-        "tcp.window, state,\n"
-        "             in_flight (bytes), rtt (samples), mark (what kind of packet), next (what is "
-        "sent in answer);\n"
-        "             cwnd, ssthresh and rto (when does it fire) with --play; arp, ip.ttl and "
-        "ip.frag of a capture\n"
-        "             without TCP. Without it tcp.seq, tcp.ack, tcp.flags, state and in_flight\n"
-        "  --seed     an ID of the student or the class; 1 without it\n"
-        "  --count    how many questions, 10 without it; fewer if the packets don't have as many\n"
-        "  --flow     the connection (replay --list); without it the first\n"
-        "  --from, --to  numbers of packets: which are listed; without them the connection's first "
-        "60\n"
-        "  --play     the end that the stack plays, as in replay: its own congestion window, "
-        "threshold and timer are\n"
-        "             known, and can be asked, up to the first packet that the stack wouldn't have "
-        "sent so\n"
-        "  -o         the sheet goes to this file (with -j as JSON); --answers: a file for the "
-        "student to fill in\n"
-        "  --key      the key: answers, what is accepted, tolerances, wrong answers and what to "
-        "say to them, clauses\n"
-        "  -i         asks here, a question at a time, and says what is wrong with an answer; "
-        "--explain: and the right one\n"
-        "\n"
-        "quiz --grade marks files of answers: a line `1: 501` for each question, `student:`, "
-        "`quiz:` and `seed:` lines as in\n"
-        "the file that --answers wrote; # begins a comment. Relative and absolute sequence "
-        "numbers, flags by letter or\n"
-        "name in any order, states as the RFC or Linux call them and times in any unit are all "
-        "taken. With --capture\n"
-        "instead of --key the key is made again for the seed in each file: one call for a class of "
-        "different quizzes,\n"
-        "with the same words as they were made with. Each wrong answer gets what is wrong about "
-        "it, and with --explain the\n"
-        "right one. -o writes a table for a spreadsheet (CSV: a line a student, a column a "
-        "question: 1 right, 0 wrong,\n"
-        "empty not answered), -j prints JSON. Exit status 1: something in an answers file couldn't "
-        "be read; a sentence says\n"
-        "where, and the rest is marked. 2: a file couldn't be read at all.\n"
-        "Examples:\n"
-        "  quiz pcaps/half-close/half-close.pcapng\n"
-        "  quiz --hide tcp.ack,tcp.flags,cwnd --play server --seed alice -o alice.txt --answers "
-        "alice.ans --key alice.key pcaps/fast-retransmit/fast-retransmit.pcapng\n"
-        "  quiz --grade --key alice.key --explain alice.ans\n"
-        "  quiz --grade --capture pcaps/half-close/half-close.pcapng -o results.csv alice.ans "
-        "bob.ans\n"
-        "  quiz -i --hide mark,next,rtt pcaps/fast-retransmit/fast-retransmit.pcapng",
+    .more = "quiz FILE makes a sheet: the packets of a connection, with cells blanked, and questions about them. Each\n"
+            "can be worked out from the rest of the sheet, which has no answer in it. The same capture, words and seed make\n"
+            "the same sheet, another seed asks about other packets: give each student another one. Who has the capture, this\n"
+            "program and the seed can make the key as well, so give out the sheet and not the capture.\n"
+            "\n"
+            "  --hide     what is asked, joined by commas: tcp.seq, tcp.ack, tcp.flags, tcp.len, tcp.window, state,\n"
+            "             in_flight (bytes), rtt (samples), mark (what kind of packet), next (what is sent in answer);\n"
+            "             cwnd, ssthresh and rto (when does it fire) of an end that the stack plays; arp, ip.ttl and ip.frag\n"
+            "             of a capture without TCP. Without it tcp.seq, tcp.ack, tcp.flags, state and in_flight\n"
+            "  --seed     an ID of the student or the class; 1 without it\n"
+            "  --count    how many questions, 10 without it; fewer if the packets don't have as many\n"
+            "  --flow     the connection (replay --list); without it the first\n"
+            "  --from, --to  numbers of packets: which are listed; without them the connection's first 60\n"
+            "  --play     the end that the stack plays, as in replay, without it the one that says more. Its own congestion\n"
+            "             window, threshold and timer are known, and can be asked, up to the first packet that the stack\n"
+            "             wouldn't have sent so; what observing infers of them is no key for a quiz\n"
+            "  -o         the sheet goes to this file (with -j as JSON); --answers: a file for the student to fill in\n"
+            "  --key      the key: answers, what is accepted, tolerances, wrong answers and what to say to them, clauses\n"
+            "  -i         asks here, a question at a time, and says what is wrong with an answer; --explain: and the right one\n"
+            "\n"
+            "quiz --grade marks files of answers: a line `1: 501` for each question, `student:`, `quiz:` and `seed:` lines as in\n"
+            "the file that --answers wrote; # begins a comment. Relative and absolute sequence numbers, flags by letter or\n"
+            "name in any order, states as the RFC or Linux call them and times in any unit are all taken. With --capture\n"
+            "instead of --key the key is made again for the seed in each file: one call for a class of different quizzes,\n"
+            "with the same words as they were made with. Each wrong answer gets what is wrong about it, and with --explain the\n"
+            "right one. -o writes a table for a spreadsheet (CSV: a line a student, a column a question: 1 right, 0 wrong,\n"
+            "empty not answered), -j prints JSON. Exit status 1: something in an answers file couldn't be read; a sentence says\n"
+            "where, and the rest is marked. 2: a file couldn't be read at all.\n"
+            "Examples:\n"
+            "  quiz pcaps/half-close/half-close.pcapng\n"
+            "  quiz --hide tcp.ack,tcp.flags,cwnd --seed alice -o alice.txt --answers alice.ans --key alice.key pcaps/fast-retransmit/fast-retransmit.pcapng\n"
+            "  quiz --grade --key alice.key --explain alice.ans\n"
+            "  quiz --grade --capture pcaps/half-close/half-close.pcapng -o results.csv alice.ans bob.ans\n"
+            "  quiz -i --hide mark,next,rtt pcaps/fast-retransmit/fast-retransmit.pcapng",
     .fn = quiz_main,
     .screen = true,
 };
+/* clang-format on */

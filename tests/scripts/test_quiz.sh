@@ -155,6 +155,10 @@ ok "the same seed: the same bytes; another one: another quiz"
 [ "$(grep -c '\[cwnd\]\|\[rto\]\|\[ssthresh\]' "$work/1")" -ge 3 ] && [ "$(stat -c %a "$work/k1")" = 600 ]
 ok "with --play the stack's own congestion window, threshold and timer are asked; the key is its owner's alone"
 
+quiz --hide tcp.ack,tcp.flags,cwnd --seed ID $f 2>/dev/null >"$work/4" && grep -q "^The server is tapdeck's own stack" "$work/4" && grep -q '\[cwnd\]' "$work/4" &&
+    cmp -s "$work/4" <(quiz --hide tcp.ack,tcp.flags,cwnd --play server --seed ID $f 2>/dev/null)
+ok "without --play the stack plays the end that says more"
+
 fill() { # KEY TEMPLATE: the right answers
     python3 - "$1" "$2" <<'PY'
 import json, re, sys
@@ -221,7 +225,16 @@ refused() { # SENTENCE WORDS…
     ok "refused: quiz ${*:2}: $said"
 }
 : >"$work/empty"
-refused "with --play client or --play server" --hide cwnd $f
+python3 - pcaps/http-keep-alive/http-keep-alive.pcap.gz "$work/middle.pcap" <<'PY'
+import gzip, struct, sys
+b = gzip.open(sys.argv[1]).read()
+at = 24
+for _ in range(3): # without its handshake
+    at += 16 + struct.unpack("<I", b[at + 8:at + 12])[0]
+open(sys.argv[2], "wb").write(b[:24] + b[at:])
+PY
+refused "what could be inferred is no key for a quiz" --hide tcp.ack,cwnd "$work/middle.pcap"
+refused "takes the capture twice" --hide rto -
 refused "did you mean 'tcp.ack'" --hide tcp.akc $f
 refused "which capture" --seed 3
 refused "made of one capture" $f $f
