@@ -273,7 +273,7 @@ static bool together(const struct player *r, const struct play_frame *f, const s
 
 /* What the captured host sent now shows what its congestion window let it send: so much the stack
  * may send too. What is handed to the card at once was let go at once. */
-static void let_go(struct player *r, const struct play_frame *f, size_t index)
+static void let_go(struct player *r, const struct play_frame *f, size_t last)
 {
     struct play *p = r->p;
     for (size_t i = 0; i < p->nknobs; i++)
@@ -285,39 +285,35 @@ static void let_go(struct player *r, const struct play_frame *f, size_t index)
                              .rport = p->pport,
                              .what = TD_PIN_WINDOW,
                              .credit = f->text};
-    tcp_seq end = f->seq + f->text + ((f->flags & TCP_FIN) != 0);
-    for (size_t i = index; i < p->ncap && p->cap[i].ours && together(r, f, &p->cap[i]); i++) {
-        const struct play_frame *g = &p->cap[i];
-        tcp_seq e = g->seq + g->text + ((g->flags & TCP_FIN) != 0);
-        if (g->flags & (TCP_SYN | TCP_RST))
-            break;
-        end = seq_gt(e, end) ? e : end;
-        pin.what = (g->flags & TCP_PSH) ? TD_PIN_WINDOW | TD_PIN_BURST : TD_PIN_WINDOW;
-        if (g->flags & TCP_PSH)
-            break; /* Linux pushes at the end of what it hands over at once */
-    }
+    const struct play_frame *end = &p->cap[last];
+    tcp_seq edge = end->seq + end->text + ((end->flags & TCP_FIN) != 0);
+    if (end->flags & TCP_PSH) /* Linux pushes at the end of what it hands over at once */
+        pin.what |= TD_PIN_BURST;
     if (r->letting &&
         seq_gt(f->seq, r->let)) /* what was lost before it came to the capture was let go too */
         pin.credit += f->seq - r->let;
-    r->let = !r->letting || seq_gt(end, r->let) ? end : r->let;
+    r->let = !r->letting || seq_gt(edge, r->let) ? edge : r->let;
     r->letting = true;
     pin.snd_edge = r->let;
     p->windowed |= td_tcp_pin(r->st, &pin) == 0;
 }
 
-/* A frame of the played side was captured: what must its application have done? */
-static void captured(struct player *r, const struct play_frame *f, size_t index)
+/* The last frame of those that left together with this one, up to the first that was pushed. */
+static size_t train_end(const struct player *r, const struct play_frame *f, size_t index)
 {
-    struct sockaddr_in us = td_sockaddr(r->p->us, r->p->port),
-                       peer = td_sockaddr(r->p->peer, r->p->pport);
+    const struct play *p = r->p;
+    size_t last = index;
+    while (last + 1 < p->ncap && p->cap[last + 1].ours && (p->cap[last].flags & TCP_PSH) == 0 &&
+           (p->cap[last + 1].flags & (TCP_SYN | TCP_RST)) == 0 &&
+           seq_ge(p->cap[last + 1].seq, p->cap[last].seq) && together(r, f, &p->cap[last + 1]))
+        last++;
+    return last;
+}
+
+/* What it must have written by now, and whether it has closed. */
+static void owe(struct player *r, const struct play_frame *f, size_t index)
+{
     tcp_seq end = f->seq + ((f->flags & TCP_SYN) != 0) + f->text;
-    if ((f->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && r->active && r->conn < 0) {
-        r->conn = td_socket(r->st, AF_INET, SOCK_STREAM, 0);
-        see_keep_alive(r);
-        (void)td_bind(r->st, r->conn, (struct sockaddr *)&us, sizeof(us));
-        (void)td_connect(r->st, r->conn, (struct sockaddr *)&peer, sizeof(peer));
-    }
-    see_nagle(r, f);
     if ((f->flags & TCP_RST) == 0 && f->text > 0 && seq_gt(end, r->written) &&
         seq_gt(end, r->due)) {
         if (!r->taking && r->take_at < index && seq_le(r->due, r->written))
@@ -326,8 +322,25 @@ static void captured(struct player *r, const struct play_frame *f, size_t index)
     }
     if (f->flags & TCP_FIN)
         r->closing = true;
+}
+
+/* A frame of the played side was captured: what must its application have done? */
+static void captured(struct player *r, const struct play_frame *f, size_t index)
+{
+    struct sockaddr_in us = td_sockaddr(r->p->us, r->p->port),
+                       peer = td_sockaddr(r->p->peer, r->p->pport);
+    if ((f->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && r->active && r->conn < 0) {
+        r->conn = td_socket(r->st, AF_INET, SOCK_STREAM, 0);
+        see_keep_alive(r);
+        (void)td_bind(r->st, r->conn, (struct sockaddr *)&us, sizeof(us));
+        (void)td_connect(r->st, r->conn, (struct sockaddr *)&peer, sizeof(peer));
+    }
+    see_nagle(r, f);
+    size_t last = train_end(r, f, index);
+    for (size_t i = index; i <= last; i++)
+        owe(r, &r->p->cap[i], i);
     if ((f->flags & (TCP_SYN | TCP_RST)) == 0 && (f->text > 0 || (f->flags & TCP_FIN)))
-        let_go(r, f, index);
+        let_go(r, f, last);
     if ((f->flags & (TCP_ACK | TCP_RST | TCP_SYN)) == TCP_ACK) {
         uint64_t w = (uint64_t)f->wnd << r->p->scale[0];
         r->window_max = w > r->window_max ? w : r->window_max;
