@@ -140,6 +140,29 @@ static int run_on(struct run *r, int channel)
     return EXIT_FAILED;
 }
 
+static bool follows_the_journal(char *const *argv)
+{
+    return strcmp(argv[0], "events") == 0;
+}
+
+/* `events` tells what comes from now on, and nothing will: so it tells what the journal has. */
+static struct run *start(struct deck *d, int argc, char *const *argv, bool json, bool tty)
+{
+    char *words[WORDS_MAX + 3], since[] = "--since", age[32];
+    bool said = !follows_the_journal(argv);
+    for (int i = 0; i < argc; i++) {
+        words[i] = argv[i];
+        said = said || strcmp(argv[i], "--since") == 0 || strcmp(argv[i], "--help") == 0;
+    }
+    if (!said) {
+        (void)snprintf(age, sizeof(age), "%llus", (unsigned long long)(deck_now(d) / TD_SEC + 1));
+        words[argc++] = since;
+        words[argc++] = age;
+    }
+    words[argc] = NULL;
+    return run_start(d, argc, words, json, tty);
+}
+
 void deck_command(struct tape *t, int channel, int argc, char *const *argv, bool json, bool tty)
 {
     struct text out = {0};
@@ -167,8 +190,12 @@ void deck_command(struct tape *t, int channel, int argc, char *const *argv, bool
         return;
     }
     uint64_t before = happenings(t);
-    struct run *r = run_start(t->deck, argc, argv, json, tty);
+    struct run *r = start(t->deck, argc, argv, json, tty);
     status = run_on(r, channel);
+    if (follows_the_journal(argv) && status == EXIT_FAILED) { /* it has told all, up to here */
+        status = EXIT_DONE;
+        r->err[0] = '\0';
+    }
     send_text(channel, ANSWER_OUT, &r->out);
     send_text(channel, ANSWER_NOTE, &r->notes);
     send_end(channel, status,

@@ -390,6 +390,7 @@ START_TEST(test_commands_change_a_copy)
     ck_assert_str_eq(before, after);
     free(before);
     free(after);
+    ck_assert_ptr_nonnull(strstr(ask("events state", EXIT_DONE), "from LISTEN to SYN-RECEIVED"));
     ask("ip rout", EXIT_DONE);
     ask("ip ruot", EXIT_USAGE);
     ck_assert_msg(strstr(msg, "did you mean") != NULL, "%s", msg);
