@@ -161,8 +161,11 @@ void host_settle(struct host *h)
         td_stack_flush(h->st, now);
     }
     h->nanswers = 0;
-    app_read(h);
-    td_stack_flush(h->st, now);
+    if (h->unread) {
+        app_read(h);
+        td_stack_flush(h->st, now);
+        h->unread = false;
+    }
     host_rows_tell(h);
 }
 
@@ -220,6 +223,7 @@ static void hear(struct host *h, struct item *it, struct host_entry *r)
 {
     const struct view *v = &it->v;
     r->r.verdict = HOST_IN;
+    host_heard(h, it);
     if (left_out(h, v)) {
         h->sum.left_out++;
         text_puts(&r->r.why,
@@ -246,6 +250,7 @@ static void hear(struct host *h, struct item *it, struct host_entry *r)
     app_before(h, it);
     if (v->net == VIEW_IPV4 && v->fragment)
         host_part_came(h, it);
+    h->unread = true;
     h->in_pkt = 0;
     (void)td_stack_input_bytes(h->st, h->iface[it->iface].index, it->frame, v->frame_len,
                                td_stack_now(h->st));

@@ -103,6 +103,14 @@ bool norm_alike(const uint8_t *a, uint32_t an, const uint8_t *b, uint32_t bn);
 void norm_difference(const uint8_t *cap, uint32_t ncap, const uint8_t *sent, uint32_t nsent,
                      struct text *out);
 
+struct heard { /* something that was handed in, and may be why something else should have left */
+    uint64_t name; /* host_name; 0: nothing */
+    uint64_t number;
+    unsigned iface;
+    char why[200]; /* the last that the journal said of it */
+};
+#define HEARD_MAX 256
+
 /* ---- rows ---- */
 
 struct host_entry {
@@ -221,6 +229,9 @@ struct host {
     unsigned nlate;
     struct reassembly reasm[32];
     unsigned next_reasm;
+    struct heard heard[HEARD_MAX];
+    unsigned nheard;
+    bool unread; /* something may have come for its sockets */
     struct {
         uint64_t pkt, number;
     } names[4096]; /* the stack's numbers of captured frames */
@@ -252,6 +263,12 @@ void host_row_differs(struct host_entry *cap, const uint8_t *sent, uint32_t n);
 void host_rows_tell(struct host *h); /* the journal's reasons, outside of the door */
 void host_part_came(struct host *h, const struct item *it);
 void host_describe(const struct view *v, struct text *out);
+
+/* What an answer is an answer to: one name for a question and for all that may answer it (echo
+ * replies, errors that quote it, ARP replies). 0: neither. */
+uint64_t norm_question(const uint8_t *b, uint32_t n);
+uint64_t norm_answer(const uint8_t *b, uint32_t n);
+void host_heard(struct host *h, const struct item *it);
 
 /* ---- host_load.c ---- */
 

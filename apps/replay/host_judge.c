@@ -107,6 +107,54 @@ bool norm_alike(const uint8_t *a, uint32_t an, const uint8_t *b, uint32_t bn)
     return an >= IP + ha + 4 && bn >= IP + hb + 4 && memcmp(a + IP + ha, b + IP + hb, 4) == 0;
 }
 
+/* ---- questions and answers ---- */
+
+static uint64_t mix(uint64_t kind, uint32_t a, uint32_t b, uint32_t c)
+{
+    uint64_t x = kind << 32 | a;
+    x = (x ^ b) * UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ x >> 29 ^ c) * UINT64_C(0xbf58476d1ce4e5b9);
+    return x | 1;
+}
+
+/* Of a datagram of n bytes: its ends, and the first word behind its header (ports), or an echo's
+ * identifier and number. */
+static uint64_t datagram_name(const uint8_t *d, uint32_t n)
+{
+    uint32_t hlen = n >= IPV4_HLEN ? (d[0] & 15u) * 4 : 0;
+    if (hlen < IPV4_HLEN || d[0] >> 4 != 4 || n < hlen + 8 || (wire_get16(d + 6) & 0x1fff) != 0)
+        return 0;
+    bool icmp = d[9] == IPPROTO_ICMP_;
+    uint32_t seq = d[9] == IPPROTO_TCP_ ? wire_get32(d + hlen + 4) : 0;
+    return mix(d[9], wire_get32(d + 12), wire_get32(d + 16) ^ seq,
+               wire_get32(d + hlen + (icmp ? 4 : 0)));
+}
+
+uint64_t norm_question(const uint8_t *b, uint32_t n)
+{
+    if (is_type(b, n, ETHERTYPE_ARP) && n >= IP + ARP_LEN)
+        return wire_get16(b + IP + 6) == ARP_REQUEST
+                   ? mix(0, wire_get32(b + IP + 14), wire_get32(b + IP + 24), 0)
+                   : 0;
+    return header(b, n) > 0 ? datagram_name(b + IP, n - IP) : 0;
+}
+
+uint64_t norm_answer(const uint8_t *b, uint32_t n)
+{
+    uint32_t hlen = header(b, n);
+    if (is_type(b, n, ETHERTYPE_ARP) && n >= IP + ARP_LEN)
+        return wire_get16(b + IP + 6) == ARP_REPLY
+                   ? mix(0, wire_get32(b + IP + 24), wire_get32(b + IP + 14), 0)
+                   : 0;
+    if (hlen == 0 || b[IP + 9] != IPPROTO_ICMP_ || offset(b) != 0 || n < IP + hlen + 8)
+        return 0;
+    const uint8_t *m = b + IP + hlen;
+    if (m[0] == ICMP_ECHO_REPLY)
+        return mix(IPPROTO_ICMP_, wire_get32(b + IP + 16), wire_get32(b + IP + 12),
+                   wire_get32(m + 4));
+    return icmp_is_error(m[0]) ? datagram_name(m + 8, n - (IP + hlen + 8)) : 0;
+}
+
 /* ---- differences in words ---- */
 
 static void also(struct text *out, const char *what, unsigned cap, unsigned sent)

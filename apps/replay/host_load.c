@@ -94,6 +94,7 @@ static void feed_on(struct host *h, unsigned n)
             it->at = elapsed(h->first_wall, v.wall);
             h->sum.clamped += it->at < d->last || v.wall < h->first_wall;
             h->sum.cut += v.filled > 0;
+            h->sum.cut_bytes += v.filled;
             it->at = it->at > d->last ? it->at : d->last;
             d->last = it->at;
             it->at += out ? 0 : h->lag;
@@ -174,6 +175,24 @@ static void see_facts(struct host *h, unsigned iface, const struct view *v, bool
     facts_see(&h->iface[iface].f, h->ports, v);
 }
 
+/* What is known of the tape before it is played. */
+static void count_step(struct host *h, unsigned k, const struct view *v)
+{
+    const struct td_mac *mac = &h->iface[k].f.mac;
+    struct td_mac dst;
+    if (v->frame_len < ETHER)
+        return;
+    memcpy(dst.b, v->frame, 6);
+    if (memcmp(v->frame + 6, mac->b, 6) != 0 && !mac_eq(dst, *mac) && !mac_is_multicast(dst))
+        return;
+    h->tape.total++;
+    h->tape.last = h->o.nifs > 1 ? h->tape.total : v->number;
+    if (h->tape.first == 0)
+        h->tape.first = h->tape.last;
+    if (elapsed(h->first_wall, v->wall) > h->tape.length)
+        h->tape.length = elapsed(h->first_wall, v->wall);
+}
+
 static struct capture_reader *reader(const struct feed *d, char *msg, size_t msg_size)
 {
     FILE *f = mapped_again(&d->map);
@@ -216,6 +235,8 @@ static int scan(struct host *h, unsigned n, see_fn *see, bool *sure, char *msg, 
             h->first_wall = v.wall;
         h->iface[k].f.captured = true;
         see(h, k, &v, sure);
+        if (see == see_facts)
+            count_step(h, k, &v);
     }
     if (got < 0)
         (void)snprintf(h->sum.broken, sizeof(h->sum.broken), "%s", msg);
@@ -276,8 +297,10 @@ static void find_distance(struct host *h)
     if (h->o.nifs > 1 || f->ttl <= 32)
         return;
     h->hops = (uint8_t)(from - f->ttl);
-    if (h->hops > 0)
-        h->iface[0].f.arp = false; /* that of its router isn't its own */
+    if (h->hops > 0) {
+        h->tape.total = h->tape.first = h->tape.last = 0; /* it is of fewer */
+        h->iface[0].f.arp = false;                        /* that of its router isn't its own */
+    }
     h->lag = !f->arp && f->soonest >= LAG_LEAST && f->soonest <= LAG_MOST ? f->soonest : 0;
     format_ip4(f->addr, a);
     if (h->lag > 0)

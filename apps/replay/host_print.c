@@ -53,8 +53,11 @@ void host_print_sum(const struct host_sum *s, struct text *out)
     note(out, s->clamped,
          "packets have a time before that of the packet before them: they are taken as "
          "simultaneous with it");
-    note(out, s->cut,
-         "packets were cut off when they were captured; zeros stand for what is missing");
+    if (s->cut > 0)
+        text_printf(out,
+                    "note: %" PRIu64 " packets were cut off when they were captured; zeros stand "
+                                     "for what is missing (%" PRIu64 " bytes)\n",
+                    s->cut, s->cut_bytes);
     note(out, s->repaired, "packets were handed in with a new checksum (--checksums)");
     note(out, s->dropped, "packets with a wrong checksum were not handed in (--checksums drop)");
     note(out, s->left_out,
@@ -102,6 +105,7 @@ void host_json_sum(struct jsonw *w, const struct host_sum *s)
     jw_str(w, "notes", s->notes.s != NULL ? s->notes.s : "");
     jw_u64(w, "clamped", s->clamped);
     jw_u64(w, "cut", s->cut);
+    jw_u64(w, "cut_bytes", s->cut_bytes);
     jw_u64(w, "repaired", s->repaired);
     jw_u64(w, "dropped", s->dropped);
     jw_u64(w, "left_out", s->left_out);

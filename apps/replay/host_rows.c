@@ -37,12 +37,52 @@ bool host_row_seen(const struct host *h, const struct host_entry *r)
     return any;
 }
 
+static struct heard *heard_find(struct host *h, const struct host_entry *r, uint64_t name)
+{
+    for (unsigned i = 0; i < HEARD_MAX; i++) {
+        struct heard *x = &h->heard[(h->nheard + HEARD_MAX - 1 - i) % HEARD_MAX];
+        if (x->name == name && name != 0 && x->iface == r->r.iface && x->number < r->r.number)
+            return x;
+    }
+    return NULL;
+}
+
+void host_heard(struct host *h, const struct item *it)
+{
+    uint64_t name = norm_question(it->frame, it->v.frame_len);
+    if (name != 0)
+        h->heard[h->nheard++ % HEARD_MAX] =
+            (struct heard){.name = name, .number = it->v.number, .iface = it->iface};
+}
+
+/* Why what the captured host said by itself isn't said here. */
+static void why_missing(struct host *h, struct host_entry *r)
+{
+    uint64_t name = r->norm != NULL ? norm_answer(r->norm, r->n) : 0;
+    const struct heard *x = heard_find(h, r, name);
+    if (name == 0)
+        return;
+    if (x == NULL)
+        text_puts(&r->r.why, "nothing that was handed in asks for it\n");
+    else if (x->why[0] == '\0')
+        text_printf(&r->r.why,
+                    "it would be about packet %" PRIu64
+                    ", of which the journal has nothing to say\n",
+                    x->number);
+    else
+        text_printf(&r->r.why,
+                    "it would be about packet %" PRIu64 ", of which the journal says: %s\n",
+                    x->number, x->why);
+}
+
 void host_row_close(struct host *h, struct host_entry *r)
 {
     if (!r->open)
         return;
     r->open = false;
     r->r.verdict = r->r.number > 0 ? HOST_MISSING : host_row_seen(h, r) ? HOST_EXTRA : HOST_UNSEEN;
+    if (r->r.verdict == HOST_MISSING)
+        why_missing(h, r);
     if (r->r.verdict == HOST_EXTRA && h->hops > 0)
         text_puts(&r->r.why, "or it was lost on its way to where it would have been captured\n");
 }
@@ -196,6 +236,11 @@ static void tell(void *ctx, const char *sentence)
         return;
     }
     text_printf(&t->r->r.why, "%s\n", sentence);
+    if (t->r->r.verdict == HOST_IN && t->r->r.number > 0 && t->h->nheard > 0) {
+        struct heard *x = &t->h->heard[(t->h->nheard - 1) % HEARD_MAX];
+        if (x->number == t->r->r.number && x->iface == t->r->r.iface)
+            (void)snprintf(x->why, sizeof(x->why), "%s", sentence);
+    }
     /* The whole is named by its parts. */
     if (strncmp(sentence, "frag-reassembled", 16) != 0 && strncmp(sentence, "frag-drop-", 10) != 0)
         return;

@@ -2,8 +2,10 @@
  * replay/host.h. */
 #include "tapdeck/replay_host.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/jsonw.h"
 #include "common/parse.h"
@@ -208,8 +210,14 @@ static int run_host(void *ctx, struct verdicts *v, FILE *to, char *msg, size_t m
         text_printf(&out.t, "%6s %11s  %-7s %11s  %s%s\n", "packet", "seconds", "verdict", "sent",
                     w->o.nifs > 1 ? "on      " : "", "what it is, and what the journal says of it");
     }
-    while (host_step(out.h))
-        ;
+    bool shown = isatty(STDERR_FILENO) && (to == NULL || !isatty(fileno(to))), drawn = false;
+    for (uint64_t n = 1; host_step(out.h); n++)
+        if (shown && n % 16384 == 0) {
+            drawn = true;
+            fprintf(stderr, "\r%" PRIu64 " packets", host_summary(out.h)->packets);
+        }
+    if (drawn)
+        fputs("\r\033[K", stderr);
     host_finish(out.h);
     if (w->json) {
         jw_close(&out.jw, ']');

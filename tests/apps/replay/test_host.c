@@ -169,6 +169,7 @@ START_TEST(differences)
     ck_assert_uint_eq(sum.count[HOST_SAME], 2);
     ck_assert_uint_eq(sum.count[HOST_MISSING], 2);
     ck_assert_ptr_nonnull(strstr(sum.lesson, "packet 5: missing"));
+    ck_assert_ptr_nonnull(strstr(why_of(&s, 5), "about packet 3, of which the journal says: icmp-drop-echo"));
     o.knob[0] = "net.ipv4.ip_default_ttl=128";
     sum = play(&o);
     ck_assert_uint_eq(sum.count[HOST_DIFFERS], 2);
