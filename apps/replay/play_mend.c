@@ -71,13 +71,16 @@ bool mend_put(struct play *p, struct play_frame *f, const struct view *v, uint32
         g.text = n;
         g.len = g.text_at + n;
         g.id = (uint16_t)(f->id + at / piece);
+        g.urgent = (uint16_t)(f->urgent > at ? f->urgent - at : 0);
         g.flags =
             (uint16_t)(f->flags & ~((g.more ? TCP_PSH | TCP_FIN : 0) | (at > 0 ? TCP_CWR : 0)));
         memcpy(head, d, g.text_at);
         wire_put16(head + 2, (uint16_t)g.len);
         wire_put16(head + 4, g.id);
         wire_put32(head + ihl + 4, g.seq);
+        g.flags = (uint16_t)(g.urgent > 0 ? g.flags : g.flags & ~TCP_URG);
         head[ihl + 13] = (uint8_t)g.flags;
+        wire_put16(head + ihl + 18, g.urgent);
         uint32_t have = kept <= at ? 0 : kept - at < n ? kept - at : n;
         if (!put(p, &g, head, d + f->text_at + at, have))
             return false;

@@ -275,6 +275,24 @@ START_TEST(times_and_lengths)
 }
 END_TEST
 
+/* Urgent data, without a diary that would tell of it. */
+START_TEST(urgent)
+{
+    static const struct {
+        const char *side;
+        uint64_t frames;
+    } sides[] = {{"server", 4}, {"client", 5}};
+    struct play p;
+    struct made m;
+    for (int i = 0; i < 2; i++) {
+        without(&m, "urgent", 1, 65535, false);
+        ck_assert_int_eq(play(&p, &m, sides[i].side, &plain), EXIT_DONE);
+        all_same(&p, sides[i].frames);
+        play_done(&p);
+    }
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("replay play_mend");
@@ -283,6 +301,7 @@ static Suite *suite(void)
     tcase_add_test(tc, super_segments);
     tcase_add_test(tc, midstream);
     tcase_add_test(tc, times_and_lengths);
+    tcase_add_test(tc, urgent);
     suite_add_tcase(s, tc);
     return s;
 }
