@@ -8,6 +8,7 @@
 
 #include "replay/describe.h"
 #include "replay/observe.h"
+#include "replay/report.h"
 #include "replay/tcptrace.h"
 
 /* ---- a row ---- */
@@ -416,6 +417,7 @@ static void side_json(const struct flow *f, int side, struct jsonw *w)
 
 void observe_flow_json(const struct flow *f, struct jsonw *w)
 {
+    struct text words = {0};
     if (track_stats(f, 0) == NULL || track_stats(f, 1) == NULL)
         return;
     jw_open(w, NULL, '{');
@@ -426,6 +428,9 @@ void observe_flow_json(const struct flow *f, struct jsonw *w)
     jw_str(w, "begins", flow_begin_text(f));
     jw_str(w, "ends", flow_end_text(f));
     jw_bool(w, "states_assumed", f->begin == FLOW_MIDSTREAM);
+    report_summary(f, &words);
+    jw_str(w, "summary", words.s);
+    text_free(&words);
     side_json(f, 0, w);
     side_json(f, 1, w);
     jw_close(w, '}');

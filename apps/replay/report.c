@@ -306,10 +306,7 @@ static void put_play(const struct verdicts *v, struct jsonw *w)
 
 static void put_flow(const struct flow *f, struct jsonw *w)
 {
-    struct text words = {0};
-    report_summary(f, &words);
     jw_open(w, NULL, '{');
-    jw_str(w, "summary", words.s);
     jw_open(w, "tcptrace", '[');
     tcptrace_lines(f, put_line, w);
     jw_close(w, ']');
@@ -317,7 +314,6 @@ static void put_flow(const struct flow *f, struct jsonw *w)
     observe_flow_json(f, w);
     jw_close(w, ']');
     jw_close(w, '}');
-    text_free(&words);
 }
 
 /* What is known of the whole: one object, in front of the rows. */

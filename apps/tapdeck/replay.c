@@ -229,25 +229,14 @@ static int play(struct session *s, const struct words *w, bool *observe, char *m
     return status;
 }
 
-static bool deck_asked_for(int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "-i") == 0 || strcmp(argv[i], "-e") == 0)
-            return true;
-    return false;
-}
-
 static int replay_main(struct session *s, int argc, char **argv)
 {
     struct words w;
     char msg[1024];
     if (replay_is_live(argc, argv))
         return replay_live(s, argc, argv);
-    if (replay_is_host(argc, argv)) {
-        if (deck_asked_for(argc, argv))
-            return session_fail(s, EXIT_USAGE, "-i and -e go with one end of a connection: --play client, server or ADDR:PORT; a whole host is no tape");
+    if (replay_is_host(argc, argv))
         return replay_host(s, argc, argv);
-    }
     int status = read_words(s, argc, argv, &w);
     if (status != EXIT_DONE)
         return status;

@@ -73,7 +73,7 @@ not_begun "there is no flow 9" -i --play server --flow 9 $sack
 not_begun "--summary doesn't go with it" -i --summary $sack
 not_begun "-w doesn't go with it" -i -w "$work/copy" $sack
 not_begun "--report doesn't go with it" -i --report html $sack
-not_begun "a whole host is no tape" -i --play 10.0.0.2 $sack
+not_begun "no frame in it is from or to 10.0.0.2" -i --play 10.0.0.2 $sack
 not_begun "standard input" -i -
 not_begun "-e needs a line" $sack -e
 

@@ -67,7 +67,7 @@ for r, x in zip(p.named, d['packets']):
     assert [p.head['marks'][m] for m in r['marks']] == x['marks']
     assert p.head['states'][r['after0']] == x['client']['after']
 assert p.head['flows'][0]['stream'][0] == d['streams'][0]
-assert '2 segments again: 1 by fast retransmit' in p.head['flows'][0]['summary']"
+assert '2 segments again: 1 by fast retransmit' in p.head['flows'][0]['stream'][0]['summary']"
 ok "the page: one file, a policy with the hashes of its own script and style, ids that exist; its rows are those of -j"
 "$BUILD/tapdeck" replay --report html $sack | cmp -s - "$work/sack.html"
 ok "to the standard output: the same"

@@ -47,7 +47,7 @@ const state_name = (n) => head.states[n];
 const side_names = ['client', 'server'];
 
 /* The connections; behind them, as `other`, what is no segment. */
-const flows = head.flows.map((f) => ({ ...f.stream[0], summary: f.summary, table: f.tcptrace, rows: [] }));
+const flows = head.flows.map((f) => ({ ...f.stream[0], table: f.tcptrace, rows: [] }));
 const flow_of = new Map(flows.map((f) => [f.stream, f]));
 const other_rows = [];
 for (const row of rows) {
