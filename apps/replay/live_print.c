@@ -172,11 +172,12 @@ void live_json(const struct live *l, const char *name, const char *device, const
     jw_str(&w, "device", device);
     jw_str(&w, "played", l->server ? "server" : "client");
     format_ip4(l->o.us, addr);
-    (void)snprintf(end, sizeof(end), "%s:%u", addr, l->server ? l->o.port : l->lport);
+    (void)snprintf(end, sizeof(end), "%s:%u", addr, (unsigned)(l->server ? l->o.port : l->lport));
     jw_str(&w, "local", l->server || l->connected ? end : addr);
     if (l->connected || !l->server) {
         format_ip4(l->connected ? l->peer : l->o.to, addr);
-        (void)snprintf(end, sizeof(end), "%s:%u", addr, l->connected ? l->pport : l->o.port);
+        (void)snprintf(end, sizeof(end), "%s:%u", addr,
+                       (unsigned)(l->connected ? l->pport : l->o.port));
         jw_str(&w, "peer", end);
     }
     jw_bool(&w, "connected", l->connected);

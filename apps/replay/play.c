@@ -212,8 +212,9 @@ static int choose(struct play *p, const struct flow *f, const char *name, const 
     p->midstream = why == NULL && f->begin != FLOW_SYN;
     if (p->midstream && !p->assumed)
         why = "its handshake wasn't captured (--midstream assume plays it all the same, from one that is assumed)";
-    if (why == NULL && ((ip4_of(f->side[0].addr) >> 24) == 127 ||
-                        ip4_of(f->side[0].addr) == ip4_of(f->side[1].addr)))
+    if (why == NULL && !p->mend.elsewhere &&
+        ((ip4_of(f->side[0].addr) >> 24) == 127 ||
+         ip4_of(f->side[0].addr) == ip4_of(f->side[1].addr)))
         why = "both ends are on one host";
     if (why != NULL || p->ncap == 0) {
         (void)snprintf(msg, msg_size, "%s: flow %u can't be played: %s", name, f->number,

@@ -153,6 +153,7 @@ struct play_mend {          /* what is done about the capture's flaws (play_mend
     enum observe_sums sums; /* of segments with a wrong checksum */
     uint32_t mtu;           /* what is larger is cut; 0: as the handshake has it */
     bool assume;            /* a handshake that wasn't captured */
+    bool elsewhere;         /* other addresses are used: both ends may have been on one host */
 };
 
 struct play {

@@ -19,7 +19,8 @@ int replay_live(struct session *s, int argc, char **argv);
     "side, and is the peer or the way to it). Only what the captured application did comes from the capture: each write as\n" \
     "long after the one before it, or after the peer's bytes before it, as it was, and its close. Handshake, numbers,\n" \
     "retransmissions and close are the stack's own. The peer's bytes are compared with the captured ones; one that says less is\n" \
-    "waited for five seconds. At the end: what was said and when, here and in the capture, and the first difference.\n" \
+    "waited for five seconds. At the end: what was said and when, here and in the capture, and the first difference. A capture\n" \
+    "of the loopback interface, or without its handshake, will do.\n" \
     "\n" \
     "  --as       the stack's address; without it the captured one, /24. A server listens on the captured port, or --port\n" \
     "  --to       whom a client connects to; without it the captured peer. --via: the gateway to it\n" \

@@ -21,6 +21,8 @@ def sum16(b):
     return struct.pack("!H", ~s & 0xffff)
 def segment(up, flags, seq, ack, text=b""):
     a, b = (b"\x0a\x09\0\2", b"\x0a\x09\0\1") if up else (b"\x0a\x09\0\1", b"\x0a\x09\0\2")
+    if len(sys.argv) > 3: # on one host
+        a = b = b"\x7f\0\0\1"
     tcp = struct.pack("!HHIIBBHHH", *((5000, 7000) if up else (7000, 5000)), seq & 0xffffffff, ack & 0xffffffff, 0x50, flags, 65000, 0, 0) + text
     tcp = tcp[:16] + sum16(a + b + struct.pack("!HH", 6, len(tcp)) + tcp) + tcp[18:]
     ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0) + a + b
@@ -44,7 +46,7 @@ with open(sys.argv[1], "wb") as f:
     for ms, p in frames:
         f.write(struct.pack("<IIII", 1700000000 + ms // 1000, ms % 1000 * 1000, len(p), len(p)) + p)
 PY
-python3 "$work/make.py" "$work/talk.pcap" "$work/big"
+python3 "$work/make.py" "$work/talk.pcap" "$work/big" && python3 "$work/make.py" "$work/lo.pcap" "$work/big" lo
 
 cat >"$work/server.py" <<'PY'
 import socket, sys
@@ -100,6 +102,10 @@ serve 7001 Answer
 replay --live tap0 --play client --as 10.0.0.2/24 --to 10.0.0.1:7001 --speed 10x "$work/talk.pcap" >"$work/out" 2>&1
 equal "another answer is no failure" $? 0
 check "the first difference is told" grep -q 'byte 0 is the first that differs: captured "answer.*received "Answer' "$work/out"
+
+serve 7002 answer
+replay --live tap0 --play client --as 10.0.0.2/24 --to 10.0.0.1:7002 --max -j "$work/lo.pcap" >"$work/json" 2>"$work/err"
+equal "a capture of the loopback interface, without pauses" "$? $(field same end)" "0 True closed"
 
 cat >"$work/client.py" <<'PY'
 import socket, sys, time
