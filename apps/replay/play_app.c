@@ -14,9 +14,10 @@
 
 #include "tapdeck/socket.h"
 
-#define BURST    (50 * TD_US) /* what leaves within it left at once */
-#define PIECE    (256u << 10) /* of what is to be written is held, bytes */
-#define GAP_MOST (64u << 20)  /* bytes of text that a capture may miss */
+#define BURST      (50 * TD_US) /* what leaves within it left at once */
+#define TRAIN_MOST 64u          /* frames that leave together */
+#define PIECE      (256u << 10) /* of what is to be written is held, bytes */
+#define GAP_MOST   (64u << 20)  /* bytes of text that a capture may miss */
 
 /* n bytes more; uncaptured ones are zeros. */
 static bool say(struct player *r, const struct play_frame *f, uint32_t from, size_t n)
@@ -108,7 +109,7 @@ bool player_text(struct player *r, size_t n)
 {
     if (r->out_at > 0)
         if (r->out_n > r->out_at)
-        memmove(r->out, r->out + r->out_at, r->out_n - r->out_at);
+            memmove(r->out, r->out + r->out_at, r->out_n - r->out_at);
     r->out_n -= r->out_at;
     r->out_at = 0;
     while (r->out_n < n && r->take_at < r->p->ncap)
@@ -289,6 +290,9 @@ static void let_go(struct player *r, const struct play_frame *f, size_t last)
     tcp_seq edge = end->seq + end->text + ((end->flags & TCP_FIN) != 0);
     if (end->flags & TCP_PSH) /* Linux pushes at the end of what it hands over at once */
         pin.what |= TD_PIN_BURST;
+    if (r->letting && r->lag > 0 &&
+        seq_lt(f->seq, r->let)) /* and of what went again some was lost */
+        pin.credit += f->text;
     if (r->letting &&
         seq_gt(f->seq, r->let)) /* what was lost before it came to the capture was let go too */
         pin.credit += f->seq - r->let;
@@ -303,10 +307,15 @@ static size_t train_end(const struct player *r, const struct play_frame *f, size
 {
     const struct play *p = r->p;
     size_t last = index;
-    while (last + 1 < p->ncap && p->cap[last + 1].ours && (p->cap[last].flags & TCP_PSH) == 0 &&
-           (p->cap[last + 1].flags & (TCP_SYN | TCP_RST)) == 0 &&
-           seq_ge(p->cap[last + 1].seq, p->cap[last].seq) && together(r, f, &p->cap[last + 1]))
-        last++;
+    for (size_t i = index + 1; i < p->ncap && i <= index + TRAIN_MOST; i++) {
+        const struct play_frame *g = &p->cap[i];
+        if (!g->ours && r->lag > 0)
+            continue; /* it passed on its way between them */
+        if (!g->ours || (p->cap[last].flags & TCP_PSH) || (g->flags & (TCP_SYN | TCP_RST)) ||
+            seq_lt(g->seq, p->cap[last].seq) || !together(r, f, g))
+            break;
+        last = i;
+    }
     return last;
 }
 
@@ -338,7 +347,8 @@ static void captured(struct player *r, const struct play_frame *f, size_t index)
     see_nagle(r, f);
     size_t last = train_end(r, f, index);
     for (size_t i = index; i <= last; i++)
-        owe(r, &r->p->cap[i], i);
+        if (r->p->cap[i].ours)
+            owe(r, &r->p->cap[i], i);
     if ((f->flags & (TCP_SYN | TCP_RST)) == 0 && (f->text > 0 || (f->flags & TCP_FIN)))
         let_go(r, f, last);
     if ((f->flags & (TCP_ACK | TCP_RST | TCP_SYN)) == TCP_ACK) {
