@@ -138,10 +138,7 @@ static int read_words(struct session *s, int argc, char **argv, struct words *w)
         else
             w->o.file[w->o.nfiles++] = argv[i];
     }
-    if (w->deck.nlines > 0 && !w->deck.wanted)
-        return session_fail(s, EXIT_USAGE,
-                            "-e %s: only the console has lines, and it isn't asked for without -i",
-                            w->deck.line[0]);
+    w->deck.wanted |= w->deck.nlines > 0;
     if (w->o.nfiles == 0)
         return session_fail(s, EXIT_USAGE, "which capture? write `replay --play ADDR FILE`");
     w->json = w->json || w->report.form == REPORT_JSON;
