@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "common/text.h"
+#include "replay/deck.h"
 #include "replay/record_tape.h"
 #include "tapdeck/organs.h"
 #include "tapdeckd/deck.h"
@@ -893,13 +894,11 @@ START_TEST(test_an_organ_must_be_at_hand_in_its_build)
 }
 END_TEST
 
-START_TEST(test_a_crash_is_come_to_again)
+/* A run that ended in a crash within a call: at the fifth acknowledgement. */
+static void crashed_run(struct recorded *r)
 {
-    struct recorded r;
-    struct record_run run;
-    char msg[512];
     int how;
-    rec_open(&r, 0, 64U << 20);
+    rec_open(r, 0, 64U << 20);
     fflush(NULL);
     pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
@@ -908,17 +907,25 @@ START_TEST(test_a_crash_is_come_to_again)
         struct rlimit none = {0};
         setrlimit(RLIMIT_CORE, &none);
         signal(SIGABRT, SIG_DFL);
-        rec_start(&r, 1U << 20, 4);
-        td_organ_add(r.st[0], TD_ORGAN_CC, &test_cc);
-        td_knob_set(r.st[0], "net.ipv4.tcp_congestion_control", "testcc");
-        rec_listen(&r, 1, 80);
-        rec_transfer(&r, 0, 80, &w, 200000);
+        rec_start(r, 1U << 20, 4);
+        td_organ_add(r->st[0], TD_ORGAN_CC, &test_cc);
+        td_knob_set(r->st[0], "net.ipv4.tcp_congestion_control", "testcc");
+        rec_listen(r, 1, 80);
+        rec_transfer(r, 0, 80, &w, 200000);
         acks_until_abort = 5;
-        rec_run(&r, 10 * TD_SEC);
+        rec_run(r, 10 * TD_SEC);
         _exit(0);
     }
     ck_assert_int_eq(waitpid(pid, &how, 0), pid);
     ck_assert_msg(WIFSIGNALED(how) && WTERMSIG(how) == SIGABRT, "%x", (unsigned)how);
+}
+
+START_TEST(test_a_crash_is_come_to_again)
+{
+    struct recorded r;
+    struct record_run run;
+    char msg[512];
+    crashed_run(&r);
     const struct record_run_options with = {.organs = organs, .norgans = 1};
     acks_until_abort = 5;
     ck_assert_int_eq(rec_replay(&run, &with, msg), RECORD_STEP_FAILED);
@@ -936,6 +943,42 @@ START_TEST(test_a_crash_is_come_to_again)
     ck_assert_int_eq(rec_replay(&run, &with, msg), RECORD_STEP_END);
     ck_assert(run.broken && !run.ended);
     record_run_close(&run);
+    rec_close(&r);
+}
+END_TEST
+
+/* On the tape deck it is come to as well, and what was before it can be looked at. */
+START_TEST(test_a_crash_on_the_tape_deck)
+{
+    struct recorded r;
+    char msg[1024];
+    int status;
+    crashed_run(&r);
+    const struct record_run_options with = {.organs = organs, .norgans = 1};
+    acks_until_abort = 5;
+    struct tape *t = record_tape_open(rec_path, &with, &status, msg, sizeof msg);
+    ck_assert_msg(t != NULL, "%s", msg);
+    struct reel *reel = reel_open(t, NULL, msg, sizeof msg);
+    ck_assert_msg(reel != NULL, "%s", msg);
+    for (int again = 0; again < 2; again++) {
+        enum reel_result got = reel_goto_step(reel, UINT64_MAX, msg, sizeof msg);
+        ck_assert_msg(got == REEL_FAILED && strstr(msg, "Aborted") != NULL, "%d: %s", (int)got, msg);
+        uint64_t at = reel_place(reel).step;
+        ck_assert_uint_gt(at, 20);
+        char *words[] = {(char[]){"ss"}, (char[]){"-tan"}}, *text = NULL, err[512];
+        size_t size;
+        bool changed;
+        struct text notes = {0};
+        FILE *f = open_memstream(&text, &size);
+        ck_assert_int_eq(reel_command(reel, 2, words, false, false, f, &notes, &changed, err, sizeof err), 0);
+        fclose(f);
+        ck_assert_msg(strstr(text, "FIN-WAIT-1") != NULL, "%s", text);
+        free(text);
+        ck_assert_int_eq(reel_goto_step(reel, at - 7, msg, sizeof msg), REEL_STOPPED);
+        ck_assert_uint_eq(reel_place(reel).step, at - 7);
+    }
+    reel_close(reel);
+    acks_until_abort = -1;
     rec_close(&r);
 }
 END_TEST
@@ -988,6 +1031,7 @@ static Suite *suite(void)
     tcase_add_test(t, test_what_stands_in_the_way);
     tcase_add_test(t, test_an_organ_must_be_at_hand_in_its_build);
     tcase_add_test(t, test_a_crash_is_come_to_again);
+    tcase_add_test(t, test_a_crash_on_the_tape_deck);
     tcase_add_test(t, test_a_tape_may_be_forked);
     suite_add_tcase(s, t);
     return s;
