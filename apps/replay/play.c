@@ -91,6 +91,8 @@ static bool keep(struct play *p, const struct view *v, td_time at, bool from_fir
     if (!play_frame_read(&f, v->frame + eth, v->frame_len - eth) || f.len > v->frame_len - eth ||
         mend_sum(p, v, &f))
         return true;
+    if (p->assumed)
+        middle_see(p, &f);
     return mend_put(p, &f, v, eth);
 }
 
@@ -167,6 +169,11 @@ static bool sort_out(struct play *p, bool first_is_ours)
     bool begun[2] = {false, false};
     size_t n = 0;
     p->cap = all;
+    if (!first_is_ours) {
+        struct play_middle m = p->middle[0];
+        p->middle[0] = p->middle[1];
+        p->middle[1] = m;
+    }
     for (size_t i = 0; i < p->ncap; i++) {
         bool ours = play_scan(p, i)->ours == first_is_ours, syn = (all[i].flags & TCP_SYN) != 0;
         if (all[i].icmp && ours)
@@ -175,6 +182,8 @@ static bool sort_out(struct play *p, bool first_is_ours)
             all[n] = all[i];
         if (all[n].ours != ours)
             all[n].ours = ours;
+        if (all[n].assumed)
+            middle_mend(p, &all[n]);
         if (syn && !begun[ours]) {
             begun[ours] = true;
             p->base[ours] = all[n].seq;

@@ -156,8 +156,19 @@ struct play_mend {          /* what is done about the capture's flaws (play_mend
     bool elsewhere;         /* other addresses are used: both ends may have been on one host */
 };
 
+struct play_middle { /* of one side of a flow that was caught in the middle (play_middle.c) */
+    bool sent, acked, blocks;
+    tcp_seq end, ack;
+    uint16_t wnd;
+    uint8_t scale; /* the least by which its windows were wide enough */
+    uint64_t duplicates;
+};
+
 struct play {
     struct play_mend mend;
+    struct play_middle middle[2]; /* [1]: who sent the first frame; then, of the played side */
+    bool syn_seen;                /* a part of the handshake was captured */
+    uint8_t assumed_scale[2];     /* of the other side, of the played one */
     uint64_t repaired, discarded,
         dropped;          /* wrong checksums: taken for right, handed in, left out */
     uint64_t resegmented; /* super-segments */

@@ -10,7 +10,7 @@
  * arrive in one batch where the capture was made by the played side, for that is how it heard them.
  *
  * A beginning that wasn't captured. If it is to be assumed, the handshake is put in front,
- * ASSUMED_BEFORE the first frame, with the numbers that follow from it; its options are guesses.
+ * ASSUMED_BEFORE the first frame, with the numbers that follow from it; its options are guesses from what is seen behind it (play_middle.c).
  */
 #ifndef REPLAY_PLAY_MEND_H
 #define REPLAY_PLAY_MEND_H
@@ -29,5 +29,11 @@ bool mend_put(struct play *p, struct play_frame *f, const struct view *v, uint32
 /* The first frame of the flow is `v`, which the client sent, or the server: puts in front of it
  * what must have come before, if anything. p->assumed tells. False: there is no room. */
 bool mend_begin(struct play *p, const struct view *v, bool client);
+
+/* Of a flow with an assumed beginning (play_middle.c): each frame is seen as it comes; then the assumed ones, whose side is known by now,
+ * are mended in place. */
+void middle_see(struct play *p, const struct play_frame *f);
+void middle_mend(struct play *p, struct play_frame *f);
+bool middle_sack(const struct play *p); /* does it use SACK, as far as can be told? */
 
 #endif

@@ -162,13 +162,15 @@ static void note(const struct play *p, struct text *out)
     if (p->cut > 0)
         text_printf(out,
                     "note: %" PRIu64 " packets were cut off when they were captured; zeros stand "
-                                     "for what is missing (%" PRIu64 " bytes)\n",
+                    "for what is missing (%" PRIu64 " bytes)\n",
                     p->cut, p->cut_bytes);
     if (p->assumed)
         text_printf(out,
                     "note: its handshake wasn't captured, and is assumed a second before the first "
-                    "packet: MSS %u, window scale %u, SACK\n",
-                    p->said[1], ASSUMED_SCALE);
+                    "packet: MSS %u, window "
+                    "scale %u (its own) and %u, %s\n",
+                    p->said[1], p->assumed_scale[1], p->assumed_scale[0],
+                    middle_sack(p) ? "SACK" : "no SACK");
     if (p->repaired > 0)
         text_printf(out,
                     "note: %" PRIu64
@@ -177,7 +179,7 @@ static void note(const struct play *p, struct text *out)
     if (p->discarded > 0)
         text_printf(out,
                     "note: %" PRIu64 " segments have a wrong checksum, and were handed in as they "
-                                     "are (--checksums honour)\n",
+                    "are (--checksums honour)\n",
                     p->discarded);
     if (p->dropped > 0)
         text_printf(out,

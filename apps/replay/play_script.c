@@ -130,6 +130,9 @@ static void set_knob(struct player *r, const struct diary_call *c)
         return;
     memcpy(name, c->text, (size_t)(equals - c->text));
     name[equals - c->text] = '\0';
+    for (size_t i = 0; i < r->p->nknobs; i++) /* who watches it knows better */
+        if (strncmp(r->p->knob[i], c->text, (size_t)(equals - c->text) + 1) == 0)
+            return;
     (void)td_knob_set(r->st, name, equals + 1);
 }
 

@@ -2,7 +2,7 @@
  * captures are pcaps/. */
 #include "check_main.h"
 #include "common/control.h"
-#include "replay/play.h"
+#include "replay/play_mend.h"
 #include "replay/tape.h"
 #include "tapdeckd/deck.h"
 
@@ -277,6 +277,32 @@ START_TEST(step_by_step_from_the_middle)
 }
 END_TEST
 
+/* What a handshake that wasn't captured must have said: windows as wide as what was under way, SACK unless it is missed. */
+START_TEST(what_the_middle_shows)
+{
+    static struct play p;
+    struct play_frame ack = {.ours = true, .flags = TCP_ACK, .ack = 1000, .wnd = 500}, text = {.flags = TCP_ACK, .seq = 1000, .text = 1000};
+    middle_see(&p, &ack);
+    middle_see(&p, &text);
+    ck_assert_uint_eq(p.middle[1].scale, 1);
+    for (unsigned i = 1; i < 200; i++) {
+        text.seq += 1000;
+        middle_see(&p, &text);
+    }
+    ck_assert_uint_eq(p.middle[1].scale, 9); /* 200,000 bytes, and 500 << 9 is 256,000 */
+    ck_assert_uint_eq(p.middle[0].scale, 0);
+    ck_assert(middle_sack(&p));
+    middle_see(&p, &ack);
+    middle_see(&p, &ack);
+    ck_assert(middle_sack(&p));
+    middle_see(&p, &ack);
+    ck_assert(!middle_sack(&p)); /* three duplicates, and no block */
+    ack.o.nsack = 1;
+    middle_see(&p, &ack);
+    ck_assert(middle_sack(&p));
+}
+END_TEST
+
 /* ---- verdicts, of frames made up here ---- */
 
 static struct play_frame made[64];
@@ -424,6 +450,7 @@ static Suite *suite(void)
     tcase_add_test(tc, step_by_step);
     tcase_add_test(tc, step_by_step_at_a_distance);
     tcase_add_test(tc, step_by_step_from_the_middle);
+    tcase_add_test(tc, what_the_middle_shows);
     tcase_add_test(tc, verdicts);
     tcase_add_test(tc, equal_frames_in_order);
     tcase_add_test(tc, the_window_slides);
