@@ -41,6 +41,15 @@ static void thin_out(struct report *r)
     r->thin[marked]++;
 }
 
+/* Can its connection be chosen? */
+static bool chosen(struct report *r, const struct track_row *row)
+{
+    if (!r->any)
+        r->first_flow = row->stream;
+    r->any = true;
+    return row->stream - r->first_flow < REPORT_FLOWS_MAX;
+}
+
 /* Is this row, the next of its kind, to be kept? Then there is room for it. */
 static bool wanted(struct report *r, bool marked)
 {
@@ -216,6 +225,8 @@ static void take_packet(struct observe_listener *l, const struct observe_packet 
         r->first = p->t;
     if (!p->told || (row == NULL && p->text == NULL))
         return;
+    if (row != NULL && !chosen(r, row))
+        return;
     bool has_verdict = judged(r, p, &v);
     bool marked = (has_verdict && !verdict_same(&v)) || (row != NULL && tells(row));
     if (!wanted(r, marked))
@@ -326,7 +337,7 @@ static void put_head(struct report *r, const struct observe_end *e)
     jw_str(&w, "file", r->name);
     jw_str(&w, "version", TAPDECK_VERSION);
     jw_i64(&w, "first_ns", r->first);
-    jw_i64(&w, "last_ns", e->last);
+    jw_i64(&w, "length_ns", e->last - r->first);
     jw_u64(&w, "packets", e->packets);
     jw_u64(&w, "told", r->told[0] + r->told[1]);
     jw_u64(&w, "kept", r->lines);

@@ -8,6 +8,8 @@
  * (retransmissions, changes of state, …) stays as long as there is room. How much was left out is
  * said on the page.
  *
+ * Connections can be chosen, up to FLOWS_MAX of them; rows of others aren't taken.
+ *
  * At the end the page is written: its parts (report/) were put into the program when it was built.
  * It holds its scripts, its style and its data, and a policy that forbids it to fetch or run
  * anything else. The data is JSON in which <, > and & are escaped: nothing that a capture says can
@@ -33,6 +35,8 @@ struct report {
     FILE *out;
     struct track_row last; /* that was taken */
     int64_t first;         /* ns since 1970 */
+    bool any;              /* a segment was told; */
+    uint32_t first_flow;   /* of this connection */
     struct report_line *line;
     size_t lines, room;
     unsigned thin[2]; /* one of 2^thin rows is kept: of plain ones, of marked ones */

@@ -4,7 +4,7 @@
 function fill_heading() {
   by_id('title').textContent = head.file.replace(/^.*\//, '');
   const date = new Date(Number(head.first_ns) / 1e6);
-  const seconds = (head.last_ns - head.first_ns) / 1e9;
+  const seconds = head.length_ns / 1e9;
   by_id('subtitle').textContent = grouped(head.packets) + (head.packets === 1 ? ' packet' : ' packets') + ' in ' + duration(Math.max(0, seconds)) +
     (isNaN(date) ? '' : ', from ' + date.toISOString().replace('T', ' ').replace(/\.\d*Z$/, ' UTC'));
   by_id('footer').textContent = 'Made by tapdeck replay ' + head.version + ' from what the capture shows: that a packet passed is taken as that it arrived, ' +
@@ -16,13 +16,12 @@ function fill_heading() {
   }
   const notes = [...head.notes, ...(head.play ? head.play.says.filter((s) => s.startsWith('note: ')).map((s) => s.slice(6)) : [])].filter((n, i, all) => all.indexOf(n) === i);
   if (head.kept < head.told) {
-    notes.unshift('The capture has more rows (' + grouped(head.told) + ') than a page bears: ' + grouped(head.kept) + ' are here, in the list as in the graphs. One of ' +
-      grouped(head.one_plain_row_of) + ' segments that show nothing in particular, ' +
-      (head.one_marked_row_of === 1 ? 'and all others' : 'one of ' + grouped(head.one_marked_row_of) + ' of the others') +
-      '. The statistics are of all. --flow, --from and --to choose less.');
+    notes.unshift('The capture has more rows (' + grouped(head.told) + ') than a page bears: ' + grouped(head.kept) + ' are here, in the list as in the graphs: ' +
+      (head.one_plain_row_of === 1 ? 'all' : 'one of ' + grouped(head.one_plain_row_of)) + ' of the segments that show nothing in particular, ' +
+      (head.one_marked_row_of === 1 ? 'all' : 'one of ' + grouped(head.one_marked_row_of)) + ' of the others. The statistics are of all. --flow, --from and --to choose less.');
   }
   if (head.flows_left_out > 0)
-    notes.unshift(grouped(head.flows_left_out) + ' connections more aren\u2019t in this page: `tapdeck replay --list` shows them, --flow N chooses one.');
+    notes.unshift(grouped(head.flows_left_out) + ' connections more, and their packets, aren\u2019t in this page: `tapdeck replay --list` shows them, --flow N chooses one.');
   by_id('notes').replaceChildren(...notes.map((n) => element('li', {}, n)));
 }
 

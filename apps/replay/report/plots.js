@@ -16,6 +16,12 @@ function axis(label, more) {
   };
 }
 
+/* Pixels between two marks: as many as the digits take that tell them apart. */
+function time_space(min, max) {
+  const decimals = Math.max(0, Math.ceil(-Math.log10(Math.max(max - min, 1e-9) / 8)));
+  return 24 + 7 * (String(Math.floor(Math.max(Math.abs(min), Math.abs(max)))).length + 1 + decimals);
+}
+
 /* The stretch of time that all show. */
 function show_time(min, max) {
   const flow = view.rows;
@@ -33,7 +39,7 @@ function show_time(min, max) {
 function whole_time() {
   const r = view.rows;
   if (r.length === 0) return [0, 1];
-  const first = r[0].s, last = r[r.length - 1].s, pad = Math.max((last - first) * 0.02, 1e-6);
+  const first = r[0].s, last = r[r.length - 1].s, pad = last > first ? (last - first) * 0.02 : 1e-3;
   return [first - pad, last + pad];
 }
 function zoom(factor) {
@@ -52,7 +58,7 @@ function make_plot(p) {
     width: plot_width(box), height: p.height(), legend: { show: false },
     scales: { x: { time: false, auto: false }, y: { range: () => p.y_range(plots.min, plots.max) } },
     axes: [
-      axis('seconds since the first packet', { size: 32, values: (u, marks) => marks.map((v) => +v.toPrecision(10)) }),
+      axis('seconds since the first packet', { size: 32, space: (u, i, min, max) => time_space(min, max), values: (u, marks) => marks.map((v) => +v.toPrecision(10)) }),
       axis(p.y_label, { size: 54, values: (u, marks) => marks.map(short_number) }),
     ],
     series: p.series,

@@ -1,7 +1,7 @@
 /* The time-sequence graph, in tcptrace's conventions: a segment is an upright line from its first sequence number to its last with
  * arrow heads, what was sent again is red; below runs the line of acknowledgements, above that of the window's edge; SACK blocks are
  * purple, duplicate ACKs ticks, the third of them a 3; SYN, FIN, R (sent again), O (out of order), HD (duplicated on the way),
- * P (probe), K (keep-alive), Z (window closed), U (urgent), a diamond for PSH. */
+ * P (probe), K (keep-alive), CE, ECE, CWR (RFC 3168), Z (window closed), U (urgent), a diamond for PSH. */
 'use strict';
 
 const tsg = { window: true };
@@ -89,6 +89,7 @@ function tsg_draw(u, p) {
       ack = tsg_step(pen('ack'), ack, x, Y(r.ack), r.ack, close && is(r, 'duplicate_ack') ? 5 * k : 0);
       if (tsg.window && r.scaled) edge = tsg_step(pen('window'), edge, x, Y(edge_of(r)), edge_of(r), close ? -3 * k : 0);
       if (r.dup === 3 || (is(r, 'duplicate_ack') && /#3\b/.test(r.words))) letters.push([x, Y(r.ack) + 16 * k, '3', 'ack']);
+      if (is(r, 'ece')) letters.push([x, Y(r.ack) + 28 * k, 'ECE', 'window']);
       if (is(r, 'zero_window')) letters.push([x, Y(r.ack) - 4 * k, 'Z', 'window']);
       for (let b = 0; b < r.sack.length; b += 2) {
         const path = pen('sack'), top = Y(r.sack[b + 1]), bottom = Y(r.sack[b]);
@@ -143,6 +144,7 @@ function tsg_segment(u, r, x, Y, k, close, pen, letters) {
     path.moveTo(there, Y(r.seq));
     path.lineTo(there, Y(r.end));
   }
+  for (const [mark, text] of [['ce', 'CE'], ['cwr', 'CWR']]) if (is(r, mark)) letters.push([x, Y(r.seq) + 14 * k, text, 'window']);
   if (r.end === r.seq) { /* an ACK alone belongs to the other graph */
     if (is(r, 'window_probe')) letters.push([x, Y(r.seq) - 4 * k, 'P', 'synfin']);
     else if (is(r, 'keep_alive')) letters.push([x, Y(r.seq) - 4 * k, 'K', 'synfin']);
@@ -178,6 +180,7 @@ function tsg_letters(u, letters, k) {
   letters.sort((a, b) => (a[2] === 'S') - (b[2] === 'S')); /* these are many, and purple anyway */
   for (const [x, y, text, name] of letters) {
     if (taken.length > 400) break;
+    if (x < left - k || x > right + k) continue;
     const near = 8 * k * text.length + 6 * k, half = 4.5 * k * text.length;
     if (taken.some(([tx, ty]) => Math.abs(tx - x) < near && Math.abs(ty - y) < 10 * k)) continue;
     taken.push([x, y]);
@@ -206,6 +209,8 @@ function tsg_legend(p, o, far, edge) {
     ...(head.play && head.play.side === 1 - o ? [
       legend_line('missing: the stack didn\u2019t send it', upright('late', 'M')), legend_line('extra: only the stack sent it', upright('copy', 'X')),
       legend_line('when the stack sent it, where that differs', swatch([['path', { d: 'M2 8h20M22 2v12', stroke: 'var(--its)', 'stroke-width': 1.4, fill: 'none' }]]))] : []),
+    ...(view.rows.some((r) => r.names.some((n) => n === 'ce' || n === 'ece' || n === 'cwr')) ? [
+      legend_line('congestion marked, told, heeded', swatch([['text', { x: 1, y: 12, fill: 'var(--window)', 'font-size': 9, 'font-weight': 700 }, 'CE ECE']]))] : []),
     legend_line('zero window', swatch([['text', { x: 10, y: 13, fill: 'var(--window)', 'font-size': 12, 'font-weight': 700 }, 'Z']])));
 }
 
