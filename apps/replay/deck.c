@@ -52,17 +52,38 @@ struct reel {
 
 /* ---- processes ---- */
 
+static int reap(pid_t pid)
+{
+    int status = 0;
+    (void)kill(pid, SIGKILL);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return status;
+}
+
+/* It is gone, but may have forked, and told so, before that: those go too. */
+static void forget(struct proc *p)
+{
+    static char body[DECK_BODY + 1];
+    struct deck_message m;
+    int fd;
+    while (deck_receive(p->fd, &m, body, &fd)) {
+        if (fd < 0)
+            continue;
+        (void)close(fd);
+        (void)reap(m.pid);
+    }
+    (void)close(p->fd);
+    *p = (struct proc){.fd = -1};
+}
+
 /* Ends it. Its status as waitpid has it. */
 static int put_down(struct proc *p)
 {
-    int status = 0;
     if (p->pid <= 0)
         return 0;
-    (void)close(p->fd);
-    (void)kill(p->pid, SIGKILL);
-    while (waitpid(p->pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    *p = (struct proc){.fd = -1};
+    int status = reap(p->pid);
+    forget(p);
     return status;
 }
 
@@ -74,8 +95,7 @@ static int gone(struct proc *p)
     for (int i = 0; i < 1000; i++) {
         pid_t pid = waitpid(p->pid, &status, WNOHANG);
         if (pid == p->pid) {
-            (void)close(p->fd);
-            *p = (struct proc){.fd = -1};
+            forget(p);
             return status;
         }
         if (pid < 0 && errno != EINTR)
@@ -93,8 +113,7 @@ static bool alive(struct proc *p)
         return false;
     if (waitpid(p->pid, &status, WNOHANG) == 0)
         return true;
-    (void)close(p->fd);
-    *p = (struct proc){.fd = -1};
+    forget(p);
     return false;
 }
 
