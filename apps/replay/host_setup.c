@@ -5,6 +5,7 @@
  * before the first packet, and what is sent then is nobody's business.
  */
 #include "replay/host_internal.h"
+#include "replay/knob_words.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -76,29 +77,6 @@ static int config(struct host *h, char *msg, size_t msg_size)
     return status;
 }
 
-static int knobs(struct host *h, char *msg, size_t msg_size)
-{
-    for (unsigned i = 0; i < h->o.nknobs; i++) {
-        const char *word = h->o.knob[i], *equals = strchr(word, '=');
-        char name[128];
-        int err = -ENOENT;
-        if (equals != NULL && (size_t)(equals - word) < sizeof(name)) {
-            memcpy(name, word, (size_t)(equals - word));
-            name[equals - word] = '\0';
-            err = td_knob_set(h->st, name, equals + 1);
-        }
-        if (err != 0) {
-            (void)snprintf(msg, msg_size, "--knob %s: %s", word,
-                           equals == NULL
-                               ? "write NAME=VALUE, for example net.ipv4.ip_default_ttl=128"
-                           : err == -ENOENT ? "there is no such knob: `sysctl -a` lists them"
-                                            : "it can't have this value");
-            return EXIT_USAGE;
-        }
-    }
-    return EXIT_DONE;
-}
-
 /* ---- at their times ---- */
 
 void host_timed(struct host *h, td_time at, const char *text, bool knob)
@@ -114,17 +92,6 @@ void host_timed(struct host *h, td_time at, const char *text, bool knob)
     h->ntimed++;
 }
 
-static void knob_of(struct host *h, const char *word)
-{
-    const char *equals = strchr(word, '=');
-    char name[128];
-    if (equals == NULL || (size_t)(equals - word) >= sizeof(name))
-        return;
-    memcpy(name, word, (size_t)(equals - word));
-    name[equals - word] = '\0';
-    (void)td_knob_set(h->st, name, equals + 1);
-}
-
 void host_do_timed(struct host *h, td_time until)
 {
     char msg[1024];
@@ -132,7 +99,7 @@ void host_do_timed(struct host *h, td_time until)
         unsigned i = h->next_timed++;
         host_run(h, HOST_START + h->timed[i].at, true);
         if (h->timed[i].knob)
-            knob_of(h, h->timed[i].text);
+            (void)knob_word(h->st, h->timed[i].text);
         else if (host_command(h, h->timed[i].text, msg, sizeof(msg)) != EXIT_DONE)
             host_note(h, "%s", msg);
         host_settle(h);
@@ -163,13 +130,13 @@ static void diary_knobs(struct host *h)
     if (s == NULL)
         return;
     for (size_t i = 0; i < s->nknobs; i++)
-        knob_of(h, s->knob[i]);
+        (void)knob_word(h->st, s->knob[i]);
     for (size_t i = 0; i < s->ncalls; i++)
         if (s->call[i].what == DIARY_KNOB && s->call[i].text != NULL &&
             s->call[i].wall >= h->first_wall)
             host_timed(h, (td_time)(s->call[i].wall - h->first_wall), s->call[i].text, true);
         else if (s->call[i].what == DIARY_KNOB && s->call[i].text != NULL)
-            knob_of(h, s->call[i].text);
+            (void)knob_word(h->st, s->call[i].text);
     host_note(h, "its knobs are those that the capture says it had (%zu)", s->nknobs);
 }
 
@@ -343,7 +310,7 @@ int host_setup(struct host *h, char *msg, size_t msg_size)
         host_note(h, "with several interfaces it is a router (net.ipv4.ip_forward=1)");
     }
     diary_knobs(h);
-    status = knobs(h, msg, msg_size);
+    status = knob_words(h->st, h->o.knob, h->o.nknobs, msg, msg_size);
     for (unsigned k = 0; status == EXIT_DONE && k < h->o.nifs; k++)
         if (!h->iface[k].f.announced_first)
             host_address(h, k);

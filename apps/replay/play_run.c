@@ -20,6 +20,7 @@
 
 #include "common/control.h"
 #include "core/pkt.h"
+#include "replay/knob_words.h"
 #include "replay/play_mend.h"
 #include "tapdeck/socket.h"
 #include "tapdeck/stack.h"
@@ -80,36 +81,12 @@ static void knob_number(struct td_stack *st, const char *name, const char *value
 }
 
 /* A word NAME=VALUE. 0 or -errno. */
-static int set_knob(struct td_stack *st, const char *word)
-{
-    char name[128];
-    const char *equals = strchr(word, '=');
-    if (equals == NULL || (size_t)(equals - word) >= sizeof(name))
-        return -ENOENT;
-    memcpy(name, word, (size_t)(equals - word));
-    name[equals - word] = '\0';
-    return td_knob_set(st, name, equals + 1);
-}
-
 static int set_knobs(struct player *r, char *msg, size_t msg_size)
 {
     for (size_t i = 0; r->p->diary != NULL && i < r->p->diary->nknobs; i++)
-        (void)set_knob(r->st, r->p->diary->knob[i]);    /* of interfaces that aren't here, too */
+        (void)knob_word(r->st, r->p->diary->knob[i]);    /* of interfaces that aren't here, too */
     knob_number(r->st, "net.ipv4.tcp_syncookies", "0"); /* a cookie holds no number that is given */
-    for (size_t i = 0; i < r->p->nknobs; i++) {
-        const char *word = r->p->knob[i], *equals = strchr(word, '=');
-        int err = set_knob(r->st, word);
-        if (err != 0) {
-            (void)snprintf(
-                msg, msg_size, "--knob %s: %s", word,
-                equals == NULL
-                    ? "write NAME=VALUE, for example net.ipv4.tcp_congestion_control=reno"
-                : err == -ENOENT ? "there is no such knob: `sysctl -a` lists them"
-                                 : "it can't have this value");
-            return EXIT_USAGE;
-        }
-    }
-    return EXIT_DONE;
+    return knob_words(r->st, r->p->knob, r->p->nknobs, msg, msg_size);
 }
 
 /* What the captured SYN says of its host. An option that a SYN-ACK lacks may have lacked in the
@@ -121,7 +98,7 @@ static void configure(struct player *r, const struct play_frame *syn,
     knob_number(r->st, "net.ipv4.conf.all.arp_acd", "0");
     knob_number(r->st, "net.ipv4.conf.default.arp_acd", "0");
     for (size_t i = 0; r->p->diary != NULL && i < r->p->diary->nknobs; i++)
-        (void)set_knob(r->st, r->p->diary->knob[i]);    /* of interfaces that aren't here, too */
+        (void)knob_word(r->st, r->p->diary->knob[i]);    /* of interfaces that aren't here, too */
     knob_number(r->st, "net.ipv4.tcp_syncookies", "0"); /* a cookie's number can't be given */
     if (r->p->diary == NULL)
         knob_number(r->st, "net.ipv4.tcp_wmem", "4096 4194304 67108864");

@@ -12,6 +12,7 @@
 #include "replay/host.h"
 #include "replay/verdicts.h"
 #include "tapdeck/replay_deck.h"
+#include "tapdeck/replay_play.h"
 #include "tapdeck/replay_report.h"
 
 struct words {
@@ -47,17 +48,6 @@ static int play_word(struct session *s, const char *word, struct host_options *o
         o->iface[o->nifs].plen = 33;
     o->nifs++;
     return EXIT_DONE;
-}
-
-static int sums(struct session *s, const char *word, enum observe_sums *v)
-{
-    static const char *const names[] = {"honour", "repair", "drop"};
-    for (unsigned i = 0; i < 3; i++)
-        if (strcmp(word, names[i]) == 0) {
-            *v = (enum observe_sums)i;
-            return EXIT_DONE;
-        }
-    return session_fail(s, EXIT_USAGE, "--checksums needs honour, repair or drop");
 }
 
 /* An option and its value. -1: it is none. */
@@ -98,7 +88,9 @@ static int valued(struct session *s, const char *option, const char *value, stru
     else if (k == 5 && (!parse_u32(value, 65535, &o->mtu) || o->mtu < 68))
         return session_fail(s, EXIT_USAGE, "--mtu needs a number from 68 to 65535");
     else if (k == 6)
-        return sums(s, value, &o->sums);
+        return replay_sums(value, &o->sums)
+                   ? EXIT_DONE
+                   : session_fail(s, EXIT_USAGE, "--checksums needs honour, repair or drop");
     else if (k == 8 && (o->nifs == 0 || !parse_mac(value, &o->iface[o->nifs - 1].mac)))
         return session_fail(
             s, EXIT_USAGE,
