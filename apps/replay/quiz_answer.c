@@ -292,6 +292,18 @@ static bool same(const struct question *q, const struct value *a, const char *ke
     return off <= (q->form == FORM_TIME ? q->tolerance : 0);
 }
 
+/* A sequence number that was given as on the wire, as a relative one: wrong answers are written so.
+ */
+static void relative(const struct question *q, struct value *v)
+{
+    struct value first, second;
+    if ((q->field != QUIZ_SEQ && q->field != QUIZ_ACK) || q->naccepted < 2 || v->none ||
+        !read_answer(q->form, q->accepted[0], &first) ||
+        !read_answer(q->form, q->accepted[1], &second))
+        return;
+    v->n = (int64_t)(uint32_t)(v->n - (second.n - first.n));
+}
+
 enum quiz_mark quiz_mark(const struct question *q, const char *answer, const char **feedback)
 {
     struct value v;
@@ -304,8 +316,10 @@ enum quiz_mark quiz_mark(const struct question *q, const char *answer, const cha
         if (same(q, &v, q->accepted[i]))
             return ANSWER_RIGHT;
     *feedback = quiz_fields[q->field].hint;
+    struct value meant = v;
+    relative(q, &meant);
     for (unsigned i = 0; i < q->nwrong; i++) {
-        if (same(q, &v, q->wrong[i].answer)) {
+        if (same(q, &v, q->wrong[i].answer) || same(q, &meant, q->wrong[i].answer)) {
             *feedback = q->wrong[i].feedback;
             break;
         }

@@ -106,6 +106,10 @@ START_TEST(what_is_wrong_with_it)
     ck_assert_str_eq(said, "the segment's own");
     ck_assert_int_eq(quiz_mark(&q, "77", &said), ANSWER_WRONG);
     ck_assert_str_eq(said, quiz_fields[QUIZ_ACK].hint);
+    question_accept(&q, "%u", 501u + 4294967000u); /* on the wire, where it has wrapped: as 205 */
+    ck_assert_int_eq(quiz_mark(&q, "205", &said), ANSWER_RIGHT);
+    ck_assert_int_eq(quiz_mark(&q, "4294967001", &said), ANSWER_WRONG);
+    ck_assert_str_eq(said, "the segment's own");
 }
 END_TEST
 
