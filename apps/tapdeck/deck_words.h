@@ -33,4 +33,26 @@ void deck_session_prompt(struct session *s, char *dst, size_t size);
 /* Thousandths of "4x", "0.5x", "4"; SPEED_MAX of "max". False: it is none. */
 bool deck_speed(const char *word, uint32_t *speed);
 
+/* ---- for the words ---- */
+
+#define TAKEN_BACK 100u /* lines that are kept at most */
+
+struct deck_session *deck_of(const struct session *s);
+/* Before the tape is moved, and after. */
+void deck_begin(struct deck_session *d);
+void deck_end(struct deck_session *d);
+/* Has somebody pressed Ctrl-C (or Enter, while it plays) since the last look? */
+bool deck_interrupted(void *ctx);
+/* The line of the frame where it stands. */
+void deck_print_here(struct deck_session *d);
+void deck_seconds(td_time t, char dst[32]);
+void deck_place_name(struct reel_place at, char dst[48]); /* "packet 42", "the beginning" */
+/* The first frame that differed in the last move, if any, to standard error. */
+void deck_say_differences(struct deck_session *d);
+/* The sentence for a result that isn't what was asked for; the exit status. */
+int deck_outcome(struct deck_session *d, enum reel_result result, const char *msg);
+
+extern const struct local_command deck_step, deck_back, deck_goto, deck_until, deck_play,
+    deck_pause, deck_speed_command;
+
 #endif
