@@ -276,6 +276,8 @@ int play_load_mended(struct play *p, struct capture_reader *r, const char *name,
     flows_init(&flows);
     capture_on_custom(r, diary_read, &p->book);
     while ((got = capture_next(r, &f, msg, msg_size)) == 1) {
+        if (mend->progress != NULL && packets % PLAY_PROGRESS == PLAY_PROGRESS - 1)
+            mend->progress(mend->progress_ctx, packets + 1, 0);
         if (view_make(&viewer, &f, ++packets, &v) != VIEW_OK)
             continue;
         const struct flow *flow = flows_packet(&flows, &v, &who);

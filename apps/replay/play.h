@@ -154,7 +154,11 @@ struct play_mend {          /* what is done about the capture's flaws (play_mend
     uint32_t mtu;           /* what is larger is cut; 0: as the handshake has it */
     bool assume;            /* a handshake that wasn't captured */
     bool elsewhere;         /* other addresses are used: both ends may have been on one host */
+    /* Is told now and then how far it is: packets read (of: 0), then frames of the flow that were played, of how many. Or NULL. */
+    void (*progress)(void *ctx, uint64_t done, uint64_t of);
+    void *progress_ctx;
 };
+#define PLAY_PROGRESS 0x4000 /* packets between two times */
 
 struct play_middle { /* of one side of a flow that was caught in the middle (play_middle.c) */
     bool sent, acked, blocks;

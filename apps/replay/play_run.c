@@ -676,8 +676,9 @@ int play_run(struct play *p, char *msg, size_t msg_size)
     struct player *r = player_open(p, &status, msg, msg_size);
     if (r == NULL)
         return status;
-    while (player_step(r, &f))
-        ;
+    for (uint64_t steps = 1; player_step(r, &f); steps++)
+        if (p->mend.progress != NULL && steps % PLAY_PROGRESS == 0)
+            p->mend.progress(p->mend.progress_ctx, steps, p->ncap);
     if (!p->no_memory)
         player_finish(r);
     player_close(r);

@@ -174,18 +174,30 @@ struct progress {
     bool drawn;
 };
 
+static void draw(double part, uint64_t packets, const char *what)
+{
+    static const char bar[] = "##############################";
+    fprintf(stderr, "\r[%-30.*s] %3d %%  %llu packets%s", (int)(30 * part), bar, (int)(100 * part), (unsigned long long)packets, what);
+}
+
 static void progress(void *ctx, uint64_t packets)
 {
     struct progress *p = ctx;
     off_t at = p->fd >= 0 ? lseek(p->fd, 0, SEEK_CUR) : -1;
     p->drawn = true;
-    if (at < 0 || p->size <= 0) {
+    if (at < 0 || p->size <= 0)
         fprintf(stderr, "\r%llu packets", (unsigned long long)packets);
-        return;
-    }
-    static const char bar[] = "##############################";
-    int done = (int)(30 * at / p->size);
-    fprintf(stderr, "\r[%-30.*s] %3d %%  %llu packets", done, bar, (int)(100 * at / p->size), (unsigned long long)packets);
+    else
+        draw((double)at / (double)p->size, packets, "");
+}
+
+static void play_progress(void *ctx, uint64_t done, uint64_t of)
+{
+    *(bool *)ctx = true;
+    if (of == 0)
+        fprintf(stderr, "\r%llu packets read", (unsigned long long)done);
+    else
+        draw((double)done / (double)of, done, " played");
 }
 
 static struct capture_reader *open_file(const char *name, struct progress *p, char *msg, size_t msg_size)
@@ -219,12 +231,20 @@ static int list(struct session *s, const struct words *w, struct capture_reader 
 static int play(struct session *s, const struct words *w, bool *observe, char *msg, size_t msg_size)
 {
     struct play p;
+    struct mend_words mend = w->mend;
+    bool drawn = false;
+    if (isatty(STDERR_FILENO) && !isatty(fileno(s->out))) { /* rows on the same terminal would be cut by the bar */
+        mend.mend.progress = play_progress;
+        mend.mend.progress_ctx = &drawn;
+    }
     int64_t flow = w->observe.flow < 0 ? 0 : w->observe.flow;
-    int status = replay_play_load(&p, w->file, flow, w->play, &w->mend, observe, msg, msg_size);
+    int status = replay_play_load(&p, w->file, flow, w->play, &mend, observe, msg, msg_size);
     p.knob = w->knob;
     p.nknobs = w->nknobs;
     if (status == EXIT_DONE && !*observe)
         status = report_play(s, &w->report, &p, w->file, (uint32_t)flow, w->observe.json, msg, msg_size);
+    if (drawn)
+        fputs("\r\033[K", stderr);
     play_done(&p);
     return status;
 }
