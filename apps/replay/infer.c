@@ -60,7 +60,7 @@ const char *infer_phase_text(const struct infer *f)
 
 void infer_rtt(struct infer *f, int64_t t, int64_t rtt)
 {
-    int64_t quick = rtt + f->lag_least; /* a sender that goes by rate doesn't answer at once */
+    int64_t quick = rtt + (f->placed ? f->lag_least : f->lag); /* a sender that goes by rate doesn't answer at once */
     rtt += f->lag;
     if (rtt < 0 || rtt > RTT_MAX)
         return;

@@ -20,7 +20,7 @@ uint32_t side_segment(const struct track_side *s, const struct track_side *other
     uint32_t options = s->has_ts && (other->has_ts || !other->syn_seen) ? 12 : 0;
     if (other->mss > 0 && other->mss > options)
         return other->mss - options; /* what the other accepts; its path may take less */
-    if (s->largest > 9000)
+    if (s->largest > 9000 || (s->largest > 1460 && s->largest % (1460 - options) == 0))
         return 1460 - options; /* super-segments, before the card cut them */
     return s->largest;
 }

@@ -4,6 +4,8 @@
  * With CAPTURES=DIRECTORY in the environment the captures are written there, for other tests. */
 #include "check_main.h"
 
+#include <string.h>
+
 #define flows bottleneck /* both have a struct of this name */
 #include "flows.h"
 #undef flows
@@ -235,6 +237,104 @@ START_TEST(test_by_rate)
 }
 END_TEST
 
+/* Two segments acknowledged every 4 ms, 40 ms after they left. Who sends two more when the acknowledgement comes has a window; who
+ * sends one every 2 ms whatever comes goes by rate, and is known by that at both ends of the way. */
+START_TEST(test_by_clock)
+{
+    const int64_t ms = 1000000;
+    for (unsigned i = 0; i < 4; i++) {
+        bool near = i < 2, paced = i % 2 != 0;
+        int64_t lag = near ? 0 : 20 * ms;
+        struct infer f = {0};
+        infer_begin(&f, 1000, 1000, 10000);
+        infer_lag(&f, lag);
+        struct infer_data d = {.has_ts = true, .seq = 1000, .kind = INFER_NEW};
+        for (int64_t t = 4 * ms; t < 1200 * ms; t += 4 * ms) {
+            const struct infer_heard a = {.t = t - lag, .ack = t > 40 * ms ? d.seq - 18000 : 1000, .has_ts = true,
+                                          .tsval = (uint32_t)(t / ms)};
+            infer_heard(&f, &a);
+            infer_rtt(&f, t - lag, 40 * ms - lag);
+            for (int64_t k = 0; k < 2; k++) {
+                int64_t left = t + (paced ? ms + 2 * k * ms : 10000 + k);
+                d.t = left; /* seen here where it was made; afar the acknowledgement was seen before by the lag */
+                d.tsval = (uint32_t)(left / ms);
+                d.tsecr = a.tsval;
+                d.end = d.seq + 1000;
+                infer_data(&f, &d);
+                d.seq = d.end;
+            }
+        }
+        ck_assert_int_eq(strcmp(infer_phase_text(&f), "by rate") == 0, paced);
+        if (paced) /* 500 bytes/ms for 40 ms, twice, and six segments */
+            ck_assert_msg(f.cwnd >= 42000 && f.cwnd <= 52000, "%u", f.cwnd);
+        else
+            ck_assert_msg(f.cwnd >= 18000 && f.cwnd <= 22000, "%u", f.cwnd);
+        infer_free(&f);
+    }
+}
+END_TEST
+
+/* A window counts segments: five in flight are five, however short two of them are. */
+START_TEST(test_short_segments)
+{
+    struct infer f = {0};
+    struct infer_data d = {.t = 1000000, .seq = 1000, .kind = INFER_NEW};
+    infer_begin(&f, 1000, 1000, 2000);
+    for (unsigned i = 0; i < 5; i++) {
+        d.end = d.seq + (i % 2 == 0 ? 1000 : 10);
+        infer_data(&f, &d);
+        d.seq = d.end;
+    }
+    ck_assert_uint_eq(f.cwnd, 5000);
+    const struct infer_heard a = {.t = 2000000, .ack = 1000 + 1000 + 10};
+    infer_heard(&f, &a);
+    d.t = 3000000;
+    d.end = d.seq + 1000;
+    infer_data(&f, &d);
+    ck_assert_uint_eq(f.cwnd, 5000); /* four are in flight */
+    ck_assert_uint_eq(f.nshorts, 1);
+    infer_free(&f);
+}
+END_TEST
+
+/* Far away, without timestamps: 40 segments were sent from what was lost to its repetition, three of them for duplicates. And
+ * again, and again: no window is so large so soon after a loss. */
+START_TEST(test_from_afar)
+{
+    const int64_t ms = 1000000;
+    struct infer f = {0};
+    infer_begin(&f, 1000, 1000, 10000);
+    infer_lag(&f, 30 * ms);
+    struct infer_data d = {.seq = 1000, .kind = INFER_NEW};
+    for (unsigned episode = 0; episode < 3; episode++) {
+        tcp_seq lost = d.seq;
+        for (unsigned i = 0; i < 40; i++) {
+            d.t += ms;
+            d.end = d.seq + 1000;
+            infer_data(&f, &d);
+            d.seq = d.end;
+        }
+        struct infer_heard a = {.t = d.t, .ack = lost, .duplicate = true, .nsack = 1, .sack = {{lost + 1000, lost + 4000}}};
+        infer_heard(&f, &a);
+        struct infer_data again = {.t = d.t + 30 * ms, .seq = lost, .end = lost + 1000, .kind = INFER_AGAIN};
+        infer_data(&f, &again);
+        ck_assert_uint_eq(f.prior_cwnd, 37000);
+        ck_assert_uint_le(f.cwnd, 37000);
+        a = (struct infer_heard){.t = again.t + 30 * ms, .ack = d.seq};
+        infer_heard(&f, &a);
+        d.t = a.t + 60 * ms;
+        d.end = d.seq + 1000;
+        infer_data(&f, &d); /* by now it knows */
+        d.seq = d.end;
+        ck_assert_str_eq(infer_phase_text(&f), episode < 2 ? "congestion avoidance" : "by rate");
+        if (episode == 0)
+            ck_assert(f.cwnd >= 18000 && f.cwnd <= 28000); /* a half of it, or 0.7 */
+        d.seq = f.nxt;
+    }
+    infer_free(&f);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *s = suite_create("replay/infer");
@@ -246,6 +346,9 @@ static Suite *make_suite(void)
     tcase_add_test(c, test_without_timestamps);
     tcase_add_test(c, test_without_sack);
     tcase_add_test(c, test_by_rate);
+    tcase_add_test(c, test_by_clock);
+    tcase_add_test(c, test_short_segments);
+    tcase_add_test(c, test_from_afar);
     suite_add_tcase(s, c);
     return s;
 }
