@@ -84,7 +84,7 @@ void app_read(struct host *h)
 static bool refused_ahead(struct host *h, const struct view *v)
 {
     struct quote q;
-    for (unsigned i = 0; host_look_item(h, i) != NULL; i++) {
+    for (unsigned i = 0; i < LOOK_NEAR && host_look_item(h, i) != NULL; i++) {
         const struct item *it = host_look_item(h, i);
         if (it->out && it->v.proto == IPPROTO_UDP_ && it->v.sport == v->dport)
             return false; /* somebody is there still */
@@ -188,7 +188,7 @@ static void gather(struct host *h, struct item *it, struct cause_of *c)
     } else {
         memset(h->bytes, 0, sizeof(h->bytes));
         take_part(h, c, it, &end, &got);
-        for (unsigned i = 0; host_look_item(h, i) != NULL; i++)
+        for (unsigned i = 0; i < LOOK_NEAR && host_look_item(h, i) != NULL; i++)
             if (part_of(host_look_item(h, i), v))
                 take_part(h, c, host_look_item(h, i), &end, &got);
         c->n = end;
@@ -264,7 +264,9 @@ bool app_send(struct host *h, struct item *it, struct text *why)
             c.cause = cause_of(h, &c);
         }
     }
-    for (unsigned i = 0; v->fragment && c.cause != CAUSE_FRAME && host_look_item(h, i) != NULL; i++)
+    for (unsigned i = 0;
+         v->fragment && c.cause != CAUSE_FRAME && i < LOOK_NEAR && host_look_item(h, i) != NULL;
+         i++)
         host_look_item(h, i)->done |= part_of(host_look_item(h, i), v); /* the whole is sent now */
     if (c.cause == CAUSE_STACK)
         return false;
@@ -343,7 +345,7 @@ void app_arp(struct host *h, struct item *it, struct text *why)
         text_puts(why, "an address is added, and announced\n");
         if (a.spa == i->f.addr)
             host_address(h, it->iface);
-        else
+        else if (h->nadded++ < ADDED_MAX)
             (void)td_addr_add(h->st, i->index, a.spa, 32);
     } else if (a.spa == a.tpa || (a.op == ARP_REPLY && everybody)) {
         send_frame(h, it, "announced by somebody's command (`arping`), so sent as it is\n", why);
@@ -379,10 +381,12 @@ void app_probe(struct host *h, struct item *it)
     char knob[64];
     if (!it->out || it->v.net != VIEW_ARP ||
         arp_parse(&a, it->v.frame + ETHER, it->v.frame_len - ETHER) != WIRE_OK ||
-        a.op != ARP_REQUEST || a.spa != 0 || i->probing == a.tpa || ip_is_local(h->st, a.tpa))
+        a.op != ARP_REQUEST || a.spa != 0 || i->probing == a.tpa || h->nadded >= ADDED_MAX ||
+        ip_is_local(h->st, a.tpa))
         return;
     td_time probe = HOST_START + it->at;
     i->probing = a.tpa;
+    h->nadded++;
     (void)snprintf(knob, sizeof(knob), "net.ipv4.conf.%s.arp_acd", i->name);
     (void)td_knob_set(h->st, knob, "1");
     for (uint8_t n = 0; n < 64; n++) {

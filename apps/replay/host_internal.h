@@ -18,6 +18,8 @@
 #define HOST_TIMED    256
 #define LOOK_TIME     (4 * TD_SEC) /* seen ahead */
 #define LOOK_ITEMS    4096
+#define LOOK_NEAR     512 /* of these, where what is looked for isn't far */
+#define ADDED_MAX     256 /* addresses that it may have been given */
 #define LOOK_BYTES    (16u << 20)
 #define HOSTS_MAX     1024 /* stations and destinations that are remembered */
 #define PORTS_MAX     64   /* sockets */
@@ -219,7 +221,7 @@ struct host {
     struct host_entry row[HOST_ROWS];
     unsigned row_at, row_n;
     struct answer answer[64];
-    unsigned nanswers;
+    unsigned nanswers, nadded;
     td_time answered; /* the last of them */
     struct late {
         struct item *it;

@@ -91,3 +91,11 @@ for flow in "${flows[@]}"; do
 done
 [ "${#flows[@]}" -ge 2 ] && grep -q ', 0 extra, 0 missing' "$work/said"
 ok "ports that are used again: each of the ${#flows[@]} incarnations can be played"
+n=0
+while read -r line; do
+    n=$((n + 1))
+    eval "\"\$BUILD/\"$line" 2>&1 | grep -q ', 0 differs, 0 extra, [0-9]* unseen, 0 missing' || echo "# $line"
+done < <(grep -oh 'tapdeck replay --play [0-9][^`]*' pcaps/*/README.md) >"$work/said"
+[ $n -ge 15 ] && [ ! -s "$work/said" ]
+ok "what the pages of pcaps/ tell to play: $n hosts that say again what was captured"
+cat "$work/said"
