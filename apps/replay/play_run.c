@@ -492,6 +492,30 @@ static bool was_lost(const struct player *r, size_t index, td_time answer)
     return false;
 }
 
+/* Its diary tells when each segment came in (if it did), where the capture was made elsewhere. */
+static struct diary_stack *arrivals(const struct player *r, const struct play_frame *f)
+{
+    struct play *p = r->p;
+    if (!p->scripted || p->diary->nin == 0 || f->icmp)
+        return NULL;
+    return &p->book.stack[p->diary - p->book.stack];
+}
+
+static td_time arrived_at(struct player *r, const struct play_frame *f, struct diary_stack *d)
+{
+    const int64_t first = r->p->wall - (int64_t)r->ahead;
+    const struct diary_key key = {f->seq, f->ack, f->o.has_ts ? f->o.ts_val : 0, f->id};
+    int64_t wall;
+    r->lost = !diary_arrival(d, &key, r->p->wall + (int64_t)f->at, &wall);
+    if (r->lost)
+        return r->heard_then;
+    td_time t = wall > first ? (td_time)(wall - first) : 0;
+    if ((f->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+        return t;
+    td_time answer = answered_at(r, f, t); /* it may have waited for ARP */
+    return answer != TD_NEVER && answer > t ? answer : t;
+}
+
 /* When the played side heard the other side's frame, which was captured `lag` before at most. A SYN
  * is answered at once. How long what else took on its way, in a queue, is known with a diary: by
  * then it was read, or acknowledged. */
@@ -502,9 +526,12 @@ static td_time heard_at(struct player *r, size_t index)
     if (r->lag == 0 || r->heard_of == index + 1)
         return r->lag == 0 ? t : r->heard_then;
     bool text = f->text > 0 || (f->flags & TCP_FIN);
+    struct diary_stack *d = arrivals(r, f);
     r->lost = false;
-    if (!f->icmp &&
-        ((f->flags & TCP_SYN) || (r->p->scripted && text && (f->flags & TCP_RST) == 0))) {
+    if (d != NULL) {
+        t = arrived_at(r, f, d);
+    } else if (!f->icmp &&
+               ((f->flags & TCP_SYN) || (r->p->scripted && text && (f->flags & TCP_RST) == 0))) {
         td_time answer = answered_at(r, f, t > r->heard_then ? t : r->heard_then);
         td_time read =
             f->text > 0 ? r->app->read_at(r, f->seq + f->text - (r->p->base[0] + 1)) : TD_NEVER;
@@ -583,6 +610,7 @@ struct player *player_open(struct play *p, int *status, char *msg, size_t msg_si
     p->beyond = p->within = 0;
     spool_rewind(&p->frames);
     spool_rewind(&p->bytes);
+    diary_arrivals_again(&p->book);
     r->p = p;
     r->app = p->scripted ? &play_script : &play_guess;
     r->listener = r->conn = -1;

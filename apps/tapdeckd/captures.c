@@ -168,7 +168,7 @@ static void write_diaries(struct deck_capture *c)
     const struct deck *first = c->deck->time != NULL ? c->deck->time->decks : c->deck;
     for (const struct deck *d = first; d != NULL; d = d->time_next)
         if (d->diary != NULL)
-            diary_write(d->diary, ++n, &b);
+            diary_write(d->diary, ++n, d == c->deck, &b);
     if (b.len > 0 && !b.failed)
         (void)dump_put(c->dump, SNIFF_END, b.b, b.len, capture_wall(c));
     pcapng_buf_free(&b);

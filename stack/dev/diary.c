@@ -15,12 +15,16 @@
 #include "core/stack.h"
 #include "link/link.h"
 #include "tapdeck/call.h"
+#include "wire/eth.h"
+#include "wire/ipv4.h"
+#include "wire/tcp.h"
 
 #define KEPT_MAX (8u << 20) /* bytes of lines */
 
 struct diary {
     struct td_stack *st;
     struct td_ear ear;
+    struct link_observer eye;
     char *name, *text;
     size_t len, room;
     td_time begun; /* on the stack's clock */
@@ -329,6 +333,36 @@ static void hear(void *ctx, const struct td_call *c, int64_t result)
         add(d, "\n", 1);
 }
 
+/* ---- what comes in ---- */
+
+static bool is_ours(const struct diary *d, td_ip4 a)
+{
+    for (const struct netif *nif = netif_first(d->st); nif != NULL; nif = nif->next)
+        for (const struct netif_addr *n = nif->addrs; n != NULL; n = n->next)
+            if (n->addr == a)
+                return true;
+    return false;
+}
+
+static void see(void *ctx, const struct link_sight *sight)
+{
+    struct diary *d = ctx;
+    uint8_t b[ETH_HLEN + 60 + 60];
+    struct tcp_hdr h;
+    uint32_t n = sight->p->len < sizeof(b) ? sight->p->len : sizeof(b), hlen;
+    if (sight->out || sight->bare || n < ETH_HLEN + IPV4_HLEN || !pkt_read(sight->p, 0, b, n))
+        return;
+    const uint8_t *ip = b + ETH_HLEN;
+    hlen = (ip[0] & 15u) * 4;
+    if (wire_get16(b + 12) != ETHERTYPE_IPV4 || ip[0] >> 4 != 4 || hlen < IPV4_HLEN || n < ETH_HLEN + hlen || ip[9] != IPPROTO_TCP ||
+        (wire_get16(ip + 6) & 0x3fff) != 0 || !is_ours(d, wire_get32(ip + 16)) ||
+        tcp_parse(&h, ip + hlen, n - ETH_HLEN - hlen) != WIRE_OK)
+        return;
+    begin_line(d, td_stack_now(d->st), "in");
+    say(d, " %u %" PRIu32 " %" PRIu32 " %" PRIu32 "\n", wire_get16(ip + 4), h.seq, (h.flags & TCP_ACK) ? h.ack : 0,
+        h.o.has_ts ? h.o.ts_val : 0);
+}
+
 /* ---- beginning ---- */
 
 struct knob_walk {
@@ -390,6 +424,8 @@ struct diary *diary_open(struct td_stack *st, const char *name, int64_t wall)
     }
     d->ear = (struct td_ear){.fn = hear, .ctx = d};
     td_stack_overhear(st, &d->ear);
+    d->eye = (struct link_observer){.fn = see, .ctx = d};
+    link_observe(st, &d->eye);
     return d;
 }
 
@@ -398,6 +434,7 @@ void diary_close(struct diary *d)
     if (d == NULL)
         return;
     td_stack_overhear_end(d->st, &d->ear);
+    link_unobserve(d->st, &d->eye);
     free(d->name);
     free(d->text);
     free(d);
@@ -405,7 +442,14 @@ void diary_close(struct diary *d)
 
 /* ---- into a file ---- */
 
-void diary_write(const struct diary *d, unsigned number, struct pcapng_buf *w)
+/* `SECONDS in ID SEQ …` */
+static bool tells_arrival(const char *line, const char *end)
+{
+    const char *blank = memchr(line, ' ', (size_t)(end - line));
+    return blank != NULL && end - blank > 4 && memcmp(blank, " in ", 4) == 0;
+}
+
+void diary_write(const struct diary *d, unsigned number, bool here, struct pcapng_buf *w)
 {
     char *block = malloc(PCAPNG_CUSTOM_MAX);
     if (block == NULL) {
@@ -413,25 +457,26 @@ void diary_write(const struct diary *d, unsigned number, struct pcapng_buf *w)
         return;
     }
     int64_t ns = d->epoch % (int64_t)TD_SEC;
-    for (size_t at = 0; at < d->len || at == 0;) {
-        int head = snprintf(block, PCAPNG_CUSTOM_MAX, "tapdeck-diary 1\nstack %u %.40s\nepoch %" PRId64 ".%09" PRId64 "\n", number, d->name,
-                            d->epoch / (int64_t)TD_SEC, ns < 0 ? -ns : ns);
-        size_t n = (size_t)head, room = PCAPNG_CUSTOM_MAX - n - sizeof("cut\n"), most = d->len - at;
-        if (most > room) {
-            most = room;
-            while (most > 0 && d->text[at + most - 1] != '\n')
-                most--;
+    const char *at = d->text, *stop = d->text + d->len;
+    do {
+        size_t n = (size_t)snprintf(block, PCAPNG_CUSTOM_MAX, "tapdeck-diary 1\nstack %u %.40s\nepoch %" PRId64 ".%09" PRId64 "\n", number,
+                                    d->name, d->epoch / (int64_t)TD_SEC, ns < 0 ? -ns : ns);
+        while (at < stop) {
+            const char *end = memchr(at, '\n', (size_t)(stop - at));
+            size_t len = (size_t)((end != NULL ? end + 1 : stop) - at);
+            if (n + len + sizeof("cut\n") > PCAPNG_CUSTOM_MAX)
+                break;
+            if (!here || !tells_arrival(at, at + len)) {
+                memcpy(block + n, at, len);
+                n += len;
+            }
+            at += len;
         }
-        memcpy(block + n, d->text + at, most);
-        n += most;
-        at += most;
-        if (at >= d->len && d->cut) {
+        if (at == stop && d->cut) {
             memcpy(block + n, "cut\n", 4);
             n += 4;
         }
         pcapng_custom(w, block, n);
-        if (most == 0)
-            break;
-    }
+    } while (at < stop);
     free(block);
 }

@@ -30,11 +30,16 @@
  *     0.300000000 close 4
  *     0.300000000 dup 3 = 4
  *     0.300000000 destroy 10.0.0.1:80 10.0.0.2:4711               ss -K
+ *     0.200010000 in 0 305419896 271828 5000   a TCP segment for it came in: IP identification, sequence number,
+ *                                              acknowledgment number, timestamp (0: none), to know it by
  *     0.300000000 knob net.ipv4.tcp_sack=1     was set
  *     0.300000000 mtu eth0 1400
  *     0.300000000 address 10.0.0.1/24 eth0     came later
  *     0.300000000 did route-add                something else: its name at the door, and no more
  *     cut                                      there was more than a diary keeps
+ *
+ * When segments came in is told of stacks that the capture wasn't made at: what passed there may have been lost behind that
+ * place, or have waited in a queue.
  *
  * Calls that found nothing to do (-EAGAIN) or only looked are left out: they change nothing. What was written isn't here:
  * it is in the packets. A line that a reader doesn't know it passes over; another version it doesn't read.
@@ -47,6 +52,7 @@
 
 #include "dev/pcapng.h"
 #include "tapdeck/stack.h"
+#include "core/seq.h"
 
 /* ---- writing ---- */
 
@@ -54,8 +60,8 @@ struct diary;
 /* Begins, best when the stack has been made and configured and before it is used. wall: the time since 1970 that it is
  * at the stack's time 0, ns. The stack must outlive it. NULL: no memory. */
 struct diary *diary_open(struct td_stack *st, const char *name, int64_t wall);
-/* All that it has heard, as custom blocks; number: of the stack in this file. */
-void diary_write(const struct diary *d, unsigned number, struct pcapng_buf *w);
+/* All that it has heard, as custom blocks; number: of the stack in this file; here: the capture was made at this stack. */
+void diary_write(const struct diary *d, unsigned number, bool here, struct pcapng_buf *w);
 void diary_close(struct diary *d); /* NULL is allowed */
 
 /* ---- reading (diary_read.c) ---- */
@@ -101,6 +107,16 @@ struct diary_call {
     char *text;             /* NULL, or the diary's */
 };
 
+struct diary_in { /* a TCP segment came in */
+    int64_t wall;
+    struct diary_key {
+        tcp_seq seq, ack;
+        uint32_t ts;
+        uint16_t id; /* of its IP header */
+    } key;
+    bool taken;  /* diary_arrival gave it out */
+};
+
 struct diary_stack {
     unsigned number;
     char name[64];
@@ -121,6 +137,9 @@ struct diary_stack {
     size_t nknobs, knobs_room;
     struct diary_call *call; /* in the order in which they were made */
     size_t ncalls, calls_room;
+    struct diary_in *in; /* in the order in which they came; after the first diary_arrival by their keys and times */
+    size_t nin, in_room;
+    bool in_sorted;
     bool cut;
 };
 
@@ -140,6 +159,10 @@ const struct diary_stack *diary_of(const struct diary_book *book, td_ip4 addr);
  * captured, for ends that are used again. The result is the caller's to free; NULL with *n 0: none, or no memory. Their texts stay the book's. */
 struct diary_call *diary_connection(const struct diary_stack *st, struct diary_end us, struct diary_end peer, int64_t begun,
                                     size_t *n);
+/* When this segment, which was captured at that time, came in at the stack, ns since 1970. Each is given out once. False: it
+ * never did. To be asked only where there are arrivals (nin > 0). */
+bool diary_arrival(struct diary_stack *st, const struct diary_key *key, int64_t captured, int64_t *wall);
+void diary_arrivals_again(struct diary_book *book); /* as if none had been given out */
 void diary_book_free(struct diary_book *book);
 
 #endif

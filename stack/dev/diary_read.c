@@ -316,9 +316,32 @@ static void keep_interface(struct diary_stack *st, char *at)
     st->interface[st->ninterfaces++].mtu = (uint32_t)mtu;
 }
 
+static void keep_arrival(struct diary_book *b, struct diary_stack *st, int64_t wall, char *at)
+{
+    int64_t id, seq, ack, ts;
+    void *in = st->in;
+    if (!number(word(&at), 0, UINT16_MAX, &id) || !number(word(&at), 0, UINT32_MAX, &seq) || !number(word(&at), 0, UINT32_MAX, &ack) ||
+        !number(word(&at), 0, UINT32_MAX, &ts))
+        return;
+    bool room = b->ncalls < DIARY_CALLS_MAX;
+    if (!room || !grow(&in, st->nin, &st->in_room, sizeof(*st->in))) {
+        b->no_memory |= room;
+        st->cut = true;
+        return;
+    }
+    st->in = in;
+    st->in[st->nin++] = (struct diary_in){.wall = wall, .key = {(tcp_seq)seq, (tcp_seq)ack, (uint32_t)ts, (uint16_t)id}};
+    st->in_sorted = false;
+    b->ncalls++;
+}
+
 static void keep_call(struct diary_book *b, struct diary_stack *st, int64_t t, char *rest)
 {
     struct diary_call c = {.made = -1, .wall = st->epoch + t};
+    if (strncmp(rest, "in ", 3) == 0) {
+        keep_arrival(b, st, c.wall, rest + 3);
+        return;
+    }
     if (strncmp(rest, "address ", 8) == 0) {
         keep_address(st, rest + 8);
         return;
@@ -436,6 +459,56 @@ const struct diary_stack *diary_of(const struct diary_book *b, td_ip4 addr)
     return NULL;
 }
 
+/* ---- arrivals ---- */
+
+static int compare(const struct diary_key *a, const struct diary_key *b)
+{
+    if (a->seq != b->seq)
+        return a->seq < b->seq ? -1 : 1;
+    if (a->ack != b->ack)
+        return a->ack < b->ack ? -1 : 1;
+    if (a->ts != b->ts)
+        return a->ts < b->ts ? -1 : 1;
+    return (a->id > b->id) - (a->id < b->id);
+}
+
+static int by_key(const void *x, const void *y)
+{
+    const struct diary_in *a = x, *b = y;
+    int c = compare(&a->key, &b->key);
+    return c != 0 ? c : (a->wall > b->wall) - (a->wall < b->wall);
+}
+
+bool diary_arrival(struct diary_stack *st, const struct diary_key *key, int64_t captured, int64_t *wall)
+{
+    size_t lo = 0, hi = st->nin;
+    if (!st->in_sorted)
+        qsort(st->in, st->nin, sizeof(*st->in), by_key);
+    st->in_sorted = true;
+    const struct diary_in want = {.key = *key, .wall = captured};
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (by_key(&st->in[mid], &want) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    while (lo < st->nin && st->in[lo].taken && compare(&st->in[lo].key, key) == 0)
+        lo++;
+    if (lo == st->nin || compare(&st->in[lo].key, key) != 0)
+        return false;
+    st->in[lo].taken = true;
+    *wall = st->in[lo].wall;
+    return true;
+}
+
+void diary_arrivals_again(struct diary_book *b)
+{
+    for (size_t i = 0; i < b->nstacks; i++)
+        for (size_t k = 0; k < b->stack[i].nin; k++)
+            b->stack[i].in[k].taken = false;
+}
+
 /* ---- one connection's calls ---- */
 
 #define HANDLES 65536
@@ -483,13 +556,16 @@ static void choose(struct trace *t, const struct diary_call *c, int32_t which, i
     }
 }
 
-/* Which socket each call is about, and which is the connection's. */
-static void follow(struct trace *t, const struct diary_stack *st, struct diary_end us, struct diary_end peer, int64_t begun)
+/* Which socket each call is about, and which is the connection's. translated: the other end's address may be another than the
+ * captured one, for a router on the way translates it. */
+static void follow(struct trace *t, const struct diary_stack *st, struct diary_end us, struct diary_end peer, int64_t begun, bool translated)
 {
+    t->n = 0;
+    memset(t->of, 0xff, sizeof(t->of));
     for (size_t i = 0; i < st->ncalls; i++) {
         const struct diary_call *c = &st->call[i];
         int32_t s = handle(c->s) ? t->of[c->s] : -1;
-        bool ours = same_end(c->us, us) && same_end(c->peer, peer);
+        bool ours = same_end(c->us, us) && c->peer.port == peer.port && (translated || c->peer.addr == peer.addr);
         if (c->what == DIARY_SOCKET)
             s = open_socket(t, c->s, -1);
         t->socket[i] = s;
@@ -522,12 +598,13 @@ struct diary_call *diary_connection(const struct diary_stack *st, struct diary_e
     *n = 0;
     if (t != NULL) {
         *t = (struct trace){.chosen = -1, .listener = -1, .distance = UINT64_MAX};
-        memset(t->of, 0xff, sizeof(t->of));
         t->opened = malloc((st->ncalls + 1) * sizeof(*t->opened));
         t->socket = malloc((st->ncalls + 1) * sizeof(*t->socket));
     }
     if (t != NULL && out != NULL && t->opened != NULL && t->socket != NULL) {
-        follow(t, st, us, peer, begun);
+        follow(t, st, us, peer, begun, false);
+        if (t->chosen < 0)
+            follow(t, st, us, peer, begun, true);
         for (size_t i = 0; i < st->ncalls; i++) {
             struct diary_call c = st->call[i];
             int32_t s = t->socket[i];
@@ -564,6 +641,7 @@ void diary_book_free(struct diary_book *b)
             free(b->stack[i].call[k].text);
         free(b->stack[i].knob);
         free(b->stack[i].call);
+        free(b->stack[i].in);
     }
     free(b->stack);
     *b = (struct diary_book){0};

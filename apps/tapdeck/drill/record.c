@@ -87,7 +87,7 @@ int record_close(struct record *r)
     sniffer_close(r->sniffer);
     if (r->diary != NULL) {
         struct pcapng_buf b = {0};
-        diary_write(r->diary, 1, &b);
+        diary_write(r->diary, 1, true, &b);
         (void)dump_put(r->dump, SNIFF_END, b.b, b.len, record_wall(r));
         pcapng_buf_free(&b);
     }

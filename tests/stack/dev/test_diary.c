@@ -74,8 +74,8 @@ START_TEST(two_stacks_in_a_file)
     ck_assert_int_eq(td_if_set_mtu(a, ifindex, 1300), 0);
     ck_assert_int_eq(td_addr_add(a, ifindex, TD_IP4(10, 0, 0, 2), 32), 0);
     pcapng_section(&w, NULL, NULL, "x");
-    diary_write(da, 1, &w);
-    diary_write(db, 2, &w);
+    diary_write(da, 1, true, &w);
+    diary_write(db, 2, false, &w);
     diary_close(da);
     diary_close(db);
     ck_assert_int_eq(td_knob_set(a, "net.ipv4.tcp_sack", "0"), 0); /* nobody listens any more */
@@ -141,7 +141,7 @@ START_TEST(the_calls_of_an_application)
     ck_assert_int_eq(td_close(st, c), 0);
     td_stack_flush(st, 8 * TD_SEC);
     pcapng_section(&w, NULL, NULL, "x");
-    diary_write(d, 9, &w);
+    diary_write(d, 9, true, &w);
     diary_close(d);
     td_stack_free(st);
     read_back(&w);
@@ -197,7 +197,7 @@ START_TEST(a_long_diary)
     for (int i = 0; i < CALLS; i++)
         ck_assert_int_eq(td_sendto(st, s, "12345", (size_t)(i % 5), 0, LO, 9), i % 5);
     pcapng_section(&w, NULL, NULL, "x");
-    diary_write(d, 1, &w);
+    diary_write(d, 1, true, &w);
     diary_close(d);
     td_stack_free(st);
     ck_assert_uint_gt(w.len, PCAPNG_CUSTOM_MAX);
@@ -230,12 +230,42 @@ START_TEST(ends_that_are_used_again)
     ck_assert_uint_eq(n, 6);
     ck_assert_int_eq(c[4].n, 6);
     free(c);
+    const struct diary_end translated = {TD_IP4(192, 168, 0, 2), 9}; /* seen in front of a router that translates */
+    c = diary_connection(&book.stack[0], us, translated, INT64_C(8900000000), &n);
+    ck_assert_uint_eq(n, 6);
+    ck_assert_int_eq(c[4].n, 6);
+    free(c);
     const struct diary_end other = {TD_IP4(10, 0, 0, 2), 10}, none = {TD_IP4(10, 0, 0, 1), 81};
     c = diary_connection(&book.stack[0], us, other, INT64_C(8900000000), &n);
     ck_assert_uint_eq(n, 3); /* it listened, and that is all */
     free(c);
     ck_assert_ptr_null(diary_connection(&book.stack[0], none, other, 0, &n));
     ck_assert_uint_eq(n, 0);
+}
+END_TEST
+
+/* Each arrival is one segment's: of two with the same numbers, the first that came behind the capture. */
+START_TEST(arrivals)
+{
+    const struct diary_key seven = {100, 9, 5, 7}, eight = {100, 9, 5, 8}, again = {100, 9, 6, 7}, acks = {100, 10, 5, 7}, nine = {100, 9, 5, 9};
+    int64_t wall = 0;
+    tell(HEAD "epoch 0.000000000\n1.000000000 in 7 100 9 5\n2.000000000 in 7 100 9 5\n1.500000000 in 8 100 9 5\n1.500000000 in 7 100 9 6\n"
+              "1.000000000 in x 100 9 5\n1.000000000 in 65536 1 9 5\n1.000000000 in 1 4294967296 9 5\n1.000000000 in 1 1 1\n");
+    struct diary_stack *st = &book.stack[0];
+    ck_assert_uint_eq(st->nin, 4);
+    ck_assert_uint_eq(st->ncalls, 0);
+    ck_assert(diary_arrival(st, &seven, INT64_C(900000000), &wall) && wall == (int64_t)TD_SEC);
+    ck_assert(diary_arrival(st, &seven, INT64_C(900000000), &wall) && wall == 2 * (int64_t)TD_SEC);
+    ck_assert(!diary_arrival(st, &seven, INT64_C(900000000), &wall));
+    ck_assert(!diary_arrival(st, &eight, INT64_C(1600000000), &wall)); /* it came before it was captured: another's */
+    ck_assert(diary_arrival(st, &eight, INT64_C(1400000000), &wall));
+    ck_assert(!diary_arrival(st, &acks, 0, &wall));
+    ck_assert(!diary_arrival(st, &nine, 0, &wall));
+    ck_assert(diary_arrival(st, &again, 0, &wall) && wall == INT64_C(1500000000));
+    diary_arrivals_again(&book);
+    ck_assert(diary_arrival(st, &seven, 0, &wall) && wall == (int64_t)TD_SEC);
+    tell(HEAD "3.000000000 in 9 100 9 5\n"); /* and more came */
+    ck_assert(diary_arrival(st, &nine, 0, &wall) && wall == 3 * (int64_t)TD_SEC);
 }
 END_TEST
 
@@ -305,6 +335,7 @@ static Suite *suite(void)
     tcase_add_test(c, the_calls_of_an_application);
     tcase_add_test(c, a_long_diary);
     tcase_add_test(c, ends_that_are_used_again);
+    tcase_add_test(c, arrivals);
     tcase_add_test(c, what_makes_no_sense_is_passed_over);
     tcase_add_test(c, others_blocks_and_other_versions);
     suite_add_tcase(s, c);
