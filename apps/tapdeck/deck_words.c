@@ -117,6 +117,8 @@ static int goto_word(struct session *s, const char *word, char *msg, size_t msg_
             return session_fail(s, EXIT_USAGE, "there is no packet %s: the last is %llu", word,
                                 (unsigned long long)last);
         *result = reel_goto_number(d->reel, number, msg, msg_size);
+        if (*result == REEL_STOPPED && reel_place(d->reel).number != number && !s->json)
+            fprintf(s->out, "packet %s isn't on this tape; the last before it:\n", word);
     } else if (parse_time(word, &at)) {
         td_time length = reel_tape(d->reel)->length;
         if (length > 0 && at > length)

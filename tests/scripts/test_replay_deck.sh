@@ -18,6 +18,10 @@ said=$(deck -e 'step 3' -e 'back 2' -e where $sack 2>&1)
 ok "step prints each packet, back what it takes back, where says where it is"
 [ "$(deck -e 'goto 5' -e 'goto start' -e 'step' $sack | tail -1)" = "$(deck -e 'goto 1' $sack)" ]
 ok "goto start, and on"
+two=$(echo pcaps/time-wait-reuse/time-wait-reuse.pcap*)
+said=$(deck --flow 1 -e 'goto end' -e 'step' "$two" 2>&1)
+grep -q 'the tape ends at packet' <<<"$said" && deck --flow 1 -e step -e 'goto 1' "$two" | grep -q "packet 1 isn't on this tape"
+ok "a tape of one connection of several"
 deck -e 'goto 0.2s' -e where $sack | grep -q '^packet 14, .* 0.200000 s'
 ok "goto a time: the last packet before it"
 deck -e 'until state=ESTABLISHED' $sack | grep -q '^ *2 '
