@@ -27,10 +27,12 @@ static uint32_t get_u32(const uint8_t *b)
 bool record_is(const char *path)
 {
     char magic[8];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
-    bool is = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-              pread(fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
+    /* A pipe isn't opened: whoever writes to it would see its reader go. */
+    int fd = stat(path, &st) == 0 && S_ISREG(st.st_mode)
+                 ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+                 : -1;
+    bool is = fd >= 0 && pread(fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
               memcmp(magic, RECORD_MAGIC, sizeof(magic)) == 0;
     if (fd >= 0)
         close(fd);

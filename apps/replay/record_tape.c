@@ -5,8 +5,8 @@
  * one. A frame that comes in is handed over in a call of its own: after that step the stack has
  * read it, and hasn't answered yet.
  *
- * What happened behind the last frame belongs to no step. A run in which no frame passed stands at its end from the
- * beginning.
+ * What happened behind the last frame belongs to no step. A run in which no frame passed stands at
+ * its end from the beginning.
  *
  * Applications don't run. What `app list` and `ss -p` say of them was noted when they started;
  * their status lines are empty.

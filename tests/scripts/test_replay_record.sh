@@ -47,5 +47,9 @@ run 2 "a cut header" "breaks off in its header" replay "$work/head.deck"
 cp "$f" "$work/v9.deck"
 printf '\011' | dd of="$work/v9.deck" bs=1 seek=8 conv=notrunc 2>/dev/null
 run 2 "a format of the future" "is a recording of format 9; this program reads format 1" replay "$work/v9.deck"
+mkfifo "$work/pipe"
+cat pcaps/sack/sack.pcapng >"$work/pipe" &
+run 0 "a capture from a pipe isn't disturbed by the question" "25 packets" replay --list "$work/pipe"
+wait
 run 2 "no such file" "No such file" replay "$work/nowhere.deck"
 exit $status

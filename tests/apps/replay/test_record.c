@@ -962,7 +962,8 @@ START_TEST(test_a_crash_on_the_tape_deck)
     ck_assert_msg(reel != NULL, "%s", msg);
     for (int again = 0; again < 2; again++) {
         enum reel_result got = reel_goto_step(reel, UINT64_MAX, msg, sizeof msg);
-        ck_assert_msg(got == REEL_FAILED && strstr(msg, "Aborted") != NULL, "%d: %s", (int)got, msg);
+        ck_assert_msg(got == REEL_FAILED && strstr(msg, "Aborted") != NULL, "%d: %s", (int)got,
+                      msg);
         uint64_t at = reel_place(reel).step;
         ck_assert_uint_gt(at, 20);
         char *words[] = {(char[]){"ss"}, (char[]){"-tan"}}, *text = NULL, err[512];
@@ -970,7 +971,8 @@ START_TEST(test_a_crash_on_the_tape_deck)
         bool changed;
         struct text notes = {0};
         FILE *f = open_memstream(&text, &size);
-        ck_assert_int_eq(reel_command(reel, 2, words, false, false, f, &notes, &changed, err, sizeof err), 0);
+        ck_assert_int_eq(
+            reel_command(reel, 2, words, false, false, f, &notes, &changed, err, sizeof err), 0);
         fclose(f);
         ck_assert_msg(strstr(text, "FIN-WAIT-1") != NULL, "%s", text);
         free(text);
