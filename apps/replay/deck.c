@@ -5,19 +5,16 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "common/control.h"
 #include "common/nearest.h"
 #include "core/journal.h"
-#include "replay/deck_internal.h"
+#include "replay/deck_procs.h"
 #include "tcp/tcp.h"
 
 #define EVERY_LEAST 16u /* steps between checkpoints */
@@ -26,202 +23,6 @@
     200 /* one Ctrl-C may come as two signals: timeout(1) sends it to the program and to its group \
          */
 #define PATIENCE_MS 2000 /* for a step, after it was asked to stop */
-
-struct proc {
-    pid_t pid; /* 0: there is none */
-    int fd;
-    struct reel_place place;
-};
-
-struct reel {
-    struct tape *tape;
-    struct reel_hooks hooks;
-    struct deck_shared *shared;
-    struct proc root, head;
-    struct proc check[DECK_CHECKPOINTS + 1];
-    unsigned nchecks;
-    struct reel_place place;
-    struct text line;
-    struct reel_place end; /* the last frame; step 0: not known */
-    bool recovering;
-    int unforked;      /* errno: a checkpoint couldn't be made; 0 */
-    uint64_t differed; /* the first frame that did in the last move, 0: none; and how */
-    char how[512];
-    char body[DECK_BODY + 1];
-};
-
-/* ---- processes ---- */
-
-static int reap(pid_t pid)
-{
-    int status = 0;
-    (void)kill(pid, SIGKILL);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    return status;
-}
-
-/* It is gone, but may have forked, and told so, before that: those go too. */
-static void forget(struct proc *p)
-{
-    static char body[DECK_BODY + 1];
-    struct deck_message m;
-    int fd;
-    while (deck_receive(p->fd, &m, body, &fd)) {
-        if (fd < 0)
-            continue;
-        (void)close(fd);
-        (void)reap(m.pid);
-    }
-    (void)close(p->fd);
-    *p = (struct proc){.fd = -1};
-}
-
-/* Ends it. Its status as waitpid has it. */
-static int put_down(struct proc *p)
-{
-    if (p->pid <= 0)
-        return 0;
-    int status = reap(p->pid);
-    forget(p);
-    return status;
-}
-
-/* The process has closed its channel: what ended it. It is given a moment to. */
-static int gone(struct proc *p)
-{
-    int status = 0;
-    const struct timespec moment = {.tv_nsec = 1000000};
-    for (int i = 0; i < 1000; i++) {
-        pid_t pid = waitpid(p->pid, &status, WNOHANG);
-        if (pid == p->pid) {
-            forget(p);
-            return status;
-        }
-        if (pid < 0 && errno != EINTR)
-            break;
-        (void)nanosleep(&moment, NULL);
-    }
-    return put_down(p);
-}
-
-/* Nobody has ended it from outside. */
-static bool alive(struct proc *p)
-{
-    int status;
-    if (p->pid <= 0)
-        return false;
-    if (waitpid(p->pid, &status, WNOHANG) == 0)
-        return true;
-    forget(p);
-    return false;
-}
-
-static void close_all(const struct reel *r)
-{
-    if (r->root.pid > 0)
-        (void)close(r->root.fd);
-    if (r->head.pid > 0)
-        (void)close(r->head.fd);
-    for (unsigned i = 0; i < r->nchecks; i++)
-        (void)close(r->check[i].fd);
-}
-
-/* The process that has the tape at its beginning, from the console's own copy. */
-static bool make_root(struct reel *r, char *msg, size_t msg_size)
-{
-    int pair[2] = {-1, -1};
-    pid_t pid = -1, console = getpid();
-    if (r->root.pid > 0)
-        return true;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0) {
-        (void)fflush(NULL); /* no sentence twice */
-        pid = fork();
-    }
-    if (pid == 0) {
-        (void)close(pair[0]);
-        close_all(r);
-        deck_serve(r->tape, r->shared, pair[1], console);
-    }
-    if (pid < 0) {
-        (void)snprintf(msg, msg_size, "no process can be made for the tape: %s", strerror(errno));
-        if (pair[0] >= 0) {
-            (void)close(pair[0]);
-            (void)close(pair[1]);
-        }
-        return false;
-    }
-    (void)close(pair[1]);
-    r->root = (struct proc){.pid = pid, .fd = pair[0]};
-    return true;
-}
-
-static void share_checkpoints(struct reel *r)
-{
-    for (unsigned i = 0; i < r->nchecks; i++)
-        r->shared->have[i] = r->check[i].place.step;
-    r->shared->n = r->nchecks;
-}
-
-/* One that the head has left behind. When there are too many, every second one goes. */
-static void add_checkpoint(struct reel *r, struct proc p)
-{
-    if (p.place.step % r->shared->every != 0) {
-        (void)put_down(&p);
-        return;
-    }
-    unsigned at = r->nchecks++;
-    for (; at > 0 && r->check[at - 1].place.step > p.place.step; at--)
-        r->check[at] = r->check[at - 1];
-    r->check[at] = p;
-    while (r->nchecks > DECK_CHECKPOINTS) {
-        unsigned kept = 0;
-        r->shared->every *= 2;
-        for (unsigned i = 0; i < r->nchecks; i++) {
-            if (r->check[i].place.step % r->shared->every == 0)
-                r->check[kept++] = r->check[i];
-            else
-                (void)put_down(&r->check[i]);
-        }
-        r->nchecks = kept;
-    }
-    share_checkpoints(r);
-}
-
-static void drop_checkpoint(struct reel *r, unsigned i)
-{
-    (void)put_down(&r->check[i]);
-    for (r->nchecks--; i < r->nchecks; i++)
-        r->check[i] = r->check[i + 1];
-    share_checkpoints(r);
-}
-
-/* Where no more processes can be made, a checkpoint is the first to go. False: there is none. */
-static bool make_room(struct reel *r)
-{
-    if (r->nchecks == 0)
-        return false;
-    drop_checkpoint(r, r->nchecks - 1);
-    return true;
-}
-
-/* A copy of it. False: *error is why; -1: it is gone. */
-static bool copy(struct reel *r, const struct proc *of, struct proc *made, int *error)
-{
-    struct deck_message m = {.kind = ORDER_FORK};
-    int fd = -1;
-    *error = -1;
-    if (!deck_send(of->fd, &m, NULL, -1) || !deck_receive(of->fd, &m, r->body, &fd))
-        return false;
-    *error = m.error;
-    if (m.error != 0 || fd < 0) {
-        if (fd >= 0)
-            (void)close(fd);
-        return false;
-    }
-    *made = (struct proc){.pid = m.pid, .fd = fd, .place = m.place};
-    return true;
-}
 
 /* ---- waiting for answers ---- */
 
@@ -321,7 +122,7 @@ static bool order_go(struct reel *r, struct proc *p, const struct reel_goal *g, 
         return false;
     while (await(&w, p->fd) && deck_receive(p->fd, m, r->body, &fd)) {
         if (m->kind == ANSWER_CHECKPOINT && fd >= 0)
-            add_checkpoint(r, (struct proc){.pid = m->pid, .fd = fd, .place = m->place});
+            reel_add_checkpoint(r, (struct proc){.pid = m->pid, .fd = fd, .place = m->place});
         else if (m->kind == ANSWER_CHECKPOINT)
             r->unforked = m->error;
         else if (m->kind == ANSWER_LINE && r->hooks.line != NULL)
@@ -350,7 +151,7 @@ static enum reel_result put_before(struct reel *r, uint64_t step)
         return REEL_FAILED;
     r->recovering = true;
     if (to_step(r, step > 0 ? step - 1 : 0, msg, sizeof(msg)) != REEL_STOPPED) {
-        (void)put_down(&r->head);
+        (void)proc_end(&r->head);
         if (!place_head(r, step_not_behind, step > 0 ? step - 1 : 0, msg, sizeof(msg)))
             result = REEL_LOST;
         else
@@ -366,10 +167,10 @@ static enum reel_result mourn(struct reel *r, uint64_t step, uint64_t number, bo
 {
     char how[200];
     if (interrupted) {
-        (void)put_down(&r->head);
+        (void)proc_end(&r->head);
         (void)snprintf(how, sizeof(how), "the tape's process didn't stop, and was ended");
     } else {
-        how_it_ended(gone(&r->head), how, sizeof(how));
+        how_it_ended(proc_gone(&r->head), how, sizeof(how));
     }
     if (number > 0)
         (void)snprintf(msg, msg_size, "%s in the step behind packet %llu", how,
@@ -388,7 +189,7 @@ static enum reel_result go(struct reel *r, const struct reel_goal *g, struct dec
     if (!answered && r->shared->under_way == 0 && m->result == REEL_FAILED && !r->recovering) {
         /* It did nothing at all: somebody has ended it before. */
         r->recovering = true;
-        (void)put_down(&r->head);
+        (void)proc_end(&r->head);
         if (to_step(r, r->place.step, msg, msg_size) == REEL_STOPPED)
             answered = order_go(r, &r->head, g, false, m, msg, msg_size);
         r->recovering = false;
@@ -401,7 +202,7 @@ static enum reel_result go(struct reel *r, const struct reel_goal *g, struct dec
                      msg, msg_size);
     }
     if (m->result == REEL_FAILED) { /* the tape says itself that it can't go on */
-        (void)put_down(&r->head);
+        (void)proc_end(&r->head);
         return put_before(r, step);
     }
     r->place = r->head.place = m->place;
@@ -413,7 +214,7 @@ static enum reel_result go(struct reel *r, const struct reel_goal *g, struct dec
 /* Makes a head from the nearest checkpoint, unless the head itself is nearer. */
 static bool place_head(struct reel *r, not_behind fits, uint64_t where, char *msg, size_t msg_size)
 {
-    (void)alive(&r->head);
+    (void)proc_alive(&r->head);
     for (;;) {
         unsigned i = r->nchecks;
         int error;
@@ -423,19 +224,19 @@ static bool place_head(struct reel *r, not_behind fits, uint64_t where, char *ms
         uint64_t nearest = i > 0 ? r->check[i - 1].place.step : 0;
         if (r->head.pid > 0 && fits(&r->head.place, where) && r->head.place.step >= nearest)
             return true;
-        if (i == 0 && !make_root(r, msg, msg_size))
+        if (i == 0 && !reel_make_root(r, msg, msg_size))
             return false;
         struct proc *from = i > 0 ? &r->check[i - 1] : &r->root;
-        if (copy(r, from, &made, &error)) {
-            (void)put_down(&r->head);
+        if (proc_copy(r, from, &made, &error)) {
+            (void)proc_end(&r->head);
             r->head = made;
             r->place = made.place;
             return true;
         }
-        if (error >= 0 && make_room(r))
+        if (error >= 0 && reel_make_room(r))
             continue;
         if (error >= 0 && r->head.pid > 0) { /* then the head itself: it isn't where it should be */
-            (void)put_down(&r->head);
+            (void)proc_end(&r->head);
             continue;
         }
         if (error >= 0) {
@@ -444,15 +245,15 @@ static bool place_head(struct reel *r, not_behind fits, uint64_t where, char *ms
             return false;
         }
         if (i > 0) { /* somebody ended it */
-            drop_checkpoint(r, i - 1);
+            reel_drop_checkpoint(r, i - 1);
         } else {
-            (void)put_down(&r->root);
+            (void)proc_end(&r->root);
             static const struct reel_place start;
-            if (!make_root(r, msg, msg_size) || !copy(r, &r->root, &made, &error)) {
+            if (!reel_make_root(r, msg, msg_size) || !proc_copy(r, &r->root, &made, &error)) {
                 (void)snprintf(msg, msg_size, "the tape's process can't be made again");
                 return false;
             }
-            (void)put_down(&r->head);
+            (void)proc_end(&r->head);
             r->head = made;
             r->place = start;
             return true;
@@ -509,10 +310,10 @@ void reel_close(struct reel *r)
 {
     if (r == NULL)
         return;
-    (void)put_down(&r->head);
-    (void)put_down(&r->root);
+    (void)proc_end(&r->head);
+    (void)proc_end(&r->root);
     for (unsigned i = 0; i < r->nchecks; i++)
-        (void)put_down(&r->check[i]);
+        (void)proc_end(&r->check[i]);
     (void)munmap(r->shared, sizeof(*r->shared));
     text_free(&r->line);
     r->tape->ops->close(r->tape);
@@ -618,16 +419,16 @@ static bool copy_head(struct reel *r, struct proc *made, char *msg, size_t msg_s
     int error;
     bool again = false;
     for (;;) {
-        if (!alive(&r->head) && to_step(r, r->place.step, msg, msg_size) != REEL_STOPPED)
+        if (!proc_alive(&r->head) && to_step(r, r->place.step, msg, msg_size) != REEL_STOPPED)
             return false;
-        if (copy(r, &r->head, made, &error))
+        if (proc_copy(r, &r->head, made, &error))
             return true;
         if (error < 0 && again)
             break;
         if (error < 0) {
-            (void)put_down(&r->head);
+            (void)proc_end(&r->head);
             again = true;
-        } else if (!make_room(r)) {
+        } else if (!reel_make_room(r)) {
             break;
         }
     }
@@ -649,7 +450,7 @@ enum reel_result reel_peek(struct reel *r, uint64_t steps, char *msg, size_t msg
         order_go(r, &made, &g, true, &m, msg, msg_size) ? (enum reel_result)m.result : REEL_FAILED;
     text_free(&r->line);
     r->line = kept;
-    (void)put_down(&made);
+    (void)proc_end(&made);
     return result;
 }
 
@@ -737,12 +538,12 @@ int reel_command(struct reel *r, int argc, char *const *argv, bool json, bool tt
         }
     }
     if (over || w.asked > 0 || ferror(out)) {
-        (void)put_down(&made);
+        (void)proc_end(&made);
         if (!over && w.asked > 0)
             (void)snprintf(err, err_size, "interrupted");
         return status;
     }
-    how_it_ended(gone(&made), how, sizeof(how));
+    how_it_ended(proc_gone(&made), how, sizeof(how));
     (void)snprintf(err, err_size, "`%s` failed: %s", argv[0], how);
     return EXIT_FAILED;
 }
