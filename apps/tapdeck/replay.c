@@ -285,7 +285,7 @@ static int replay_main(struct session *s, int argc, char **argv)
             return status;
     }
     /* Rows on the same terminal would be cut by the bar. */
-    struct progress p = {.shown = isatty(STDERR_FILENO) && (w.list || w.observe.summary || !isatty(fileno(s->out)))};
+    struct progress p = {.shown = isatty(STDERR_FILENO) && (w.list || w.observe.summary || w.report.to != NULL || w.report.copy != NULL || !isatty(fileno(s->out)))};
     struct capture_reader *r = open_file(w.file, &p, msg, sizeof(msg));
     if (r == NULL) {
         status = EXIT_USAGE;

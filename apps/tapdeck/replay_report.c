@@ -203,6 +203,8 @@ static int write_copy(const struct pass *p, FILE *standard)
     p->o->silent = alone;
     int status =
         place_close(&copy, alone ? pass(p, standard) : write_to(p, standard), p->msg, p->msg_size);
+    if (p->tick != NULL) /* the bar may stand on this line */
+        fputs("\r\033[K", stderr);
     if (status == EXIT_DONE && alone && !p->said)
         fprintf(standard, "%s: %llu packets, with comments on %llu\n", p->w->copy,
                 (unsigned long long)a.packets, (unsigned long long)a.annotated);

@@ -70,6 +70,10 @@ function make_plot(p) {
         u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
         show_time(u.posToVal(left, 'x'), u.posToVal(left + width, 'x'));
       }],
+      setCursor: [(u) => { /* what the mouse points at */
+        const { left, top } = u.cursor, x = u.posToVal(left, 'x'), y = u.posToVal(top, 'y');
+        by_id('at-' + p.box.slice(5)).textContent = left == null || left < 0 ? '' : x.toFixed(6) + ' s' + (top < 0 ? '' : ', ' + (y < 1000 ? +y.toPrecision(4) : grouped(Math.round(y))) + ' ' + p.unit);
+      }],
       draw: [(u) => {
         const { left, top, width, height } = u.bbox, c = u.ctx;
         c.save();
@@ -195,7 +199,7 @@ function windows_plot(d) {
   const inner = Math.max(biggest(flight), biggest(cwnd), 1), far = biggest(offered) > 4 * inner;
   const far_ssthresh = biggest(ssthresh) > 4 * inner;
   const p = {
-    box: 'plot-win', y_label: 'bytes', data: [x, flight, cwnd, ssthresh, offered, ...(played ? [its_cwnd, its_ssthresh] : [])], height: () => 260,
+    box: 'plot-win', y_label: 'bytes', unit: 'bytes', data: [x, flight, cwnd, ssthresh, offered, ...(played ? [its_cwnd, its_ssthresh] : [])], height: () => 260,
     series: [{}, step_series('flight', [], true, true), step_series('cwnd', [8, 4], true), step_series('ssthresh', [2, 3], !far_ssthresh),
       step_series('window', [12, 3, 2, 3], !far), ...(played ? [step_series('its', [], true), step_series('its', [2, 3], true)] : [])],
     y_range: (min, max) => range_of(p, min, max),
@@ -226,7 +230,7 @@ function rtt_plot(d) {
   const sample = list.map((r) => (r.side === o && r.rtt >= 0 ? r.rtt / 1e6 : null));
   const smooth = held(list, (r) => (r['srtt' + d] > 0 ? r['srtt' + d] / 1e6 : null));
   const p = {
-    box: 'plot-rtt', y_label: 'ms', data: [x, sample, smooth], height: () => 260,
+    box: 'plot-rtt', y_label: 'ms', unit: 'ms', data: [x, sample, smooth], height: () => 260,
     series: [{}, { paths: () => null, points: { show: false } }, step_series('rtt', [8, 4], true)],
     y_range: (min, max) => range_of(p, min, max),
     draw: draw_samples,

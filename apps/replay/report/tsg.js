@@ -32,7 +32,7 @@ function tsg_plot(d) {
   const far = edge > 3 * high + 3000;
   tsg.window = !far;
   const p = {
-    box: 'plot-tsg', y_label: 'sequence number (bytes)', side: d, data: [x, list.map((r) => (r.side === d ? r.end : r.ack))],
+    box: 'plot-tsg', y_label: 'sequence number (bytes)', unit: '', side: d, data: [x, list.map((r) => (r.side === d ? r.end : r.ack))],
     series: [{}, { paths: () => null, points: { show: false } }], height: () => (innerWidth < 700 ? 300 : 400),
     y_range: (min, max) => tsg_range(d, min, max), draw: tsg_draw,
     nearest: (u, q, px, py) => nearest_row(u, px, py, (r) => tsg_value(r, d)),
