@@ -67,6 +67,9 @@ static void head_text(FILE *out, const char *file, const struct record_head *h, 
     seconds(span, length);
     fprintf(out, "%s: a run of the daemon %s (version %s) from %s on, %s s\n", file, h->name,
             h->version, start, length);
+    if (strcmp(h->version, TAPDECK_VERSION) != 0)
+        fprintf(out, "this is version %s: where it differs from that, so will the run\n",
+                TAPDECK_VERSION);
 }
 
 static void print_text(struct text *t, FILE *out)
