@@ -36,7 +36,7 @@ static void thin_out(struct report *r)
     size_t plain = 0;
     for (size_t i = 0; i < r->lines; i++)
         plain += !r->line[i].marked;
-    bool marked = plain < REPORT_ROWS_MAX / 4;
+    bool marked = plain < r->rows_max / 4;
     drop_every_other(r, marked);
     r->thin[marked]++;
 }
@@ -56,7 +56,7 @@ static bool wanted(struct report *r, bool marked)
     uint64_t nth = r->told[marked]++;
     if ((nth & ((UINT64_C(1) << r->thin[marked]) - 1)) != 0)
         return false;
-    while (r->lines >= REPORT_ROWS_MAX)
+    while (r->lines >= r->rows_max)
         thin_out(r);
     if (r->lines == r->room) {
         size_t room = r->room == 0 ? 256 : 2 * r->room;
@@ -471,6 +471,7 @@ void report_begin(struct report *r, const char *name, struct verdicts *verdicts,
     *r = (struct report){.listener = {.packet = take_packet, .end = take_end},
                          .name = name,
                          .verdicts = verdicts,
+                         .rows_max = REPORT_ROWS_MAX,
                          .out = out};
 }
 

@@ -38,9 +38,9 @@ struct report {
     bool any;              /* a segment was told; */
     uint32_t first_flow;   /* of this connection */
     struct report_line *line;
-    size_t lines, room;
-    unsigned thin[2]; /* one of 2^thin rows is kept: of plain ones, of marked ones */
-    uint64_t told[2]; /* rows that came */
+    size_t lines, room, rows_max; /* rows_max: REPORT_ROWS_MAX, unless somebody says less */
+    unsigned thin[2];             /* one of 2^thin rows is kept: of plain ones, of marked ones */
+    uint64_t told[2];             /* rows that came */
 };
 /* The page goes to `out` when the capture is over. */
 void report_begin(struct report *r, const char *name, struct verdicts *verdicts, FILE *out);
