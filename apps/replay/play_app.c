@@ -333,6 +333,24 @@ static void owe(struct player *r, const struct play_frame *f, size_t index)
         r->closing = true;
 }
 
+/* Fast Open: who connects so hands over its first text with it, which leaves with the SYN if there
+ * is a cookie, else after the handshake. False: no text was captured. */
+static bool open_fast(struct player *r, const struct play_frame *f, size_t index)
+{
+    if (r->take_at < index)
+        r->take_at = index;
+    r->due = f->seq + 1 + f->text;
+    r->taking = f->text == 0;
+    take(r);
+    if (r->out_n == 0)
+        return false;
+    int64_t n = td_sendto(r->st, r->conn, r->out, r->out_n, MSG_FASTOPEN, r->p->peer, r->p->pport);
+    r->out_at += n > 0 ? (size_t)n : 0;
+    if (r->out_at == r->out_n)
+        r->out_at = r->out_n = 0;
+    return true;
+}
+
 /* A frame of the played side was captured: what must its application have done? */
 static void captured(struct player *r, const struct play_frame *f, size_t index)
 {
@@ -342,7 +360,8 @@ static void captured(struct player *r, const struct play_frame *f, size_t index)
         r->conn = td_socket(r->st, AF_INET, SOCK_STREAM, 0);
         see_keep_alive(r);
         (void)td_bind(r->st, r->conn, (struct sockaddr *)&us, sizeof(us));
-        (void)td_connect(r->st, r->conn, (struct sockaddr *)&peer, sizeof(peer));
+        if (!f->o.has_fastopen || !open_fast(r, f, index))
+            (void)td_connect(r->st, r->conn, (struct sockaddr *)&peer, sizeof(peer));
     }
     see_nagle(r, f);
     size_t last = train_end(r, f, index);

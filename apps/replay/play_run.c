@@ -48,6 +48,10 @@ static int transmit(void *dev, const struct pkt *p)
     if (p->len <= ETH_HLEN || p->len > sizeof(r->frame) || !pkt_read(p, 0, r->frame, p->len) ||
         !play_frame_read(&f, r->frame + ETH_HLEN, p->len - ETH_HLEN))
         return 0;
+    if (r->apart) {
+        r->apart_seq = f.seq;
+        return 0;
+    }
     f.at = td_stack_now(r->st) - PLAY_START;
     f.ours = true;
     r->reset = (f.flags & TCP_RST) != 0;
@@ -84,7 +88,7 @@ static void knob_number(struct td_stack *st, const char *name, const char *value
 static int set_knobs(struct player *r, char *msg, size_t msg_size)
 {
     for (size_t i = 0; r->p->diary != NULL && i < r->p->diary->nknobs; i++)
-        (void)knob_word(r->st, r->p->diary->knob[i]);    /* of interfaces that aren't here, too */
+        (void)knob_word(r->st, r->p->diary->knob[i]);   /* of interfaces that aren't here, too */
     knob_number(r->st, "net.ipv4.tcp_syncookies", "0"); /* a cookie holds no number that is given */
     return knob_words(r->st, r->p->knob, r->p->nknobs, msg, msg_size);
 }
@@ -98,7 +102,7 @@ static void configure(struct player *r, const struct play_frame *syn,
     knob_number(r->st, "net.ipv4.conf.all.arp_acd", "0");
     knob_number(r->st, "net.ipv4.conf.default.arp_acd", "0");
     for (size_t i = 0; r->p->diary != NULL && i < r->p->diary->nknobs; i++)
-        (void)knob_word(r->st, r->p->diary->knob[i]);    /* of interfaces that aren't here, too */
+        (void)knob_word(r->st, r->p->diary->knob[i]);   /* of interfaces that aren't here, too */
     knob_number(r->st, "net.ipv4.tcp_syncookies", "0"); /* a cookie's number can't be given */
     if (r->p->diary == NULL)
         knob_number(r->st, "net.ipv4.tcp_wmem", "4096 4194304 67108864");
@@ -251,6 +255,10 @@ static bool open_host(struct player *r)
                                .dev = r};
     const struct td_mac peer = {{2, 0, 0, 0, 0, 2}};
     memset(sc.seed, 7, sizeof(sc.seed));
+    bool cookie = syn != NULL && (syn->flags & TCP_ACK) == 0 && syn->o.has_fastopen &&
+                  syn->o.fastopen_len > 0;
+    if (cookie) /* it had it before */
+        sc.now = PLAY_START - TD_SEC;
     if (p->diary != NULL)
         sc.profile = p->diary->profile;
     r->st = td_stack_new(&sc);
@@ -269,6 +277,10 @@ static bool open_host(struct player *r)
     if (td_route_add(r->st, &route, true) != 0 ||
         td_neigh_add(r->st, r->eth, p->peer, peer, TD_NEIGH_PERMANENT) != 0)
         return false;
+    td_stack_flush(r->st, td_stack_now(r->st));
+    if (cookie)
+        player_cookie(r, syn, theirs);
+    td_stack_tick(r->st, PLAY_START);
     td_stack_flush(r->st, PLAY_START);
     r->active = syn != NULL && (syn->flags & TCP_ACK) == 0;
     r->passive = syn != NULL && !r->active;

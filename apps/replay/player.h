@@ -37,15 +37,15 @@ struct player {
     int listener, conn; /* handles, -1 = none */
     bool passive;       /* it answered a SYN */
     bool active, closing, shut, aborted;
-    size_t next[2];     /* captured frames: the other side's, the played one's that come next */
-    size_t next_ack;    /* of the latter, the first that shows a window */
-    td_time lag;        /* from where the capture was made to the played side and back, ns */
+    size_t next[2];      /* captured frames: the other side's, the played one's that come next */
+    size_t next_ack;     /* of the latter, the first that shows a window */
+    td_time lag;         /* from where the capture was made to the played side and back, ns */
     bool lost;           /* it never was: */
     uint64_t lost_frame; /* the last such one's number */
     size_t next_rst;     /* of the played side's, those before have answered something */
-    size_t heard_of;    /* the other side's frame, +1, that is heard next: */
-    td_time heard_then; /* when, after the first captured one */
-    bool clocked;       /* its timestamps count milliseconds: */
+    size_t heard_of;     /* the other side's frame, +1, that is heard next: */
+    td_time heard_then;  /* when, after the first captured one */
+    bool clocked;        /* its timestamps count milliseconds: */
     int64_t
         clock; /* when `clock_from` left, in the capture's time and with the way's least delay */
     uint32_t clock_from;
@@ -80,8 +80,10 @@ struct player {
     uint64_t was_read;  /* bytes */
     char interface[16]; /* its name there */
     /* what the other side may acknowledge */
-    bool begun; /* the stack has sent something */
-    bool reset; /* what it sent last was a reset */
+    bool apart;        /* what is sent now belongs to another connection: */
+    tcp_seq apart_seq; /* its last sequence number */
+    bool begun;        /* the stack has sent something */
+    bool reset;        /* what it sent last was a reset */
     tcp_seq sent_end;
     bool held;
     tcp_seq held_ack;
@@ -91,6 +93,8 @@ struct player {
 
 /* Sends, and lets the other side say what it held back until it had been sent. */
 void player_flush(struct player *r);
+/* Gives the stack the Fast Open cookie that the captured SYN has (play_cookie.c). */
+void player_cookie(struct player *r, const struct play_frame *syn, const struct play_frame *theirs);
 /* The next n bytes that the played side said are in `out`, from out_at on; what wasn't captured is
  * zeros. False: no memory. */
 bool player_text(struct player *r, size_t n);

@@ -118,7 +118,8 @@ START_TEST(with_a_diary)
             struct play p;
             struct capture_reader *r = capture_open(found.gl_pathv[i], msg, sizeof(msg));
             ck_assert_msg(r != NULL, "%s", msg);
-            int status = play_load(&p, r, found.gl_pathv[i], 0, side == 0 ? "client" : "server", msg, sizeof(msg));
+            int64_t flow = strstr(found.gl_pathv[i], "fast-open") != NULL; /* of two the one with a cookie */
+            int status = play_load(&p, r, found.gl_pathv[i], flow, side == 0 ? "client" : "server", msg, sizeof(msg));
             capture_close(r);
             if (status == EXIT_DONE && p.scripted) {
                 ck_assert_int_eq(play_run(&p, msg, sizeof(msg)), EXIT_DONE);
