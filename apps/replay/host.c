@@ -417,7 +417,10 @@ void host_close(struct host *h)
         host_item_free(h->late[i].it);
     free(h->now);
     for (unsigned n = 0; n < HOST_IFS; n++) {
-        host_item_free(h->feed[n].next);
+        for (struct item *it = h->feed[n].next, *more; it != NULL; it = more) {
+            more = it->more;
+            host_item_free(it);
+        }
         viewer_done(&h->feed[n].viewer);
         capture_close(h->feed[n].reader);
         mapped_close(&h->feed[n].map);

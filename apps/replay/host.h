@@ -102,9 +102,10 @@ struct host_sum { /* what is said at the end */
     uint64_t count[HOST_VERDICTS];
     uint64_t packets, others; /* in the files; of them between other stations */
     uint64_t repaired, dropped, cut, clamped,
-        left_out;       /* handed in with a new checksum, not at all; snapped; times; TCP */
-    uint64_t cut_bytes; /* that the snap length cut off */
-    uint64_t assumed;   /* frames that must have come in where nobody captured */
+        left_out;         /* handed in with a new checksum, not at all; snapped; times; TCP */
+    uint64_t resegmented; /* super-segments of TCP */
+    uint64_t cut_bytes;   /* that the snap length cut off */
+    uint64_t assumed;     /* frames that must have come in where nobody captured */
     struct text
         notes;        /* a line each: addresses, netmask, neighbours, routes as they were guessed */
     char broken[256]; /* "" or the sentence: a file breaks off */

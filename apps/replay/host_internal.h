@@ -129,6 +129,7 @@ struct host_entry {
 /* ---- frames ---- */
 
 struct item {
+    struct item *more; /* of a super-segment, the pieces behind this one */
     struct view v;
     uint8_t *frame; /* v.frame */
     unsigned iface;
@@ -279,8 +280,8 @@ int host_load(struct host *h, char *msg, size_t msg_size);
 const struct diary_stack *host_diary(const struct host *h, unsigned k);
 struct item *host_look_item(struct host *h, unsigned i); /* the i-th ahead; NULL: there is none */
 struct item *
-host_look_take(struct host *h); /* the next one, which is the caller's now; NULL: the end */
-void host_item_free(struct item *it);
+host_look_take(struct host *h);       /* the next one, which is the caller's now; NULL: the end */
+void host_item_free(struct item *it); /* alone */
 
 /* ---- host.c ---- */
 

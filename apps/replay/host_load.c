@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/parse.h"
+#include "wire/checksum.h"
 
 #define ETHER     14u
 #define LATEST    (UINT64_C(1) << 60)
@@ -49,6 +50,69 @@ static td_time elapsed(int64_t first, int64_t now)
 {
     uint64_t ns = (uint64_t)now - (uint64_t)first;
     return now <= first ? 0 : ns < LATEST ? ns : LATEST;
+}
+
+/* n bytes of a super-segment's text, from `at` on, as a segment with headers of its own. NULL: no
+ * memory. */
+static struct item *piece(const struct item *whole, uint32_t at, uint32_t n)
+{
+    const struct view *v = &whole->v;
+    struct item *it = calloc(1, sizeof(*it));
+    uint32_t ihl = v->ip.hlen, thl = v->tcp.hlen;
+    if (it == NULL || (it->frame = malloc(ETHER + ihl + thl + n)) == NULL) {
+        host_item_free(it);
+        return NULL;
+    }
+    uint8_t *ip = it->frame + ETHER, *tcp = ip + ihl;
+    bool last = at + n >= v->text_len;
+    *it = (struct item){
+        .v = *v, .frame = it->frame, .iface = whole->iface, .at = whole->at, .out = whole->out};
+    memcpy(it->frame, v->frame, ETHER + ihl + thl);
+    memcpy(tcp + thl, v->frame + v->text_at + at, n);
+    it->v.frame = it->frame;
+    it->v.frame_len = ETHER + ihl + thl + n;
+    it->v.ip.total_len = (uint16_t)(ihl + thl + n);
+    it->v.text_len = n;
+    it->v.text_kept = v->text_kept <= at ? 0 : v->text_kept - at < n ? v->text_kept - at : n;
+    it->v.filled = n - it->v.text_kept;
+    it->v.ip_sum = it->v.l4_sum = SUM_GOOD;
+    it->v.tcp.flags =
+        (uint16_t)(v->tcp.flags & ~((last ? 0 : TCP_PSH | TCP_FIN) | (at > 0 ? TCP_CWR : 0)));
+    wire_put16(ip + 2, it->v.ip.total_len);
+    wire_put16(ip + 10, 0);
+    wire_put16(ip + 10, checksum_finish(checksum_add(0, ip, ihl)));
+    wire_put32(tcp + 4, v->tcp.seq + at);
+    tcp[13] = (uint8_t)it->v.tcp.flags;
+    wire_put16(tcp + 16, 0);
+    wire_put16(tcp + 16,
+               checksum_finish(checksum_add(
+                   checksum_pseudo(v->ip.src, v->ip.dst, IPPROTO_TCP_, thl + n), tcp, thl + n)));
+    return it;
+}
+
+/* A card above which was captured joins segments, and cuts them: no wire carries what is larger
+ * than the MTU. The first piece, which knows the others; the whole if it is none. */
+static struct item *pieces(struct host *h, struct item *whole)
+{
+    const struct view *v = &whole->v;
+    uint32_t mtu = h->o.mtu != 0                         ? h->o.mtu
+                   : h->iface[whole->iface].f.mtu > 1500 ? h->iface[whole->iface].f.mtu
+                                                         : 1500;
+    uint32_t heads = (uint32_t)v->ip.hlen + v->tcp.hlen, most = mtu > heads + 8 ? mtu - heads : 8;
+    struct item *first = NULL, **end = &first;
+    if (!v->has_tcp || v->net != VIEW_IPV4 || v->fragment || v->ip.total_len <= mtu ||
+        v->text_len <= most || v->text_at + v->text_len > v->frame_len)
+        return whole;
+    for (uint32_t at = 0, n; at < v->text_len; at += n) {
+        n = v->text_len - at < most ? v->text_len - at : most;
+        *end = piece(whole, at, n);
+        if (*end == NULL)
+            break; /* the rest is lost */
+        end = &(*end)->more;
+    }
+    h->sum.resegmented++;
+    host_item_free(whole);
+    return first;
 }
 
 /* The feed's next frame that is the host's business, into feed->next. */
@@ -98,7 +162,7 @@ static void feed_on(struct host *h, unsigned n)
             it->at = it->at > d->last ? it->at : d->last;
             d->last = it->at;
             it->at += out ? 0 : h->lag;
-            d->next = it;
+            d->next = pieces(h, it);
         } else {
             host_item_free(it);
         }
@@ -141,8 +205,10 @@ static void look_fill(struct host *h)
         if (first == NULL || (front != NULL && first->next->at > front->at + LOOK_TIME))
             return;
         h->look_bytes += first->next->v.frame_len;
-        look_put(h, first->next);
-        first->next = NULL;
+        struct item *it = first->next;
+        first->next = it->more;
+        it->more = NULL;
+        look_put(h, it);
     }
 }
 

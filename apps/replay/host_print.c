@@ -56,10 +56,11 @@ void host_print_sum(const struct host_sum *s, struct text *out)
     if (s->cut > 0)
         text_printf(out,
                     "note: %" PRIu64 " packets were cut off when they were captured; zeros stand "
-                                     "for what is missing (%" PRIu64 " bytes)\n",
+                    "for what is missing (%" PRIu64 " bytes)\n",
                     s->cut, s->cut_bytes);
     note(out, s->repaired, "packets were handed in with a new checksum (--checksums)");
     note(out, s->dropped, "packets with a wrong checksum were not handed in (--checksums drop)");
+    note(out, s->resegmented, "super-segments, which no wire carries, were cut to the MTU");
     note(out, s->left_out,
          "TCP segments were not handed in: `--play ADDR:PORT` plays a connection");
     note(out, s->assumed,
@@ -109,6 +110,7 @@ void host_json_sum(struct jsonw *w, const struct host_sum *s)
     jw_u64(w, "repaired", s->repaired);
     jw_u64(w, "dropped", s->dropped);
     jw_u64(w, "left_out", s->left_out);
+    jw_u64(w, "resegmented", s->resegmented);
     jw_u64(w, "assumed", s->assumed);
     if (s->broken[0] != '\0')
         jw_str(w, "broken", s->broken);

@@ -8,7 +8,7 @@
 #include "wire/checksum.h"
 
 struct built {
-    uint8_t b[4096];
+    uint8_t b[8192];
     uint32_t n;
 };
 

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "common/parse.h"
+#include "packets.h"
+#include "wire/eth.h"
 
 static char msg[1024];
 
@@ -169,7 +171,8 @@ START_TEST(differences)
     ck_assert_uint_eq(sum.count[HOST_SAME], 2);
     ck_assert_uint_eq(sum.count[HOST_MISSING], 2);
     ck_assert_ptr_nonnull(strstr(sum.lesson, "packet 5: missing"));
-    ck_assert_ptr_nonnull(strstr(why_of(&s, 5), "about packet 3, of which the journal says: icmp-drop-echo"));
+    ck_assert_ptr_nonnull(
+        strstr(why_of(&s, 5), "about packet 3, of which the journal says: icmp-drop-echo"));
     o.knob[0] = "net.ipv4.ip_default_ttl=128";
     sum = play(&o);
     ck_assert_uint_eq(sum.count[HOST_DIFFERS], 2);
@@ -261,6 +264,66 @@ START_TEST(distance)
 }
 END_TEST
 
+/* A router's card joins what comes in and cuts what leaves: what no wire carries is cut before it
+ * is handed in, and before it is compared. */
+START_TEST(super_segments)
+{
+    struct seen s = {0};
+    char path[] = "/tmp/test_host-XXXXXX";
+    static char text[4001];
+    FILE *f = fdopen(mkstemp(path), "wb");
+    const uint32_t head[6] = {0xa1b23c4d, 2 | 4u << 16, 0, 0, 262144, 1};
+    (void)fwrite(head, sizeof(head), 1, f);
+    for (int i = 0; i < 4000; i++)
+        text[i] = (char)('a' + i % 26);
+    for (int out = 0; out < 2; out++) {
+        struct built p = {0};
+        put_ether(&p, ETHERTYPE_IPV4);
+        struct ipv4_hdr ip = {.hlen = 20,
+                              .total_len = 4040,
+                              .ttl = (uint8_t)(64 - out),
+                              .proto = 6,
+                              .src = TD_IP4(10, 0, 0, 1),
+                              .dst = TD_IP4(10, 0, 9, 9)};
+        struct tcp_hdr h = {.sport = 4711,
+                            .dport = 80,
+                            .seq = 1000,
+                            .ack = 1,
+                            .flags = TCP_ACK | TCP_PSH,
+                            .wnd = 500,
+                            .hlen = 20};
+        p.n += (uint32_t)ipv4_emit(&ip, p.b + p.n);
+        p.n += (uint32_t)tcp_emit(&h, p.b + p.n);
+        put(&p, text, 4000);
+        wire_put16(p.b + 50, checksum_finish(checksum_add(checksum_pseudo(ip.src, ip.dst, 6, 4020),
+                                                          p.b + 34, 4020)));
+        if (out) { /* from the router to somebody else */
+            memcpy(p.b + 6, p.b, 6);
+            memcpy(p.b, "\2\3\3\3\3\3", 6);
+        }
+        const uint32_t record[4] = {1, (uint32_t)out, p.n, p.n};
+        (void)fwrite(record, sizeof(record), 1, f);
+        (void)fwrite(p.b, 1, p.n, f);
+    }
+    (void)fclose(f);
+    struct host_options o = asked("udp", "10.0.0.254/16", &s);
+    o.file[0] = path;
+    o.knob[o.nknobs++] = "net.ipv4.ip_forward=1";
+    o.knob[o.nknobs++] = "net.ipv4.conf.all.send_redirects=0";
+    o.knob[o.nknobs++] = "net.ipv4.conf.default.send_redirects=0";
+    o.run[o.nruns++] = "sysctl -w net.ipv4.conf.eth0.send_redirects=0";
+    struct host_sum sum = play(&o);
+    ck_assert_uint_eq(sum.resegmented, 2);
+    ck_assert_uint_eq(sum.count[HOST_IN], 3);
+    ck_assert_msg(sum.count[HOST_SAME] == 3, "%s", sum.lesson);
+    ck_assert_str_eq(sum.lesson, "");
+    o.mtu = 576;
+    sum = play(&o);
+    ck_assert_uint_eq(sum.count[HOST_SAME], 8); /* 536 each */
+    ck_assert_int_eq(remove(path), 0);
+}
+END_TEST
+
 START_TEST(refused)
 {
     struct seen s = {0};
@@ -321,6 +384,7 @@ static Suite *suite(void)
     tcase_add_test(tc, router);
     tcase_add_test(tc, timed);
     tcase_add_test(tc, distance);
+    tcase_add_test(tc, super_segments);
     tcase_add_test(tc, refused);
     tcase_add_test(tc, tape);
     suite_add_tcase(s, tc);
