@@ -103,10 +103,12 @@ static int transmit(void *dev, const struct pkt *p)
                 host_row_differs(r, h->norm, n);
             host_row_verdict(h, r, at, like != NULL);
             r->pkt = p->id;
+            r->cause = h->hearing;
         } else if (!h->closed) {
             r = host_row_add(h, k, true);
             r->open = r->untold = true;
             r->pkt = p->id;
+            r->cause = h->hearing;
             r->r.sent_at = at;
             r->r.has_sent = true;
             if (h->hops > 0 && n > ETHER + 8)
@@ -272,6 +274,8 @@ static bool said(struct host *h, struct item *it, struct host_entry *r, bool now
     if (!now && !host_row_frame(h, r, it->frame, v->frame_len, v->frame_len - v->filled))
         return false;
     struct host_entry *sent = host_row_twin(h, it->iface, false, r->norm, r->n, r->kept, false);
+    if (sent == NULL && !it->done && h->o.nifs > 1 && v->net == VIEW_IPV4 && host_passes(h, it))
+        return false; /* it is on its way */
     if (sent == NULL && !it->done && !now && h->o.nifs > 1 && h->nlate < HOST_LATE &&
         v->net == VIEW_IPV4 && ip_is_local(h->st, v->ip.src)) {
         h->late[h->nlate++] = (struct late){it, r};
@@ -299,6 +303,7 @@ static bool said(struct host *h, struct item *it, struct host_entry *r, bool now
     }
     if (sent != NULL) {
         r->pkt = sent->pkt;
+        r->cause = sent->cause;
         sent->gone = true;
         sent->open = sent->untold = false;
     }
@@ -338,9 +343,11 @@ bool host_step(struct host *h)
     r->r.at = it->at;
     host_describe(&it->v, &r->r.what);
     bool kept = it->out && said(h, it, r, false);
+    h->hearing = it->out ? 0 : it->v.number;
     if (!it->out)
         hear(h, it, r);
     host_settle(h);
+    h->hearing = 0;
     h->tape.steps++;
     h->tape.frame = (struct tape_frame){.number = h->o.nifs > 1 ? h->tape.steps : it->v.number,
                                         .at = it->at,

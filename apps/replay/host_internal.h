@@ -106,7 +106,9 @@ void norm_difference(const uint8_t *cap, uint32_t ncap, const uint8_t *sent, uin
                      struct text *out);
 
 struct heard { /* something that was handed in, and may be why something else should have left */
-    uint64_t name; /* host_name; 0: nothing */
+    uint64_t name;  /* norm_question; 0: nothing */
+    uint64_t inner; /* norm_inner */
+    td_time at;
     uint64_t number;
     unsigned iface;
     char why[200]; /* the last that the journal said of it */
@@ -122,6 +124,7 @@ struct host_entry {
     bool untold;  /* its reasons haven't been asked for */
     uint64_t pkt; /* the stack's number of it; 0: none */
     bool out;
+    uint64_t cause; /* the captured packet that was being handed in when it left; 0: none was */
     uint8_t *norm;
     uint32_t n, kept;
 };
@@ -234,7 +237,8 @@ struct host {
     unsigned next_reasm;
     struct heard heard[HEARD_MAX];
     unsigned nheard;
-    bool unread; /* something may have come for its sockets */
+    uint64_t hearing; /* the packet that is being handed in; 0: none is */
+    bool unread;      /* something may have come for its sockets */
     struct {
         uint64_t pkt, number;
     } names[4096]; /* the stack's numbers of captured frames */
@@ -271,7 +275,12 @@ void host_describe(const struct view *v, struct text *out);
  * replies, errors that quote it, ARP replies). 0: neither. */
 uint64_t norm_question(const uint8_t *b, uint32_t n);
 uint64_t norm_answer(const uint8_t *b, uint32_t n);
+/* Of what translation leaves alone: the same in what comes in and in what leaves for it. 0: it is
+ * no whole datagram. */
+uint64_t norm_inner(const uint8_t *b, uint32_t n);
 void host_heard(struct host *h, const struct item *it);
+/* Did this come in somewhere a moment ago, and is passed on? */
+bool host_passes(const struct host *h, const struct item *it);
 
 /* ---- host_load.c ---- */
 

@@ -155,6 +155,26 @@ uint64_t norm_answer(const uint8_t *b, uint32_t n)
     return icmp_is_error(m[0]) ? datagram_name(m + 8, n - (IP + hlen + 8)) : 0;
 }
 
+uint64_t norm_inner(const uint8_t *b, uint32_t n)
+{
+    uint32_t hlen = header(b, n), end = hlen > 0 ? IP + wire_get16(b + IP + 2) : 0;
+    if (hlen == 0 || end > n || end < IP + hlen + 8 || offset(b) != 0)
+        return 0;
+    uint8_t proto = b[IP + 9];
+    const uint8_t *l4 = b + IP + hlen;
+    uint32_t len = end - (IP + hlen), from = 8;
+    uint64_t x = mix(proto, len, 0, 0);
+    if (proto == IPPROTO_TCP_ && len >= 20) {
+        x ^= mix(1, wire_get32(l4 + 4), wire_get32(l4 + 8), l4[13]);
+        from = 20;
+    } else if (proto == IPPROTO_ICMP_) {
+        x ^= mix(1, wire_get16(l4), wire_get16(l4 + 6), 0);
+    }
+    for (uint32_t i = from; i + 4 <= len && i < from + 256; i += 4)
+        x = mix(2, wire_get32(l4 + i), (uint32_t)x, (uint32_t)(x >> 32));
+    return x | 1;
+}
+
 /* ---- differences in words ---- */
 
 static void also(struct text *out, const char *what, unsigned cap, unsigned sent)

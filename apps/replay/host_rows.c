@@ -52,7 +52,20 @@ void host_heard(struct host *h, const struct item *it)
     uint64_t name = norm_question(it->frame, it->v.frame_len);
     if (name != 0)
         h->heard[h->nheard++ % HEARD_MAX] =
-            (struct heard){.name = name, .number = it->v.number, .iface = it->iface};
+            (struct heard){.name = name,
+                           .inner = norm_inner(it->frame, it->v.frame_len),
+                           .number = it->v.number,
+                           .iface = it->iface,
+                           .at = it->at};
+}
+
+bool host_passes(const struct host *h, const struct item *it)
+{
+    uint64_t inner = norm_inner(it->frame, it->v.frame_len);
+    for (unsigned i = 0; i < HEARD_MAX && inner != 0; i++)
+        if (h->heard[i].inner == inner && h->heard[i].at + TD_SEC > it->at)
+            return true;
+    return false;
 }
 
 /* Why what the captured host said by itself isn't said here. */
@@ -268,6 +281,8 @@ void host_rows_tell(struct host *h)
         struct telling t = {h, r, 0};
         if (r->pkt != 0)
             reasons_tell(h->reasons, r->pkt, r->out, REASONS, tell, &t);
+        if (r->cause != 0 && (r->r.why.s == NULL || strstr(r->r.why.s, "because packet") == NULL))
+            text_printf(&r->r.why, "because packet %" PRIu64 " arrived\n", r->cause);
     }
 }
 

@@ -251,9 +251,10 @@ void host_address(struct host *h, unsigned k)
         if (!near && ways && !ip_is_local(h->st, d->ip))
             way_to(h, i, d, &has_default);
         const struct station *s = near ? facts_station(f, d->ip) : gateway_of(f, d->mac);
-        if (!f->arp) /* it may ask, and is told */
-            continue;
-        if (s == NULL)
+        if (!f->arp) /* nothing shows that it had to ask */
+            (void)td_neigh_add(h->st, i->index, s != NULL ? s->ip : d->ip,
+                               s != NULL ? s->mac : d->mac, TD_NEIGH_REACHABLE);
+        else if (s == NULL)
             given(h, i, d->ip, d->mac);
         else if (s->arp_at == 0 || s->arp_at > d->at)
             given(h, i, s->ip, s->mac);
