@@ -193,7 +193,7 @@ function windows_plot(d) {
   const flight = list.map((r) => r['flight' + d]);
   const cwnd = held(list, (r) => r['cwnd' + d] || null);
   const ssthresh = held(list, (r) => r['ssthresh' + d] || null);
-  const offered = held(list, (r) => (r.side === o && r.ack !== null && r.scaled ? r.window : null));
+  const offered = held(list, (r) => (r.side === o && r.ack !== null && r.scaled && !r.flags.includes('R') ? r.window : null));
   const played = head.play && head.play.side === d;
   const its_cwnd = played ? held(list, (r) => r.its_cwnd || null) : null, its_ssthresh = played ? held(list, (r) => r.its_ssthresh || null) : null;
   const inner = Math.max(biggest(flight), biggest(cwnd), 1), far = biggest(offered) > 4 * inner;
