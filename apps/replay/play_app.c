@@ -15,6 +15,7 @@
 #include "tapdeck/socket.h"
 
 #define BURST      (50 * TD_US) /* what leaves within it left at once */
+#define PAUSE      (20 * TD_MS) /* between two writes, at least, of a sender whose window is known */
 #define TRAIN_MOST 64u          /* frames that leave together */
 #define PIECE      (256u << 10) /* of what is to be written is held, bytes */
 #define GAP_MOST   (64u << 20)  /* bytes of text that a capture may miss */
@@ -44,6 +45,11 @@ static bool say(struct player *r, const struct play_frame *f, uint32_t from, siz
 static bool write_ends(const struct player *r, size_t at)
 {
     const struct play_frame *f = &r->p->cap[at];
+    const struct play_frame *before = at > 0 ? &r->p->cap[at - 1] : NULL;
+    /* Who is let go by its clock waits between two of them too. */
+    bool several = r->letting && before != NULL && before->ours && before->text >= r->mss &&
+                   before->seq + before->text == f->seq && (before->flags & TCP_PSH) == 0 &&
+                   f->at <= before->at + BURST;
     td_time heard = 0;
     if ((f->flags & (TCP_PSH | TCP_FIN)) != TCP_PSH)
         return (f->flags & TCP_FIN) != 0;
@@ -54,7 +60,8 @@ static bool write_ends(const struct player *r, size_t at)
         if (!g->ours)
             heard = g->text == 0 ? g->at + r->lag : 0;
         else if (g->text > 0 && seq_gt(g->seq + g->text, r->written))
-            return g->at > f->at + BURST && (heard == 0 || g->at < heard || g->at > heard + BURST);
+            return g->at > f->at + (several ? PAUSE : BURST) &&
+                   (heard == 0 || g->at < heard || g->at > heard + BURST);
     }
     return true;
 }
