@@ -26,7 +26,13 @@
  *
  * What a host knew before. Its netmask is the longest up to /24 that holds all addresses ARP speaks
  * of; the gateway is whose MAC address got the frames for elsewhere. Neighbours that it sent to
- * without asking it knew already. Where no ARP was captured it may ask, and is answered at once.
+ * without asking it knew already; where no ARP was captured that is all of them, and what it
+ * asks all the same is answered at once. Where the capture has its diary (dev/diary.h), that says
+ * its netmask, MTU and knobs.
+ *
+ * At a distance. A host behind routers is seen with a smaller TTL than it sends, and later: by its
+ * soonest answer one knows how much. What it heard is handed in so much later, with a TTL that the
+ * same routers have lowered.
  *
  * Several interfaces make a router: each has an address and, if it was captured, a file (or an
  * interface of a file). On one that wasn't captured everybody answers ARP who isn't reported as
