@@ -14,6 +14,7 @@ grep '^#' <<<"$said"
 [ $status -eq 0 ] && [ "$(sed -n 's/ runs.*//p' <<<"$said")" -ge 20 ]
 ok "damaged captures: $(tail -1 <<<"$said")"
 
+case $BUILD in *asan*) exit 0 ;; esac # whose allocator keeps what was freed
 # Memory grows with connections and not with packets, time with packets: a connection of 2,000 packets and one of 60,000.
 python3 - "$work" <<'PY'
 import struct, sys
