@@ -15,6 +15,7 @@
 #include "wire/icmp.h"
 #include "replay/recall.h"
 
+#define TRACKED 50000u /* newest connections; of those before them short ones are let go */
 #define TICK  16384
 #define FLUSH 65536 /* bytes of text */
 #define NOTES_MAX 8
@@ -27,10 +28,12 @@ struct observer {
     struct text text;
     struct jsonw json;
     struct flows flows;
+    struct flow *oldest;      /* the last that let_go looked at, of `passed`; NULL: none yet */
+    uint32_t passed;
     struct recall *recall; /* NULL: memory was short, and relations aren't told */
     bool begun;          /* something has been written */
     int64_t first, now;  /* ns */
-    uint64_t packets, rows, unread, clamped, cut, bad_sums, untracked;
+    uint64_t packets, rows, unread, clamped, cut, bad_sums, untracked, forgotten;
     struct observe_packet seen; /* for the listeners */
     char *notes[NOTES_MAX];
     unsigned nnotes;
@@ -132,6 +135,19 @@ static void too_big(struct observer *run, const struct view *v)
         track_too_big(f, side, v->number);
 }
 
+/* A flood or a scan makes connections of a packet or two by the million, of which nothing more comes. */
+static void let_go(struct observer *run)
+{
+    while (run->flows.count > run->passed + TRACKED) {
+        run->oldest = run->oldest == NULL ? run->flows.head : run->oldest->next;
+        run->passed++;
+        if (run->oldest->side[0].track != NULL && run->oldest->side[0].packets + run->oldest->side[1].packets <= 2) {
+            track_free(run->oldest);
+            run->forgotten++;
+        }
+    }
+}
+
 static void take(struct observer *run, const struct view *v)
 {
     int side;
@@ -148,6 +164,7 @@ static void take(struct observer *run, const struct view *v)
     }
     if (run->recall != NULL)
         recall_packet(run->recall, v, run->now, NULL);
+    let_go(run);
     if (run->o->flow >= 0 && f->number != run->o->flow)
         return;
     if (!track_packet(f, side, v, run->now, run->o->sums == SUMS_REPAIR, &row)) {
@@ -228,6 +245,7 @@ static void take_notes(struct observer *run, const char *broken)
                              : run->o->sums == SUMS_REPAIR ? "packets have a wrong checksum, which was taken for right"
                                                            : "packets have a wrong checksum and were left out");
     count(run, run->untracked, "packets could not be tracked: memory is short");
+    count(run, run->forgotten, "connections of one or two packets have no statistics: there were too many behind them");
     note_unanswered(run);
     if (broken[0] != '\0')
         note(run, 0, broken);
