@@ -124,6 +124,38 @@ static bool read_pick(struct yaml_reader *r, struct lab_param *p, yaml_item *val
     return true;
 }
 
+#define SHUFFLE_MOST 16
+
+/* Each place in turn gets one of those that are left, by a draw of its own. */
+static bool read_shuffle(struct yaml_reader *r, struct lab_param *p, yaml_item *value)
+{
+    const struct loading *l = r->user;
+    const char *words[SHUFFLE_MOST];
+    size_t n = yaml_length(value);
+    struct text all = {0};
+    if (n < 2 || n > SHUFFLE_MOST)
+        return yaml_fail(r, value, "shuffle: is a list of 2 to %d words: [22, 80, 443]", SHUFFLE_MOST);
+    for (size_t i = 0; i < n; i++) {
+        words[i] = yaml_phrase(r, yaml_nth(r, value, i), "what is shuffled");
+        if (words[i] == NULL)
+            return false;
+        if (strchr(words[i], ',') != NULL)
+            return yaml_fail(r, yaml_nth(r, value, i), "what is shuffled has no ',' in it");
+    }
+    for (size_t i = 0; i < n; i++) {
+        char draw[LAB_NAME_MAX + 8];
+        snprintf(draw, sizeof(draw), "%s.%zu", p->name, i + 1);
+        size_t k = i + (size_t)lab_draw(l->who, l->lab->name, draw, n - i);
+        const char *word = words[k];
+        words[k] = words[i];
+        words[i] = word;
+        text_printf(&all, "%s%s", i > 0 ? "," : "", word);
+    }
+    p->kind = LAB_SHUFFLE;
+    p->value = all.s;
+    return true;
+}
+
 static bool read_secret(struct yaml_reader *r, struct lab_param *p, yaml_item *value)
 {
     const struct loading *l = r->user;
@@ -151,7 +183,7 @@ static bool read_secret(struct yaml_reader *r, struct lab_param *p, yaml_item *v
 
 static bool param_key(struct yaml_reader *r, void *ctx, yaml_item *key, const char *name, yaml_item *value)
 {
-    static const char *const keys[] = {"number", "pick", "network", "prefix", "secret", "node", NULL};
+    static const char *const keys[] = {"number", "pick", "shuffle", "network", "prefix", "secret", "node", NULL};
     struct param_ctx *c = ctx;
     if (strcmp(name, "network") == 0 || strcmp(name, "prefix") == 0) {
         *(name[0] == 'n' ? &c->network : &c->prefix) = value;
@@ -165,6 +197,8 @@ static bool param_key(struct yaml_reader *r, void *ctx, yaml_item *key, const ch
         return read_number(r, c->p, value);
     if (strcmp(name, "pick") == 0)
         return read_pick(r, c->p, value);
+    if (strcmp(name, "shuffle") == 0)
+        return read_shuffle(r, c->p, value);
     if (strcmp(name, "secret") == 0)
         return read_secret(r, c->p, value);
     return bad_key(r, key, "a parameter", keys);
@@ -210,7 +244,7 @@ static bool add_param(struct yaml_reader *r, void *ctx, yaml_item *key, const ch
     if (!yaml_each_key(r, value, "a parameter", param_key, &c) || (c.network != NULL && p->value == NULL && !read_network(r, &c)))
         return false;
     if (p->value == NULL)
-        return yaml_fail(r, key, "parameter '%s' is of no kind: write number:, pick:, network: or secret:", name);
+        return yaml_fail(r, key, "parameter '%s' is of no kind: write number:, pick:, shuffle:, network: or secret:", name);
     if ((p->kind == LAB_SECRET) != (p->node != NULL))
         return yaml_fail(r, key, "node: goes with secret: and secret: with node:, where the fault is switched on");
     return true;

@@ -14,6 +14,7 @@
  *       net:   {network: 10.0.0.0/8, prefix: 24}     # net.yaml, start/, solution/ and README.md
  *       hops:  {number: [3, 7]}
  *       dev:   {pick: [eth0, eth1]}
+ *       ports: {shuffle: [22, 80, 443]}
  *       fault: {secret: [no-karn, no-delay-ack], node: server}
  *     tasks:
  *       - id: reach
@@ -33,6 +34,7 @@
  * bytes of the files before they are read, so it may stand anywhere, and lines keep their numbers. A network has parts:
  * `${net}` is 10.9.4.0/24, `${net.1}` its first host, `${net.last}` its last, `${net.broadcast}`, `${net.address}`,
  * `${net.length}`, `${net.mask}`; a number has `${n.more}` and `${n.less}`, one more and one less.
+ * What is shuffled has `${ports.1}`, `${ports.2}` … in the student's order, so that a lab can give each a role.
  */
 #ifndef LAB_LAB_H
 #define LAB_LAB_H
@@ -52,13 +54,13 @@
 
 /* ---- parameters: params.c ---- */
 
-enum lab_param_kind { LAB_NUMBER, LAB_PICK, LAB_NETWORK, LAB_SECRET };
+enum lab_param_kind { LAB_NUMBER, LAB_PICK, LAB_SHUFFLE, LAB_NETWORK, LAB_SECRET };
 struct lab_param {
     struct lab_param *next;
     enum lab_param_kind kind;
     unsigned line;
     char name[LAB_NAME_MAX + 1];
-    char *value;    /* "10.9.4.0/24", "5", "eth1", a fault's name */
+    char *value;    /* "10.9.4.0/24", "5", "eth1", "443,22,80", a fault's name */
     char *node;     /* of a secret: where the fault is switched on */
     char *set;      /* of a secret: the faults to choose from, with commas between */
 };

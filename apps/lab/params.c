@@ -82,6 +82,22 @@ static bool number_part(const char *value, const char *part, struct text *out)
     return true;
 }
 
+/* "1": the first of what was shuffled. */
+static bool shuffle_part(const char *value, const char *part, struct text *out)
+{
+    uint32_t n;
+    if (!parse_u32(part, UINT32_MAX, &n) || n == 0)
+        return false;
+    while (--n > 0 && value != NULL) {
+        value = strchr(value, ',');
+        value = value != NULL ? value + 1 : NULL;
+    }
+    if (value == NULL)
+        return false;
+    text_add(out, value, strcspn(value, ","));
+    return true;
+}
+
 /* What stands between the braces, n bytes. */
 static bool put_value(const struct lab_param *params, const char *name, size_t n, struct text *out)
 {
@@ -97,8 +113,9 @@ static bool put_value(const struct lab_param *params, const char *name, size_t n
             continue;
         if (dot != NULL)
             return p->kind == LAB_NETWORK  ? network_part(p->value, part, out)
-                   : p->kind == LAB_NUMBER ? number_part(p->value, part, out)
-                                           : false;
+                   : p->kind == LAB_NUMBER  ? number_part(p->value, part, out)
+                   : p->kind == LAB_SHUFFLE ? shuffle_part(p->value, part, out)
+                                            : false;
         text_puts(out, p->value);
         return true;
     }

@@ -110,22 +110,56 @@ START_TEST(test_whose_parameters)
 }
 END_TEST
 
+/* Each word once, in an order that isn't everybody's. */
+START_TEST(test_shuffle)
+{
+    static const char text[] = HEAD "params: {p: {shuffle: [22, 80, 443, 5432]}}\n" TASK "      - wait: 1s\n";
+    static const char *const words[] = {"22", "80", "443", "5432"};
+    bool differ = false;
+    char first[64] = "";
+    for (int i = 0; i < 8; i++) {
+        char id[8];
+        struct text t = {0};
+        snprintf(id, sizeof(id), "s%d", i);
+        struct lab *l = load_for(text, id, "salt"), *again = load_for(text, id, "salt");
+        ck_assert_msg(l != NULL && again != NULL, "refused: %s", msg);
+        ck_assert_str_eq(l->params->value, again->params->value);
+        ck_assert(lab_expand(l->params, "f", " ${p.1} ${p.2} ${p.3} ${p.4} ", 29, &t, msg, sizeof(msg)));
+        ck_assert_uint_eq(t.len, 16);
+        for (int k = 0; k < 4; k++) {
+            char word[16];
+            snprintf(word, sizeof(word), " %s ", words[k]);
+            ck_assert_msg(strstr(t.s, word) != NULL, "%s isn't in %s", word, t.s);
+        }
+        if (first[0] == '\0')
+            snprintf(first, sizeof(first), "%s", t.s);
+        differ = differ || strcmp(first, t.s) != 0;
+        text_free(&t);
+        lab_free(l);
+        lab_free(again);
+    }
+    ck_assert(differ);
+}
+END_TEST
+
 START_TEST(test_parts)
 {
-    struct lab_param n = {.kind = LAB_NUMBER, .name = "n", .value = (char *)"5"},
+    struct lab_param mix = {.kind = LAB_SHUFFLE, .name = "mix", .value = (char *)"443,22,80"},
+                     n = {.next = &mix, .kind = LAB_NUMBER, .name = "n", .value = (char *)"5"},
                      net = {.next = &n, .kind = LAB_NETWORK, .name = "net", .value = (char *)"10.9.4.128/26"};
     static const struct {
         const char *in, *out;
     } cases[] = {{"${net}", "10.9.4.128/26"},      {"${net.1}", "10.9.4.129"},        {"${net.last}", "10.9.4.190"},
                  {"${net.broadcast}", "10.9.4.191"}, {"${net.address}", "10.9.4.128"}, {"${net.mask}", "255.255.255.192"},
-                 {"${net.length}", "26"},           {"${n}${n.more}${n.less}", "564"}, {"$n ${} $$ {n}", "$n ${} $$ {n}"}};
+                 {"${net.length}", "26"},           {"${n}${n.more}${n.less}", "564"}, {"$n ${} $$ {n}", "$n ${} $$ {n}"},
+                 {"${mix.1} ${mix.2} ${mix.3}", "443 22 80"}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct text t = {0};
         ck_assert(lab_expand(&net, "f", cases[i].in, strlen(cases[i].in), &t, msg, sizeof(msg)));
         ck_assert_str_eq(t.s, cases[i].out);
         text_free(&t);
     }
-    static const char *const bad[] = {"a\n${nett}", "a\n${net.63}", "a\n${net.0}", "a\n${n.first}", "a\n${net.}"};
+    static const char *const bad[] = {"a\n${mix.0}", "a\n${mix.4}", "a\n${mix.x}", "a\n${nett}", "a\n${net.63}", "a\n${net.0}", "a\n${n.first}", "a\n${net.}"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         struct text t = {0};
         ck_assert(!lab_expand(&net, "f", bad[i], strlen(bad[i]), &t, msg, sizeof(msg)));
@@ -152,6 +186,8 @@ START_TEST(test_mistakes)
         {HEAD "params: {n: {network: 10.0.0.0/24, prefix: 8}}\n", "lab.yaml:4:", "from 24 to 30"},
         {HEAD "params: {n: {secret: [no-such-fault], node: a}}\n", "lab.yaml:4:", "no-such-fault"},
         {HEAD "params: {n: {secret: [no-karn]}}\n", "lab.yaml:4:", "secret: with node:"},
+        {HEAD "params: {n: {shuffle: [22]}}\n", "lab.yaml:4:", "2 to 16 words"},
+        {HEAD "params: {n: {shuffle: [22, 'a,b']}}\n", "lab.yaml:4:", "has no ','"},
         {HEAD "params: {n: {}}\n", "lab.yaml:4:", "of no kind"},
         {HEAD "tasks:\n  - title: x\n    checks: [{wait: 1s}]\n", "lab.yaml:5:", "has no id:"},
         {HEAD "tasks:\n  - {id: a, title: x, checks: [{wait: 1s}]}\n  - {id: a, title: x}\n", "lab.yaml:6:", "already, in line 5"},
@@ -188,6 +224,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(t, folder, no_folder);
     tcase_add_test(t, test_what_it_becomes);
     tcase_add_test(t, test_whose_parameters);
+    tcase_add_test(t, test_shuffle);
     tcase_add_test(t, test_parts);
     tcase_add_test(t, test_mistakes);
     suite_add_tcase(s, t);
