@@ -8,7 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 ok() { local status=$?; if [ $status -eq 0 ]; then echo "ok - $1"; else echo "not ok - $1"; fi; }
 
-said=$(python3 tests/scripts/torture.py "$BUILD/tapdeck" "$work" "${TORTURE_SEED:-1}" "${TORTURE_SECONDS:-6}")
+said=$(python3 tests/scripts/torture.py "$BUILD/tapdeck" "$work" "${TORTURE_SEED:-1}" "${TORTURE_SECONDS:-5}")
 status=$?
 grep '^#' <<<"$said"
 [ $status -eq 0 ] && [ "$(sed -n 's/ runs.*//p' <<<"$said")" -ge 20 ]

@@ -44,6 +44,39 @@ static struct flow *seen(bool up, uint16_t port, uint16_t flags, tcp_seq seq, tc
     return flow;
 }
 
+/* Which connection an ICMP error is about, by what it quotes. */
+START_TEST(what_an_error_quotes)
+{
+    struct flow *f = seen(true, 1000, TCP_SYN, 1, 0, "");
+    static const struct {
+        uint8_t type;
+        uint16_t sport, dport;
+        uint32_t n; /* bytes quoted behind the IP header */
+        int side;   /* -1: none */
+        td_ip4 src, dst;
+    } cases[] = {
+        {3, 1000, 80, 8, 0, C, S},  {3, 80, 1000, 8, 1, S, C},  {11, 1000, 80, 8, 0, C, S}, {5, 1000, 80, 4, 0, C, S},
+        {3, 1000, 80, 3, -1, C, S}, {3, 1001, 80, 8, -1, C, S}, {8, 1000, 80, 8, -1, C, S}, {0, 1000, 80, 8, -1, C, S},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct built inner = {.n = 0}, p = {.n = 0};
+        uint8_t ports[8] = {0}, icmp[64] = {cases[i].type, cases[i].type == 3 ? 4 : 0};
+        struct view v;
+        int side = -1;
+        wire_put16(ports, cases[i].sport);
+        wire_put16(ports + 2, cases[i].dport);
+        put_ipv4(&inner, cases[i].src, cases[i].dst, 6, ports, 8);
+        memcpy(icmp + 8, inner.b, 20 + cases[i].n);
+        put_ipv4(&p, 0x0a000009, C, 1, icmp, 28 + cases[i].n);
+        struct capture_frame frame = as_frame(&p, 101);
+        ck_assert_int_eq(view_make(&viewer, &frame, ++number, &v), VIEW_OK);
+        ck_assert_ptr_eq(flows_quoted(&flows, &v, &side), cases[i].side >= 0 ? f : NULL);
+        if (cases[i].side >= 0)
+            ck_assert_int_eq(side, cases[i].side);
+    }
+}
+END_TEST
+
 START_TEST(a_whole_connection)
 {
     const tcp_seq iss = 0xfffffffe, irs = 5000; /* over the wrap */
@@ -224,6 +257,7 @@ static Suite *suite(void)
     TCase *t = tcase_create("flows");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, a_whole_connection);
+    tcase_add_test(t, what_an_error_quotes);
     tcase_add_test(t, who_is_the_client);
     tcase_add_test(t, incarnations);
     tcase_add_test(t, thousands);
