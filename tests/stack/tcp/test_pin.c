@@ -181,6 +181,23 @@ START_TEST(window_of_another)
 }
 END_TEST
 
+/* What is let go as a burst is pushed at its end and not before, however large the stack's own would be. */
+START_TEST(burst_of_another)
+{
+    struct conv c = reach(EST);
+    struct tcb *t = conv_tcb(&c);
+    struct td_tcp_pin p = pin_of(TD_PIN_WINDOW | TD_PIN_BURST);
+    uint32_t mss = t->mss;
+    p.snd_edge = t->snd_nxt + 5 * mss;
+    ck_assert_int_eq(td_tcp_pin(c.h->st, &p), 0);
+    write_pattern(&c, c.nxt, 9 * mss);
+    hx_flush(c.h);
+    for (uint32_t i = 0; i < 5; i++)
+        tcp_out(c.h, NOW, .flags = i < 4 ? ACK : PSH | ACK, .seq = c.nxt + i * mss, .ack = c.rcv, .len = mss);
+    leave(&c);
+}
+END_TEST
+
 START_TEST(what_cannot_be)
 {
     struct hx *h = hx_new();
@@ -228,6 +245,7 @@ static Suite *suite(void)
     tcase_add_test(tc, other_tuples);
     tcase_add_test(tc, no_cookie);
     tcase_add_test(tc, window_of_another);
+    tcase_add_test(tc, burst_of_another);
     tcase_add_test(tc, what_cannot_be);
     suite_add_tcase(s, tc);
     return s;
