@@ -33,7 +33,7 @@
  * student gets the same lab again, nobody another's. Without a salt the id alone decides. `${name}` is replaced in the
  * bytes of the files before they are read, so it may stand anywhere, and lines keep their numbers. A network has parts:
  * `${net}` is 10.9.4.0/24, `${net.1}` its first host, `${net.last}` its last, `${net.broadcast}`, `${net.address}`,
- * `${net.length}`, `${net.mask}`; a number has `${n.more}` and `${n.less}`, one more and one less.
+ * `${net.length}`, `${net.mask}`, and with a number's name, `${net.n}`, the host with that number; a number has `${n.more}` and `${n.less}`, one more and one less.
  * What is shuffled has `${ports.1}`, `${ports.2}` … in the student's order, so that a lab can give each a role.
  */
 #ifndef LAB_LAB_H

@@ -41,9 +41,12 @@ static void put_ip(struct text *out, td_ip4 a)
     text_printf(out, "%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
 }
 
-/* "1", "last", "broadcast" … of a network. */
-static bool network_part(const char *value, const char *part, struct text *out)
+/* "1", "last", "broadcast" … of a network; or a number's name, for the host with that number. */
+static bool network_part(const struct lab_param *params, const char *value, const char *part, struct text *out)
 {
+    for (const struct lab_param *p = params; p != NULL; p = p->next)
+        if (p->kind == LAB_NUMBER && strcmp(p->name, part) == 0)
+            part = p->value;
     td_ip4 net;
     uint8_t len;
     uint32_t n;
@@ -112,7 +115,7 @@ static bool put_value(const struct lab_param *params, const char *name, size_t n
         if (strlen(p->name) != base || memcmp(p->name, name, base) != 0)
             continue;
         if (dot != NULL)
-            return p->kind == LAB_NETWORK  ? network_part(p->value, part, out)
+            return p->kind == LAB_NETWORK  ? network_part(params, p->value, part, out)
                    : p->kind == LAB_NUMBER  ? number_part(p->value, part, out)
                    : p->kind == LAB_SHUFFLE ? shuffle_part(p->value, part, out)
                                             : false;

@@ -151,7 +151,7 @@ START_TEST(test_parts)
         const char *in, *out;
     } cases[] = {{"${net}", "10.9.4.128/26"},      {"${net.1}", "10.9.4.129"},        {"${net.last}", "10.9.4.190"},
                  {"${net.broadcast}", "10.9.4.191"}, {"${net.address}", "10.9.4.128"}, {"${net.mask}", "255.255.255.192"},
-                 {"${net.length}", "26"},           {"${n}${n.more}${n.less}", "564"}, {"$n ${} $$ {n}", "$n ${} $$ {n}"},
+                 {"${net.length}", "26"},           {"${net.n}", "10.9.4.133"},      {"${n}${n.more}${n.less}", "564"}, {"$n ${} $$ {n}", "$n ${} $$ {n}"},
                  {"${mix.1} ${mix.2} ${mix.3}", "443 22 80"}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct text t = {0};
@@ -159,7 +159,7 @@ START_TEST(test_parts)
         ck_assert_str_eq(t.s, cases[i].out);
         text_free(&t);
     }
-    static const char *const bad[] = {"a\n${mix.0}", "a\n${mix.4}", "a\n${mix.x}", "a\n${nett}", "a\n${net.63}", "a\n${net.0}", "a\n${n.first}", "a\n${net.}"};
+    static const char *const bad[] = {"a\n${mix.0}", "a\n${mix.4}", "a\n${mix.x}", "a\n${nett}", "a\n${net.63}", "a\n${net.0}", "a\n${n.first}", "a\n${net.}", "a\n${net.m}"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         struct text t = {0};
         ck_assert(!lab_expand(&net, "f", bad[i], strlen(bad[i]), &t, msg, sizeof(msg)));
