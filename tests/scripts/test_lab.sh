@@ -81,7 +81,7 @@ refused() { # WORDS… | sentence
     [ $status -eq 2 ] && [[ $said == *"$1"* ]] && [ "$(wc -l <<<"$said")" -eq 1 ]
     ok "refused: lab ${*:2}: $said"
 }
-refused "write list, grade or lint" lisp
+refused "write list, start, check, hint, reset, stop, grade or lint" lisp
 refused "there is no lab '99'" grade 99 "$work"
 refused "did you mean 'three-routers'?" grade thre-routers "$work"
 refused "which submissions?" grade 5
