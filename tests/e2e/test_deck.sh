@@ -12,11 +12,11 @@ mkdir "$HOME"
 daemon_options="--record $work/run.deck"
 start_daemon 'app start echo'
 for word in one two three; do
-    echo $word | timeout 5 nc -N 10.0.0.2 7 >"$work/said"
+    echo $word | timeout 20 nc -N 10.0.0.2 7 >"$work/said"
     equal "the echo of $word" "$(cat "$work/said")" $word
 done
 closed() { [ "$(deck ss -Htan state connected | wc -l)" = 0 ] || [ -n "$(deck ss -Htan state last-ack)" ]; }
-tries=50
+tries=500
 until closed || [ $((tries -= 1)) -eq 0 ]; do sleep 0.02; done
 deck -n e2e shutdown >/dev/null
 wait "$daemon" 2>/dev/null
@@ -33,7 +33,7 @@ see() { # WHAT PATTERN…
     local what=$1 pattern tries
     shift
     for pattern in "$@"; do
-        tries=200
+        tries=1000
         until showing "$pattern"; do
             if [ $((tries -= 1)) -le 0 ]; then
                 screen | grep . >"$work/screen"
@@ -48,7 +48,7 @@ see() { # WHAT PATTERN…
 at_top() { screen | head -1 | grep -qE "$1"; }
 run() { # LINE
     keys C-u C-l
-    local tries=100
+    local tries=1000
     until at_top '^#[0-9/]+ [0-9.]+s> *$' || [ $((tries -= 1)) -eq 0 ]; do sleep 0.03; done
     keys -l -- "$1"
     keys Enter
@@ -97,5 +97,5 @@ see "history" '> stpe$'
 keys C-u C-d
 see "Ctrl-D leaves" '^\$ *$'
 nobody() { ! pgrep -f "replay -i $work/run.deck" >/dev/null; }
-check "nobody is left behind" eventually 2 nobody
+check "nobody is left behind" eventually 20 nobody
 exit $((failures > 0))

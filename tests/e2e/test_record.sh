@@ -25,18 +25,18 @@ ping -c 3 -i 0.02 10.0.0.2 >/dev/null
 equal "before: all is kept" "$(recorded state)" kept
 check "record start" deck record start "$work/a.deck"
 equal "... as a file that is the user's alone" "$(stat -c %a "$work/a.deck")" 600
-check "a download" curl -sf --max-time 20 -o "$work/got" http://10.0.0.2/file
+check "a download" curl -sf --max-time 60 -o "$work/got" http://10.0.0.2/file
 check "... that is whole" cmp "$work/got" "$work/srv/file"
 deck pause >/dev/null
 ping -c 1 -W 1 10.0.0.2 >/dev/null # is held
 deck resume >/dev/null
 deck tc qdisc add dev eth0 root netem delay 1ms loss 2%
-head -c 1000000 /dev/zero | timeout 20 nc -N 10.0.0.2 9
+head -c 1000000 /dev/zero | timeout 60 nc -N 10.0.0.2 9
 deck tc qdisc del dev eth0 root
 deck iptables -A INPUT -p tcp --dport 99 -j DROP
 deck ping -c 2 -i 0.1 10.0.0.1 >/dev/null
 deck sysctl -w net.ipv4.tcp_congestion_control=reno >/dev/null
-echo hello | timeout 5 nc -N 10.0.0.2 7 >/dev/null
+echo hello | timeout 20 nc -N 10.0.0.2 7 >/dev/null
 check "record stop" deck record stop
 in=$(recorded in) out=$(recorded out)
 equal "... and then it has ended" "$(recorded state)" ended
@@ -50,11 +50,11 @@ check "its contents can be listed" "$BUILD/tapdeck" replay --list "$work/a.deck"
 # ---- from the start, killed in the middle ----
 daemon_options="--record $work/k.deck"
 start_daemon 'app start discard -p 9'
-head -c 3000000 /dev/zero | timeout 20 nc -N 10.0.0.2 9
-timeout 5 nc 10.0.0.2 9 </dev/zero >/dev/null 2>&1 &
+head -c 3000000 /dev/zero | timeout 60 nc -N 10.0.0.2 9
+timeout 60 nc 10.0.0.2 9 </dev/zero >/dev/null 2>&1 &
 feeder=$!
 moved() { [ "$(recorded in)" -gt 3000 ]; }
-eventually 10 moved
+check "it is in the middle of a transfer" eventually 30 moved
 kill -KILL "$daemon"
 wait "$daemon" 2>/dev/null
 daemon=
@@ -79,6 +79,7 @@ else
     start_daemon
     ping -c 3 -i 0.1 -W 1 10.0.0.2 >/dev/null
     ping -c 1 -W 1 -s 700 10.0.0.2 >/dev/null
+    eventually 20 gone "$daemon" || kill -TERM "$daemon"
     wait "$daemon" 2>/dev/null
     crashed=$?
     equal "the daemon crashes" $crashed $((128 + 6))
@@ -104,7 +105,8 @@ check "... and the place" grep -q "behind call [0-9]*: what stands there isn't w
 daemon_options=
 start_daemon 'app start discard -p 9' "record start $work/big.deck --size 64m --files 8"
 many() { [ $(($(recorded in) + $(recorded out))) -gt 100000 ]; }
-while ! many; do head -c 40000000 /dev/zero | timeout 20 nc -N 10.0.0.2 9 || break; done
+while ! many; do head -c 40000000 /dev/zero | timeout 60 nc -N 10.0.0.2 9 || break; done
+check "more than 100,000 packets" many
 stop_daemon
 start=$(date +%s%N)
 "$BUILD/tapdeck" -j replay "$work/big.deck" >"$work/big.json" 2>&1
@@ -124,7 +126,7 @@ check "... and know who was there" grep -q '^1: discard -p 9' "$work/back"
 # ---- bounds ----
 daemon_options="--keep 300k"
 start_daemon 'app start discard -p 9'
-head -c 3000000 /dev/zero | timeout 20 nc -N 10.0.0.2 9
+head -c 3000000 /dev/zero | timeout 60 nc -N 10.0.0.2 9
 equal "more than is kept" "$(recorded state)" off
 deck record start "$work/late.deck" 2>"$work/late"
 equal "... is too late: status 1" $? 1
@@ -135,7 +137,7 @@ mkdir "$work/disk"
 if mount -t tmpfs -o size=3m tmpfs "$work/disk" 2>/dev/null; then
     daemon_options="--record $work/disk/full.deck"
     start_daemon 'app start discard -p 9'
-    head -c 6000000 /dev/zero | timeout 20 nc -N 10.0.0.2 9
+    head -c 6000000 /dev/zero | timeout 60 nc -N 10.0.0.2 9
     equal "a full disk ends the recording" "$(recorded state): $(recorded ended)" "ended: no more could be written: No space left on device"
     check "... not the daemon" ping -c 1 -W 2 10.0.0.2
     check "... and is in the journal" sh -c "$BUILD/tapdeck -n e2e why record-ended | grep -q 'recording ended'"
