@@ -11,6 +11,7 @@
 #include "tapdeck/socket.h"
 #include "tapdeck/stack.h"
 
+#define PACE_MOST (TD_NEVER / 8)
 #define GAP_MOST (64u << 20)  /* bytes of text that a capture may miss at once */
 #define SETTLE   (20 * TD_MS) /* a last acknowledgement leaves */
 
@@ -251,9 +252,10 @@ void live_done(struct live *l)
 
 /* ---- the run ---- */
 
-static td_time paced(const struct live *l, td_time gap)
+td_time live_pace(td_time gap, double speed)
 {
-    return l->o.speed <= 0 ? 0 : (td_time)((double)gap / l->o.speed);
+    double ns = speed <= 0 ? 0 : (double)gap / speed;
+    return ns < (double)PACE_MOST ? (td_time)ns : PACE_MOST;
 }
 
 static td_time since(const struct live *l, td_time now)
@@ -521,7 +523,7 @@ td_time live_turn(struct live *l, td_time now)
         if (!may_go_on(l, e, now, &again))
             return again;
         td_time from = l->last > l->satisfied ? l->last : l->satisfied,
-                due = from + paced(l, e->gap);
+                due = from + live_pace(e->gap, l->o.speed);
         if (now < due)
             return due;
         if (!act(l, e, now))

@@ -102,6 +102,8 @@ td_time live_turn(struct live *l, td_time now);
 /* Breaks off: a signal. */
 void live_stop(struct live *l, td_time now);
 void live_done(struct live *l);
+/* A captured pause at this speed; 0: none at all. A file's times may be anything: at most centuries. */
+td_time live_pace(td_time gap, double speed);
 
 /* The report (live_print.c). frames: out, in. */
 void live_print(const struct live *l, const char *device, const uint64_t frames[2], FILE *out);

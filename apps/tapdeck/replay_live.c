@@ -28,6 +28,7 @@
 #define KNOBS_MAX     32
 #define FRAMES_A_TURN 64
 #define ETHERNET      1u
+#define NEXT_MOST     (TD_NEVER / 2) /* a capture's times may be anything */
 
 struct words {
     const char *file, *device;
@@ -419,11 +420,14 @@ struct injection {
     char broken[512];
 };
 
+/* For a second at most at once: so a signal that came just before is noticed. */
 static void sleep_until(td_time at)
 {
-    struct timespec t = {.tv_sec = (time_t)(at / TD_SEC), .tv_nsec = (long)(at % TD_SEC)};
-    while (!stopped && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
-        ;
+    for (td_time now = clock_now(); !stopped && now < at; now = clock_now()) {
+        td_time wake = at - now < TD_SEC ? at : now + TD_SEC;
+        struct timespec t = {.tv_sec = (time_t)(wake / TD_SEC), .tv_nsec = (long)(wake % TD_SEC)};
+        (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+    }
 }
 
 static void write_frame(struct injection *in, int fd, uint32_t mtu, const uint8_t *b, uint32_t n,
@@ -512,9 +516,9 @@ static bool inject_once(struct injection *in, const struct words *w, int fd, uin
             *next += TD_SEC / w->pps;
         else if (any && w->gap > 0)
             *next += w->gap;
-        else if (any && !w->max && f.wall > last &&
-                 (uint64_t)f.wall - (uint64_t)last < (uint64_t)1 << 60)
-            *next += (td_time)((double)((uint64_t)f.wall - (uint64_t)last) / w->speed);
+        else if (any && !w->max && f.wall > last)
+            *next += live_pace((uint64_t)f.wall - (uint64_t)last, w->speed);
+        *next = *next < NEXT_MOST ? *next : NEXT_MOST;
         last = !any || f.wall > last ? f.wall : last;
         any = true;
         td_time now = clock_now();
