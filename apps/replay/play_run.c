@@ -31,6 +31,7 @@
 #define FIRST_CALLS   1000 /* of a diary, and frames, in which their distance is looked for */
 #define FIRST_FRAMES  10000
 #define LOOK          256    /* frames of the played side in which an answer is looked for */
+#define LOOK_ALL      (16 * LOOK) /* frames of both: one side may be silent for long */
 #define LAG_LEAST     TD_MS  /* a host answers a SYN sooner */
 #define STEPS_AT_ONCE 100000 /* timers at one instant: more is a stack that goes in a circle */
 
@@ -473,7 +474,8 @@ static td_time answered_at(struct player *r, const struct play_frame *f, td_time
 {
     const struct play *p = r->p;
     bool syn = (f->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
-    for (size_t i = r->next[1], n = 0; i < p->ncap && n < LOOK; i++) {
+    size_t stop = r->next[1] + LOOK_ALL < p->ncap ? r->next[1] + LOOK_ALL : p->ncap;
+    for (size_t i = r->next[1], n = 0; i < stop && n < LOOK; i++) {
         const struct play_frame *ours = &p->cap[i];
         n += ours->ours;
         if (!ours->ours || ours->at < from)
