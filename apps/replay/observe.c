@@ -19,7 +19,6 @@
 #define TICK  16384
 #define FLUSH 65536 /* bytes of text */
 #define NOTES_MAX 8
-#define LATEST (INT64_C(1) << 61) /* times that a file can't mean are brought into range, for arithmetic */
 
 struct observer {
     const struct observe_options *o;
@@ -191,7 +190,7 @@ static void take(struct observer *run, const struct view *v)
 /* The packet's time, never before that of the packet before. */
 static void clock_packet(struct observer *run, const struct capture_frame *f)
 {
-    int64_t t = f->wall > LATEST ? LATEST : f->wall < -LATEST ? -LATEST : f->wall;
+    int64_t t = view_wall(f);
     if (run->packets == 1)
         run->first = run->now = t;
     if (!f->timed)

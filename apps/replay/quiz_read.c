@@ -219,8 +219,8 @@ int quiz_read(struct quiz *q, struct capture_reader *r, char *msg, size_t msg_si
     flows_init(&g.flows);
     while (status == EXIT_DONE && (got = capture_next(r, &f, msg, msg_size)) == 1) {
         g.packets++;
-        if (f.timed && (g.packets == 1 || f.wall > g.now))
-            g.now = f.wall;
+        if (f.timed && (g.packets == 1 || view_wall(&f) > g.now))
+            g.now = view_wall(&f);
         if (view_make(&viewer, &f, g.packets, &v) != VIEW_OK)
             continue;
         g.readable++;

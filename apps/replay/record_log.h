@@ -104,6 +104,12 @@ enum record_why {                 /* a recording ended because */
                   RECORD_WHYS
 };
 
+/* A wall clock less stack time that can be added to any time of a recording. */
+static inline bool record_wall_fits(int64_t wall)
+{
+    return wall <= INT64_MAX / 2 && wall >= -(INT64_MAX / 2);
+}
+
 struct record_head {
     uint32_t part; /* number of the file in its set */
     uint8_t id[16];

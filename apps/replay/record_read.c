@@ -65,7 +65,7 @@ static int read_head(const struct record_part *p, const char *name, struct recor
     code_head(&c, h);
     if (!code_ok(&c) ||
         get_u32(p->map + 16) != (uint32_t)record_digest(p->map + RECORD_START, len) ||
-        h->profile > TD_PROFILE_RFC || h->now > TD_NEVER / 4) {
+        h->profile > TD_PROFILE_RFC || h->now > TD_NEVER / 4 || !record_wall_fits(h->wall)) {
         snprintf(msg, size, "%s is damaged: its header isn't what was written", name);
         return -1;
     }

@@ -397,10 +397,12 @@ static bool note(struct record_run *run, const uint8_t *body, size_t len)
     uint32_t number = 0;
     const char *text = NULL;
     int64_t wall = 0;
-    if (body[0] == RECORD_WALL)
+    if (body[0] == RECORD_WALL) {
         code_i64(&c, &wall);
-    else
+        c.bad = c.bad || !record_wall_fits(wall);
+    } else {
         code_u32(&c, &number);
+    }
     if (body[0] == RECORD_END) {
         code_u64(&c, &run->end_calls);
         code_u64(&c, &run->end_in);

@@ -238,10 +238,16 @@ static void read_ipv6(struct view *v, uint32_t n)
     read_transport(v, ETHER + 40, length == 0 || length > room ? room : length);
 }
 
+int64_t view_wall(const struct capture_frame *f)
+{
+    const int64_t most = INT64_C(1) << 61;
+    return f->wall > most ? most : f->wall < -most ? -most : f->wall;
+}
+
 enum view_result view_make(struct viewer *w, const struct capture_frame *f, uint64_t number, struct view *v)
 {
     struct link l;
-    *v = (struct view){.number = number, .wall = f->wall, .dir = f->dir, .iface = f->iface, .vlan = -1, .ip_sum = SUM_UNKNOWN, .l4_sum = SUM_UNKNOWN};
+    *v = (struct view){.number = number, .wall = view_wall(f), .dir = f->dir, .iface = f->iface, .vlan = -1, .ip_sum = SUM_UNKNOWN, .l4_sum = SUM_UNKNOWN};
     enum view_result r = read_link(f, &l);
     if (r != VIEW_OK)
         return r;

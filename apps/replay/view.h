@@ -21,7 +21,7 @@ enum view_sum { SUM_GOOD, SUM_BAD, SUM_UNKNOWN }; /* unknown: a part of what it 
 
 struct view {
     uint64_t number;     /* of the packet in its file, from 1, as Wireshark counts */
-    int64_t wall;        /* ns since 1970 */
+    int64_t wall;        /* ns since 1970 (view_wall) */
     uint8_t dir;         /* enum capture_dir */
     uint32_t iface;
     const uint8_t *frame; /* Ethernet, no tags; valid until the next view_make */
@@ -56,6 +56,9 @@ enum view_result {
     VIEW_UNKNOWN_LINK, /* no idea what it is */
     VIEW_NO_MEMORY,
 };
+/* Its time, ns since 1970. One that a file can't mean is brought into +-2^61, so that sums and
+ * differences of two such times don't overflow. */
+int64_t view_wall(const struct capture_frame *f);
 /* Reads a captured packet. `v` is whole with VIEW_OK only; number and wall are always set. */
 enum view_result view_make(struct viewer *w, const struct capture_frame *f, uint64_t number, struct view *v);
 void viewer_done(struct viewer *w);
