@@ -31,7 +31,7 @@ struct app_class {
     void (*status)(void *instance, char *dst, size_t size);
 };
 
-extern const struct app_class app_httpd, app_echo, app_discard, app_chargen, app_daytime;
+extern const struct app_class app_httpd, app_echo, app_discard, app_chargen, app_daytime, app_hoard;
 extern const struct app_class *const app_classes[]; /* NULL-terminated: apps/common/app.c */
 
 #endif

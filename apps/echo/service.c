@@ -1,4 +1,4 @@
-/* echo/service.c: what echo, discard, chargen and daytime have in common.
+/* echo/service.c: what echo, discard, chargen, daytime and hoard have in common.
  *
  * Over TCP, a notification runs the connection's steps until the socket says -EAGAIN; after TURNS
  * steps the notification is set anew, which is an edge again, so that others have their turn. Bytes
@@ -260,7 +260,7 @@ void service_tick(void *instance, td_time now)
     struct service_conn *c, *next;
     for (c = TAILQ_FIRST(&v->conns); c != NULL; c = next) {
         next = TAILQ_NEXT(c, all);
-        if (now - c->moved > (c->ending ? LINGER_TIME : IDLE_TIME))
+        if (!v->class->hoards && now - c->moved > (c->ending ? LINGER_TIME : IDLE_TIME))
             conn_end(c);
     }
     accept_all(v); /* what could not be accepted for want of memory or handles */

@@ -1,4 +1,4 @@
-/* echo/service.h: what the four small services have in common.
+/* echo/service.h: what the small services have in common.
  *
  * A service is a line of this table: what to do with a connection that may be readable or writable,
  * and what to answer to a datagram. service.c does the rest: options, sockets, limits, time-outs.
@@ -41,6 +41,7 @@ struct service_class {
     /* Answers a datagram of len bytes in buf (SERVICE_BUFFER large) in place; the length of the
      * answer, -1: none. */
     int64_t (*answer)(struct service *v, uint8_t *buf, size_t len);
+    bool hoards; /* no connection is ever closed, however long it is idle */
 };
 
 struct service {

@@ -46,7 +46,7 @@
 #define ACCEPTS     256
 
 #define HEAD_TIME    (15 * TD_SEC) /* for a whole head, however it trickles; 408 */
-#define IDLE_TIME    (60 * TD_SEC) /* between requests, and before the first one */
+#define IDLE_TIME    60            /* seconds between requests, and before the first one */
 #define STALL_TIME   60            /* seconds without progress of a body (408) or of a response (cut) */
 #define SLOWEST_RATE 256U          /* bytes a second a body or a response must make on average */
 #define LINGER_TIME  (5 * TD_SEC)
@@ -77,6 +77,7 @@ struct httpd {
     uint16_t port;
     int listener;
     uint32_t limit, count;
+    td_time rest;  /* how long a connection may wait for its first request or the next */
     td_time stall; /* how long a body or a response may stand still */
     struct conns all, idle; /* idle: longest first */
     uint64_t accepted, requests;
@@ -305,7 +306,7 @@ static void conn_tick(struct conn *c, td_time now)
     }
     switch (session_phase(c->session)) {
     case SESSION_IDLE:
-        late = now - c->since > IDLE_TIME;
+        late = now - c->since > c->h->rest;
         break;
     case SESSION_HEAD:
         late = now - c->since > HEAD_TIME;
@@ -357,7 +358,7 @@ static int read_options(struct httpd *h, int argc, char **argv, char *msg, size_
     struct args a;
     uint64_t value;
     int letter, err = 0;
-    args_init(&a, argc, argv, "a:p:m:c:t:");
+    args_init(&a, argc, argv, "a:p:m:c:k:t:");
     while (err == 0 && (letter = args_next(&a, msg, msg_size)) != -1) {
         switch (letter) {
         case 'a':
@@ -375,6 +376,11 @@ static int read_options(struct httpd *h, int argc, char **argv, char *msg, size_
             err = args_number("httpd", "number of connections", a.value, 1, 1U << 20, &value, msg,
                               msg_size);
             h->limit = (uint32_t)(err == 0 ? value : 0);
+            break;
+        case 'k':
+            err = args_number("httpd", "time to keep idle connections in seconds", a.value, 1, 86400, &value,
+                              msg, msg_size);
+            h->rest = err == 0 ? (td_time)value * TD_SEC : 0;
             break;
         case 't':
             err = args_number("httpd", "time without progress in seconds", a.value, 1, 86400, &value,
@@ -440,6 +446,7 @@ static int httpd_start(const struct app_host *host, int argc, char **argv, void 
         .root = -1, .max_body = UINT64_C(8) << 30, .wall = host->wall, .ctx = host->ctx};
     h->port = 80;
     h->limit = 4096;
+    h->rest = IDLE_TIME * TD_SEC;
     h->stall = STALL_TIME * TD_SEC;
     h->listener = -1;
     TAILQ_INIT(&h->all);
@@ -474,7 +481,7 @@ static void httpd_status(void *instance, char *dst, size_t size)
 
 const struct app_class app_httpd = {
     .name = "httpd",
-    .usage = "httpd [-a ADDR] [-p PORT] [-m MAXBODY] [-c MAXCONN] [-t SECONDS] DIR",
+    .usage = "httpd [-a ADDR] [-p PORT] [-m MAXBODY] [-c MAXCONN] [-k SECONDS] [-t SECONDS] DIR",
     .doc =
         "Serves the files of a directory over HTTP; what is PUT or POSTed is hashed, not stored.",
     .start = httpd_start,

@@ -182,6 +182,21 @@ START_TEST(test_discard)
 }
 END_TEST
 
+/* ---- hoard ---- */
+
+/* The client's FIN is acknowledged and never answered, however long one waits; the application's end closes. */
+START_TEST(test_hoard)
+{
+    ck_assert_int_eq(world_start(w, &app_hoard, "hoard", NULL), 0);
+    struct client *c = world_connect(w, 9000);
+    client_say_n(c, "anything", 8);
+    client_fin(c);
+    ck_assert(!world_until_eof(c, 1000 * TD_SEC));
+    ck_assert_uint_eq(c->sent, 8);
+    ck_assert_uint_eq(ask(5000, WORLD_SERVER, 9000, "x", 1), 0);
+}
+END_TEST
+
 /* ---- chargen ---- */
 
 static void check_pattern(const char *p, size_t n)
@@ -358,6 +373,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_udp_never_answers_a_broadcast);
     tcase_add_test(tc, test_many_datagrams);
     tcase_add_test(tc, test_discard);
+    tcase_add_test(tc, test_hoard);
     tcase_add_test(tc, test_chargen_tcp);
     tcase_add_test(tc, test_chargen_udp);
     tcase_add_test(tc, test_daytime);

@@ -347,6 +347,19 @@ START_TEST(test_idle)
 }
 END_TEST
 
+/* -k: how long an idle connection is kept, before the first request and between two. */
+START_TEST(test_keep_time)
+{
+    ck_assert_int_eq(world_start(w, &app_httpd, "httpd", "-k", "8", dir, NULL), 0);
+    struct client *silent = world_connect(w, 80), *kept = world_connect(w, 80);
+    client_say(kept, "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n");
+    world_run(w, 6 * TD_SEC);
+    ck_assert(!silent->eof && !kept->eof);
+    world_run(w, 6 * TD_SEC);
+    ck_assert(silent->eof && kept->eof);
+}
+END_TEST
+
 START_TEST(test_slow_body)
 {
     serve();
@@ -457,7 +470,7 @@ START_TEST(test_sentences)
 {
     ck_assert_int_eq(world_start(w, &app_httpd, "httpd", NULL), -EINVAL);
     ck_assert_str_eq(w->msg, "httpd: which directory shall be served?; usage: httpd [-a ADDR] "
-                             "[-p PORT] [-m MAXBODY] [-c MAXCONN] [-t SECONDS] DIR");
+                             "[-p PORT] [-m MAXBODY] [-c MAXCONN] [-k SECONDS] [-t SECONDS] DIR");
     ck_assert_int_eq(world_start(w, &app_httpd, "httpd", "/a", "/b", NULL), -EINVAL);
     ck_assert_int_eq(world_start(w, &app_httpd, "httpd", "-p", "0", dir, NULL), -EINVAL);
     ck_assert_str_eq(w->msg, "httpd: \"0\" is not a port: a whole number from 1 to 65535");
@@ -513,6 +526,7 @@ static Suite *suite(void)
     tcase_add_test(tc, test_pipelining_without_reading);
     tcase_add_test(tc, test_slow_head);
     tcase_add_test(tc, test_idle);
+    tcase_add_test(tc, test_keep_time);
     tcase_add_test(tc, test_slow_body);
     tcase_add_test(tc, test_patient_with_a_slow_body);
     tcase_add_test(tc, test_stalled_reader_is_cut);
