@@ -606,7 +606,7 @@ static bool number_right(const struct lab_answer *a, const char *given)
     char *end;
     double want = strtod(a->value, NULL), have = strtod(given, &end);
     double off = a->percent ? fabs(want) * a->within / 100 : a->within;
-    return end != given && *skip(end) == '\0' && isfinite(have) && fabs(have - want) <= off + 1e-9 * fabs(want);
+    return end != given && *skip(end) == '\0' && isfinite(have) && fabs(have - want) <= off + 1e-12 * fabs(want);
 }
 
 static unsigned words_of(char *s, char *words[], unsigned most)

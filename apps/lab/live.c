@@ -200,6 +200,7 @@ static int run_live(struct lab_world *w, const char *node, const char *line, str
     int status = client_connect(&c, name, msg, msg_size);
     FILE *f = status == EXIT_DONE ? open_memstream(&bytes, &len) : NULL;
     if (f != NULL) {
+        c.quiet = true; /* a check says itself what it saw */
         status = client_run(&c, argc, argv, false, false, f, msg, msg_size);
         fclose(f);
         text_add(out, bytes, len);

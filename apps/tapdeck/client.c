@@ -208,7 +208,7 @@ static bool take_reply(struct conversation *v, const struct reply *r)
     if (r->out != NULL && !v->unwritable)
         text_add(&v->late, r->out, r->out_len);
     write_output(v, r->end);
-    if (r->note != NULL) {
+    if (r->note != NULL && !v->c->quiet) {
         fflush(v->out);
         fputs(r->note, stderr);
     }

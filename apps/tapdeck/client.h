@@ -12,6 +12,7 @@ struct client {
     long long next_id;
     struct text in;
     bool paused; /* the stack's time stands still, as far as was heard */
+    bool quiet;  /* what commands say on standard error about their work isn't shown */
     int input; /* what a command that reads is given, a descriptor; -1 (client_connect's): nothing, its end at once */
 };
 

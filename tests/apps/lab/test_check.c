@@ -174,6 +174,7 @@ START_TEST(test_answers)
         {"{number: 200, within: 5%}", "189", false, "isn't it"},
         {"{number: 200, within: 2}", "202", true, NULL},
         {"{number: 200, within: 2}", "nan", false, "isn't it"},
+        {"{number: 3000000001}", "3000000000", false, "isn't it"},
         {"{text: SYN-ACK}", "  syn-ack. ", true, NULL},
         {"{text: slow start}", "Slow   Start", true, NULL},
         {"{text: slow start}", "slowstart", false, "isn't it"},
