@@ -285,7 +285,8 @@ static int scan(struct host *h, unsigned n, see_fn *see, bool *sure, char *msg, 
     struct capture_frame f;
     struct viewer w = {0};
     struct view v;
-    uint64_t packets = 0;
+    uint64_t packets = 0, unread = 0;
+    uint16_t link = 0;
     int got;
     struct capture_reader *r = reader(d, msg, msg_size);
     if (r == NULL)
@@ -294,8 +295,11 @@ static int scan(struct host *h, unsigned n, see_fn *see, bool *sure, char *msg, 
         capture_on_custom(r, diary_read, &d->book);
     while ((got = capture_next(r, &f, msg, msg_size)) == 1) {
         unsigned k = iface_of(h, n, r, f.iface);
-        packets++;
-        if (k == HOST_IFS || view_make(&w, &f, packets, &v) != VIEW_OK)
+        if (packets++ == 0)
+            link = f.link;
+        bool read = view_make(&w, &f, packets, &v) == VIEW_OK;
+        unread += !read;
+        if (k == HOST_IFS || !read)
             continue;
         if (v.wall < h->first_wall)
             h->first_wall = v.wall;
@@ -308,7 +312,9 @@ static int scan(struct host *h, unsigned n, see_fn *see, bool *sure, char *msg, 
         (void)snprintf(h->sum.broken, sizeof(h->sum.broken), "%s", msg);
     viewer_done(&w);
     capture_close(r);
-    return got < 0 && packets == 0 ? EXIT_USAGE : EXIT_DONE;
+    if (unread == packets && (got == 0 || packets > 0))
+        view_none(d->name, packets, link, msg, msg_size);
+    return unread == packets ? EXIT_USAGE : EXIT_DONE;
 }
 
 /* The interface is called as the file calls it, if that is a name. */

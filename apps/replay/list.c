@@ -63,12 +63,7 @@ int contents_read(struct contents *c, struct capture_reader *r, const char *name
     }
     viewer_done(&viewer);
     if (c->packets > 0 && c->unread == c->packets) {
-        if (view_knows_link(c->links[0]))
-            (void)snprintf(msg, msg_size, "%s: none of its %llu packets is whole enough for a header", name, (unsigned long long)c->packets);
-        else
-            (void)snprintf(msg, msg_size, "%s: link type %u can't be read: Ethernet (1), raw IP (12, 14, 101, 228, 229), "
-                                          "Linux cooked (113, 276) and null or loopback (0, 108) can",
-                           name, c->links[0]);
+        view_none(name, c->packets, c->links[0], msg, msg_size);
         return EXIT_USAGE;
     }
     if (c->packets == 0) {

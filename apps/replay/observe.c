@@ -306,12 +306,7 @@ static int refuse(struct observer *run, int got, const char *broken, uint16_t li
         return EXIT_USAGE;
     }
     if (run->unread == run->packets) {
-        if (view_knows_link(link))
-            (void)snprintf(msg, msg_size, "%s: none of its %" PRIu64 " packets is whole enough for a header", run->name, run->packets);
-        else
-            (void)snprintf(msg, msg_size, "%s: link type %u can't be read: Ethernet (1), raw IP (12, 14, 101, 228, 229), "
-                                          "Linux cooked (113, 276) and null or loopback (0, 108) can",
-                           run->name, link);
+        view_none(run->name, run->packets, link, msg, msg_size);
         return EXIT_USAGE;
     }
     if (run->o->flow >= 0 && run->o->flow >= (int64_t)run->flows.count) {

@@ -1,6 +1,7 @@
 /* replay/view.c: a captured packet as an Ethernet frame, and what its headers say (view.h). */
 #include "replay/view.h"
 
+#include <inttypes.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -278,6 +279,18 @@ enum view_result view_make(struct viewer *w, const struct capture_frame *f, uint
     else if (l.type == TYPE_IPV6)
         read_ipv6(v, n);
     return VIEW_OK;
+}
+
+void view_none(const char *name, uint64_t packets, uint16_t link, char *msg, size_t msg_size)
+{
+    if (packets == 0)
+        (void)snprintf(msg, msg_size, "%s: there is no packet in it", name);
+    else if (view_knows_link(link))
+        (void)snprintf(msg, msg_size, "%s: none of its %" PRIu64 " packets is whole enough for a header", name, packets);
+    else
+        (void)snprintf(msg, msg_size, "%s: link type %u can't be read: Ethernet (1), raw IP (12, 14, 101, 228, 229), "
+                                      "Linux cooked (113, 276) and null or loopback (0, 108) can",
+                       name, link);
 }
 
 void view_endpoint(const uint8_t addr[16], uint16_t port, char dst[64])

@@ -64,6 +64,9 @@ enum view_result view_make(struct viewer *w, const struct capture_frame *f, uint
 void viewer_done(struct viewer *w);
 /* Is this a link type that view_make reads? */
 bool view_knows_link(uint16_t link);
+/* Why a file is no use of which no packet could be read: it has none, or all of these are like the first, of this
+ * link type. */
+void view_none(const char *name, uint64_t packets, uint16_t link, char *msg, size_t msg_size);
 
 /* The address and port as text: "10.0.0.1:80", "[2001:db8::1]:80"; into dst of 64 bytes. */
 void view_endpoint(const uint8_t addr[16], uint16_t port, char dst[64]);

@@ -414,9 +414,10 @@ static int live_main(struct session *s, struct words *w, struct capture_reader *
 /* ---- injection ---- */
 
 struct injection {
-    uint64_t frames, bytes, large, refused, filled, unread, late;
+    uint64_t frames, bytes, large, refused, filled, unread, late, packets;
     td_time began, ended;
-    int error; /* the first that the device gave */
+    int error;     /* the first that the device gave */
+    uint16_t link; /* of the first packet */
     char broken[512];
 };
 
@@ -497,7 +498,7 @@ static const uint8_t *whole_frame(struct injection *in, struct viewer *v, struct
     return view.frame;
 }
 
-/* Once through the file. False: it can't be opened. */
+/* Once through the file. False: it can't be opened, or nothing in it can be read. */
 static bool inject_once(struct injection *in, const struct words *w, int fd, uint32_t mtu,
                         td_time *next, char *msg, size_t msg_size)
 {
@@ -511,6 +512,8 @@ static bool inject_once(struct injection *in, const struct words *w, int fd, uin
         return false;
     while (!stopped && (got = capture_next(r, &f, in->broken, sizeof(in->broken))) == 1) {
         uint32_t n = 0;
+        if (in->packets++ == 0)
+            in->link = f.link;
         const uint8_t *b = whole_frame(in, &viewer, &own, &f, &n);
         if (any && w->pps > 0)
             *next += TD_SEC / w->pps;
@@ -538,7 +541,13 @@ static bool inject_once(struct injection *in, const struct words *w, int fd, uin
     free(viewer.frame);
     free(own.frame);
     capture_close(r);
-    return true;
+    if (stopped || in->unread < in->packets)
+        return true;
+    if (in->packets == 0 && got < 0)
+        (void)snprintf(msg, msg_size, "%s", in->broken);
+    else
+        view_none(w->file, in->packets, in->link, msg, msg_size);
+    return false;
 }
 
 static void inject_report(struct session *s, const struct words *w, const struct injection *in,

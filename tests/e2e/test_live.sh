@@ -202,5 +202,10 @@ refused "--speed needs a factor" --inject tap0 --speed fast $f
 refused "--as needs the stack's own address" --live tap0 --play client --as 10.0.0.2 $f
 refused "--to is whom a client connects to" --live tap0 --play server --to 10.0.0.1:3 $f
 refused "No such file" --inject tap0 "$work/none"
+capture() { python3 -c 'import struct, sys; sys.stdout.buffer.write(struct.pack("<IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, int(sys.argv[1])) + (struct.pack("<IIII", 1, 0, 20, 20) + b"a" * 20) * int(sys.argv[2]))' "$@"; }
+capture 147 3 >"$work/strange.pcap"
+capture 1 0 >"$work/none.pcap"
+refused "link type 147" --inject tap0 "$work/strange.pcap"
+refused "no packet in it" --inject tap0 --loop 3 "$work/none.pcap"
 refused "there is no such knob" --live tap0 --play server --knob net.ipv4.x=1 $f
 exit $((failures > 0))

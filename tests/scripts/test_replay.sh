@@ -54,6 +54,13 @@ echo "this is text" >"$work/text"
 refused "it is empty" --list "$work/empty"
 refused "not a capture file" --list "$work/text"
 refused "No such file" --list "$work/none"
+capture() { python3 -c 'import struct, sys; sys.stdout.buffer.write(struct.pack("<IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, int(sys.argv[1])) + (struct.pack("<IIII", 1, 0, 20, 20) + b"a" * 20) * int(sys.argv[2]))' "$@"; }
+capture 147 3 >"$work/strange.pcap"
+capture 1 0 >"$work/hollow.pcap"
+for mode in "" --list -i "--play A" "--play 10.0.0.1" "-i --play 10.0.0.1" "--report html"; do
+    refused "link type 147 can't be read" $mode "$work/strange.pcap"
+    refused "there is no packet in it" $mode "$work/hollow.pcap"
+done
 refused "which capture" --list
 refused "no option '--lisp'" --lisp "$work/x.pcap"
 refused "takes one capture" --list "$work/x.pcap" "$work/x.pcap"
