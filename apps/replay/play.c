@@ -14,6 +14,7 @@
 
 #include "common/control.h"
 #include "replay/play_mend.h"
+#include "wire/checksum.h"
 #include "wire/eth.h"
 
 #define LATEST (UINT64_C(1) << 60)
@@ -43,7 +44,15 @@ bool play_frame_read(struct play_frame *f, const uint8_t *datagram, size_t n)
 {
     struct ipv4_hdr ip;
     struct tcp_hdr h;
-    if (ipv4_parse(&ip, datagram, n) != WIRE_OK || ip.proto != 6 || n < ip.hlen ||
+    uint8_t head[IPV4_MAX_HLEN] = {0};
+    uint32_t ihl = n >= IPV4_HLEN ? (datagram[0] & 15u) * 4 : 0;
+    if (ihl < IPV4_HLEN || ihl > n)
+        return false;
+    memcpy(head, datagram,
+           ihl); /* a wrong checksum is view's to tell and mend_sum's to deal with */
+    wire_put16(head + 10, 0);
+    wire_put16(head + 10, checksum_finish(checksum_add(0, head, ihl)));
+    if (ipv4_parse(&ip, head, n) != WIRE_OK || ip.proto != 6 ||
         tcp_parse(&h, datagram + ip.hlen, n - ip.hlen) != WIRE_OK ||
         ip.total_len < ip.hlen + h.hlen)
         return false;
@@ -220,14 +229,17 @@ static int choose(struct play *p, const struct flow *f, const char *name, const 
     const char *why = f->one_way && f->side[p->side].seen && !f->ipv6 ? NULL : flow_not_playable(f);
     p->midstream = why == NULL && f->begin != FLOW_SYN;
     if (p->midstream && !p->assumed)
-        why = "its handshake wasn't captured (--midstream assume plays it all the same, from one that is assumed)";
+        why = "its handshake wasn't captured (--midstream assume plays it all the same, from one "
+              "that is assumed)";
     if (why == NULL && !p->mend.elsewhere &&
         ((ip4_of(f->side[0].addr) >> 24) == 127 ||
          ip4_of(f->side[0].addr) == ip4_of(f->side[1].addr)))
         why = "both ends are on one host";
     if (why != NULL || p->ncap == 0) {
         (void)snprintf(msg, msg_size, "%s: flow %u can't be played: %s", name, f->number,
-                       why != NULL ? why : "none of its packets is whole");
+                       why != NULL      ? why
+                       : p->dropped > 0 ? "all its packets have a wrong checksum, and are left out"
+                                        : "none of its packets is whole");
         return EXIT_USAGE;
     }
     const struct flow_side *us = &f->side[p->side], *peer = &f->side[1 - p->side];
@@ -267,7 +279,8 @@ int play_load_mended(struct play *p, struct capture_reader *r, const char *name,
     struct viewer viewer = {0};
     struct capture_frame f;
     struct view v;
-    uint64_t packets = 0;
+    uint64_t packets = 0, unread = 0;
+    uint16_t link = 0;
     int64_t began = 0, now = 0;
     struct first src = {0};
     int got, who, status = EXIT_DONE;
@@ -278,8 +291,12 @@ int play_load_mended(struct play *p, struct capture_reader *r, const char *name,
     while ((got = capture_next(r, &f, msg, msg_size)) == 1) {
         if (mend->progress != NULL && packets % PLAY_PROGRESS == PLAY_PROGRESS - 1)
             mend->progress(mend->progress_ctx, packets + 1, 0);
-        if (view_make(&viewer, &f, ++packets, &v) != VIEW_OK)
+        if (packets == 0)
+            link = f.link;
+        if (view_make(&viewer, &f, ++packets, &v) != VIEW_OK) {
+            unread++;
             continue;
+        }
         const struct flow *flow = flows_packet(&flows, &v, &who);
         now = v.wall > now && p->ncap > 0 ? v.wall : now;
         bool kept = flow != NULL || keep_error(p, &v, &src, elapsed(began, now));
@@ -310,7 +327,9 @@ int play_load_mended(struct play *p, struct capture_reader *r, const char *name,
     } else if (status == EXIT_DONE) {
         const struct flow *flow = flows_number(&flows, (uint32_t)number);
         if (flow == NULL) {
-            if (flows.count == 0)
+            if (unread == packets)
+                view_none(name, packets, link, msg, msg_size);
+            else if (flows.count == 0)
                 (void)snprintf(msg, msg_size, "%s: there is no TCP connection in it", name);
             else
                 (void)snprintf(msg, msg_size,

@@ -332,7 +332,9 @@ void recorder_why(enum record_why why, int err, char *dst, size_t size)
         [RECORD_STRANGE] = "a call came that can't be recorded",
         [RECORD_KEEP] = "more had happened than is kept in memory",
     };
-    if (why == RECORD_DISK)
+    if (why == RECORD_DISK && err == 0) /* a file doesn't tell */
+        snprintf(dst, size, "no more could be written");
+    else if (why == RECORD_DISK)
         snprintf(dst, size, "no more could be written: %s", strerror(-err));
     else
         snprintf(dst, size, "%s",

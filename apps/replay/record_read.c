@@ -85,6 +85,8 @@ static bool add_part(struct record_file *f, const struct record_part *p)
     return true;
 }
 
+#define HOLE_MAX 16 /* so many files are looked for behind one that is missing */
+
 /* Maps one file. 0 or -errno; map NULL: it is empty. */
 static int map_file(const char *name, uint8_t **map, size_t *len)
 {
@@ -141,6 +143,32 @@ static int open_part(struct record_file *f, uint32_t number, char *msg, size_t m
     return 1;
 }
 
+/* A file of this recording behind one that isn't there: without it the rest can't be told from a
+ * run that was killed. */
+static bool hole(const struct record_file *f, char *msg, size_t msg_size)
+{
+    char name[PATH_LEN], missing[PATH_LEN], any[256];
+    for (uint32_t n = f->parts + 1; n < RECORD_FILES_MAX && n <= f->parts + HOLE_MAX; n++) {
+        struct record_part p = {0};
+        struct record_head h;
+        if (!record_part_name(f->path, n, name, sizeof(name)) ||
+            map_file(name, &p.map, &p.len) != 0 || p.map == NULL)
+            continue;
+        bool ours = read_head(&p, name, &h, &p.from, any, sizeof(any)) == 0 && h.part == n &&
+                    memcmp(h.id, f->head.id, sizeof(h.id)) == 0;
+        munmap(p.map, p.len);
+        if (ours && record_part_name(f->path, f->parts, missing, sizeof(missing))) {
+            snprintf(msg, msg_size,
+                     "%s is missing or isn't of this recording, and %s is there: put it back, or "
+                     "take away what "
+                     "comes behind it to replay the beginning",
+                     missing, name);
+            return true;
+        }
+    }
+    return false;
+}
+
 int record_file_open(struct record_file *f, const char *path, char *msg, size_t msg_size)
 {
     memset(f, 0, sizeof(*f));
@@ -149,6 +177,8 @@ int record_file_open(struct record_file *f, const char *path, char *msg, size_t 
     int got = f->path != NULL ? 1 : -1;
     for (uint32_t n = 0; got > 0 && n < RECORD_FILES_MAX; n++)
         got = open_part(f, n, msg, msg_size);
+    if (got == 0 && hole(f, msg, msg_size))
+        got = -1;
     if (got < 0) {
         if (msg[0] == '\0')
             snprintf(msg, msg_size, "there is no memory to read %s", path);

@@ -75,9 +75,10 @@ static const struct play_mend plain = {.sums = SUMS_REPAIR};
 
 /* ---- checksums ---- */
 
-enum { GOOD, BAD, UNFINISHED };
+enum { GOOD, BAD, UNFINISHED, NO_HEADERS };
 
-/* The peer's D-SACK, which has something sent again, has another checksum. */
+/* The peer's D-SACK, which has something sent again, has another checksum; or no IP header has one,
+ * as where cards write them. */
 static void with_sum(struct made *m, int kind)
 {
     struct capture_reader *r = original("dsack");
@@ -87,6 +88,8 @@ static void with_sum(struct made *m, int kind)
     while (capture_next(r, &f, msg, sizeof(msg)) == 1) {
         memcpy(b, f.bytes, f.caplen);
         uint8_t *ip = b + 14, *tcp = ip + 20;
+        if (kind == NO_HEADERS)
+            wire_put16(ip + 10, 0);
         if (m->packets == 7 && kind == BAD)
             tcp[16] ^= 0xff;
         if (m->packets == 7 && kind == UNFINISHED)
@@ -114,6 +117,11 @@ START_TEST(checksums)
     all_same(&p, n);
     ck_assert_uint_eq(p.repaired, 1);
     play_done(&p);
+    with_sum(&m, NO_HEADERS);
+    ck_assert_int_eq(play(&p, &m, "server", &mend), EXIT_DONE);
+    all_same(&p, n);
+    ck_assert_uint_eq(p.repaired, all);
+    play_done(&p);
     mend.sums = SUMS_HONOUR; /* the stack discards it */
     with_sum(&m, BAD);
     ck_assert_int_eq(play(&p, &m, "server", &mend), EXIT_DONE);
@@ -132,6 +140,10 @@ START_TEST(checksums)
     ck_assert_uint_eq(p.dropped, 1);
     ck_assert_uint_eq(p.ncap, all - 1);
     ck_assert_uint_lt(p.count[PLAY_SAME], n);
+    play_done(&p);
+    with_sum(&m, NO_HEADERS);
+    ck_assert_int_eq(play(&p, &m, "server", &mend), EXIT_USAGE);
+    ck_assert_msg(strstr(msg, "all its packets have a wrong checksum") != NULL, "%s", msg);
     play_done(&p);
 }
 END_TEST

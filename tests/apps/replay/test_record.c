@@ -752,6 +752,14 @@ START_TEST(test_a_set_of_files_is_bounded_and_keeps_the_beginning)
     ck_assert_int_eq(run.status, EXIT_USAGE);
     ck_assert_msg(strstr(msg, "one is cut") != NULL, "%s", msg);
     record_run_close(&run);
+    /* Or a whole file is gone. */
+    ck_assert(record_part_name(rec_path, 1, name, sizeof name));
+    char away[220];
+    snprintf(away, sizeof away, "%s.away", name);
+    ck_assert_int_eq(rename(name, away), 0);
+    ck_assert_int_eq(record_file_open(&f, rec_path, msg, sizeof msg), -1);
+    ck_assert_msg(strstr(msg, "is missing") != NULL, "%s", msg);
+    ck_assert_int_eq(rename(away, name), 0);
     /* A file of the middle isn't a beginning. */
     snprintf(name, sizeof name, "%s.1", rec_path);
     ck_assert_int_eq(record_file_open(&f, name, msg, sizeof msg), -1);
@@ -801,6 +809,10 @@ START_TEST(test_a_full_disk_ends_the_recording_only)
     ck_assert_uint_eq(r.got, 5000000);
     ck_assert_int_eq(r.rec.why, RECORD_DISK);
     ck_assert_int_eq(r.rec.err, -EFBIG);
+    recorder_why(r.rec.why, r.rec.err, msg, sizeof msg);
+    ck_assert_ptr_nonnull(strstr(msg, "no more could be written: "));
+    recorder_why(r.rec.why, 0, msg, sizeof msg); /* a file doesn't tell the cause */
+    ck_assert_str_eq(msg, "no more could be written");
     ck_assert_uint_eq(r.st[0]->journal.events[EV_RECORD_ENDED], 1);
     enum record_step s = rec_replay(&run, NULL, msg);
     ck_assert_msg(s == RECORD_STEP_END, "%d: %s", s, msg);
