@@ -31,9 +31,10 @@ ttl=$(sed -n 's/.*with TTL \([0-9]*\),.*/\1/p' answers.txt)
 sed -i "s/^q-ttl:.*/q-ttl: $((ttl - 1))/" answers.txt
 said=$(tapdeck lab check)
 [ $? -eq 0 ] && [[ $said == *"alice  7 of 7"* ]]
-ok "all holds when the routes are there: $(head -1 <<<"$said")"
-[[ $(tapdeck lab hint) == "all is done" && $(tapdeck lab hint reach) == "reach is done" ]]
-ok "no hint is left: $(tapdeck lab hint 2>&1)"
+ok "all holds when the routes are there: ${said%%$'\n'*}"
+hint=$(tapdeck lab hint 2>&1) reach=$(tapdeck lab hint reach 2>&1)
+[[ $hint == "all is done" && $reach == "reach is done" ]]
+ok "no hint is left: $hint; $reach"
 said=$(tapdeck lab grade 5 --id alice .)
 [ $? -eq 0 ] && [[ $said == *"alice  7 of 7"* ]]
 ok "the files get the same marks"
