@@ -202,6 +202,22 @@ START_TEST(other_protocols)
 }
 END_TEST
 
+/* Times are added and subtracted everywhere: what a file can't mean is brought into range here. */
+START_TEST(times_are_in_range)
+{
+    static const struct {
+        int64_t wall, seen;
+    } rows[] = {{INT64_MAX, INT64_C(1) << 61},
+                {INT64_MIN, -(INT64_C(1) << 61)},
+                {INT64_C(1700000000000000001), INT64_C(1700000000000000001)},
+                {-5, -5}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        const struct capture_frame f = {.wall = rows[i].wall};
+        ck_assert_int_eq(view_wall(&f), rows[i].seen);
+    }
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("replay view");
@@ -212,6 +228,7 @@ static Suite *suite(void)
     tcase_add_test(t, what_was_cut_is_zeros);
     tcase_add_test(t, sums_lengths_and_padding);
     tcase_add_test(t, other_protocols);
+    tcase_add_test(t, times_are_in_range);
     suite_add_tcase(s, t);
     return s;
 }
