@@ -64,8 +64,9 @@ for r in rows:
 odd = {r["id"]: r for r in rows if not r["id"].startswith("s")}
 print(len(rows), wrong, odd["'=evil"]["points"], "5 seconds, at r2.conf:1: ip monitor" in odd["hangs"]["note"], odd["grows"]["points"])
 PY
-[ "$(python3 "$work/marks.py" "$work/1.csv" "$work/2.json")" = "43 [] 0 True 0" ]
-ok "their marks are right, and the same again: $(python3 "$work/marks.py" "$work/1.csv" "$work/2.json")"
+marks=$(python3 "$work/marks.py" "$work/1.csv" "$work/2.json")
+[ "$marks" = "43 [] 0 True 0" ]
+ok "their marks are right, and the same again: $marks"
 [ ! -e /etc/tapdeck-was-here ] && ! grep -q 'q-ttl: [$]' "$work/1.txt" && [ "$(wc -l <"$work/in/=evil/r1.conf")" -eq 4 ]
 ok "one that writes into /etc, reads the solution or its own folder has done neither"
 python3 -c 'import sys, xml.dom.minidom as m; d = m.parse(sys.argv[1]); sys.exit(len(d.getElementsByTagName("testsuite")) != 43 or len(d.getElementsByTagName("error")) < 1)' "$work/1.xml"

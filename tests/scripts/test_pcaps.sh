@@ -33,13 +33,15 @@ ok "a capture holds the diaries of its stacks, behind its packets"
 for name in $(cd pcaps && ls -d */make.pkt | sed 's,/.*,,'); do
     grep -aq 'tapdeck-diary 1$' "pcaps/$name/$name.pcapng" || echo "$name" >>"$work/lacking"
 done
-[ ! -s "$work/lacking" ]
-ok "so do all that drill made$(sed 's/^/: not /' "$work/lacking" 2>/dev/null | tr '\n' ' ')"
+lacking=$(sed 's/^/: not /' "$work/lacking" 2>/dev/null | tr '\n' ' ')
+[ -z "$lacking" ]
+ok "so do all that drill made$lacking"
 
 # Every end that was a stack of ours says the same again; where both ends are kernels' what differs has a cause.
 python3 tests/scripts/played.py "$BUILD/tapdeck" pcaps/*/*.pcap* >"$work/played" 2>&1
-[ "$(grep -c ' ours: [0-9]* same$' "$work/played")" -ge 35 ] && ! grep ' ours: ' "$work/played" | grep -qv ': [0-9]* same$'
-ok "each end that was ours is played the same: $(grep -c ' ours: [0-9]* same$' "$work/played") of them"
+same=$(grep -c ' ours: [0-9]* same$' "$work/played")
+[ "$same" -ge 35 ] && ! grep ' ours: ' "$work/played" | grep -qv ': [0-9]* same$'
+ok "each end that was ours is played the same: $same of them"
 grep ' ours: ' "$work/played" | grep -v ': [0-9]* same$' | sed 's/^/# /'
 [ "$(grep -c ' other: .* same' "$work/played")" -ge 4 ] && ! grep ' other: ' "$work/played" | grep -q 'without a cause'
 ok "what differs at the kernel's ends has its causes"
@@ -47,8 +49,9 @@ grep 'without a cause' "$work/played" | sed 's/^/# /'
 for name in $(sed 's/ .*//' "$work/played" | sort -u); do
     grep -q "tapdeck replay --play .*$name" "pcaps/$name/README.md" || echo "$name" >>"$work/unplayed"
 done
-[ ! -s "$work/unplayed" ]
-ok "each of their pages tells which end to play$(sed 's/^/: not /' "$work/unplayed" 2>/dev/null | tr '\n' ' ')"
+unplayed=$(sed 's/^/: not /' "$work/unplayed" 2>/dev/null | tr '\n' ' ')
+[ -z "$unplayed" ]
+ok "each of their pages tells which end to play$unplayed"
 
 some="sack keep-alive arp-first-contact nat-inside"
 mkdir "$work/1" "$work/2"

@@ -196,10 +196,12 @@ twelve
 4 : ten
 EOF
 quiz --grade --key "$work/k1" "$work/bad.ans" >"$work/text" 2>"$work/err"
-[ $? -eq 1 ] && [ "$(grep -c "^$work/bad.ans:[0-9]*: " "$work/err")" -eq "$(wc -l <"$work/err")" ] && grep -q "bad.ans:3: 'twelve' is no answer: write" "$work/err" &&
+status=$?
+first=$(head -1 "$work/err" | sed 's/.*bad/bad/')
+[ $status -eq 1 ] && [ "$(grep -c "^$work/bad.ans:[0-9]*: " "$work/err")" -eq "$(wc -l <"$work/err")" ] && grep -q "bad.ans:3: 'twelve' is no answer: write" "$work/err" &&
     grep -q "bad.ans:5: there is no question 99: they are numbered 1 to 12" "$work/err" && grep -q "bad.ans:6: question 1 has an answer already" "$work/err" &&
     grep -q "bad.ans:4: question 3: 'twelve potatoes' can't be read: write" "$work/err" && grep -q '^Mallory: ' "$work/text"
-ok "answers that can't be read: a sentence each with its line, the rest is marked, status 1: $(head -1 "$work/err" | sed 's/.*bad/bad/')"
+ok "answers that can't be read: a sentence each with its line, the rest is marked, status 1: $first"
 
 quiz --grade --key "$work/k1" "$work/a1" | grep -q '1\. .*no answer' && quiz --grade --key "$work/k1" --explain "$work/a1" | grep -q '(RFC'
 ok "no answers: none of the marks; --explain tells them"
