@@ -231,10 +231,8 @@ static int choose(struct play *p, const struct flow *f, const char *name, const 
     if (p->midstream && !p->assumed)
         why = "its handshake wasn't captured (--midstream assume plays it all the same, from one "
               "that is assumed)";
-    if (why == NULL && !p->mend.elsewhere &&
-        ((ip4_of(f->side[0].addr) >> 24) == 127 ||
-         ip4_of(f->side[0].addr) == ip4_of(f->side[1].addr)))
-        why = "both ends are on one host";
+    p->one_host = !p->mend.elsewhere && ((ip4_of(f->side[0].addr) >> 24) == 127 ||
+                                         ip4_of(f->side[0].addr) == ip4_of(f->side[1].addr));
     if (why != NULL || p->ncap == 0) {
         (void)snprintf(msg, msg_size, "%s: flow %u can't be played: %s", name, f->number,
                        why != NULL      ? why
@@ -247,8 +245,11 @@ static int choose(struct play *p, const struct flow *f, const char *name, const 
     p->port = us->port;
     p->peer = ip4_of(peer->addr);
     p->pport = peer->port;
-    if (sort_out(p, first->src == p->us && first->sport == p->port))
+    if (sort_out(p, first->src == p->us && first->sport == p->port)) {
+        p->us = p->one_host ? PLAY_US : p->us;
+        p->peer = p->one_host ? PLAY_PEER : p->peer;
         return EXIT_DONE;
+    }
     no_room(p, name, f->number, msg, msg_size);
     return EXIT_FAILED;
 }

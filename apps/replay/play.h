@@ -153,7 +153,7 @@ struct play_mend {          /* what is done about the capture's flaws (play_mend
     enum observe_sums sums; /* of segments with a wrong checksum */
     uint32_t mtu;           /* what is larger is cut; 0: as the handshake has it */
     bool assume;            /* a handshake that wasn't captured */
-    bool elsewhere;         /* other addresses are used: both ends may have been on one host */
+    bool elsewhere;         /* it is for its text only: one with itself keeps its addresses */
     /* Is told now and then how far it is: packets read (of: 0), then frames of the flow that were played, of how many. Or NULL. */
     void (*progress)(void *ctx, uint64_t done, uint64_t of);
     void *progress_ctx;
@@ -167,6 +167,10 @@ struct play_middle { /* of one side of a flow that was caught in the middle (pla
     uint8_t scale; /* the least by which its windows were wide enough */
     uint64_t duplicates;
 };
+
+/* Documentation addresses (RFC 5737) for the ends of a connection of a host with itself. */
+#define PLAY_US UINT32_C(0xc0000201)
+#define PLAY_PEER UINT32_C(0xc0000202)
 
 struct play {
     struct play_mend mend;
@@ -188,6 +192,7 @@ struct play {
     int side; /* which is played: 0 the client */
     td_ip4 us, peer;
     uint16_t port, pport;
+    bool one_host; /* both ends were: no stack hears itself on an Ethernet, so us and peer aren't the captured ones */
     struct diary_book book;          /* what the capture says of the stacks in it */
     const struct diary_stack *diary; /* the played host's, or NULL */
     struct diary_call *calls;        /* its application's, of this connection: with `scripted` */

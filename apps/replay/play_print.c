@@ -171,6 +171,10 @@ static void note(const struct play *p, struct text *out)
                     "scale %u (its own) and %u, %s\n",
                     p->said[1], p->assumed_scale[1], p->assumed_scale[0],
                     middle_sack(p) ? "SACK" : "no SACK");
+    if (p->one_host)
+        text_puts(
+            out, "note: both ends are on one host: the stack has 192.0.2.1 instead of the captured "
+                 "address, its peer 192.0.2.2\n");
     if (p->repaired > 0)
         text_printf(out,
                     "note: %" PRIu64
@@ -340,6 +344,7 @@ static void json_end(const struct play *p, struct jsonw *w)
     jw_u64(w, "discarded", p->discarded);
     jw_u64(w, "dropped", p->dropped);
     jw_u64(w, "resegmented", p->resegmented);
+    jw_bool(w, "one_host", p->one_host);
     if (p->broken[0] != '\0')
         jw_str(w, "broken", p->broken);
     jw_close(w, '}');

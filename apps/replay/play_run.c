@@ -30,10 +30,10 @@
 #define SETTLE        (250 * TD_MS) /* run on behind the last captured frame: what is only late */
 #define FIRST_CALLS   1000 /* of a diary, and frames, in which their distance is looked for */
 #define FIRST_FRAMES  10000
-#define LOOK          256    /* frames of the played side in which an answer is looked for */
+#define LOOK          256         /* frames of the played side in which an answer is looked for */
 #define LOOK_ALL      (16 * LOOK) /* frames of both: one side may be silent for long */
-#define LAG_LEAST     TD_MS  /* a host answers a SYN sooner */
-#define STEPS_AT_ONCE 100000 /* timers at one instant: more is a stack that goes in a circle */
+#define LAG_LEAST     TD_MS       /* a host answers a SYN sooner */
+#define STEPS_AT_ONCE 100000      /* timers at one instant: more is a stack that goes in a circle */
 
 static td_time when(td_time at)
 {
@@ -357,6 +357,10 @@ static void inject(struct player *r, const struct play_frame *f, tcp_seq ack, bo
         if (r->begun)
             cut_sack(r, d + ihl, f->text_at - ihl);
     }
+    if (r->p->one_host) {
+        wire_put32(d + 12, r->p->peer);
+        wire_put32(d + 16, r->p->us);
+    }
     sign(d, len, ihl, r->p->peer, r->p->us);
     if (f->bad) /* as it came, whatever was changed in it */
         wire_put16(d + ihl + 16, wire_get16(d + ihl + 16) ^ 0x5555);
@@ -378,6 +382,8 @@ void player_flush(struct player *r)
 static void hear(struct player *r, const struct play_frame *f, size_t index)
 {
     tcp_seq ack = f->ack;
+    if (f->icmp && r->p->one_host)
+        return; /* it quotes other addresses */
     if (f->icmp) {
         (void)eth_emit(&to_us, r->frame);
         play_copy(r->p, f, 0, f->len, r->frame + ETH_HLEN);

@@ -148,6 +148,31 @@ START_TEST(checksums)
 }
 END_TEST
 
+/* ---- a connection of a host with itself ---- */
+
+START_TEST(one_host)
+{
+    static const uint8_t loopback[8] = {127, 0, 0, 1, 127, 0, 0, 1};
+    struct capture_reader *r = original("dsack");
+    struct capture_frame f;
+    struct made m;
+    struct play p;
+    uint8_t b[2048];
+    begin(&m, 1);
+    while (capture_next(r, &f, msg, sizeof(msg)) == 1) {
+        memcpy(b, f.bytes, f.caplen);
+        memcpy(b + 26, loopback, 8);
+        packet(&m, f.wall, b, f.caplen, f.len);
+    }
+    capture_close(r);
+    ck_assert_int_eq(play(&p, &m, "127.0.0.1:8080", &plain), EXIT_DONE);
+    ck_assert_uint_ge(p.count[PLAY_SAME], 5);
+    all_same(&p, p.count[PLAY_SAME]);
+    ck_assert(p.one_host);
+    play_done(&p);
+}
+END_TEST
+
 /* ---- super-segments ---- */
 
 /* Neighbours of one sender at one time that follow each other are joined, as cards do it. */
@@ -310,6 +335,7 @@ static Suite *suite(void)
     Suite *s = suite_create("replay play_mend");
     TCase *tc = tcase_create("mend");
     tcase_add_test(tc, checksums);
+    tcase_add_test(tc, one_host);
     tcase_add_test(tc, super_segments);
     tcase_add_test(tc, midstream);
     tcase_add_test(tc, times_and_lengths);
