@@ -30,6 +30,8 @@ struct waiting { /* a frame that a call brought and no step has given out */
     td_time when;
 };
 
+#define OWNERS 1024u
+
 struct owner {
     struct owner *next;
     uint32_t number;
@@ -48,7 +50,7 @@ struct record_tape {
     struct text bytes;
     struct waiting *wait;
     size_t nwait, next, cap;
-    struct owner *owners;
+    struct owner *owners[OWNERS]; /* by the number */
     bool no_memory;
     char differs[512]; /* what the last call did otherwise, until a step has said it */
 };
@@ -119,7 +121,7 @@ static void app(void *ctx, uint32_t id, const char *line)
 static void owner(void *ctx, uint32_t number, const char *name)
 {
     struct record_tape *t = ctx;
-    struct owner *o = t->owners;
+    struct owner **first = &t->owners[number % OWNERS], *o = *first;
     while (o != NULL && o->number != number)
         o = o->next;
     if (o == NULL) {
@@ -128,8 +130,8 @@ static void owner(void *ctx, uint32_t number, const char *name)
             t->no_memory = true;
             return;
         }
-        o->next = t->owners;
-        t->owners = o;
+        o->next = *first;
+        *first = o;
     }
     o->number = number;
     snprintf(o->name, sizeof(o->name), "%s", name);
@@ -138,7 +140,7 @@ static void owner(void *ctx, uint32_t number, const char *name)
 static const char *owner_name(void *ctx, uint32_t number)
 {
     const struct record_tape *t = ctx;
-    const struct owner *o = t->owners;
+    const struct owner *o = t->owners[number % OWNERS];
     while (o != NULL && o->number != number)
         o = o->next;
     return o != NULL ? o->name : "";
@@ -238,10 +240,12 @@ static void close_tape(struct tape *tape)
     if (t->run.st != NULL)
         deck_done(&t->deck);
     record_run_close(&t->run);
-    while (t->owners != NULL) {
-        struct owner *o = t->owners;
-        t->owners = o->next;
-        free(o);
+    for (unsigned i = 0; i < OWNERS; i++) {
+        while (t->owners[i] != NULL) {
+            struct owner *o = t->owners[i];
+            t->owners[i] = o->next;
+            free(o);
+        }
     }
     text_free(&t->bytes);
     free(t->wait);
