@@ -134,12 +134,14 @@ static void pair(struct play_row *row, const struct play_frame *sent)
 
 /* ---- text ---- */
 
-static int by_seq(const void *x, const void *y)
+/* From `base` on: seq_lt alone is no order for numbers that lie all around the circle. */
+static int by_seq(const void *x, const void *y, void *base)
 {
     const struct entry *a = *(struct entry *const *)x, *b = *(struct entry *const *)y;
     const struct play_frame *f = frame_of(a), *g = frame_of(b);
-    if (f->seq != g->seq)
-        return seq_lt(f->seq, g->seq) ? -1 : 1;
+    uint32_t m = f->seq - *(const tcp_seq *)base, n = g->seq - *(const tcp_seq *)base;
+    if (m != n)
+        return m < n ? -1 : 1;
     return (f->at > g->at) - (f->at < g->at);
 }
 
@@ -194,8 +196,10 @@ static void sweep(struct judge *j, uint64_t until)
         else
             j->sent[ns++] = e;
     }
-    qsort(j->cap, nc, sizeof(*j->cap), by_seq);
-    qsort(j->sent, ns, sizeof(*j->sent), by_seq);
+    const struct entry *any = nc > 0 ? j->cap[0] : ns > 0 ? j->sent[0] : NULL;
+    tcp_seq base = any != NULL ? frame_of(any)->seq - 0x80000000u : 0;
+    qsort_r(j->cap, nc, sizeof(*j->cap), by_seq, &base);
+    qsort_r(j->sent, ns, sizeof(*j->sent), by_seq, &base);
     judge_text(j->cap, nc, j->sent, ns);
     for (uint64_t i = j->told; i < until; i++) {
         struct entry *e = place(j, i);
