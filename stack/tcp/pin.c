@@ -16,9 +16,10 @@
  * Pins are few (TCP_PINS_MAX) and a plain list. An instance without one has a NULL pointer here, and
  * that is all a segment or a handshake looks at.
  *
- * The congestion window can be pinned too, to what a captured host's was seen to allow: how far its new text had gone, and
- * how much it sent. The host that was captured may have had a congestion control that this stack has not; what the other side
- * says fits only what that one sent. What is lost is judged here all the same.
+ * The congestion window of a connection can be pinned too, to what the captured host was seen to send: how far its new text
+ * had gone (the edge), and how many bytes it had sent, new or again, that haven't been sent here yet (the credit). That host
+ * may have had a congestion control that this stack hasn't, and what the other side says fits only what that one sent. What
+ * is lost, and so has to go again, is judged here all the same. Such a pin stays too.
  *
  * A SYN cookie takes no pin: it is a sequence number that must carry a secret, and nothing is kept
  * that could remember another clock. The pin waits for a handshake that does.
