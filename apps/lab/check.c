@@ -296,7 +296,7 @@ void lab_work_open(struct lab_work *w, const struct lab *l, const char *dir, boo
     struct text bytes = {0}, made = {0};
     char why[512];
     unsigned line = 0;
-    *w = (struct lab_work){.dir = dir};
+    *w = (struct lab_work){.dir = dir, .params = model ? l->params : NULL};
     if (!read_work(w, "answers.txt", &bytes, why, sizeof(why)))
         return;
     if (model) {
@@ -532,8 +532,29 @@ static bool check_packets(struct look *k)
     return ok;
 }
 
+/* One frame, written in hex: as a filter sees it. False: told why not. */
+static bool count_hex(struct look *k, uint64_t *n)
+{
+    struct text made = {0}, octets = {0};
+    unsigned line;
+    const char *s = k->out.s != NULL ? k->out.s : "";
+    bool ok = k->work->params == NULL || lab_expand(k->work->params, k->c->command, s, k->out.len, &made, k->msg, sizeof(k->msg));
+    struct bpf_insn *code = ok ? filter_program(k->c->filter, k->msg, sizeof(k->msg)) : NULL;
+    if (code != NULL && !lab_hex(made.s != NULL ? made.s : s, &octets, &line)) {
+        snprintf(k->msg, sizeof(k->msg), "%s:%u: this isn't octets in hex, two digits each", k->c->command, line);
+        ok = false;
+    }
+    ok = ok && code != NULL;
+    *n = ok && octets.len > 0 && bpf_filter(code, (const unsigned char *)octets.s, (unsigned)octets.len, (unsigned)octets.len) != 0;
+    free(code);
+    text_free(&made);
+    text_free(&octets);
+    return ok;
+}
+
 static bool check_file(struct look *k)
 {
+    const char *hex = strrchr(k->c->command, '.');
     uint64_t n;
     if (!read_work(k->work, k->c->command, &k->out, k->msg, sizeof(k->msg))) {
         text_puts(k->came, k->msg);
@@ -541,6 +562,12 @@ static bool check_file(struct look *k)
     }
     if (k->c->filter == NULL)
         return patterns_hold(k, k->out.s != NULL ? k->out.s : "");
+    if (hex != NULL && strcmp(hex, ".hex") == 0) {
+        if (count_hex(k, &n))
+            return counted(k, n, "such frames");
+        text_puts(k->came, k->msg);
+        return false;
+    }
     FILE *f = k->out.len > 0 ? fmemopen(k->out.s, k->out.len, "rb") : NULL;
     if (f == NULL || !count_frames(k, k->c->command, f, k->c->filter, &n)) {
         text_puts(k->came, f == NULL ? "it is empty" : k->msg);

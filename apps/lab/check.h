@@ -6,6 +6,7 @@
 
 struct lab_work {              /* what a student handed in, or has made so far */
     const char *dir;           /* answers.txt and other files; borrowed */
+    const struct lab_param *params; /* not NULL: it is the lab's own, and they are put in place in frames; borrowed */
     struct lab_where *answers; /* column: the task's id, is: the answer */
     struct text said;          /* lines of answers.txt that are none */
 };

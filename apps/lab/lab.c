@@ -19,6 +19,7 @@
 #include "common/parse.h"
 #include "common/yaml.h"
 #include "core/faults.h"
+#include "wire/checksum.h"
 
 static void *must(void *p)
 {
@@ -124,6 +125,27 @@ static bool read_pick(struct yaml_reader *r, struct lab_param *p, yaml_item *val
     return true;
 }
 
+static bool read_checksum(struct yaml_reader *r, struct lab_param *p, yaml_item *value)
+{
+    const struct loading *l = r->user;
+    const char *s = yaml_phrase(r, value, "checksum:");
+    struct text made = {0}, octets = {0};
+    char why[256], sum[8];
+    unsigned line;
+    if (s == NULL)
+        return false;
+    bool ok = lab_expand(l->lab->params, "checksum", s, strlen(s), &made, why, sizeof(why)) && made.s != NULL &&
+              lab_hex(made.s, &octets, &line) && octets.len > 0;
+    if (ok) {
+        snprintf(sum, sizeof(sum), "%04x", checksum(octets.s, octets.len));
+        p->kind = LAB_PICK; /* a word, without parts */
+        p->value = copy(sum);
+    }
+    text_free(&made);
+    text_free(&octets);
+    return ok || yaml_fail(r, value, "checksum: is octets in hex, with parameters from above: 4500 0022 ${n.hex}");
+}
+
 #define SHUFFLE_MOST 16
 
 /* Each place in turn gets one of those that are left, by a draw of its own. */
@@ -183,7 +205,7 @@ static bool read_secret(struct yaml_reader *r, struct lab_param *p, yaml_item *v
 
 static bool param_key(struct yaml_reader *r, void *ctx, yaml_item *key, const char *name, yaml_item *value)
 {
-    static const char *const keys[] = {"number", "pick", "shuffle", "network", "prefix", "secret", "node", NULL};
+    static const char *const keys[] = {"number", "pick", "shuffle", "checksum", "network", "prefix", "secret", "node", NULL};
     struct param_ctx *c = ctx;
     if (strcmp(name, "network") == 0 || strcmp(name, "prefix") == 0) {
         *(name[0] == 'n' ? &c->network : &c->prefix) = value;
@@ -199,6 +221,8 @@ static bool param_key(struct yaml_reader *r, void *ctx, yaml_item *key, const ch
         return read_pick(r, c->p, value);
     if (strcmp(name, "shuffle") == 0)
         return read_shuffle(r, c->p, value);
+    if (strcmp(name, "checksum") == 0)
+        return read_checksum(r, c->p, value);
     if (strcmp(name, "secret") == 0)
         return read_secret(r, c->p, value);
     return bad_key(r, key, "a parameter", keys);
@@ -244,7 +268,7 @@ static bool add_param(struct yaml_reader *r, void *ctx, yaml_item *key, const ch
     if (!yaml_each_key(r, value, "a parameter", param_key, &c) || (c.network != NULL && p->value == NULL && !read_network(r, &c)))
         return false;
     if (p->value == NULL)
-        return yaml_fail(r, key, "parameter '%s' is of no kind: write number:, pick:, shuffle:, network: or secret:", name);
+        return yaml_fail(r, key, "parameter '%s' is of no kind: write number:, pick:, shuffle:, checksum:, network: or secret:", name);
     if ((p->kind == LAB_SECRET) != (p->node != NULL))
         return yaml_fail(r, key, "node: goes with secret: and secret: with node:, where the fault is switched on");
     return true;

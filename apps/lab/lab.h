@@ -15,6 +15,7 @@
  *       hops:  {number: [3, 7]}
  *       dev:   {pick: [eth0, eth1]}
  *       ports: {shuffle: [22, 80, 443]}
+ *       sum:   {checksum: "4500 0022 ${n.hex} ..."}  # the Internet checksum (RFC 1071) of octets; parameters above may be in it
  *       fault: {secret: [no-karn, no-delay-ack], node: server}
  *     tasks:
  *       - id: reach
@@ -33,6 +34,7 @@
  * student gets the same lab again, nobody another's. Without a salt the id alone decides. `${name}` is replaced in the
  * bytes of the files before they are read, so it may stand anywhere, and lines keep their numbers. A network has parts:
  * `${net}` is 10.9.4.0/24, `${net.1}` its first host, `${net.last}` its last, `${net.broadcast}`, `${net.address}`,
+ * `${net.5.hex}` its fifth host as octets, "0a09 0405"; `${n.hex}` is a number as octets in hex, as few as hold it (1, 2 or 4).
  * `${net.length}`, `${net.mask}`, and with a number's name, `${net.n}`, the host with that number; a number has `${n.more}` and `${n.less}`, one more and one less.
  * What is shuffled has `${ports.1}`, `${ports.2}` … in the student's order, so that a lab can give each a role.
  */
@@ -73,6 +75,8 @@ struct lab_who {            /* for whom a lab is made */
 const struct salt *lab_salt(const struct lab_who *who);
 /* A number below n (not 0) for this student, lab and parameter. */
 uint64_t lab_draw(const struct lab_who *who, const char *lab, const char *param, uint64_t n);
+/* Octets in hex, with spaces and line ends between them, # begins a comment. False: *line has something else, or half an octet. */
+bool lab_hex(const char *s, struct text *out, unsigned *line);
 /* Replaces each ${name}. False: a sentence FILE:LINE: no such parameter. */
 bool lab_expand(const struct lab_param *params, const char *file, const char *bytes, size_t len, struct text *out, char *msg,
                 size_t msg_size);
@@ -88,7 +92,8 @@ enum lab_check_kind {
     LAB_GET,     /* node, command (the URL); matches, lacks, sha256 */
     LAB_PACKETS, /* node, dev, filter; during: NODE COMMAND; count */
     LAB_WAIT,    /* time: nothing is checked, time passes */
-    LAB_FILE,    /* command (its name in the submission); matches, lacks, or filter and count for a capture */
+    LAB_FILE,    /* command (its name in the submission); matches, lacks, or filter and count for a capture, or for a NAME.hex, which
+                  * is one frame in hex */
     LAB_CHECK_KINDS
 };
 

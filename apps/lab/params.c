@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <nettle/hmac.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/parse.h"
@@ -41,9 +42,25 @@ static void put_ip(struct text *out, td_ip4 a)
     text_printf(out, "%u.%u.%u.%u", a >> 24, a >> 16 & 255, a >> 8 & 255, a & 255);
 }
 
+/* As it stands in a header: "0a09 0401" of an address, "1f90" of 8080, "40" of 64. */
+static void put_hex(struct text *out, uint64_t n, bool address)
+{
+    if (address)
+        text_printf(out, "%04x %04x", (unsigned)(n >> 16) & 0xffff, (unsigned)n & 0xffff);
+    else
+        text_printf(out, n < 0x100 ? "%02" PRIx64 : n < 0x10000 ? "%04" PRIx64 : "%08" PRIx64, n);
+}
+
 /* "1", "last", "broadcast" … of a network; or a number's name, for the host with that number. */
 static bool network_part(const struct lab_param *params, const char *value, const char *part, struct text *out)
 {
+    char first[LAB_NAME_MAX + 1];
+    const char *dot = strchr(part, '.');
+    bool hex = dot != NULL && strcmp(dot, ".hex") == 0;
+    if (hex) {
+        snprintf(first, sizeof(first), "%.*s", (int)(dot - part), part);
+        part = first;
+    }
     for (const struct lab_param *p = params; p != NULL; p = p->next)
         if (p->kind == LAB_NUMBER && strcmp(p->name, part) == 0)
             part = p->value;
@@ -65,7 +82,7 @@ static bool network_part(const struct lab_param *params, const char *value, cons
     else if (strcmp(part, "length") == 0)
         text_printf(out, "%u", len);
     else if (parse_u32(part, hosts, &n) && n > 0)
-        put_ip(out, net + n);
+        hex ? put_hex(out, net + n, true) : put_ip(out, net + n);
     else
         return false;
     return true;
@@ -80,6 +97,8 @@ static bool number_part(const char *value, const char *part, struct text *out)
         text_printf(out, "%" PRIu64, n + 1);
     else if (strcmp(part, "less") == 0 && n > 0)
         text_printf(out, "%" PRIu64, n - 1);
+    else if (strcmp(part, "hex") == 0)
+        put_hex(out, n, false);
     else
         return false;
     return true;
@@ -123,6 +142,28 @@ static bool put_value(const struct lab_param *params, const char *name, size_t n
         return true;
     }
     return false;
+}
+
+bool lab_hex(const char *s, struct text *out, unsigned *line)
+{
+    *line = 1;
+    for (; *s != '\0'; s++) {
+        if (*s == '#')
+            s += strcspn(s, "\n");
+        if (*s == '\n')
+            ++*line;
+        if (*s == '\0')
+            break;
+        if (isspace((unsigned char)*s))
+            continue;
+        const char two[3] = {s[0], isxdigit((unsigned char)s[0]) ? s[1] : '\0', '\0'};
+        if (!isxdigit((unsigned char)two[0]) || !isxdigit((unsigned char)two[1]))
+            return false;
+        const char octet = (char)strtoul(two, NULL, 16);
+        text_add(out, &octet, 1);
+        s++;
+    }
+    return true;
 }
 
 bool lab_expand(const struct lab_param *params, const char *file, const char *bytes, size_t len, struct text *out, char *msg,

@@ -38,7 +38,7 @@ static void folder(void)
 
 static void no_folder(void)
 {
-    static const char *const files[] = {"lab.yaml", "net.yaml", "page", "answers.txt", "notes.txt"};
+    static const char *const files[] = {"lab.yaml", "net.yaml", "page", "answers.txt", "notes.txt", "a.hex", "half.hex", "word.hex"};
     for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
         char path[160];
         snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
@@ -111,8 +111,16 @@ START_TEST(test_each_kind)
         {"file: {name: ../notes.txt, lacks: wrote}", false, "there is no file ../notes.txt"},
         {"file: {name: none.txt, lacks: wrote}", false, "there is no file none.txt"},
         {"file: {name: notes.txt, filter: icmp, count: 1}", false, "not a capture file"},
+        {"file: {name: a.hex, filter: icmp and ip src host 10.0.0.1, count: 1}", true, NULL},
+        {"file: {name: a.hex, filter: udp, count: 1}", false, "0 such frames"},
+        {"file: {name: a.hex, filter: len == 34, count: 1}", true, NULL},
+        {"file: {name: half.hex, filter: udp, count: 0}", false, "half.hex:3: this isn't octets in hex"},
+        {"file: {name: word.hex, filter: udp, count: 0}", false, "word.hex:1: this isn't octets in hex"},
     };
     put("notes.txt", "I wrote this\n");
+    put("a.hex", "0200 00000002 020000000001 # Ethernet\n08 00\n4500 0014 0000 0000 4001 0000 0a00 0001 0a000002");
+    put("half.hex", "08 # 9\n\n0 8\n");
+    put("word.hex", "0800 zz\n");
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         char tasks[512];
         snprintf(tasks, sizeof(tasks), "  - id: t\n    title: x\n    points: 3\n    checks:\n      - %s\n", cases[i].check);

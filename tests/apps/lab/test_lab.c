@@ -142,6 +142,19 @@ START_TEST(test_shuffle)
 }
 END_TEST
 
+/* RFC 1071's own example, and a checksum over what another parameter is. */
+START_TEST(test_checksum)
+{
+    static const char text[] = HEAD "params:\n  n: {number: [258, 258]}\n  a: {checksum: 0001 f203 f4f5 f6f7}\n  b: {checksum: '${n.hex} 0001'}\n" TASK
+                                    "      - wait: 1s\n";
+    struct lab *l = load_for(text, "alice", "salt");
+    ck_assert_msg(l != NULL, "refused: %s", msg);
+    ck_assert_str_eq(l->params->next->value, "220d");
+    ck_assert_str_eq(l->params->next->next->value, "fefc");
+    lab_free(l);
+}
+END_TEST
+
 START_TEST(test_parts)
 {
     struct lab_param mix = {.kind = LAB_SHUFFLE, .name = "mix", .value = (char *)"443,22,80"},
@@ -151,7 +164,7 @@ START_TEST(test_parts)
         const char *in, *out;
     } cases[] = {{"${net}", "10.9.4.128/26"},      {"${net.1}", "10.9.4.129"},        {"${net.last}", "10.9.4.190"},
                  {"${net.broadcast}", "10.9.4.191"}, {"${net.address}", "10.9.4.128"}, {"${net.mask}", "255.255.255.192"},
-                 {"${net.length}", "26"},           {"${net.n}", "10.9.4.133"},      {"${n}${n.more}${n.less}", "564"}, {"$n ${} $$ {n}", "$n ${} $$ {n}"},
+                 {"${net.length}", "26"},           {"${net.n}", "10.9.4.133"}, {"${n.hex} ${net.n.hex} ${net.1.hex}", "05 0a09 0485 0a09 0481"},      {"${n}${n.more}${n.less}", "564"}, {"$n ${} $$ {n}", "$n ${} $$ {n}"},
                  {"${mix.1} ${mix.2} ${mix.3}", "443 22 80"}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct text t = {0};
@@ -159,7 +172,7 @@ START_TEST(test_parts)
         ck_assert_str_eq(t.s, cases[i].out);
         text_free(&t);
     }
-    static const char *const bad[] = {"a\n${mix.0}", "a\n${mix.4}", "a\n${mix.x}", "a\n${nett}", "a\n${net.63}", "a\n${net.0}", "a\n${n.first}", "a\n${net.}", "a\n${net.m}"};
+    static const char *const bad[] = {"a\n${mix.0}", "a\n${mix.4}", "a\n${mix.x}", "a\n${nett}", "a\n${net.63}", "a\n${net.0}", "a\n${n.first}", "a\n${net.}", "a\n${net.m}", "a\n${net.1.hexx}", "a\n${net.hex}"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         struct text t = {0};
         ck_assert(!lab_expand(&net, "f", bad[i], strlen(bad[i]), &t, msg, sizeof(msg)));
@@ -188,6 +201,8 @@ START_TEST(test_mistakes)
         {HEAD "params: {n: {secret: [no-karn]}}\n", "lab.yaml:4:", "secret: with node:"},
         {HEAD "params: {n: {shuffle: [22]}}\n", "lab.yaml:4:", "2 to 16 words"},
         {HEAD "params: {n: {shuffle: [22, 'a,b']}}\n", "lab.yaml:4:", "has no ','"},
+        {HEAD "params: {n: {checksum: '45 0'}}\n", "lab.yaml:4:", "octets in hex"},
+        {HEAD "params: {n: {checksum: '${m.hex}'}}\n", "lab.yaml:4:", "octets in hex"},
         {HEAD "params: {n: {}}\n", "lab.yaml:4:", "of no kind"},
         {HEAD "tasks:\n  - title: x\n    checks: [{wait: 1s}]\n", "lab.yaml:5:", "has no id:"},
         {HEAD "tasks:\n  - {id: a, title: x, checks: [{wait: 1s}]}\n  - {id: a, title: x}\n", "lab.yaml:6:", "already, in line 5"},
@@ -225,6 +240,7 @@ static Suite *suite(void)
     tcase_add_test(t, test_what_it_becomes);
     tcase_add_test(t, test_whose_parameters);
     tcase_add_test(t, test_shuffle);
+    tcase_add_test(t, test_checksum);
     tcase_add_test(t, test_parts);
     tcase_add_test(t, test_mistakes);
     suite_add_tcase(s, t);
