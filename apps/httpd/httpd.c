@@ -47,8 +47,8 @@
 
 #define HEAD_TIME    (15 * TD_SEC) /* for a whole head, however it trickles; 408 */
 #define IDLE_TIME    60            /* seconds between requests, and before the first one */
-#define STALL_TIME   60            /* seconds without progress of a body (408) or of a response (cut) */
-#define SLOWEST_RATE 256U          /* bytes a second a body or a response must make on average */
+#define STALL_TIME   60   /* seconds without progress of a body (408) or of a response (cut) */
+#define SLOWEST_RATE 256U /* bytes a second a body or a response must make on average */
 #define LINGER_TIME  (5 * TD_SEC)
 
 struct httpd;
@@ -77,8 +77,8 @@ struct httpd {
     uint16_t port;
     int listener;
     uint32_t limit, count;
-    td_time rest;  /* how long a connection may wait for its first request or the next */
-    td_time stall; /* how long a body or a response may stand still */
+    td_time rest;           /* how long a connection may wait for its first request or the next */
+    td_time stall;          /* how long a body or a response may stand still */
     struct conns all, idle; /* idle: longest first */
     uint64_t accepted, requests;
     uint8_t *buffer;
@@ -378,13 +378,13 @@ static int read_options(struct httpd *h, int argc, char **argv, char *msg, size_
             h->limit = (uint32_t)(err == 0 ? value : 0);
             break;
         case 'k':
-            err = args_number("httpd", "time to keep idle connections in seconds", a.value, 1, 86400, &value,
-                              msg, msg_size);
+            err = args_number("httpd", "time to keep idle connections in seconds", a.value, 1,
+                              86400, &value, msg, msg_size);
             h->rest = err == 0 ? (td_time)value * TD_SEC : 0;
             break;
         case 't':
-            err = args_number("httpd", "time without progress in seconds", a.value, 1, 86400, &value,
-                              msg, msg_size);
+            err = args_number("httpd", "time without progress in seconds", a.value, 1, 86400,
+                              &value, msg, msg_size);
             h->stall = err == 0 ? (td_time)value * TD_SEC : 0;
             break;
         default:

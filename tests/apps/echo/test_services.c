@@ -184,7 +184,8 @@ END_TEST
 
 /* ---- hoard ---- */
 
-/* The client's FIN is acknowledged and never answered, however long one waits; the application's end closes. */
+/* The client's FIN is acknowledged and never answered, however long one waits; the application's
+ * end closes. */
 START_TEST(test_hoard)
 {
     ck_assert_int_eq(world_start(w, &app_hoard, "hoard", NULL), 0);
