@@ -475,7 +475,8 @@ bool reel_knows_event(const struct reel *r, const char *event, char *msg, size_t
     struct nearest n = {.word = event};
     if (r->tape->deck == NULL) {
         (void)snprintf(msg, msg_size,
-                       "no stack is on this tape, so it has no journal: it was only watched");
+                       "no stack is on this tape, so it has no journal: it was only watched; "
+                       "`replay -i --play SIDE FILE` puts one on it");
         return false;
     }
     for (int e = 1; e < EV_COUNT; e++) {

@@ -184,7 +184,8 @@ void deck_command(struct tape *t, int channel, int argc, char *const *argv, bool
     if (t->deck == NULL) {
         (void)snprintf(
             msg, sizeof(msg),
-            "there is no command '%.64s' here: no stack is on this tape, it was only watched",
+            "there is no command '%.64s' here: no stack is on this tape, it was only watched; "
+            "`replay -i --play SIDE FILE` puts one on it",
             argv[0]);
         send_end(channel, EXIT_USAGE, false, msg);
         return;

@@ -627,7 +627,9 @@ static int help_main(struct ask *a)
     }
     if (name != NULL)
         return refuse(
-            a, "there is no command '%s' here: no stack is on this tape, it was only watched",
+            a,
+            "there is no command '%s' here: no stack is on this tape, it was only watched; "
+            "`replay -i --play SIDE FILE` puts one on it",
             name);
     jw_close(&a->w, ']');
     text_puts(a->out, "\n");

@@ -162,7 +162,7 @@ static int read_words(struct session *s, int argc, char **argv, struct words *w)
         return session_fail(s, EXIT_USAGE, "--play plays a whole connection: %s doesn't go with it", w->not_play);
     if (w->observe.to > 0 && w->observe.to < w->observe.from)
         return session_fail(s, EXIT_USAGE, "--to %llu is before --from %llu", (unsigned long long)w->observe.to, (unsigned long long)w->observe.from);
-    return report_words_fit(s, &w->report, w->file);
+    return report_words_fit(s, &w->report, w->observe.json, w->file);
 }
 
 /* ---- how far it is ---- */

@@ -146,7 +146,7 @@ static int read_words(struct session *s, int argc, char **argv, struct words *w)
     if (w->o.nfiles > w->o.nifs)
         return session_fail(s, EXIT_USAGE, "'%s': a file for each --play, and there are only %u",
                             w->o.file[w->o.nifs], w->o.nifs);
-    return report_words_fit(s, &w->report, w->o.file[0]);
+    return report_words_fit(s, &w->report, w->json, w->o.file[0]);
 }
 
 struct output {

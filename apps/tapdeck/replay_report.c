@@ -46,7 +46,7 @@ int report_option(struct session *s, const char *option, const char *value, stru
     return session_fail(s, EXIT_USAGE, "--report needs text, json or html");
 }
 
-int report_words_fit(struct session *s, const struct report_words *w, const char *file)
+int report_words_fit(struct session *s, const struct report_words *w, bool json, const char *file)
 {
     struct stat a, b;
     const char *const to[] = {w->to, w->copy};
@@ -61,6 +61,10 @@ int report_words_fit(struct session *s, const struct report_words *w, const char
         return session_fail(s, EXIT_USAGE,
                             "-o %s: which report goes there? add --report text, json or html",
                             w->to);
+    if (json && (w->form == REPORT_TEXT || w->form == REPORT_HTML))
+        return session_fail(s, EXIT_USAGE,
+                            "-j is --report json, and --report %s was asked for too: choose one",
+                            w->form == REPORT_TEXT ? "text" : "html");
     if (w->form == REPORT_HTML && w->to == NULL && isatty(fileno(s->out)))
         return session_fail(
             s, EXIT_USAGE,

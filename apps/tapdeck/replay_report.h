@@ -19,8 +19,8 @@ struct report_words {
 /* An option with a value. EXIT_DONE: it was one of these; -1: it isn't; else a sentence was said.
  */
 int report_option(struct session *s, const char *option, const char *value, struct report_words *w);
-/* Do the words go together? EXIT_DONE, or a sentence was said. */
-int report_words_fit(struct session *s, const struct report_words *w, const char *file);
+/* Do the words go together? json: -j was given, or --report json. EXIT_DONE, or a sentence was said. */
+int report_words_fit(struct session *s, const struct report_words *w, bool json, const char *file);
 
 /* observe_run in that form. Nothing is left where -o points when it fails. */
 int report_observe(struct session *s, const struct report_words *w, struct observe_options *o,

@@ -62,6 +62,9 @@ for mode in "" --list -i "--play A" "--play 10.0.0.1" "-i --play 10.0.0.1" "--re
     refused "link type 147 can't be read" $mode "$work/strange.pcap"
     refused "there is no packet in it" $mode "$work/hollow.pcap"
 done
+for mode in "" "--play A" "--play 10.0.0.1"; do
+    refused "choose one" $mode -j --report html -o "$work/page.html" pcaps/sack/sack.pcapng
+done
 refused "which capture" --list
 refused "no option '--lisp'" --lisp "$work/x.pcap"
 refused "takes one capture" --list "$work/x.pcap" "$work/x.pcap"
