@@ -3,7 +3,7 @@
  *
  * The list of packets has what a header holds and nothing that was worked out from it, except that
  * sequence numbers are relative. ?7 stands for the answer to question 7; a cell that would give an
- * answer away is a dot.
+ * answer away is dots.
  */
 #include <inttypes.h>
 #include <string.h>
