@@ -2,12 +2,14 @@
  * replay/observe.h do the work).
  *
  * A file that -o names is written beside its place and moved there when it is whole: a capture that
- * can't be read doesn't cost the report that was there. What isn't a plain file (a device, a pipe)
- * is written as it is.
+ * can't be read doesn't cost the report that was there. Until then it has no name, where the file
+ * system can do that: whoever interrupts it leaves nothing behind. What isn't a plain file (a
+ * device, a pipe) is written as it is.
  */
 #include "tapdeck/replay_report.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -77,18 +79,49 @@ int report_words_fit(struct session *s, const struct report_words *w, bool json,
 struct place {
     FILE *f;
     struct text beside; /* what it is called meanwhile; "" = it is written in place */
+    bool nameless;      /* it gets that name when it is whole */
     const char *name;
 };
+
+/* A file without a name in the directory of `name`; -1: it can't be had there. */
+static int nameless_file(const char *name)
+{
+    struct text dir = {0};
+    const char *slash = strrchr(name, '/');
+    text_add(&dir, slash != NULL ? name : ".", slash != NULL ? (size_t)(slash - name) + 1 : 1);
+    bool can_be_named = access("/proc/self/fd", X_OK) == 0;
+    int fd = can_be_named ? open(dir.s, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666) : -1;
+    text_free(&dir);
+    return fd;
+}
+
+/* The name that it has until it is moved to its place. */
+static bool give_name(struct place *p)
+{
+    char from[40];
+    struct text to = {0};
+    (void)snprintf(from, sizeof(from), "/proc/self/fd/%d", fileno(p->f));
+    text_printf(&to, "%s.%ld", p->name, (long)getpid());
+    bool ok = linkat(AT_FDCWD, from, AT_FDCWD, to.s, AT_SYMLINK_FOLLOW) == 0;
+    text_free(&p->beside);
+    p->beside = to;
+    p->nameless = !ok;
+    return ok;
+}
 
 static bool place_open(struct place *p, const char *name, char *msg, size_t msg_size)
 {
     struct stat st;
+    int fd;
     *p = (struct place){.name = name};
     if (stat(name, &st) == 0 && !S_ISREG(st.st_mode)) {
         p->f = fopen(name, "we");
+    } else if ((fd = nameless_file(name)) >= 0) {
+        p->nameless = true;
+        p->f = fdopen(fd, "w");
     } else {
         text_printf(&p->beside, "%s.XXXXXX", name);
-        int fd = mkstemp(p->beside.s);
+        fd = mkstemp(p->beside.s);
         p->f = fd >= 0 ? fdopen(fd, "w") : NULL;
         if (fd >= 0) {
             mode_t mask = umask(0);
@@ -106,7 +139,9 @@ static bool place_open(struct place *p, const char *name, char *msg, size_t msg_
 
 static int place_close(struct place *p, int status, char *msg, size_t msg_size)
 {
-    bool failed = ferror(p->f) != 0;
+    bool failed = ferror(p->f) != 0 || fflush(p->f) != 0;
+    if (status == EXIT_DONE && !failed && p->nameless && !give_name(p))
+        failed = true;
     if (fclose(p->f) != 0)
         failed = true;
     if (status == EXIT_DONE && !failed && p->beside.len > 0 && rename(p->beside.s, p->name) != 0)
@@ -115,7 +150,7 @@ static int place_close(struct place *p, int status, char *msg, size_t msg_size)
         (void)snprintf(msg, msg_size, "%s: %s", p->name, strerror(errno));
         status = EXIT_FAILED;
     }
-    if (status != EXIT_DONE && p->beside.len > 0)
+    if (status != EXIT_DONE && p->beside.len > 0 && !p->nameless)
         (void)unlink(p->beside.s);
     text_free(&p->beside);
     return status;

@@ -85,6 +85,25 @@ refused "not a capture file" --report html -o "$work/kept.html" "$work/text"
 refused "there is no flow 7" --report html -o "$work/new.html" --flow 7 $sack
 [ ! -e "$work/new.html" ] && cmp -s "$work/kept.html" "$work/sack.html" && [ "$(find "$work" -name '*.html.*' | wc -l)" -eq 0 ]
 ok "a report that fails leaves the file that was there, and no other"
+# Interrupted in the middle, when the capture is still coming: neither the file nor a piece of it.
+mkdir "$work/half"
+mkfifo "$work/slow"
+"$BUILD/tapdeck" replay --report html -o "$work/half/x.html" "$work/slow" 2>"$work/noise" &
+reader=$!
+exec 7>"$work/slow"
+head -c 3000 $sack >&7
+writes() { readlink "/proc/$reader/fd/"* 2>/dev/null | grep -q "^$work/half/"; }
+for _ in $(seq 200); do
+    writes && break
+    sleep 0.05
+done
+writes
+begun=$?
+kill -TERM $reader
+wait $reader 2>/dev/null
+exec 7>&-
+[ $begun -eq 0 ] && [ -z "$(ls -A "$work/half")" ]
+ok "a report that is interrupted leaves nothing behind"
 refused "--report needs text, json or html" --report pdf $sack
 refused "-o needs the file" $sack -o
 
