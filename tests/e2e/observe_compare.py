@@ -9,8 +9,8 @@ which are counted and told:
               as retransmission or out of order.
   late        a segment that fills a gap was late if its IP id or timestamp is older, or the gap is younger than a round trip
               to the sender; Wireshark has it sent again by a duplicate ACK within 20 ms.
-  probe       a window probe of Linux's kind (an old byte) is a keep-alive to both; Wireshark has its answer as a duplicate
-              ACK, here it is the answer to a probe.
+  probe       a window probe of Linux's kind (an old byte, while the window is closed) is a keep-alive to Wireshark; its answer
+              a duplicate ACK there, and the answer to a probe here.
 Exit status 1 and a line for each packet where they differ otherwise."""
 import collections
 import json
@@ -18,7 +18,7 @@ import subprocess
 import sys
 
 AGAIN = {"syn_retransmission", "rto", "fast_retransmission", "sack_retransmission", "tail_loss_probe",
-         "spurious_retransmission", "retransmission"}
+         "partial_retransmission", "spurious_retransmission", "retransmission"}
 FIELDS = ["retransmission", "out_of_order", "duplicate_ack", "zero_window", "keep_alive", "lost_segment"]
 MORE = ["fast_retransmission", "spurious_retransmission"]
 
@@ -58,6 +58,8 @@ def deviation(us, all_marks, them, packet):
         return "copied"
     if only_us == {"out_of_order"} and only_them == {"retransmission"} and ("is before" in reason or "have heard" in reason):
         return "late"
+    if not only_us and only_them == {"keep_alive"} and "window_probe" in all_marks:
+        return "probe"
     if only_them == {"duplicate_ack"} and "window_probe_ack" in all_marks:
         return "probe"
     return None
