@@ -16,6 +16,7 @@
 #include "replay/play_mend.h"
 #include "wire/checksum.h"
 #include "wire/eth.h"
+#include "wire/ipv4.h"
 
 #define LATEST (UINT64_C(1) << 60)
 
@@ -214,6 +215,12 @@ static void no_room(const struct play *p, const char *name, int64_t flow, char *
     (void)snprintf(msg, msg_size, "%s: flow %" PRId64 " can't be kept: %s", name, flow, why);
 }
 
+/* No host's address: no interface takes it, no route leads there. */
+static bool nobodys(td_ip4 a)
+{
+    return ip4_is_zeronet(a) || ip4_is_multicast(a) || ip4_is_class_e(a);
+}
+
 static int choose(struct play *p, const struct flow *f, const char *name, const char *word,
                   const struct first *first, char *msg, size_t msg_size)
 {
@@ -231,6 +238,8 @@ static int choose(struct play *p, const struct flow *f, const char *name, const 
     if (p->midstream && !p->assumed)
         why = "its handshake wasn't captured (--midstream assume plays it all the same, from one "
               "that is assumed)";
+    if (why == NULL && (nobodys(ip4_of(f->side[0].addr)) || nobodys(ip4_of(f->side[1].addr))))
+        why = "one of its addresses can't be a host's";
     p->one_host = !p->mend.elsewhere && ((ip4_of(f->side[0].addr) >> 24) == 127 ||
                                          ip4_of(f->side[0].addr) == ip4_of(f->side[1].addr));
     if (why != NULL || p->ncap == 0) {

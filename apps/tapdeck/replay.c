@@ -370,7 +370,7 @@ const struct local_command local_replay = {
             "end: same (flags, numbers, length, kinds of options), later or earlier (by more than 5 ms), split, coalesced,\n"
             "missing; extra is what only the stack sent. Behind it when the stack sent it, and both windows. client or A is\n"
             "who connected, server or B who was connected to. At the end: the first divergence, and what the stack's connection was\n"
-            "like then. The handshake must have been captured. --knob sets what is known of that host, as sysctl -w does.\n",
+            "like then. --knob sets what is known of that host, as sysctl -w does.\n",
     .also = also,
     .fn = replay_main,
 };

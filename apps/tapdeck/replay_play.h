@@ -32,7 +32,9 @@ int replay_play_load(struct play *p, const char *file, int64_t flow, const char 
     "MSS\n"                                                                                        \
     "(or for --mtu N), times that go back are held. A connection whose handshake wasn't captured " \
     "is\n"                                                                                         \
-    "played from one that is assumed (--midstream assume: MSS 1460, window scale 7 or more, a second\n"    \
-    "before the first packet) or not at all (refuse); on a terminal you are asked.\n"
+    "played from one that is assumed (--midstream assume: MSS 1460, window scale 7 or more, a "    \
+    "second\n"                                                                                     \
+    "before the first packet) or not at all (refuse); without the word you are\n"                  \
+    "asked on a terminal, and it is refused elsewhere.\n"
 
 #endif

@@ -150,21 +150,44 @@ END_TEST
 
 /* ---- a connection of a host with itself ---- */
 
+static void with_addresses(struct made *m, const uint8_t both[8])
+{
+    struct capture_reader *r = original("dsack");
+    struct capture_frame f;
+    uint8_t b[2048];
+    begin(m, 1);
+    while (capture_next(r, &f, msg, sizeof(msg)) == 1) {
+        bool forward = wire_get16(f.bytes + 36) == 8080;
+        memcpy(b, f.bytes, f.caplen);
+        memcpy(b + 26, both + (forward ? 0 : 4), 4);
+        memcpy(b + 30, both + (forward ? 4 : 0), 4);
+        packet(m, f.wall, b, f.caplen, f.len);
+    }
+    capture_close(r);
+}
+
+START_TEST(addresses_of_nobody)
+{
+    static const uint8_t them[3][8] = {
+        {10, 0, 0, 1, 0, 0, 0, 2}, {224, 0, 0, 5, 10, 0, 0, 1}, {10, 0, 0, 1, 255, 255, 255, 255}};
+    for (size_t i = 0; i < 3; i++)
+        for (int side = 0; side < 2; side++) {
+            struct made m;
+            struct play p;
+            with_addresses(&m, them[i]);
+            ck_assert_int_eq(play(&p, &m, side == 0 ? "client" : "server", &plain), EXIT_USAGE);
+            ck_assert_msg(strstr(msg, "can't be a host's") != NULL, "%s", msg);
+            play_done(&p);
+        }
+}
+END_TEST
+
 START_TEST(one_host)
 {
     static const uint8_t loopback[8] = {127, 0, 0, 1, 127, 0, 0, 1};
-    struct capture_reader *r = original("dsack");
-    struct capture_frame f;
     struct made m;
     struct play p;
-    uint8_t b[2048];
-    begin(&m, 1);
-    while (capture_next(r, &f, msg, sizeof(msg)) == 1) {
-        memcpy(b, f.bytes, f.caplen);
-        memcpy(b + 26, loopback, 8);
-        packet(&m, f.wall, b, f.caplen, f.len);
-    }
-    capture_close(r);
+    with_addresses(&m, loopback);
     ck_assert_int_eq(play(&p, &m, "127.0.0.1:8080", &plain), EXIT_DONE);
     ck_assert_uint_ge(p.count[PLAY_SAME], 5);
     all_same(&p, p.count[PLAY_SAME]);
@@ -336,6 +359,7 @@ static Suite *suite(void)
     TCase *tc = tcase_create("mend");
     tcase_add_test(tc, checksums);
     tcase_add_test(tc, one_host);
+    tcase_add_test(tc, addresses_of_nobody);
     tcase_add_test(tc, super_segments);
     tcase_add_test(tc, midstream);
     tcase_add_test(tc, times_and_lengths);
