@@ -11,9 +11,6 @@
 
 #include "common/nearest.h"
 
-#ifndef LABS_INSTALLED
-#define LABS_INSTALLED "/usr/local/share/tapdeck/labs"
-#endif
 #define LABS_MOST 200
 
 static bool has_lab(const char *dir, const char *name)
@@ -27,7 +24,7 @@ static bool has_lab(const char *dir, const char *name)
 
 char *labs_folder(char *msg, size_t msg_size)
 {
-    const char *const places[] = {getenv("TAPDECK_LABS"), "labs", LABS_INSTALLED};
+    const char *const places[] = {getenv("TAPDECK_LABS"), "labs"};
     struct stat st;
     for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
         if (places[i] != NULL && stat(places[i], &st) == 0 && S_ISDIR(st.st_mode))

@@ -1,7 +1,8 @@
 /* lab/find.h: where labs are.
  *
  * A lab is named by its folder, by its number, by the beginning of its folder's name, or by what stands behind the number:
- * `05`, `5`, `05-three`, `three-routers`. They are looked for in $TAPDECK_LABS, in ./labs, and where they were installed.
+ * `05`, `5`, `05-three`, `three-routers`. They are looked for in $TAPDECK_LABS, else in
+ * ./labs.
  */
 #ifndef LAB_FIND_H
 #define LAB_FIND_H

@@ -294,8 +294,7 @@ const struct local_command local_lab = {
              "          [--gradescope FILE] [-j] DIR...\n"
              "lab lint [--open] LAB...",
     .doc = "exercises: a network, tasks in it, and marks for what was handed in",
-    .more = "LAB is a lab's folder, its number or the beginning of its name; labs are looked for in $TAPDECK_LABS, in ./labs and\n"
-            "where they were installed.\n"
+    .more = "LAB is a lab's folder, its number or the beginning of its name; labs are looked for in $TAPDECK_LABS, else in ./labs.\n"
             "\n"
             "start makes a FOLDER (by default with the lab's name) with the lab's page, its network and answers.txt, runs the\n"
             "network without needing any rights, and opens a shell in which each node is a command (--no-shell: doesn't). In the\n"
