@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "common/control.h"
 
 #define PIPE_ROOM (1u << 20)   /* bytes at first, */
 #define PIPE_MOST (1ull << 30) /* and at most */
@@ -92,4 +95,18 @@ void mapped_close(struct mapped *m)
     if (m->base != NULL)
         (void)munmap(m->base, m->len);
     *m = (struct mapped){NULL, 0};
+}
+
+static void cut_off(int signal)
+{
+    static const char said[] = "tapdeck: a file that is being read was cut off by somebody else: what was behind is lost\n";
+    (void)signal;
+    (void)!write(STDERR_FILENO, said, sizeof(said) - 1);
+    _exit(EXIT_FAILED);
+}
+
+void mapped_guard(void)
+{
+    struct sigaction a = {.sa_handler = cut_off};
+    (void)sigaction(SIGBUS, &a, NULL);
 }

@@ -21,5 +21,9 @@ FILE *mapped_open(struct mapped *m, const char *name, char *msg, size_t msg_size
 /* Another stream over it, from its beginning. NULL: no memory. */
 FILE *mapped_again(const struct mapped *m);
 void mapped_close(struct mapped *m);
+/* From now on a mapped file that somebody else cuts off ends this process with a sentence and EXIT_FAILED instead of SIGBUS
+ * (mmap(2)): a recording that is stopped while it is replayed, say. A tape's process goes without: its console tells what
+ * became of it. */
+void mapped_guard(void);
 
 #endif

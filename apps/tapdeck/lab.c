@@ -68,8 +68,8 @@ static int read_words(struct session *s, int argc, char **argv, struct lab_words
     }
     w->dirs = argv + 2;
     w->ndirs = kept;
-    if (w->id != NULL && (w->id[0] == '\0' || strlen(w->id) > MYSTERY_ID_MAX))
-        return session_fail(s, EXIT_USAGE, "--id: a student's id has 1 to %d bytes", MYSTERY_ID_MAX);
+    if (w->id != NULL && (w->id[0] == '\0' || strlen(w->id) > MYSTERY_ID_MAX || strpbrk(w->id, "'\"\\\n\r") != NULL))
+        return session_fail(s, EXIT_USAGE, "--id: a student's id has 1 to %d bytes, and no quotes or backslashes", MYSTERY_ID_MAX);
     return EXIT_DONE;
 }
 

@@ -7,6 +7,7 @@
 
 #include "common/parse.h"
 #include "replay/list.h"
+#include "replay/mapped.h"
 #include "replay/observe.h"
 #include "replay/play.h"
 #include "replay/record_read.h"
@@ -271,6 +272,7 @@ static int replay_main(struct session *s, int argc, char **argv)
         w.deck.json = w.observe.json;
         return replay_deck(s, &w.deck);
     }
+    mapped_guard();
     if (record_is(w.file)) {
         struct replay_record_words of_record = {
             .file = w.file, .list = w.list, .json = w.observe.json};

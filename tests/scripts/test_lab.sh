@@ -89,4 +89,5 @@ refused "which submissions?" grade 5
 refused "is no folder with a submission" grade 5 "$work/none"
 refused "has no option '--sed'" grade 5 --sed 3 "$work"
 refused "needs a number from 1 to 3600" grade 5 --jobs none "$work"
+refused "no quotes" grade 5 --id "it's" "$work"
 refused "can't be read" grade 5 --salt "$work/none" "$work/in/s00"
