@@ -90,6 +90,8 @@ check "the transfer that ran meanwhile is whole" cmp "$work/big" "$www/big"
 check "pings, too" pinged
 
 # ---- clients that all run something, until there is no descriptor left ----
+# Those of before must have been noticed as gone: while all places are taken, a newcomer that hasn't asked yet makes room for the next.
+check "the half lines' places are free again" eventually 5 is clients -le 2
 "${control[@]}" many 60 why -f >"$work/many" &
 many=$!
 eventually 5 grep -q open "$work/many"
