@@ -118,7 +118,7 @@ START_TEST(test_shuffle)
     bool differ = false;
     char first[64] = "";
     for (int i = 0; i < 8; i++) {
-        char id[8];
+        char id[16];
         struct text t = {0};
         snprintf(id, sizeof(id), "s%d", i);
         struct lab *l = load_for(text, id, "salt"), *again = load_for(text, id, "salt");
