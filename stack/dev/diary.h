@@ -114,7 +114,8 @@ struct diary_in { /* a TCP segment came in */
         uint32_t ts;
         uint16_t id; /* of its IP header */
     } key;
-    bool taken;  /* diary_arrival gave it out */
+    bool taken;      /* diary_arrival gave it out; then */
+    uint32_t behind; /* one behind it that may not be taken, or how many there are */
 };
 
 struct diary_stack {

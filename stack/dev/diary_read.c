@@ -493,12 +493,21 @@ bool diary_arrival(struct diary_stack *st, const struct diary_key *key, int64_t 
         else
             hi = mid;
     }
-    while (lo < st->nin && st->in[lo].taken && compare(&st->in[lo].key, key) == 0)
-        lo++;
-    if (lo == st->nin || compare(&st->in[lo].key, key) != 0)
+    /* Those that are taken know one behind them that may not be, and are told how far that search went: many equal ones (a
+     * hostile file's) cost no walk over all of them each time. */
+    size_t at = lo;
+    while (at < st->nin && st->in[at].taken)
+        at = st->in[at].behind;
+    for (size_t i = lo; i < at;) {
+        size_t next = st->in[i].behind;
+        st->in[i].behind = (uint32_t)at;
+        i = next;
+    }
+    if (at == st->nin || compare(&st->in[at].key, key) != 0)
         return false;
-    st->in[lo].taken = true;
-    *wall = st->in[lo].wall;
+    st->in[at].taken = true;
+    st->in[at].behind = (uint32_t)at + 1;
+    *wall = st->in[at].wall;
     return true;
 }
 
